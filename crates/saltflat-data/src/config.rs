@@ -1,0 +1,132 @@
+//! What a configuration says about its data.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// What a configuration says about its data; [`load`](crate::load) reads it.
+///
+/// The options apply in this order: `classes`, `limit` and `test_limit`, `binary`, `adversarial`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DataConfig {
+    /// Which dataset.
+    pub kind: DataKind,
+    /// The safetensors file; for [`DataKind::Tensors`] only.
+    pub path: Option<PathBuf>,
+    /// Folder of the official files; absent: the environment variable `SALTFLAT_DATA`. Shipped samples ignore it.
+    pub data_dir: Option<PathBuf>,
+    /// Keep these classes only and relabel them 0, 1, … in the order given.
+    pub classes: Option<Vec<u32>>,
+    /// Keep the first samples of the training split.
+    pub limit: Option<usize>,
+    /// Keep the first samples of the test split.
+    pub test_limit: Option<usize>,
+    /// Turn ten classes into real targets: labels 0–4 become 0, labels 5–9 become 1.
+    pub binary: bool,
+    /// Subtract the published mean of each channel and divide by its published standard deviation. Nothing for tensors.
+    pub standardise: bool,
+    /// Random crops and flips of the training images, see [`DeviceData::batch_augmented`](crate::DeviceData::batch_augmented).
+    pub augment: bool,
+    /// Replace the training split by its adversarial copies.
+    pub adversarial: Option<Adversarial>,
+    /// Seed of the adversarial copies.
+    pub seed: u64,
+}
+
+impl DataConfig {
+    /// The whole dataset, standardised, with no other option.
+    pub fn new(kind: DataKind) -> Self {
+        Self {
+            kind,
+            path: None,
+            data_dir: None,
+            classes: None,
+            limit: None,
+            test_limit: None,
+            binary: false,
+            standardise: true,
+            augment: false,
+            adversarial: None,
+            seed: 0,
+        }
+    }
+}
+
+/// A training set on which a network can only memorise; the adversarial initialisation of Damian et al. 2021
+/// (arXiv 2106.06530, appendix D).
+///
+/// Every training image is repeated; each copy gets a uniformly random label and some of its pixels set to 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Adversarial {
+    /// Copies of each image, at least 1.
+    pub copies: usize,
+    /// Fraction of the pixels of each copy that are set to 0 in all channels, in [0, 1].
+    pub zeroed: f64,
+}
+
+impl Default for Adversarial {
+    /// Ten copies, a tenth of the pixels: the values of the paper.
+    fn default() -> Self {
+        Self { copies: 10, zeroed: 0.1 }
+    }
+}
+
+/// The datasets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataKind {
+    /// 1,000 training and 1,000 test digits of MNIST, 100 a class. Ships with the program.
+    #[serde(rename = "mnist-1k")]
+    Mnist1k,
+    /// 1,000 training and 500 test images of CIFAR-10, 100 and 50 a class. Ships with the program.
+    #[serde(rename = "cifar10-1k")]
+    Cifar10_1k,
+    /// MNIST: 60,000 training and 10,000 test digits, 1 × 28 × 28.
+    Mnist,
+    /// CIFAR-10: 50,000 training and 10,000 test images, 3 × 32 × 32.
+    Cifar10,
+    /// CIFAR-100: 50,000 training and 10,000 test images, 3 × 32 × 32, fine labels.
+    Cifar100,
+    /// Tensors from a safetensors file.
+    Tensors,
+}
+
+impl DataKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Mnist1k, Self::Cifar10_1k, Self::Mnist, Self::Cifar10, Self::Cifar100, Self::Tensors];
+
+    /// The names of all kinds, in the order of [`ALL`](Self::ALL).
+    pub const NAMES: [&'static str; 6] = ["mnist-1k", "cifar10-1k", "mnist", "cifar10", "cifar100", "tensors"];
+
+    /// The name in a configuration.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for DataKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_serialised_names_agree() {
+        for kind in DataKind::ALL {
+            assert_eq!(DataKind::from_name(kind.name()), Some(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+        assert_eq!(DataKind::from_name("MNIST"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Reading files: where they lie, gzip, checksums.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::error::DataError;
+
+/// SHA-256, hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first of `folders` that has one of `names`.
+pub(crate) fn find(folders: &[PathBuf], names: &[String]) -> Result<PathBuf, DataError> {
+    let paths = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    let missing = || DataError::Missing { file: names.join(" or "), looked: folders.to_vec() };
+    paths.into_iter().find(|path| path.is_file()).ok_or_else(missing)
+}
+
+/// The content of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
+    std::fs::read(path).map_err(|source| DataError::Read { file: path.display().to_string(), source })
+}
+
+/// The content of a file that must have `expected` bytes; decompressed where its name ends in `.gz`.
+///
+/// A file of another size is not read into memory.
+pub(crate) fn read_sized(path: &Path, expected: u64) -> Result<Vec<u8>, DataError> {
+    let name = path.display().to_string();
+    let failed = |source| DataError::Read { file: name.clone(), source };
+    let file = File::open(path).map_err(failed)?;
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        return gunzip(&name, io::BufReader::new(file), Some(expected));
+    }
+    let found = file.metadata().map_err(failed)?.len();
+    if found != expected {
+        return Err(DataError::Size { file: name, expected, found });
+    }
+    read(path)
+}
+
+/// Decompresses a gzip file to its end, where its own checksum stands.
+pub(crate) fn gunzip(name: &str, compressed: impl Read, expected: Option<u64>) -> Result<Vec<u8>, DataError> {
+    let damaged = |error: io::Error| DataError::Gzip { file: name.into(), reason: error.to_string() };
+    let mut decoder = GzDecoder::new(compressed);
+    let mut content = Vec::with_capacity(expected.unwrap_or(0) as usize);
+    let Some(expected) = expected else {
+        decoder.read_to_end(&mut content).map_err(damaged)?;
+        return Ok(content);
+    };
+    decoder.by_ref().take(expected).read_to_end(&mut content).map_err(damaged)?;
+    let rest = io::copy(&mut decoder, &mut io::sink()).map_err(damaged)?;
+    let found = content.len() as u64 + rest;
+    if found != expected {
+        return Err(DataError::Size { file: name.into(), expected, found });
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::gzip;
+
+    /// FIPS 180-2, appendix B.1.
+    #[test]
+    fn sha256_of_abc() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn gzip_of_the_right_size_only() {
+        let compressed = gzip(&[7; 100]);
+        assert_eq!(gunzip("a.gz", &compressed[..], Some(100)).unwrap(), [7; 100]);
+        assert_eq!(gunzip("a.gz", &compressed[..], None).unwrap(), [7; 100]);
+        let error = |expected| gunzip("a.gz", &compressed[..], Some(expected)).unwrap_err().to_string();
+        assert_eq!(error(99), "a.gz: expected 99 bytes, found 100");
+        assert_eq!(error(101), "a.gz: expected 101 bytes, found 100");
+    }
+
+    #[test]
+    fn a_truncated_or_corrupt_gzip_is_an_error() {
+        let content: Vec<u8> = (0..1000u32).map(|i| (i * i % 251) as u8).collect();
+        let whole = gzip(&content);
+        for cut in [0, 5, whole.len() / 2, whole.len() - 1] {
+            let error = gunzip("a.gz", &whole[..cut], Some(1000)).unwrap_err();
+            assert!(matches!(error, DataError::Gzip { .. }), "{cut}: {error}");
+        }
+        // One bit of the CRC, of the data and of the magic number.
+        for place in [whole.len() - 8, whole.len() / 2, 0] {
+            let mut corrupt = whole.clone();
+            corrupt[place] ^= 1;
+            let error = gunzip("a.gz", &corrupt[..], Some(1000)).unwrap_err();
+            assert!(matches!(error, DataError::Gzip { .. } | DataError::Size { .. }), "{place}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_says_where_it_was_looked_for() {
+        let folders = [PathBuf::from("a/mnist"), PathBuf::from("a")];
+        let error = find(&folders, &["x".into(), "x.gz".into()]).unwrap_err().to_string();
+        assert_eq!(error, "x or x.gz not found; looked in a/mnist, a");
+    }
+
+    #[test]
+    fn a_file_of_the_wrong_size_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        std::fs::write(&path, [1, 2, 3]).unwrap();
+        assert_eq!(read_sized(&path, 3).unwrap(), [1, 2, 3]);
+        let error = read_sized(&path, 4).unwrap_err().to_string();
+        assert_eq!(error, format!("{}: expected 4 bytes, found 3", path.display()));
+    }
+}

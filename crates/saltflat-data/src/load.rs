@@ -1,0 +1,232 @@
+//! From a configuration to samples on the host.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::adversarial::adversarial;
+use crate::config::{DataConfig, DataKind};
+use crate::error::DataError;
+use crate::examples::{Splits, Standardise};
+use crate::official::{self, Official};
+use crate::{options, shipped, tensors};
+
+/// Reads the dataset of a configuration and applies its options.
+///
+/// Official files are searched in `data_dir`, or in the folder that the environment variable `SALTFLAT_DATA` names: in
+/// it, and in its folders `mnist`, `MNIST/raw`, `cifar10`, `cifar-10-batches-bin`, `cifar100`, `cifar-100-binary`. MNIST
+/// may be compressed. Sizes and labels are always checked; the content of MNIST and CIFAR-10 against their SHA-256. Of
+/// CIFAR-100 only the archive has a published checksum, so the content of its files is taken as it is.
+///
+/// `limit`, `classes` and `binary` apply to both splits alike, except that the test split has a limit of its own.
+///
+/// # Errors
+/// Files that are missing or damaged, and options that do not fit the data; see [`DataError`].
+pub fn load(config: &DataConfig) -> Result<Splits, DataError> {
+    load_with(config, std::env::var_os("SALTFLAT_DATA"))
+}
+
+/// [`load`] with the value of `SALTFLAT_DATA`.
+fn load_with(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, DataError> {
+    let mut splits = read(config, environment)?;
+    if let Some(classes) = &config.classes {
+        splits.train = options::keep_classes(&splits.train, classes)?;
+        splits.test = splits.test.map(|test| options::keep_classes(&test, classes)).transpose()?;
+    }
+    if let Some(limit) = config.limit {
+        options::limit(&mut splits.train, limit, "data.limit")?;
+    }
+    match (config.test_limit, &mut splits.test) {
+        (Some(limit), Some(test)) => options::limit(test, limit, "data.test_limit")?,
+        (Some(_), None) => {
+            let reason = "expected a dataset with a test split, found none".into();
+            return Err(DataError::Option { key: "data.test_limit", reason });
+        }
+        (None, _) => {}
+    }
+    if config.binary {
+        options::binary(&mut splits.train)?;
+        splits.test.as_mut().map(options::binary).transpose()?;
+    }
+    if let Some(copies) = config.adversarial {
+        splits.train = adversarial(&splits.train, copies, config.seed)?;
+    }
+    if config.augment {
+        options::check_augment(&splits.train)?;
+    }
+    Ok(splits)
+}
+
+fn read(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, DataError> {
+    let wrong = |reason: String| Err(DataError::Option { key: "data.path", reason });
+    let standardise = if config.standardise { published(config.kind) } else { None };
+    let (train, test, source) = match (config.kind, &config.path) {
+        (DataKind::Tensors, Some(path)) => return tensors::load(path),
+        (DataKind::Tensors, None) => {
+            return wrong("expected the safetensors file that data.kind = \"tensors\" reads, found none".into());
+        }
+        (kind, Some(_)) => return wrong(format!("expected only with data.kind = \"tensors\", found \"{kind}\"")),
+        (DataKind::Mnist1k, None) => shipped::mnist()?,
+        (DataKind::Cifar10_1k, None) => shipped::cifar10()?,
+        (kind @ DataKind::Mnist, None) => from_folder(&official::MNIST, kind, config, environment)?,
+        (kind @ DataKind::Cifar10, None) => from_folder(&official::CIFAR_10, kind, config, environment)?,
+        (kind @ DataKind::Cifar100, None) => from_folder(&official::CIFAR_100, kind, config, environment)?,
+    };
+    Ok(Splits { train, test: Some(test), standardise, source })
+}
+
+fn from_folder(
+    official: &Official,
+    kind: DataKind,
+    config: &DataConfig,
+    environment: Option<OsString>,
+) -> Result<shipped::Loaded, DataError> {
+    let environment = environment.filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = config.data_dir.clone().or(environment).ok_or(DataError::NoFolder { kind })?;
+    let ((train, mut source), (test, test_source)) = official.load(&folder)?;
+    source.extend(test_source);
+    Ok((train, test, source))
+}
+
+/// The constants in common use: mean and standard deviation of each channel of the training split.
+fn published(kind: DataKind) -> Option<Standardise> {
+    let (mean, std) = match kind {
+        DataKind::Mnist | DataKind::Mnist1k => (vec![0.1307], vec![0.3081]),
+        DataKind::Cifar10 | DataKind::Cifar10_1k => {
+            (vec![0.491_399_68, 0.482_158_41, 0.446_530_91], vec![0.247_032_23, 0.243_485_13, 0.261_587_84])
+        }
+        DataKind::Cifar100 => (vec![0.5071, 0.4867, 0.4408], vec![0.2675, 0.2565, 0.2761]),
+        DataKind::Tensors => return None,
+    };
+    Some(Standardise { mean, std })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Adversarial;
+    use crate::examples::{Examples, Inputs, Labels};
+
+    fn shipped(change: impl Fn(&mut DataConfig)) -> Result<Splits, DataError> {
+        let mut config = DataConfig::new(DataKind::Mnist1k);
+        change(&mut config);
+        load(&config)
+    }
+
+    fn labels(examples: &Examples) -> &[u32] {
+        let Labels::Classes { labels, .. } = examples.labels() else { panic!("classes") };
+        labels
+    }
+
+    #[test]
+    fn no_folder_names_both_ways_and_the_samples() {
+        for kind in [DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
+            for environment in [None, Some("".into())] {
+                let error = load_with(&DataConfig::new(kind), environment).unwrap_err().to_string();
+                for word in [kind.name(), "data.data_dir", "SALTFLAT_DATA", "mnist-1k", "cifar10-1k"] {
+                    assert!(error.contains(word), "{error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_configured_folder_goes_before_the_environment() {
+        let mut config = DataConfig::new(DataKind::Cifar10);
+        let looked = |config: &DataConfig| {
+            let error = load_with(config, Some("from-environment".into())).unwrap_err();
+            let DataError::Missing { file, looked } = error else { panic!("{error}") };
+            assert_eq!(file, "data_batch_1.bin");
+            looked
+        };
+        let environment = ["from-environment/cifar10", "from-environment/cifar-10-batches-bin", "from-environment"];
+        assert_eq!(looked(&config), environment.map(PathBuf::from));
+        config.data_dir = Some("from-configuration".into());
+        let configured =
+            ["from-configuration/cifar10", "from-configuration/cifar-10-batches-bin", "from-configuration"];
+        assert_eq!(looked(&config), configured.map(PathBuf::from));
+    }
+
+    #[test]
+    fn limits_apply_after_the_classes() {
+        let splits = shipped(|config| {
+            config.classes = Some(vec![1, 0]);
+            config.limit = Some(5);
+            config.test_limit = Some(3);
+        });
+        let splits = splits.unwrap();
+        // The digits start 5 0 4 1 9 2 1 3 1 4 3 5 3 6 1, the test digits 7 2 1 0 4 1.
+        assert_eq!(labels(&splits.train), [1, 0, 0, 0, 0]);
+        assert_eq!(labels(splits.test.as_ref().unwrap()), [0, 1, 0]);
+        let error = shipped(|config| {
+            config.classes = Some(vec![1, 0]);
+            config.limit = Some(201);
+        });
+        let expected = "data.limit: expected 1 to 200, the number of samples there are; found 201";
+        assert_eq!(error.unwrap_err().to_string(), expected);
+        let error = shipped(|config| config.test_limit = Some(0)).unwrap_err().to_string();
+        assert_eq!(error, "data.test_limit: expected 1 to 1000, the number of samples there are; found 0");
+    }
+
+    #[test]
+    fn binary_targets_in_both_splits() {
+        let splits = shipped(|config| config.binary = true).unwrap();
+        for split in [&splits.train, splits.test.as_ref().unwrap()] {
+            let Labels::Real { values, outputs: 1 } = split.labels() else { panic!("one real target") };
+            assert_eq!(values.iter().sum::<f32>(), 500.0);
+        }
+    }
+
+    #[test]
+    fn adversarial_copies_leave_the_test_split_alone() {
+        let clean = shipped(|_| {}).unwrap();
+        let splits = shipped(|config| {
+            config.limit = Some(20);
+            config.adversarial = Some(Adversarial { copies: 2, zeroed: 1.0 });
+        });
+        let splits = splits.unwrap();
+        assert_eq!(splits.train.inputs(), &Inputs::Bytes(vec![0; 40 * 784]));
+        assert_eq!(splits.test, clean.test);
+        let error = shipped(|config| {
+            config.binary = true;
+            config.adversarial = Some(Adversarial::default());
+        });
+        let expected = "data.adversarial: expected images of 8 bits with class labels, found other data";
+        assert_eq!(error.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn standardising_is_a_choice() {
+        let expected = Standardise { mean: vec![0.1307], std: vec![0.3081] };
+        assert_eq!(shipped(|_| {}).unwrap().standardise, Some(expected));
+        assert_eq!(shipped(|config| config.standardise = false).unwrap().standardise, None);
+    }
+
+    /// The sample's own mean and standard deviation are near those of the whole training split: for 1,000 images of
+    /// which each has a mean of its own, 5 % is more than five standard errors.
+    #[test]
+    fn published_constants_fit_the_samples() {
+        for kind in [DataKind::Mnist1k, DataKind::Cifar10_1k] {
+            let splits = load(&DataConfig::new(kind)).unwrap();
+            let Inputs::Bytes(bytes) = splits.train.inputs() else { panic!("bytes") };
+            let [channels, height, width] = splits.train.shape();
+            let constants = splits.standardise.unwrap();
+            for channel in 0..channels {
+                let planes = bytes.chunks_exact(height * width).skip(channel).step_by(channels);
+                let pixels: Vec<f64> = planes.flatten().map(|&byte| f64::from(byte) / 255.0).collect();
+                let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
+                let variance = pixels.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / pixels.len() as f64;
+                assert!((mean / f64::from(constants.mean[channel]) - 1.0).abs() < 0.05, "{kind} {channel}: {mean}");
+                let ratio = variance.sqrt() / f64::from(constants.std[channel]);
+                assert!((ratio - 1.0).abs() < 0.05, "{kind} {channel}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_path_belongs_to_tensors_and_only_to_them() {
+        let error = load(&DataConfig::new(DataKind::Tensors)).unwrap_err().to_string();
+        assert!(error.starts_with("data.path: expected the safetensors file"), "{error}");
+        let error = shipped(|config| config.path = Some("a.safetensors".into())).unwrap_err().to_string();
+        assert_eq!(error, "data.path: expected only with data.kind = \"tensors\", found \"mnist-1k\"");
+    }
+}

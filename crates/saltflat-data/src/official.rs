@@ -1,0 +1,236 @@
+//! The official files of MNIST, CIFAR-10 and CIFAR-100.
+
+use std::path::{Path, PathBuf};
+
+use crate::cifar::{CIFAR10, CIFAR100, Record};
+use crate::error::DataError;
+use crate::examples::Examples;
+use crate::files;
+use crate::idx::{self, Idx};
+
+/// A published file.
+pub(crate) struct Published {
+    name: &'static str,
+    /// Size of its content; of MNIST decompressed.
+    bytes: u64,
+    /// SHA-256 of its content. None for CIFAR-100, where only the archive has a published checksum.
+    sha256: Option<&'static str>,
+}
+
+/// How a dataset is laid out on disk.
+enum Layout {
+    /// Images and labels in a file each, plain or gzip.
+    Idx,
+    /// Records of label and image.
+    Records(Record),
+}
+
+/// A dataset of published files.
+pub(crate) struct Official {
+    /// Folders inside the data folder, in the order in which they are searched.
+    folders: &'static [&'static str],
+    layout: Layout,
+    train: &'static [Published],
+    test: &'static [Published],
+}
+
+/// A split and its files, each with its SHA-256.
+type Split = (Examples, Vec<(String, String)>);
+
+impl Official {
+    /// Reads both splits from the folder `data`. Checks sizes, labels and, where published, checksums.
+    pub fn load(&self, data: &Path) -> Result<(Split, Split), DataError> {
+        let folders: Vec<PathBuf> = self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect();
+        Ok((self.split(self.train, &folders)?, self.split(self.test, &folders)?))
+    }
+
+    fn split(&self, published: &[Published], folders: &[PathBuf]) -> Result<Split, DataError> {
+        let read = |file: &Published| {
+            let mut names = vec![file.name.to_string()];
+            if let Layout::Idx = self.layout {
+                names.push(format!("{}.gz", file.name));
+            }
+            let path = files::find(folders, &names)?;
+            Ok((path.display().to_string(), files::read_sized(&path, file.bytes)?))
+        };
+        let contents = published.iter().map(read).collect::<Result<Vec<_>, DataError>>()?;
+        let examples = match (&self.layout, &contents[..]) {
+            (Layout::Records(record), files) => record.examples(files)?,
+            (Layout::Idx, [(images_file, images), (labels_file, labels), ..]) => {
+                idx::examples(&Idx { file: images_file, bytes: images }, &Idx { file: labels_file, bytes: labels })?
+            }
+            (Layout::Idx, _) => unreachable!("a split of MNIST is two files"),
+        };
+        let verify = |(file, (name, content)): (&Published, (String, Vec<u8>))| {
+            let found = files::sha256(&content);
+            match file.sha256 {
+                Some(expected) if expected != found => {
+                    Err(DataError::Checksum { file: name, expected: expected.into(), found })
+                }
+                _ => Ok((name, found)),
+            }
+        };
+        let source = published.iter().zip(contents).map(verify).collect::<Result<_, _>>()?;
+        Ok((examples, source))
+    }
+}
+
+const fn mnist(name: &'static str, bytes: u64, sha256: &'static str) -> Published {
+    Published { name, bytes, sha256: Some(sha256) }
+}
+
+const fn cifar10(name: &'static str, sha256: &'static str) -> Published {
+    Published { name, bytes: 10_000 * CIFAR10.len() as u64, sha256: Some(sha256) }
+}
+
+/// Y. LeCun, C. Cortes, C. Burges.
+pub(crate) const MNIST: Official = Official {
+    folders: &["mnist", "MNIST/raw"],
+    layout: Layout::Idx,
+    train: &[
+        mnist(
+            "train-images-idx3-ubyte",
+            16 + 60_000 * 784,
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        mnist(
+            "train-labels-idx1-ubyte",
+            8 + 60_000,
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+    ],
+    test: &[
+        mnist(
+            "t10k-images-idx3-ubyte",
+            16 + 10_000 * 784,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        mnist(
+            "t10k-labels-idx1-ubyte",
+            8 + 10_000,
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ],
+};
+
+/// A. Krizhevsky, 2009; the binary version.
+pub(crate) const CIFAR_10: Official = Official {
+    folders: &["cifar10", "cifar-10-batches-bin"],
+    layout: Layout::Records(CIFAR10),
+    train: &[
+        cifar10("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+        cifar10("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+        cifar10("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+        cifar10("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+        cifar10("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+    ],
+    test: &[cifar10("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")],
+};
+
+/// A. Krizhevsky, 2009; the binary version. Its sizes and labels are checked, its content is not.
+pub(crate) const CIFAR_100: Official = Official {
+    folders: &["cifar100", "cifar-100-binary"],
+    layout: Layout::Records(CIFAR100),
+    train: &[Published { name: "train.bin", bytes: 50_000 * CIFAR100.len() as u64, sha256: None }],
+    test: &[Published { name: "test.bin", bytes: 10_000 * CIFAR100.len() as u64, sha256: None }],
+};
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::examples::{Inputs, Labels};
+    use crate::testing::{gzip, idx_file};
+
+    /// CIFAR-100 with two training records and one test record.
+    const SMALL: Official = Official {
+        train: &[Published { name: "train.bin", bytes: 2 * 3074, sha256: None }],
+        test: &[Published { name: "test.bin", bytes: 3074, sha256: None }],
+        ..CIFAR_100
+    };
+
+    fn records(labels: &[[u8; 2]]) -> Vec<u8> {
+        labels.iter().enumerate().flat_map(|(i, label)| [&label[..], &[i as u8; 3072]].concat()).collect()
+    }
+
+    #[test]
+    fn every_folder_of_cifar100_is_found() {
+        for folder in ["cifar100", "cifar-100-binary", "."] {
+            let data = tempfile::tempdir().unwrap();
+            let inside = data.path().join(folder);
+            fs::create_dir_all(&inside).unwrap();
+            fs::write(inside.join("train.bin"), records(&[[3, 42], [19, 99]])).unwrap();
+            fs::write(inside.join("test.bin"), records(&[[0, 5]])).unwrap();
+            let ((train, source), (test, _)) = SMALL.load(data.path()).unwrap();
+            assert_eq!(train.labels(), &Labels::Classes { labels: vec![42, 99], classes: 100 });
+            assert_eq!(train.inputs(), &Inputs::Bytes([[0; 3072], [1; 3072]].concat()));
+            assert_eq!(test.labels(), &Labels::Classes { labels: vec![5], classes: 100 });
+            assert_eq!(source[0].1, files::sha256(&records(&[[3, 42], [19, 99]])));
+        }
+    }
+
+    #[test]
+    fn defects_of_cifar100_name_the_file() {
+        let data = tempfile::tempdir().unwrap();
+        let at = |name: &str| data.path().join(name);
+        fs::write(at("test.bin"), records(&[[0, 5]])).unwrap();
+        let error = || SMALL.load(data.path()).unwrap_err().to_string();
+        let (first, second) = (at("cifar100").display().to_string(), at("cifar-100-binary").display().to_string());
+        assert_eq!(
+            error(),
+            format!("train.bin not found; looked in {first}, {second}, {}", data.path().display())
+        );
+        let train = at("train.bin").display().to_string();
+        fs::write(&train, &records(&[[0, 1], [0, 2]])[..6147]).unwrap();
+        assert_eq!(error(), format!("{train}: expected 6148 bytes, found 6147"));
+        fs::write(&train, records(&[[0, 1], [0, 100]])).unwrap();
+        assert_eq!(error(), format!("{train}: record 1 has label 100, expected less than 100"));
+    }
+
+    /// MNIST with two training images and one test image of one pixel.
+    /// The checksums are those of `sha256sum` on the same bytes.
+    const DIGITS: Official = Official {
+        train: &[
+            Published { name: "train-images-idx3-ubyte", bytes: 18, sha256: None },
+            Published { name: "train-labels-idx1-ubyte", bytes: 10, sha256: None },
+        ],
+        test: &[
+            Published { name: "t10k-images-idx3-ubyte", bytes: 17, sha256: None },
+            mnist("t10k-labels-idx1-ubyte", 9, "1e023d46f646a9594224597ffeb38a1e2137e06d2eebb1f6ca8a772dd766deab"),
+        ],
+        ..MNIST
+    };
+
+    #[test]
+    fn mnist_plain_or_gzip_in_either_folder_and_its_checksum() {
+        let files = [
+            ("train-images-idx3-ubyte", idx_file(0x803, &[2, 1, 1], &[7, 8])),
+            ("train-labels-idx1-ubyte", idx_file(0x801, &[2], &[1, 2])),
+            ("t10k-images-idx3-ubyte", idx_file(0x803, &[1, 1, 1], &[9])),
+            ("t10k-labels-idx1-ubyte", idx_file(0x801, &[1], &[3])),
+        ];
+        for (folder, zipped) in [("mnist", false), ("MNIST/raw", true), (".", true)] {
+            let data = tempfile::tempdir().unwrap();
+            let inside = data.path().join(folder);
+            fs::create_dir_all(&inside).unwrap();
+            for (name, content) in &files {
+                let (name, content) =
+                    if zipped { (format!("{name}.gz"), gzip(content)) } else { (name.to_string(), content.clone()) };
+                fs::write(inside.join(name), content).unwrap();
+            }
+            let ((train, _), (_, source)) = DIGITS.load(data.path()).unwrap();
+            assert_eq!(train.inputs(), &Inputs::Bytes(vec![7, 8]));
+            assert_eq!(source[1].1, DIGITS.test[1].sha256.unwrap());
+
+            let name = if zipped { "t10k-labels-idx1-ubyte.gz" } else { "t10k-labels-idx1-ubyte" };
+            let other = idx_file(0x801, &[1], &[4]);
+            let path = inside.join(name);
+            fs::write(&path, if zipped { gzip(&other) } else { other.clone() }).unwrap();
+            let error = DIGITS.load(data.path()).unwrap_err().to_string();
+            let (expected, found) = (DIGITS.test[1].sha256.unwrap(), files::sha256(&other));
+            let start = format!("{}: expected the published content with SHA-256", path.display());
+            assert_eq!(error, format!("{start} {expected}, found {found}"));
+        }
+    }
+}

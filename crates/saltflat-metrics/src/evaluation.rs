@@ -1,0 +1,47 @@
+//! Loss and accuracy of a split.
+
+use burn::tensor::Tensor;
+use saltflat_models::Vector;
+
+use crate::{MetricError, Objective, Scoring, error::read};
+
+/// How a network does on a set of samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// L, counted from the smallest value that the smoothed loss can have.
+    pub loss: f64,
+    /// Part of the samples that are classified rightly, against clean labels; absent for real targets.
+    pub accuracy: Option<f64>,
+}
+
+/// Loss and accuracy on the objective's samples. Costs a third of a gradient; one read from the device.
+///
+/// # Errors
+/// [`MetricError::Device`] where the sums cannot be read.
+pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation, MetricError> {
+    let scoring = objective.samples.scoring();
+    let mut sums = Vec::new();
+    for batch in objective.batches() {
+        let outputs = objective.network.value(theta, objective.buffers, batch.inputs);
+        sums.push(objective.loss.value(outputs.clone(), batch.targets.clone()).sum());
+        sums.push(correct(scoring, outputs, batch.targets));
+    }
+    let sums = read("evaluation", Tensor::cat(sums, 0))?;
+    let n = objective.len() as f64;
+    let total = |offset: usize| sums.iter().skip(offset).step_by(2).sum::<f64>() / n;
+    Ok(Evaluation {
+        loss: total(0) - objective.loss.floor(objective.network.outputs()),
+        accuracy: (scoring != Scoring::None).then(|| total(1)),
+    })
+}
+
+/// Number of rightly classified samples, one element.
+fn correct(scoring: Scoring, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+    let dtype = outputs.dtype();
+    let hit = match scoring {
+        Scoring::Class => outputs.argmax(1).equal(targets.argmax(1)),
+        Scoring::Binary => outputs.greater_scalar(0.5).equal(targets.greater_scalar(0.5)),
+        Scoring::None => return outputs.zeros_like().sum(),
+    };
+    hit.float().sum().cast(dtype)
+}

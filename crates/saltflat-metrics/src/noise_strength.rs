@@ -1,0 +1,53 @@
+//! Strength of the label noise over an epoch's steps.
+
+use burn::tensor::Tensor;
+use saltflat_models::{Network, Pass, Vector};
+
+use crate::{Estimate, MetricError, error::read};
+
+/// ∇L̂ − ∇L̄ on a batch: the gradient with the drawn targets less the gradient with the expected ones, both at the same θ
+/// (Damian, Ma, Lee 2021, appendix D). Both losses are linear in the target up to a constant, so the difference is
+/// Jᵀ(q − q̂)/B, from one backward pass and without cancellation.
+///
+/// Shapes: inputs `[batch, channels, height, width]`, targets `[batch, C]`. Costs one gradient. Batch normalisation acts
+/// as in the training step.
+pub fn label_noise_gradient(
+    network: &Network,
+    theta: &Vector,
+    buffers: &Vector,
+    inputs: Tensor<4>,
+    expected: Tensor<2>,
+    drawn: Tensor<2>,
+) -> Vector {
+    let batch = inputs.dims()[0] as f64;
+    let leaves = theta.leaves();
+    let outputs = network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
+    let mut gradients = (outputs * (expected - drawn)).sum().div_scalar(batch).backward();
+    leaves.take_gradients(&mut gradients)
+}
+
+/// trace_from_noise = B · mean over steps of ‖∇L̂ − ∇L̄‖²; at a minimum of the smoothed loss its expectation is tr H. The
+/// squares stay on the device until the epoch ends.
+#[derive(Debug, Default)]
+pub struct NoiseStrength {
+    squares: Vec<Tensor<1>>,
+}
+
+impl NoiseStrength {
+    /// Adds a step with `batch` samples and this [`label_noise_gradient`].
+    pub fn record(&mut self, noise: &Vector, batch: usize) {
+        self.squares.push(noise.norm_squared().mul_scalar(batch as f64));
+    }
+
+    /// The epoch's estimate, with the steps as probes, and a fresh start for the next epoch.
+    ///
+    /// # Errors
+    /// [`MetricError::Device`] where the squares cannot be read.
+    pub fn take(&mut self) -> Result<Estimate, MetricError> {
+        if self.squares.is_empty() {
+            return Ok(Estimate::absent("no step of this epoch was measured"));
+        }
+        let squares = read("trace_from_noise", Tensor::cat(std::mem::take(&mut self.squares), 0))?;
+        Ok(Estimate::of_probes(&squares))
+    }
+}

@@ -1,0 +1,106 @@
+//! The loss of a network on a set of samples.
+
+use burn::tensor::Tensor;
+use saltflat_models::{Loss, Network, Vector};
+
+/// What a prediction is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scoring {
+    /// The class with the largest output against the class with the largest target.
+    Class,
+    /// One output, above or below ½.
+    Binary,
+    /// Real targets: there is no accuracy.
+    None,
+}
+
+/// Some samples on a device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[batch, channels, height, width]`.
+    pub inputs: Tensor<4>,
+    /// The expected target q of each sample, `[batch, C]`.
+    pub targets: Tensor<2>,
+}
+
+/// A set of samples that gives batches on a device.
+pub trait Samples {
+    /// Number of samples.
+    fn len(&self) -> usize;
+
+    /// True where there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The samples with these indices, in this order.
+    fn batch(&self, indices: &[u32]) -> Batch;
+
+    /// How predictions are scored.
+    fn scoring(&self) -> Scoring;
+}
+
+/// L(θ) = (1/n) Σ ℓ(f(xᵢ; θ), qᵢ) on n samples of a set.
+pub struct Objective<'a> {
+    /// f.
+    pub network: &'a Network,
+    /// What is stored beside θ.
+    pub buffers: &'a Vector,
+    /// ℓ.
+    pub loss: Loss,
+    /// The set.
+    pub samples: &'a dyn Samples,
+    /// Which of its samples.
+    pub indices: Vec<u32>,
+    /// Samples of one forward pass; bounds the memory, changes nothing else.
+    pub microbatch: usize,
+}
+
+impl<'a> Objective<'a> {
+    /// The loss on all samples.
+    pub fn on_all(
+        network: &'a Network,
+        buffers: &'a Vector,
+        loss: Loss,
+        samples: &'a dyn Samples,
+        microbatch: usize,
+    ) -> Self {
+        let indices = (0..samples.len() as u32).collect();
+        Self { network, buffers, loss, samples, indices, microbatch }
+    }
+
+    /// The same loss on other samples of the set.
+    pub fn on(&self, indices: Vec<u32>) -> Self {
+        Self { indices, ..*self }
+    }
+
+    /// Number of samples n.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// True where there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The samples, a microbatch at a time.
+    pub fn batches(&self) -> impl Iterator<Item = Batch> {
+        self.indices.chunks(self.microbatch.max(1)).map(|indices| self.samples.batch(indices))
+    }
+
+    /// Σ over microbatches of the gradient of what `term` makes of a batch, divided by n.
+    pub(crate) fn sum_of_gradients(&self, theta: &Vector, term: impl Fn(&Vector, Batch) -> Option<Tensor<2>>) -> Vector {
+        let scale = 1.0 / self.len() as f64;
+        self.batches().fold(theta.zeros_like(), |sum, batch| {
+            let leaves = theta.leaves();
+            match term(&leaves, batch) {
+                None => sum,
+                Some(value) => {
+                    let mut gradients = value.sum().mul_scalar(scale).backward();
+                    sum.plus(&leaves.take_gradients(&mut gradients))
+                }
+            }
+        })
+    }
+}

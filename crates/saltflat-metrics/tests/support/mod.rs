@@ -1,0 +1,135 @@
+//! The golden cases: four tiny networks with exact values.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{fs, path::PathBuf};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::SafeTensors;
+use saltflat_metrics::{Batch, Objective, Samples, Scoring};
+use saltflat_models::{
+    Architecture, Initialisation, Loss, LossKind, Network, Norm, Vector,
+    layers::Activation,
+    load,
+    models::{Lenet, Mlp, Resnet},
+};
+use serde_json::Value;
+
+pub struct Golden {
+    pub name: &'static str,
+    pub network: Network,
+    pub theta: Vector,
+    pub buffers: Vector,
+    pub loss: Loss,
+    pub samples: Fixed,
+    pub labels: Vec<u32>,
+    pub lr: f64,
+    pub batch_size: usize,
+    pub expected: Value,
+}
+
+pub struct Fixed {
+    pub inputs: Tensor<4>,
+    pub targets: Tensor<2>,
+    pub scoring: Scoring,
+}
+
+impl Samples for Fixed {
+    fn len(&self) -> usize {
+        self.inputs.dims()[0]
+    }
+
+    fn batch(&self, indices: &[u32]) -> Batch {
+        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
+        let indices = Tensor::from_data(TensorData::from(indices.as_slice()), &self.inputs.device());
+        Batch { inputs: self.inputs.clone().select(0, indices.clone()), targets: self.targets.clone().select(0, indices) }
+    }
+
+    fn scoring(&self) -> Scoring {
+        self.scoring
+    }
+}
+
+impl Golden {
+    pub fn objective(&self, microbatch: usize) -> Objective<'_> {
+        Objective::on_all(&self.network, &self.buffers, self.loss, &self.samples, microbatch)
+    }
+
+    pub fn number(&self, key: &str) -> f64 {
+        self.expected[key].as_f64().unwrap_or_else(|| panic!("{}: no {key}", self.name))
+    }
+}
+
+pub fn all(dtype: DType) -> Vec<Golden> {
+    let (default, norm) = (Initialisation::Default, Norm::Group);
+    let mlp = |hidden: &[usize], activation| Architecture::Mlp(Mlp { hidden: hidden.to_vec(), activation, init: default });
+    let square = Loss { kind: LossKind::Square, smoothing: 0.0 };
+    let smoothed = Loss { kind: LossKind::CrossEntropy, smoothing: 0.2 };
+    let relu = Activation::Relu;
+    let lenet = Architecture::Lenet(Lenet { width: 4, activation: relu, init: default });
+    let resnet = Architecture::Resnet(Resnet {
+        width: 8,
+        blocks: vec![1, 1],
+        norm,
+        channels_per_group: 4,
+        activation: relu,
+        init: default,
+    });
+    vec![
+        read("mlp_relu_square", mlp(&[24, 24], relu), square, 0.05, 5, dtype),
+        read("mlp_softplus_ce", mlp(&[16, 8], Activation::Softplus), smoothed, 0.1, 8, dtype),
+        read("lenet_relu_square", lenet, square, 0.1, 4, dtype),
+        read("resnet_gn_ce", resnet, smoothed, 0.1, 4, dtype),
+    ]
+}
+
+fn read(name: &'static str, model: Architecture, loss: Loss, lr: f64, batch_size: usize, dtype: DType) -> Golden {
+    let device = Device::flex();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let expected: Value =
+        serde_json::from_slice(&fs::read(folder.join(format!("{name}.expected.json"))).unwrap()).unwrap();
+    let outputs = expected["outputs"].as_u64().unwrap() as usize;
+    let bytes = fs::read(folder.join(format!("{name}.data.safetensors"))).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor("inputs").unwrap();
+    let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let mut shape = view.shape().to_vec();
+    shape.resize(4, 1);
+    let shape: [usize; 4] = shape.try_into().unwrap();
+    let inputs = Tensor::from_data(TensorData::new(values, shape), (&device, dtype));
+    let mut labels = Vec::new();
+    let targets: Vec<f64> = match file.tensor("labels") {
+        Ok(view) => {
+            labels = view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect();
+            labels.iter().flat_map(|&label| exact_target(loss, label, outputs)).collect()
+        }
+        Err(_) => {
+            let data = file.tensor("targets").unwrap();
+            data.data().chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect()
+        }
+    };
+    let targets = Tensor::from_data(TensorData::new(targets, [shape[0], outputs]), (&device, dtype));
+    let network = model.build([shape[1], shape[2], shape[3]], outputs).unwrap();
+    assert_eq!(network.layout().len() as u64, expected["p"].as_u64().unwrap());
+    let (theta, buffers) =
+        load(&folder.join(format!("{name}.weights.safetensors")), network.layout(), &device, dtype).unwrap();
+    let scoring = if labels.is_empty() { Scoring::None } else { Scoring::Class };
+    Golden {
+        name,
+        network,
+        theta,
+        buffers,
+        loss,
+        samples: Fixed { inputs, targets, scoring },
+        labels,
+        lr,
+        batch_size,
+        expected,
+    }
+}
+
+/// The smoothed target in f64: in f32 its rounding alone would show at 1e-8.
+pub fn exact_target(loss: Loss, label: u32, outputs: usize) -> Vec<f64> {
+    (0..outputs)
+        .map(|c| if c == label as usize { 1.0 - loss.smoothing } else { loss.smoothing / (outputs - 1) as f64 })
+        .collect()
+}

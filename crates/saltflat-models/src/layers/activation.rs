@@ -1,0 +1,122 @@
+//! Elementwise activations.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use burn::tensor::{Tensor, activation};
+use serde::Serialize;
+
+use super::Layer;
+use crate::{Jet, Pass, jet::sum};
+
+/// An elementwise function f. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(x, 0), with derivative 0 at 0.
+    #[default]
+    Relu,
+    /// x Φ(x), exact (by erf): the derivative of the tanh form differs by up to 1e−3.
+    Gelu,
+    /// x σ(x).
+    Silu,
+    /// log(1 + eˣ).
+    Softplus,
+    /// tanh x.
+    Tanh,
+    /// x.
+    Identity,
+}
+
+impl Activation {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 6] = [
+        ("relu", Self::Relu),
+        ("gelu", Self::Gelu),
+        ("silu", Self::Silu),
+        ("softplus", Self::Softplus),
+        ("tanh", Self::Tanh),
+        ("identity", Self::Identity),
+    ];
+
+    /// PyTorch's gain (`torch.nn.init.calculate_gain`): √2 for relu and the functions shaped like it, 5/3 for tanh, 1 for
+    /// identity.
+    pub fn gain(self) -> f64 {
+        match self {
+            Self::Relu | Self::Gelu | Self::Silu | Self::Softplus => std::f64::consts::SQRT_2,
+            Self::Tanh => 5.0 / 3.0,
+            Self::Identity => 1.0,
+        }
+    }
+
+    fn value(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Relu => activation::relu(x),
+            Self::Gelu => x.clone() * normal_cdf(x),
+            Self::Silu => x.clone() * activation::sigmoid(x),
+            Self::Softplus => activation::log_sigmoid(x.neg()).neg(),
+            Self::Tanh => x.tanh(),
+            Self::Identity => x,
+        }
+    }
+
+    /// f′ and, where asked for, f″ of a smooth activation.
+    fn derivatives(self, x: Tensor<4>, second_order: bool) -> (Tensor<4>, Option<Tensor<4>>) {
+        match self {
+            Self::Relu | Self::Identity => unreachable!("piecewise linear"),
+            Self::Gelu => {
+                let density = x.clone().square().mul_scalar(-0.5).exp().mul_scalar(1.0 / (2.0 * PI).sqrt());
+                let second = second_order.then(|| density.clone() * x.clone().square().neg().add_scalar(2.0));
+                (normal_cdf(x.clone()) + x * density, second)
+            }
+            Self::Silu => {
+                let s = activation::sigmoid(x.clone());
+                let ds = s.clone() * complement(s.clone());
+                let second =
+                    second_order.then(|| ds.clone() * (x.clone() * s.clone().mul_scalar(-2.0).add_scalar(1.0)).add_scalar(2.0));
+                (s + x * ds, second)
+            }
+            Self::Softplus => {
+                let s = activation::sigmoid(x);
+                let second = second_order.then(|| s.clone() * complement(s.clone()));
+                (s, second)
+            }
+            Self::Tanh => {
+                let y = x.tanh();
+                let first = complement(y.clone().square());
+                let second = second_order.then(|| y.mul_scalar(-2.0) * first.clone());
+                (first, second)
+            }
+        }
+    }
+}
+
+/// Φ, the standard normal distribution function.
+fn normal_cdf(x: Tensor<4>) -> Tensor<4> {
+    x.mul_scalar(FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5)
+}
+
+/// 1 − x.
+fn complement(x: Tensor<4>) -> Tensor<4> {
+    x.neg().add_scalar(1.0)
+}
+
+impl Layer for Activation {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        match (self, &x.first) {
+            (Self::Identity, _) => x,
+            (_, None) if x.second.is_none() => Jet::constant(self.value(x.value)),
+            (Self::Relu, _) => {
+                let off = x.value.clone().lower_equal_scalar(0.0);
+                let value = activation::relu(x.value);
+                let mask = |t: Tensor<4>| t.mask_fill(off.clone(), 0.0);
+                Jet { value, first: x.first.map(mask), second: x.second.map(mask) }
+            }
+            _ => {
+                let (df, ddf) = self.derivatives(x.value.clone(), pass.second_order());
+                let curved = x.first.clone().zip(ddf).map(|(t, ddf)| t.square() * ddf);
+                let second = sum(x.second.map(|t| t * df.clone()), curved);
+                Jet { value: self.value(x.value), first: x.first.map(|t| t * df), second }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Batch normalisation.
+
+use burn::tensor::Tensor;
+
+use super::{Layer, normalise::{Affine, EPSILON, standardised}};
+use crate::{Init, Jet, Layout, Pass, layout::Slot, pass::Mode};
+
+/// Part of the old running statistic that a training step replaces, PyTorch's `momentum`.
+const RATE: f64 = 0.1;
+
+/// Normalises each channel over the batch and the positions, then γ x̂ + β: PyTorch's `nn.BatchNorm2d`, ε = 1e−5,
+/// momentum 0.1. A training step uses the batch's statistics and moves the running ones; every measurement uses the
+/// running ones, so that the loss is a function of the parameters and a sample alone.
+#[derive(Debug)]
+pub struct BatchNorm {
+    channels: usize,
+    affine: Affine,
+    mean: Slot,
+    variance: Slot,
+}
+
+impl BatchNorm {
+    /// Adds `NAME.weight`, `NAME.bias` and the buffers `NAME.running_mean`, `NAME.running_var` to the layout.
+    pub fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
+        let affine = Affine::new(layout, name, channels);
+        let mean = layout.buffer(format!("{name}.running_mean"), &[channels], Init::Constant(0.0));
+        let variance = layout.buffer(format!("{name}.running_var"), &[channels], Init::Constant(1.0));
+        Self { channels, affine, mean, variance }
+    }
+
+    /// Moves the running statistics towards those of the batch `[1, channels, batch · positions]`; the variance is the
+    /// unbiased one.
+    fn update(&self, x: Tensor<3>, pass: &mut Pass<'_>) {
+        let x = x.without_autodiff();
+        let [_, channels, count] = x.dims();
+        let mean = x.clone().mean_dim(2);
+        let variance = (x - mean.clone()).square().sum_dim(2).div_scalar((count.max(2) - 1) as f64);
+        for (slot, batch) in [(self.mean, mean), (self.variance, variance)] {
+            let old = pass.tensor::<1>(slot, [channels]);
+            pass.update(slot, old.mul_scalar(1.0 - RATE) + batch.reshape([channels]).mul_scalar(RATE));
+        }
+    }
+}
+
+impl Layer for BatchNorm {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let [n, c, h, w] = x.value.dims();
+        let x = match pass.mode() {
+            Mode::Train => {
+                let x = x.linear(|t| t.swap_dims(0, 1).reshape([1, c, n * h * w]));
+                self.update(x.value.clone(), pass);
+                standardised(x, pass.second_order()).linear(|t| t.reshape([c, n, h, w]).swap_dims(0, 1))
+            }
+            Mode::Measure => {
+                let shape = [1, self.channels, 1, 1];
+                let mean = pass.tensor::<4>(self.mean, shape);
+                let scale = pass.tensor::<4>(self.variance, shape).add_scalar(EPSILON).sqrt().recip();
+                let centred = Jet { value: x.value - mean, ..x };
+                centred.linear(|t| t * scale.clone())
+            }
+        };
+        self.affine.forward(x, pass)
+    }
+
+    fn couples_samples(&self) -> bool {
+        true
+    }
+}

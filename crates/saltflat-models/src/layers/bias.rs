@@ -1,0 +1,38 @@
+//! One number added everywhere, of Fixup networks.
+
+use burn::tensor::Tensor;
+
+use super::Layer;
+use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+
+/// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+#[derive(Debug)]
+pub struct Bias {
+    bias: Slot,
+}
+
+impl Bias {
+    /// Adds the tensor NAME `[1]` to the layout.
+    pub fn new(layout: &mut Layout, name: &str) -> Self {
+        Self { bias: layout.parameter(name, &[1], Init::Constant(0.0)) }
+    }
+}
+
+impl Layer for Bias {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let bias = pass.tensor::<4>(self.bias, [1; 4]);
+        let shape = x.value.dims();
+        let velocity = pass.velocity::<4>(self.bias, [1; 4]).map(|v| v.expand(shape));
+        let value = pass.record(x.value + bias, || Rows);
+        Jet { value, first: sum(x.first, velocity), second: x.second }
+    }
+}
+
+/// The gradient of a sample: Σ δ.
+struct Rows;
+
+impl PerSample for Rows {
+    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
+        delta.flatten::<2>(1, 3).sum_dim(1)
+    }
+}

@@ -1,0 +1,272 @@
+//! Two-dimensional convolution.
+
+use burn::tensor::{Slice, Tensor, module, ops::{ConvOptions, PadMode}};
+
+use super::Layer;
+use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+
+/// Kernel size, stride and zero padding, the same in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step between two positions.
+    pub stride: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+}
+
+impl Window {
+    /// 3 × 3 that keeps the size of the image at stride 1.
+    pub fn three(stride: usize) -> Self {
+        Self { kernel: 3, stride, padding: 1 }
+    }
+
+    /// 1 × 1.
+    pub fn one(stride: usize) -> Self {
+        Self { kernel: 1, stride, padding: 0 }
+    }
+
+    fn options(self) -> ConvOptions<2> {
+        ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1)
+    }
+
+    /// Side of the output of an image with this side.
+    pub fn output(self, side: usize) -> usize {
+        (side + 2 * self.padding - self.kernel) / self.stride + 1
+    }
+}
+
+/// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
+///
+/// Jet: ẏ = W ∗ ẋ + V ∗ x + v_b, ÿ = W ∗ ẍ + 2 V ∗ ẋ.
+#[derive(Debug)]
+pub struct Conv2d {
+    weight: Slot,
+    bias: Option<Slot>,
+    inputs: usize,
+    outputs: usize,
+    window: Window,
+}
+
+impl Conv2d {
+    /// Adds `NAME.weight` and, where `bias` says how it starts, `NAME.bias` to the layout.
+    pub fn new(
+        layout: &mut Layout,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        window: Window,
+        weight: Init,
+        bias: Option<Init>,
+    ) -> Self {
+        let shape = [outputs, inputs, window.kernel, window.kernel];
+        let weight = layout.parameter(format!("{name}.weight"), &shape, weight);
+        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+        Self { weight, bias, inputs, outputs, window }
+    }
+}
+
+impl Layer for Conv2d {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let shape = [self.outputs, self.inputs, self.window.kernel, self.window.kernel];
+        let conv = |x: Tensor<4>, w: Tensor<4>, b| module::conv2d(x, w, b, self.window.options());
+        let weight = pass.tensor::<4>(self.weight, shape);
+        let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [self.outputs]));
+        let v_weight = pass.velocity::<4>(self.weight, shape);
+        let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [self.outputs]));
+
+        let value = conv(x.value.clone(), weight.clone(), bias);
+        let second = if pass.second_order() {
+            sum(
+                x.second.map(|t| conv(t, weight.clone(), None)),
+                x.first.clone().zip(v_weight.clone()).map(|(t, v)| conv(t, v, None).mul_scalar(2.0)),
+            )
+        } else {
+            None
+        };
+        let first =
+            sum(x.first.map(|t| conv(t, weight, None)), v_weight.map(|v| conv(x.value.clone(), v, v_bias)));
+        let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
+        let value = pass.record(value, rows);
+        Jet { value, first, second }
+    }
+}
+
+/// Per-sample gradients of a convolution, from the unfolded input Uᵢ `[positions, d]`, d = inputs · kernel²: the
+/// gradient of sample i is δᵢ Uᵢ `[outputs, d]`.
+struct Rows {
+    input: Tensor<4>,
+    layer: Shape,
+}
+
+#[derive(Clone, Copy)]
+struct Shape {
+    inputs: usize,
+    outputs: usize,
+    window: Window,
+    has_bias: bool,
+}
+
+impl From<&Conv2d> for Shape {
+    fn from(layer: &Conv2d) -> Self {
+        Self { inputs: layer.inputs, outputs: layer.outputs, window: layer.window, has_bias: layer.bias.is_some() }
+    }
+}
+
+/// Entries that a chunk of explicit rows or of position products may hold (64 MiB in f32).
+const CHUNK: usize = 1 << 24;
+
+impl Rows {
+    fn positions(&self) -> [usize; 2] {
+        let [_, _, h, w] = self.input.dims();
+        [self.layer.window.output(h), self.layer.window.output(w)]
+    }
+
+    /// d = inputs · kernel².
+    fn depth(&self) -> usize {
+        self.layer.inputs * self.layer.window.kernel.pow(2)
+    }
+
+    /// True where a row is shorter than the cotangent, so that the rows are kept instead.
+    fn keeps_rows(&self) -> bool {
+        let [h, w] = self.positions();
+        self.depth() <= h * w
+    }
+
+    /// The input unfolded, `[batch, positions, d]`, d in the order of the weight.
+    fn unfolded(&self) -> Tensor<3> {
+        let Window { kernel, stride, padding } = self.layer.window;
+        let [n, c, _, _] = self.input.dims();
+        let [h, w] = self.positions();
+        let padded = match padding {
+            0 => self.input.clone(),
+            p => self.input.clone().pad((p, p, p, p), PadMode::Constant(0.0)),
+        };
+        let cut = |start: usize, out: usize| {
+            Slice::new(start as isize, Some((start + (out - 1) * stride + 1) as isize), stride as isize)
+        };
+        let columns = (0..kernel * kernel).map(|k| {
+            padded
+                .clone()
+                .slice([Slice::from(0..n), Slice::from(0..c), cut(k / kernel, h), cut(k % kernel, w)])
+                .reshape([n, c, 1, h * w])
+        });
+        Tensor::cat(columns.collect(), 2).reshape([n, self.depth(), h * w]).swap_dims(1, 2)
+    }
+
+    /// The rows for a range of output channels, `[batch, channels · d]`, from their cotangents
+    /// `[batch, channels, positions]`.
+    fn explicit(delta: Tensor<3>, unfolded: Tensor<3>) -> Tensor<2> {
+        delta.matmul(unfolded).flatten(1, 2)
+    }
+
+    /// Inner products through explicit rows, a chunk of output channels at a time.
+    fn gram_by_rows(&self, delta: Tensor<4>) -> Tensor<2> {
+        let [m, n, outputs, positions] = delta.dims();
+        let unfolded = self.unfolded();
+        let step = (CHUNK / (m * n * self.depth())).clamp(1, outputs);
+        let mut gram = Tensor::zeros([m * n, m * n], (&delta.device(), delta.dtype()));
+        for start in (0..outputs).step_by(step) {
+            let end = (start + step).min(outputs);
+            let rows = (0..m).map(|c| {
+                let delta = delta.clone().slice([c..c + 1, 0..n, start..end, 0..positions]);
+                Self::explicit(delta.reshape([n, end - start, positions]), unfolded.clone())
+            });
+            let rows = Tensor::cat(rows.collect(), 0);
+            gram = gram + rows.clone().matmul(rows.transpose());
+        }
+        gram
+    }
+
+    /// Inner products as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(uᵢₜ·uⱼₛ), a sample i and its cotangents at a time.
+    fn gram_by_positions(&self, delta: Tensor<4>) -> Tensor<2> {
+        let [m, n, outputs, positions] = delta.dims();
+        let depth = self.depth();
+        let unfolded = self.unfolded();
+        let inputs = unfolded.clone().reshape([n * positions, depth]).transpose();
+        // [m, n, positions, outputs] as a matrix of all cotangents at all positions.
+        let all = delta.swap_dims(2, 3);
+        let columns = all.clone().reshape([m * n * positions, outputs]).transpose();
+        let step = (CHUNK / (m * n * positions * positions)).clamp(1, m);
+        let mut blocks = Vec::with_capacity(n);
+        for i in 0..n {
+            let input = unfolded.clone().slice([i..i + 1, 0..positions, 0..depth]).reshape([positions, depth]);
+            let input = input.matmul(inputs.clone()).reshape([1, positions, 1, n * positions]);
+            let mut of_sample = Vec::new();
+            for start in (0..m).step_by(step) {
+                let end = (start + step).min(m);
+                let mine = all.clone().slice([start..end, i..i + 1, 0..positions, 0..outputs]);
+                let products = mine.reshape([(end - start) * positions, outputs]).matmul(columns.clone());
+                let products = products.reshape([end - start, positions, m, n * positions]) * input.clone();
+                let sums = products.sum_dim(1).reshape([(end - start) * m * n, positions]).sum_dim(1);
+                of_sample.push(sums.reshape([end - start, 1, m * n]));
+            }
+            blocks.push(Tensor::cat(of_sample, 0));
+        }
+        Tensor::cat(blocks, 1).reshape([m * n, m * n])
+    }
+
+    /// Multiplications of the two forms: (by rows, by positions). The elementwise product of two position matrices moves
+    /// memory and counts as eight.
+    fn costs(&self, m: usize) -> (f64, f64) {
+        let [h, w] = self.positions();
+        let (t, d, o) = ((h * w) as f64, self.depth() as f64, self.layer.outputs as f64);
+        let (n, rows) = (self.input.dims()[0] as f64, (m * self.input.dims()[0]) as f64);
+        (rows * t * d * o + rows * rows * d * o, n * n * t * t * d + rows * rows * t * t * (o + 8.0))
+    }
+}
+
+impl PerSample for Rows {
+    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
+        if !self.keeps_rows() {
+            return delta.flatten(1, 3);
+        }
+        let delta = delta.flatten::<3>(2, 3);
+        let rows = Self::explicit(delta.clone(), self.unfolded());
+        match self.layer.has_bias {
+            true => Tensor::cat(vec![rows, delta.sum_dim(2).flatten(1, 2)], 1),
+            false => rows,
+        }
+    }
+
+    fn gram(&self, kept: Tensor<2>) -> Tensor<2> {
+        if self.keeps_rows() {
+            return kept.clone().matmul(kept.transpose());
+        }
+        let [rows, _] = kept.dims();
+        let n = self.input.dims()[0];
+        let [h, w] = self.positions();
+        let delta = kept.reshape([rows / n, n, self.layer.outputs, h * w]);
+        let bias = delta.clone().sum_dim(3).reshape([rows, self.layer.outputs]);
+        let (by_rows, by_positions) = self.costs(rows / n);
+        let gram = if by_rows <= by_positions { self.gram_by_rows(delta) } else { self.gram_by_positions(delta) };
+        if self.layer.has_bias { gram + bias.clone().matmul(bias.transpose()) } else { gram }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, Device, TensorData};
+    use saltflat_random::{Key, Stream};
+
+    use super::*;
+
+    fn random<const D: usize>(shape: [usize; D], part: u64) -> Tensor<D> {
+        let values = Key::new(1, Stream::Probe, 0).part(part).normal(shape.iter().product());
+        Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), DType::F64))
+    }
+
+    /// The two forms are the same number by two routes.
+    #[test]
+    fn rows_and_positions_agree() {
+        for (window, side) in [(Window::three(1), 5), (Window::three(2), 7), (Window::one(2), 6)] {
+            let layer = Shape { inputs: 3, outputs: 4, window, has_bias: false };
+            let rows = Rows { input: random([5, 3, side, side], 0), layer };
+            let out = window.output(side);
+            let delta = random([2, 5, 4, out * out], 1);
+            let a = rows.gram_by_rows(delta.clone());
+            let difference = (a.clone() - rows.gram_by_positions(delta)).abs().max().into_scalar::<f64>();
+            assert!(difference <= 1e-12 * a.abs().max().into_scalar::<f64>(), "{window:?}: {difference:e}");
+        }
+    }
+}

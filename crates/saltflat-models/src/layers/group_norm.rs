@@ -1,0 +1,29 @@
+//! Group normalisation.
+
+use super::{Layer, normalise::{Affine, standardised}};
+use crate::{Jet, Layout, Pass};
+
+/// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, ε = 1e−5.
+/// Wu and He 2018, arXiv 1803.08494.
+#[derive(Debug)]
+pub struct GroupNorm {
+    groups: usize,
+    affine: Affine,
+}
+
+impl GroupNorm {
+    /// Adds `NAME.weight` and `NAME.bias` `[channels]` to the layout; `groups` divides `channels`.
+    pub fn new(layout: &mut Layout, name: &str, channels: usize, groups: usize) -> Self {
+        Self { groups, affine: Affine::new(layout, name, channels) }
+    }
+}
+
+impl Layer for GroupNorm {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let shape = x.value.dims();
+        let [n, c, h, w] = shape;
+        let x = x.linear(|t| t.reshape([n, self.groups, c / self.groups * h * w]));
+        let x = standardised(x, pass.second_order()).linear(|t| t.reshape(shape));
+        self.affine.forward(x, pass)
+    }
+}

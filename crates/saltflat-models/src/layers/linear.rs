@@ -1,0 +1,95 @@
+//! Fully connected layer.
+
+use burn::tensor::{Tensor, module};
+
+use super::Layer;
+use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
+
+/// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
+/// c·h·w = inputs; the output is `[batch, outputs, 1, 1]`.
+///
+/// Jet: ẏ = ẋ Wᵀ + x Vᵀ + v_b, ÿ = ẍ Wᵀ + 2 ẋ Vᵀ.
+#[derive(Debug)]
+pub struct Linear {
+    weight: Slot,
+    bias: Option<Slot>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Linear {
+    /// Adds `NAME.weight` and, where `bias` says how it starts, `NAME.bias` to the layout.
+    pub fn new(
+        layout: &mut Layout,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        weight: Init,
+        bias: Option<Init>,
+    ) -> Self {
+        let weight = layout.parameter(format!("{name}.weight"), &[outputs, inputs], weight);
+        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+        Self { weight, bias, inputs, outputs }
+    }
+
+    /// A layer that is not trained: `NAME.weight` is a buffer, and there is no bias.
+    pub fn frozen(layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2], weight: Init) -> Self {
+        let weight = layout.buffer(format!("{name}.weight"), &[outputs, inputs], weight);
+        Self { weight, bias: None, inputs, outputs }
+    }
+
+    fn is_trained(&self) -> bool {
+        matches!(self.weight, Slot::Parameter(_))
+    }
+}
+
+impl Layer for Linear {
+    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let [n, ..] = x.value.dims();
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        let x = x.linear(|t| t.reshape([n, inputs]));
+        let shape = [outputs, inputs];
+        let weight = pass.tensor::<2>(self.weight, shape).transpose();
+        let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [outputs]));
+        let v_weight = pass.velocity::<2>(self.weight, shape).map(Tensor::transpose);
+        let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [outputs]));
+
+        let value = module::linear(x.value.clone(), weight.clone(), bias);
+        let second = if pass.second_order() {
+            sum(
+                x.second.map(|t| t.matmul(weight.clone())),
+                x.first.clone().zip(v_weight.clone()).map(|(t, v)| t.matmul(v).mul_scalar(2.0)),
+            )
+        } else {
+            None
+        };
+        let first = sum(
+            x.first.map(|t| t.matmul(weight)),
+            v_weight.map(|v| module::linear(x.value.clone(), v, v_bias)),
+        );
+        let y = Jet { value, first, second }.linear(|t| t.reshape([n, outputs, 1, 1]));
+        if !self.is_trained() {
+            return y;
+        }
+        let has_bias = self.bias.is_some();
+        let value = pass.record(y.value, || Rows { input: x.value.without_autodiff(), has_bias });
+        Jet { value, ..y }
+    }
+}
+
+/// Inner product of the gradients of samples i and j: (xᵢ·xⱼ + 1)(δᵢ·δⱼ), without the 1 where there is no bias.
+struct Rows {
+    input: Tensor<2>,
+    has_bias: bool,
+}
+
+impl PerSample for Rows {
+    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
+        delta.flatten(1, 3)
+    }
+
+    fn gram(&self, delta: Tensor<2>) -> Tensor<2> {
+        let inputs = self.input.clone().matmul(self.input.clone().transpose());
+        let inputs = if self.has_bias { inputs.add_scalar(1.0) } else { inputs };
+        times_tiled(delta.clone().matmul(delta.transpose()), inputs)
+    }
+}

@@ -1,0 +1,98 @@
+//! What group and batch normalisation share.
+
+use burn::tensor::Tensor;
+
+use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+
+/// Added to the variance, as in PyTorch.
+pub(super) const EPSILON: f64 = 1e-5;
+
+/// x̂ = (x − mean) / √(var + ε) over the last dimension, and its jet.
+///
+/// With c the centred input, s = mean c² + ε and r = s^−½: x̂ = c r, x̂̇ = ċ r + c ṙ, x̂̈ = c̈ r + 2 ċ ṙ + c r̈, where
+/// ṙ = −½ r³ ṡ, r̈ = −½ r³ s̈ + ¾ r⁵ ṡ², ṡ = 2 mean(c ċ), s̈ = 2 mean(ċ² + c c̈).
+pub(super) fn standardised(x: Jet<3>, second_order: bool) -> Jet<3> {
+    let Jet { value: c, first: c1, second: c2 } = x.linear(|t| {
+        let mean = t.clone().mean_dim(2);
+        t - mean
+    });
+    let deviation = c.clone().square().mean_dim(2).add_scalar(EPSILON).sqrt();
+    let Some(c1) = c1 else {
+        let second = c2.map(|c2| second_of_constant(&c, c2, &deviation));
+        return Jet { value: c / deviation, first: None, second };
+    };
+    let r = deviation.recip();
+    let r3 = r.clone() * r.clone() * r.clone();
+    let s1 = (c.clone() * c1.clone()).mean_dim(2).mul_scalar(2.0);
+    let r1 = r3.clone() * s1.clone().mul_scalar(-0.5);
+    let second = second_order.then(|| {
+        let mut s2 = c1.clone().square();
+        if let Some(c2) = &c2 {
+            s2 = s2 + c.clone() * c2.clone();
+        }
+        let s2 = s2.mean_dim(2).mul_scalar(2.0);
+        let r5 = r3.clone() * r.clone() * r.clone();
+        let r2 = r3 * s2.mul_scalar(-0.5) + r5 * s1.square().mul_scalar(0.75);
+        let rest = c1.clone().mul_scalar(2.0) * r1.clone() + c.clone() * r2;
+        match c2 {
+            Some(c2) => rest + c2 * r.clone(),
+            None => rest,
+        }
+    });
+    Jet { first: Some(c1 * r.clone() + c.clone() * r1), value: c * r, second }
+}
+
+/// x̂̈ where ẋ = 0: the rule is then that of a first coefficient.
+fn second_of_constant(c: &Tensor<3>, c2: Tensor<3>, deviation: &Tensor<3>) -> Tensor<3> {
+    let value = c.clone() / deviation.clone();
+    let along = (value.clone() * c2.clone()).mean_dim(2);
+    (c2 - value * along) / deviation.clone()
+}
+
+/// y = γ x̂ + β, a factor and an offset a channel.
+#[derive(Debug)]
+pub(super) struct Affine {
+    gamma: Slot,
+    beta: Slot,
+    channels: usize,
+}
+
+impl Affine {
+    /// Adds `NAME.weight` (γ, 1 at first) and `NAME.bias` (β, 0 at first) to the layout.
+    pub(super) fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
+        let gamma = layout.parameter(format!("{name}.weight"), &[channels], Init::Constant(1.0));
+        let beta = layout.parameter(format!("{name}.bias"), &[channels], Init::Constant(0.0));
+        Self { gamma, beta, channels }
+    }
+
+    /// Jet: ẏ = γ x̂̇ + v_γ x̂ + v_β, ÿ = γ x̂̈ + 2 v_γ x̂̇.
+    pub(super) fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
+        let shape = [1, self.channels, 1, 1];
+        let (gamma, beta) = (pass.tensor::<4>(self.gamma, shape), pass.tensor::<4>(self.beta, shape));
+        let velocity = pass.velocity::<4>(self.gamma, shape).zip(pass.velocity::<4>(self.beta, shape));
+        let second = match pass.second_order() {
+            true => sum(
+                x.second.map(|t| t * gamma.clone()),
+                x.first.clone().zip(velocity.clone()).map(|(t, (v, _))| t * v.mul_scalar(2.0)),
+            ),
+            false => None,
+        };
+        let first =
+            sum(x.first.map(|t| t * gamma.clone()), velocity.map(|(v, v_beta)| x.value.clone() * v + v_beta));
+        let value = x.value.clone() * gamma + beta;
+        let value = pass.record(value, || AffineRows { normalised: x.value.without_autodiff() });
+        Jet { value, first, second }
+    }
+}
+
+/// The gradient of a sample: (Σ δ x̂, Σ δ) over the positions of each channel.
+struct AffineRows {
+    normalised: Tensor<4>,
+}
+
+impl PerSample for AffineRows {
+    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
+        let per_channel = |t: Tensor<4>| t.flatten::<3>(2, 3).sum_dim(2).flatten::<2>(1, 2);
+        Tensor::cat(vec![per_channel(delta.clone() * self.normalised.clone()), per_channel(delta)], 1)
+    }
+}

@@ -1,0 +1,40 @@
+//! The small convolutional network of Wu, Wang, Su 2022.
+
+use serde::Serialize;
+
+use super::{Style, positive, wrong};
+use crate::{Initialisation, Layout, ModelError, Stage, layers::{Activation, AvgPool, Window}};
+
+/// Conv m, conv 2m, average pool, conv 2m, conv m, average pool, linear (their table 1); 3 × 3 convolutions with bias and
+/// padding 1, an activation after each; tensors `convs.0` … `convs.3`, `fc`. Default initialisation: PyTorch's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lenet {
+    /// m.
+    pub width: usize,
+    /// After each convolution.
+    pub activation: Activation,
+    /// How it starts.
+    pub init: Initialisation,
+}
+
+impl Lenet {
+    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let [mut channels, h, w] = input;
+        if h < 4 || w < 4 {
+            return Err(wrong("model.kind", "images of at least 4 × 4 pixels for lenet", format!("{h} × {w}")));
+        }
+        let m = positive("model.width", self.width)?;
+        let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
+        let mut stages: Vec<Stage> = Vec::new();
+        for (i, next) in [m, 2 * m, 2 * m, m].into_iter().enumerate() {
+            stages.push(style.conv(layout, &format!("convs.{i}"), [channels, next], Window::three(1), true).into());
+            stages.push(self.activation.into());
+            if i % 2 == 1 {
+                stages.push(AvgPool.into());
+            }
+            channels = next;
+        }
+        stages.push(style.linear(layout, "fc", [channels * (h / 2 / 2) * (w / 2 / 2), outputs]).into());
+        Ok(stages)
+    }
+}

@@ -1,0 +1,31 @@
+//! Deep linear network.
+
+use serde::Serialize;
+
+use super::positive;
+use crate::{Initialisation, Layout, ModelError, Stage, layers::{Activation, Linear}};
+
+/// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
+/// Default initialisation: Xavier, as there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LinearNet {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// How it starts.
+    pub init: Initialisation,
+}
+
+impl LinearNet {
+    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let init = self.init.or(Initialisation::Xavier);
+        let mut stages = Vec::new();
+        let mut width = input.iter().product();
+        for (i, &next) in self.hidden.iter().chain([&outputs]).enumerate() {
+            let next = positive("model.hidden", next)?;
+            let (weight, _) = init.of([width, next], Activation::Identity);
+            stages.push(Linear::new(layout, &format!("layers.{i}"), [width, next], weight, None).into());
+            width = next;
+        }
+        Ok(stages)
+    }
+}

@@ -1,0 +1,34 @@
+//! Fully connected network.
+
+use serde::Serialize;
+
+use super::{Style, positive};
+use crate::{Initialisation, Layout, ModelError, Stage, layers::Activation};
+
+/// inputs → hidden… → outputs with an activation between; tensors `layers.I.weight`, `layers.I.bias`. Default
+/// initialisation: PyTorch's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mlp {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Between the layers.
+    pub activation: Activation,
+    /// How it starts.
+    pub init: Initialisation,
+}
+
+impl Mlp {
+    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
+        let mut stages = Vec::new();
+        let mut width = input.iter().product();
+        for (i, &hidden) in self.hidden.iter().enumerate() {
+            let next = positive("model.hidden", hidden)?;
+            stages.push(style.linear(layout, &format!("layers.{i}"), [width, next]).into());
+            stages.push(self.activation.into());
+            width = next;
+        }
+        stages.push(style.linear(layout, &format!("layers.{}", self.hidden.len()), [width, outputs]).into());
+        Ok(stages)
+    }
+}

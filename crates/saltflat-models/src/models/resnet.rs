@@ -1,0 +1,94 @@
+//! Residual networks.
+
+use serde::Serialize;
+
+use super::{Norm, Style, positive};
+use crate::{
+    Initialisation, Layout, ModelError, Stage,
+    layers::{Activation, GlobalAvgPool, Window},
+};
+
+/// torchvision's ResNet of basic blocks (He et al. 2015, arXiv 1512.03385) for small images: a 3 × 3 stem of stride 1 and
+/// no max-pool. Stage i has width · 2^(i−1) channels and starts with stride 2, but for the first. Tensors as in
+/// torchvision, also those of the normalisation (`bn1`, `layer1.0.bn1`, `layer2.0.downsample.1`); without normalisation
+/// the convolutions have biases. ResNet-18 is width 64, blocks 2, 2, 2, 2. Default initialisation: torchvision's
+/// (convolutions Kaiming fan out, the linear layer PyTorch's).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Resnet {
+    /// Channels of the stem and the first stage.
+    pub width: usize,
+    /// Blocks in each stage.
+    pub blocks: Vec<usize>,
+    /// After each convolution.
+    pub norm: Norm,
+    /// Channels that share their statistics under group normalisation.
+    pub channels_per_group: usize,
+    /// After each normalisation and each sum.
+    pub activation: Activation,
+    /// How it starts.
+    pub init: Initialisation,
+}
+
+impl Resnet {
+    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let style = Style {
+            init: self.init.or(Initialisation::KaimingFanOut),
+            activation: self.activation,
+            norm: self.norm,
+            channels_per_group: self.channels_per_group,
+        };
+        positive("model.blocks (number of stages)", self.blocks.len())?;
+        let mut channels = positive("model.width", self.width)?;
+        let mut stages = self.conv_norm(&style, layout, ["conv1", "bn1"], [input[0], channels], Window::three(1))?;
+        stages.push(self.activation.into());
+        for (i, &blocks) in self.blocks.iter().enumerate() {
+            let next = self.width << i;
+            for j in 0..positive("model.blocks", blocks)? {
+                let stride = if i > 0 && j == 0 { 2 } else { 1 };
+                let prefix = format!("layer{}.{j}", i + 1);
+                stages.push(self.block(&style, layout, &prefix, [channels, next], stride)?);
+                stages.push(self.activation.into());
+                channels = next;
+            }
+        }
+        stages.push(GlobalAvgPool.into());
+        let head = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
+        stages.push(head.linear(layout, "fc", [channels, outputs]).into());
+        Ok(stages)
+    }
+
+    fn block(
+        &self,
+        style: &Style,
+        layout: &mut Layout,
+        prefix: &str,
+        [inputs, outputs]: [usize; 2],
+        stride: usize,
+    ) -> Result<Stage, ModelError> {
+        let names = |i: usize| [format!("{prefix}.conv{i}"), format!("{prefix}.bn{i}")];
+        let mut main = self.conv_norm(style, layout, names(1), [inputs, outputs], Window::three(stride))?;
+        main.push(self.activation.into());
+        main.extend(self.conv_norm(style, layout, names(2), [outputs, outputs], Window::three(1))?);
+        let shortcut = match stride != 1 || inputs != outputs {
+            true => {
+                let names = [format!("{prefix}.downsample.0"), format!("{prefix}.downsample.1")];
+                self.conv_norm(style, layout, names, [inputs, outputs], Window::one(stride))?
+            }
+            false => Vec::new(),
+        };
+        Ok(Stage::Residual { main, shortcut })
+    }
+
+    fn conv_norm(
+        &self,
+        style: &Style,
+        layout: &mut Layout,
+        [conv, norm]: [impl AsRef<str>; 2],
+        shape: [usize; 2],
+        window: Window,
+    ) -> Result<Vec<Stage>, ModelError> {
+        let conv = style.conv(layout, conv.as_ref(), shape, window, self.norm == Norm::None);
+        let norm = style.norm(layout, norm.as_ref(), shape[1])?;
+        Ok([Some(conv.into()), norm].into_iter().flatten().collect())
+    }
+}

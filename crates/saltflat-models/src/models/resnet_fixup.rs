@@ -1,0 +1,78 @@
+//! Residual networks without normalisation.
+
+use serde::Serialize;
+
+use super::{ZERO, positive, wrong};
+use crate::{
+    Init, Initialisation, Layout, ModelError, Stage,
+    layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window},
+};
+
+/// The CIFAR ResNet of depth 6n + 2 with Fixup initialisation (Zhang, Dauphin, Ma 2019, arXiv 1901.09321; the authors'
+/// `fixup_resnet_cifar.py`): three stages of n blocks with width, 2 · width and 4 · width channels, scalar biases and
+/// scales, no normalisation. Tensors as there: `conv1`, `bias1`, `layer1.0.bias1a` …, `bias2`, `fc`. It starts so: the
+/// second convolution of a block and `fc` at 0, the first convolution of a block N(0, 2/(outputs · k² · L)) with L = 3n
+/// blocks, the stem at PyTorch's default.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResnetFixup {
+    /// 6n + 2: 26, 38, 50, 110 in Wu, Wang, Su 2022.
+    pub depth: usize,
+    /// Channels of the first stage, 16 there.
+    pub width: usize,
+    /// After each convolution but the last of a block, and after each sum.
+    pub activation: Activation,
+}
+
+impl ResnetFixup {
+    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let Some(n) = self.depth.checked_sub(2).filter(|rest| rest % 6 == 0 && *rest > 0).map(|rest| rest / 6) else {
+            return Err(wrong("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
+        };
+        let width = positive("model.width", self.width)?;
+        let (stem, _) = Initialisation::Pytorch.of([input[0] * 9, width * 9], self.activation);
+        let mut stages: Vec<Stage> = vec![
+            Conv2d::new(layout, "conv1", [input[0], width], Window::three(1), stem, None).into(),
+            Bias::new(layout, "bias1").into(),
+            self.activation.into(),
+        ];
+        let mut channels = width;
+        for i in 0..3 {
+            for j in 0..n {
+                let (prefix, next) = (format!("layer{}.{j}", i + 1), width << i);
+                self.block(layout, &prefix, [channels, next], 3 * n, &mut stages);
+                channels = next;
+            }
+        }
+        stages.push(GlobalAvgPool.into());
+        stages.push(Bias::new(layout, "bias2").into());
+        stages.push(Linear::new(layout, "fc", [channels, outputs], ZERO, Some(ZERO)).into());
+        Ok(stages)
+    }
+
+    /// out = scale · conv2(act(conv1(x + bias1a) + bias1b) + bias2a) + bias2b, plus x, or the shortcut of x + bias1a where
+    /// the shape changes; then the activation.
+    fn block(&self, layout: &mut Layout, prefix: &str, [inputs, outputs]: [usize; 2], blocks: usize, stages: &mut Vec<Stage>) {
+        let name = |part: &str| format!("{prefix}.{part}");
+        let changes = inputs != outputs;
+        let std = (2.0 / (outputs * 9 * blocks) as f64).sqrt();
+        let before: Stage = Bias::new(layout, &name("bias1a")).into();
+        let window = Window::three(if changes { 2 } else { 1 });
+        let main: Vec<Stage> = vec![
+            Conv2d::new(layout, &name("conv1"), [inputs, outputs], window, Init::Normal { std }, None).into(),
+            Bias::new(layout, &name("bias1b")).into(),
+            self.activation.into(),
+            Bias::new(layout, &name("bias2a")).into(),
+            Conv2d::new(layout, &name("conv2"), [outputs, outputs], Window::three(1), ZERO, None).into(),
+            Scale::new(layout, &name("scale")).into(),
+            Bias::new(layout, &name("bias2b")).into(),
+        ];
+        if changes {
+            stages.push(before);
+            stages.push(Stage::Residual { main, shortcut: vec![FixupShortcut.into()] });
+        } else {
+            let main = std::iter::once(before).chain(main).collect();
+            stages.push(Stage::Residual { main, shortcut: Vec::new() });
+        }
+        stages.push(self.activation.into());
+    }
+}

@@ -1,0 +1,91 @@
+//! A network: layers in order, with residual branches.
+
+use burn::tensor::Tensor;
+
+use crate::{Jet, Layout, Pass, Vector, layers::Layer};
+
+/// One stage of a network.
+#[derive(Debug)]
+pub enum Stage {
+    /// A layer.
+    Layer(Box<dyn Layer>),
+    /// Two branches of one input, summed; an empty shortcut is the identity.
+    Residual {
+        /// The branch with the weights.
+        main: Vec<Stage>,
+        /// The branch around it.
+        shortcut: Vec<Stage>,
+    },
+}
+
+impl<L: Layer + 'static> From<L> for Stage {
+    fn from(layer: L) -> Self {
+        Self::Layer(Box::new(layer))
+    }
+}
+
+/// A function f(x; θ): the stages and the layout of the tensors, without the numbers.
+#[derive(Debug)]
+pub struct Network {
+    layout: Layout,
+    stages: Vec<Stage>,
+    input: [usize; 3],
+    outputs: usize,
+}
+
+impl Network {
+    /// The network of these stages, from images `[channels, height, width]` to `outputs` numbers.
+    pub fn new(layout: Layout, stages: Vec<Stage>, input: [usize; 3], outputs: usize) -> Self {
+        Self { layout, stages, input, outputs }
+    }
+
+    /// Names, shapes and initial distributions of its tensors.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Shape of one input, `[channels, height, width]`.
+    pub fn input(&self) -> [usize; 3] {
+        self.input
+    }
+
+    /// Number of outputs C.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// True where samples of a batch depend on each other (batch normalisation): a sample then has no gradient of its own
+    /// in a training step.
+    pub fn couples_samples(&self) -> bool {
+        fn any(stages: &[Stage]) -> bool {
+            stages.iter().any(|stage| match stage {
+                Stage::Layer(layer) => layer.couples_samples(),
+                Stage::Residual { main, shortcut } => any(main) || any(shortcut),
+            })
+        }
+        any(&self.stages)
+    }
+
+    /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
+    pub fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Jet<2> {
+        run(&self.stages, Jet::constant(inputs), pass).linear(|t| t.flatten(1, 3))
+    }
+
+    /// The outputs f `[batch, outputs]` as they are measured (running statistics in batch normalisation).
+    pub fn value(&self, theta: &Vector, buffers: &Vector, inputs: Tensor<4>) -> Tensor<2> {
+        self.forward(inputs, &mut Pass::value(theta, buffers)).value
+    }
+}
+
+fn run(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>) -> Jet {
+    for stage in stages {
+        x = match stage {
+            Stage::Layer(layer) => layer.forward(x, pass),
+            Stage::Residual { main, shortcut } => {
+                let around = run(shortcut, x.clone(), pass);
+                run(main, x, pass).plus(around)
+            }
+        };
+    }
+    x
+}

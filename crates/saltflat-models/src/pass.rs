@@ -1,0 +1,106 @@
+//! What a forward pass through a network carries.
+
+use burn::tensor::Tensor;
+
+use crate::{Vector, layout::Slot, tape::{PerSample, Tape}};
+
+/// Which statistics batch normalisation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The batch's own, and the running ones are updated: a training step.
+    Train,
+    /// The running ones: every measurement.
+    Measure,
+}
+
+/// One forward pass: where the parameters stand, along which direction jets are taken and to which order, and the tape
+/// on which per-sample gradients are recorded.
+pub struct Pass<'a> {
+    theta: &'a Vector,
+    buffers: &'a Vector,
+    direction: Option<&'a Vector>,
+    order: u8,
+    mode: Mode,
+    tape: Option<Tape>,
+    updates: Vec<(usize, Tensor<1>)>,
+}
+
+impl<'a> Pass<'a> {
+    /// The value of the network at `theta`.
+    pub fn value(theta: &'a Vector, buffers: &'a Vector) -> Self {
+        Self { theta, buffers, direction: None, order: 0, mode: Mode::Measure, tape: None, updates: Vec::new() }
+    }
+
+    /// The network's jet along `direction`, of order 1 or 2.
+    pub fn jet(theta: &'a Vector, buffers: &'a Vector, direction: &'a Vector, order: u8) -> Self {
+        Self { direction: Some(direction), order, ..Self::value(theta, buffers) }
+    }
+
+    /// As in a training step: batch normalisation uses the batch.
+    pub fn training(mut self) -> Self {
+        self.mode = Mode::Train;
+        self
+    }
+
+    /// Records what per-sample gradients need.
+    pub fn recording(mut self) -> Self {
+        self.tape = Some(Tape::default());
+        self
+    }
+
+    /// The record, after a pass that was [`recording`](Self::recording).
+    pub fn into_tape(self) -> Tape {
+        self.tape.unwrap_or_default()
+    }
+
+    /// The buffers after this pass: running statistics moved on where the pass was a training step.
+    pub fn updated_buffers(&self) -> Vector {
+        let mut parts = self.buffers.parts().to_vec();
+        for (index, tensor) in &self.updates {
+            parts[*index] = tensor.clone();
+        }
+        Vector::new(parts)
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// True where second coefficients are asked for.
+    pub(crate) fn second_order(&self) -> bool {
+        self.order >= 2
+    }
+
+    /// The tensor in `slot` in its shape.
+    pub(crate) fn tensor<const D: usize>(&self, slot: Slot, shape: [usize; D]) -> Tensor<D> {
+        match slot {
+            Slot::Parameter(i) => self.theta.parts()[i].clone().reshape(shape),
+            Slot::Buffer(i) => self.buffers.parts()[i].clone().reshape(shape),
+        }
+    }
+
+    /// The direction's component for the tensor in `slot`; absent where it is zero: for buffers, and in a pass of
+    /// order 0.
+    pub(crate) fn velocity<const D: usize>(&self, slot: Slot, shape: [usize; D]) -> Option<Tensor<D>> {
+        match slot {
+            Slot::Parameter(i) => self.direction.map(|v| v.parts()[i].clone().reshape(shape)),
+            Slot::Buffer(_) => None,
+        }
+    }
+
+    /// Stores a new value of a buffer.
+    pub(crate) fn update(&mut self, slot: Slot, value: Tensor<1>) {
+        if let Slot::Buffer(i) = slot {
+            self.updates.push((i, value));
+        }
+    }
+
+    /// Puts a layer's output on the tape, if there is one: adds a zero leaf, whose gradient after a backward pass is
+    /// the cotangent δ at this output.
+    pub(crate) fn record<R: PerSample + 'static>(&mut self, output: Tensor<4>, rule: impl FnOnce() -> R) -> Tensor<4> {
+        match &mut self.tape {
+            None => output,
+            Some(tape) => tape.record(output, rule()),
+        }
+    }
+}

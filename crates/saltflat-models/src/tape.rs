@@ -1,0 +1,54 @@
+//! Inner products of per-sample gradients, without a matrix of size samples × parameters.
+
+use burn::tensor::{Gradients, Tensor};
+
+/// A layer's third rule: its part of the inner products of per-sample gradients.
+///
+/// Row (c, i) is the gradient, with respect to this layer's parameters, of ⟨cotangent c, network output⟩ for sample i.
+pub trait PerSample {
+    /// From the cotangent δ `[batch, channels, height, width]` at the layer's output, the smallest tensor from which
+    /// [`gram`](Self::gram) can be computed, `[batch, k]`: either δ itself or the rows themselves.
+    fn keep(&self, delta: Tensor<4>) -> Tensor<2>;
+
+    /// Inner products of all rows, `[rows, rows]`, from what was kept, `[rows, k]`; rows = cotangents · batch.
+    fn gram(&self, kept: Tensor<2>) -> Tensor<2> {
+        kept.clone().matmul(kept.transpose())
+    }
+}
+
+/// The record of one forward pass: for each layer with parameters its rule and the zero leaf at its output.
+#[derive(Default)]
+pub struct Tape {
+    entries: Vec<(Box<dyn PerSample>, Tensor<4>)>,
+}
+
+impl Tape {
+    pub(crate) fn record(&mut self, output: Tensor<4>, rule: impl PerSample + 'static) -> Tensor<4> {
+        let leaf = output.clone().without_autodiff().zeros_like().autodiff().require_grad();
+        self.entries.push((Box::new(rule), leaf.clone()));
+        output.autodiff() + leaf
+    }
+
+    /// What each layer keeps of the cotangents at its output, after the backward pass; the rules go on in `rules`.
+    pub fn keep(self, gradients: &mut Gradients) -> (Vec<Box<dyn PerSample>>, Vec<Tensor<2>>) {
+        self.entries
+            .into_iter()
+            .map(|(rule, leaf)| {
+                let delta = leaf
+                    .grad_remove(gradients)
+                    .unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like());
+                let kept = rule.keep(delta);
+                (rule, kept)
+            })
+            .unzip()
+    }
+}
+
+/// Repeats an n × n matrix for every pair of m cotangents: `[m n, m n]` times `per_pair` `[n, n]`, entry by entry.
+pub(crate) fn times_tiled(rows: Tensor<2>, per_pair: Tensor<2>) -> Tensor<2> {
+    let [n, _] = per_pair.dims();
+    let [all, _] = rows.dims();
+    let m = all / n;
+    let product = rows.reshape([m, n, m, n]) * per_pair.reshape([1, n, 1, n]);
+    product.reshape([all, all])
+}

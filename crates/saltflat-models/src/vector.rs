@@ -1,0 +1,137 @@
+//! Points and directions in parameter space.
+
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+use saltflat_random::Key;
+
+/// A point or a direction in parameter space: one flat tensor for each parameter tensor of a network.
+///
+/// The tensors have rank 1 whatever the parameter's shape is, so algebra needs no rank; a layer gives them their shape
+/// back when it uses them. Norms and products are tensors of one element that stay on the device.
+#[derive(Clone, Debug)]
+pub struct Vector {
+    parts: Vec<Tensor<1>>,
+}
+
+impl Vector {
+    /// The vector with these parts, in the order of the network's [`Layout`](crate::Layout).
+    pub fn new(parts: Vec<Tensor<1>>) -> Self {
+        Self { parts }
+    }
+
+    /// A vector from host numbers, a slice a part.
+    pub fn from_host(parts: impl IntoIterator<Item = Vec<f32>>, device: &Device, dtype: DType) -> Self {
+        let tensor = |values: Vec<f32>| {
+            let n = values.len();
+            Tensor::from_data(TensorData::new(values, [n]), (device, dtype))
+        };
+        Self::new(parts.into_iter().map(tensor).collect())
+    }
+
+    /// The parts, one a parameter tensor.
+    pub fn parts(&self) -> &[Tensor<1>] {
+        &self.parts
+    }
+
+    /// Number of entries p.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|t| t.dims()[0]).sum()
+    }
+
+    /// True where there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number type of the entries; f32 for a vector with no parts.
+    pub fn dtype(&self) -> DType {
+        self.parts.first().map_or(DType::F32, Tensor::dtype)
+    }
+
+    /// Applies `f` to every part.
+    pub fn map(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Self {
+        Self::new(self.parts.iter().cloned().map(f).collect())
+    }
+
+    /// Applies `f` to the parts of two vectors of one layout.
+    pub fn zip(&self, other: &Self, f: impl Fn(Tensor<1>, Tensor<1>) -> Tensor<1>) -> Self {
+        debug_assert_eq!(self.parts.len(), other.parts.len());
+        Self::new(self.parts.iter().zip(&other.parts).map(|(a, b)| f(a.clone(), b.clone())).collect())
+    }
+
+    /// 0, with the layout of `self`.
+    pub fn zeros_like(&self) -> Self {
+        self.map(|t| t.zeros_like())
+    }
+
+    /// a · self.
+    pub fn scale(&self, a: f64) -> Self {
+        self.map(|t| t.mul_scalar(a))
+    }
+
+    /// self + other.
+    pub fn plus(&self, other: &Self) -> Self {
+        self.zip(other, Tensor::add)
+    }
+
+    /// self + a · other.
+    pub fn plus_scaled(&self, a: f64, other: &Self) -> Self {
+        self.zip(other, |x, y| x.add(y.mul_scalar(a)))
+    }
+
+    /// ⟨self, other⟩ part by part: the sums stay on the device, `[parts]`.
+    pub fn dots(&self, other: &Self) -> Tensor<1> {
+        Tensor::cat(self.parts.iter().zip(&other.parts).map(|(a, b)| a.clone().mul(b.clone()).sum()).collect(), 0)
+    }
+
+    /// ⟨self, other⟩, one element.
+    pub fn dot(&self, other: &Self) -> Tensor<1> {
+        self.dots(other).sum()
+    }
+
+    /// ‖self‖², one element.
+    pub fn norm_squared(&self) -> Tensor<1> {
+        self.dot(self)
+    }
+
+    /// Independent ±1 entries (Rademacher), with the layout of `self`.
+    pub fn signs_like(&self, key: Key) -> Self {
+        self.draw_like(|n| key.signs(n))
+    }
+
+    /// Independent standard normal entries, with the layout of `self`.
+    pub fn normal_like(&self, key: Key) -> Self {
+        self.draw_like(|n| key.normal(n))
+    }
+
+    /// One draw for the whole vector, cut into the parts.
+    fn draw_like(&self, draw: impl Fn(usize) -> Vec<f32>) -> Self {
+        let all = draw(self.len());
+        let mut start = 0;
+        Self::new(
+            self.parts
+                .iter()
+                .map(|part| {
+                    let n = part.dims()[0];
+                    let values = all[start..start + n].to_vec();
+                    start += n;
+                    let device = part.device().without_autodiff();
+                    Tensor::from_data(TensorData::new(values, [n]), (&device, part.dtype()))
+                })
+                .collect(),
+        )
+    }
+
+    /// The same point as leaves of a new autodiff graph.
+    pub fn leaves(&self) -> Self {
+        self.map(|t| t.without_autodiff().autodiff().require_grad())
+    }
+
+    /// Takes the gradients of these leaves; where nothing flowed back, 0.
+    pub fn take_gradients(&self, gradients: &mut Gradients) -> Self {
+        self.map_mut(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like()))
+    }
+
+    fn map_mut(&self, f: impl FnMut(&Tensor<1>) -> Tensor<1>) -> Self {
+        Self::new(self.parts.iter().map(f).collect())
+    }
+}

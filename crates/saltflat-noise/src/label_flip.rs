@@ -1,0 +1,68 @@
+//! Label flipping.
+
+use rand::RngExt;
+use saltflat_random::{Key, Stream};
+use serde::Serialize;
+
+use crate::{Noise, Targets};
+
+/// Which class a flipped label becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlipTo {
+    /// One of the C − 1 wrong classes.
+    #[default]
+    Wrong,
+    /// Any of the C classes, the right one among them.
+    Uniform,
+}
+
+impl FlipTo {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 2] = [("wrong", Self::Wrong), ("uniform", Self::Uniform)];
+
+    /// Part of the labels that end up on each wrong class, times C − 1: p or p (C−1)/C.
+    pub(crate) fn smoothing(self, probability: f64, outputs: usize) -> f64 {
+        match self {
+            Self::Wrong => probability,
+            Self::Uniform => probability * (outputs as f64 - 1.0) / outputs as f64,
+        }
+    }
+}
+
+/// At every step each label of the batch is, with this probability, replaced by a random class (Damian, Ma, Lee 2021,
+/// section 5.1 and appendix E). The drawn target is the unit vector of the drawn class: its mean is the smoothed target q,
+/// its covariance diag q − qqᵀ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LabelFlip {
+    /// p, in [0, 1].
+    pub probability: f64,
+    /// Where to.
+    pub to: FlipTo,
+}
+
+impl Noise for LabelFlip {
+    fn draw_targets(&self, seed: u64, step: u64, targets: &mut Targets) {
+        let Some(labels) = &targets.labels else { return };
+        let classes = targets.outputs as u32;
+        let mut rng = Key::new(seed, Stream::LabelNoise, step).rng();
+        for (target, &label) in targets.values.chunks_mut(targets.outputs).zip(labels) {
+            let drawn = match self.to {
+                _ if !rng.random_bool(self.probability) => label,
+                FlipTo::Uniform => rng.random_range(0..classes),
+                FlipTo::Wrong if classes > 1 => (label + rng.random_range(1..classes)) % classes,
+                FlipTo::Wrong => label,
+            };
+            target.fill(0.0);
+            target[drawn as usize] = 1.0;
+        }
+    }
+
+    fn randomises_targets(&self) -> bool {
+        true
+    }
+
+    fn smoothing(&self, outputs: usize) -> f64 {
+        self.to.smoothing(self.probability, outputs)
+    }
+}

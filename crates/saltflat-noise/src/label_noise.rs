@@ -1,0 +1,52 @@
+//! Additive label noise.
+
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+use saltflat_random::{Key, Stream};
+use serde::Serialize;
+
+use crate::{Noise, Targets};
+
+/// Distribution of the noise on a real target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetDistribution {
+    /// +σ or −σ with probability ½ each.
+    #[default]
+    Sign,
+    /// N(0, σ²).
+    Gaussian,
+}
+
+impl TargetDistribution {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 2] = [("sign", Self::Sign), ("gaussian", Self::Gaussian)];
+}
+
+/// At every step fresh noise of mean 0 and variance σ² is added to each real target of the batch (Damian, Ma, Lee 2021,
+/// algorithm 1; HaoChen et al. 2021, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LabelNoise {
+    /// σ ≥ 0.
+    pub sigma: f64,
+    /// ±σ or Gaussian.
+    pub distribution: TargetDistribution,
+}
+
+impl Noise for LabelNoise {
+    fn draw_targets(&self, seed: u64, step: u64, targets: &mut Targets) {
+        let mut rng = Key::new(seed, Stream::LabelNoise, step).rng();
+        for target in &mut targets.values {
+            let noise: f32 = match self.distribution {
+                TargetDistribution::Sign if rng.random::<bool>() => 1.0,
+                TargetDistribution::Sign => -1.0,
+                TargetDistribution::Gaussian => StandardNormal.sample(&mut rng),
+            };
+            *target += self.sigma as f32 * noise;
+        }
+    }
+
+    fn randomises_targets(&self) -> bool {
+        true
+    }
+}

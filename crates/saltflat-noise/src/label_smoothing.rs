@@ -1,0 +1,21 @@
+//! Label smoothing.
+
+use serde::Serialize;
+
+use crate::{FlipTo, Noise};
+
+/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`](crate::LabelFlip) with this
+/// probability. What a full-batch initialisation for label flipping trains on (Damian, Ma, Lee 2021, appendix D).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LabelSmoothing {
+    /// p, in [0, 1].
+    pub probability: f64,
+    /// Which classes share it.
+    pub to: FlipTo,
+}
+
+impl Noise for LabelSmoothing {
+    fn smoothing(&self, outputs: usize) -> f64 {
+        self.to.smoothing(self.probability, outputs)
+    }
+}

@@ -1,0 +1,179 @@
+//! One contract for every kind of noise.
+
+use burn::tensor::{DType, Device};
+use saltflat_models::Vector;
+use saltflat_noise::{
+    FlipTo, LabelFlip, LabelNoise, LabelSmoothing, NoiseConfig, ParameterGaussian, Plain, TargetDistribution, Targets,
+};
+
+const CLASSES: usize = 4;
+const DRAWS: u64 = 20_000;
+
+/// What a kind says of the noise on one target: its mean, and its covariance as a function of the mean.
+struct Contract {
+    name: &'static str,
+    noise: NoiseConfig,
+    silent: NoiseConfig,
+    mean: fn(&[f64], usize) -> Vec<f64>,
+    covariance: fn(&[f64]) -> Vec<f64>,
+}
+
+fn contracts() -> Vec<Contract> {
+    let flip = |probability, to| NoiseConfig::LabelFlip(LabelFlip { probability, to });
+    let smoothing = |probability, to| NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to });
+    let real = |sigma, distribution| NoiseConfig::LabelNoise(LabelNoise { sigma, distribution });
+    let gaussian = |sigma| NoiseConfig::ParameterGaussian(ParameterGaussian { sigma });
+    let plain = NoiseConfig::Plain(Plain {});
+    let itself = |q: &[f64], _| q.to_vec();
+    let none = |_: &[f64]| vec![0.0; CLASSES * CLASSES];
+    let categorical = |q: &[f64]| entries(|a, b| if a == b { q[a] } else { 0.0 } - q[a] * q[b]);
+    let wrong = |_: &[f64], label| smoothed(0.3, label);
+    let uniform = |_: &[f64], label| smoothed(0.3 * 0.75, label);
+    let variance = |_: &[f64]| entries(|a, b| if a == b { 0.25 } else { 0.0 });
+    vec![
+        Contract { name: "none", noise: plain, silent: plain, mean: itself, covariance: none },
+        Contract {
+            name: "label-flip, wrong",
+            noise: flip(0.3, FlipTo::Wrong),
+            silent: flip(0.0, FlipTo::Wrong),
+            mean: wrong,
+            covariance: categorical,
+        },
+        Contract {
+            name: "label-flip, uniform",
+            noise: flip(0.3, FlipTo::Uniform),
+            silent: flip(0.0, FlipTo::Uniform),
+            mean: uniform,
+            covariance: categorical,
+        },
+        Contract {
+            name: "label-smoothing",
+            noise: smoothing(0.3, FlipTo::Wrong),
+            silent: smoothing(0.0, FlipTo::Wrong),
+            mean: wrong,
+            covariance: none,
+        },
+        Contract {
+            name: "label-noise, sign",
+            noise: real(0.5, TargetDistribution::Sign),
+            silent: real(0.0, TargetDistribution::Sign),
+            mean: itself,
+            covariance: variance,
+        },
+        Contract {
+            name: "label-noise, gaussian",
+            noise: real(0.5, TargetDistribution::Gaussian),
+            silent: real(0.0, TargetDistribution::Gaussian),
+            mean: itself,
+            covariance: variance,
+        },
+        Contract { name: "parameter-gaussian", noise: gaussian(0.5), silent: gaussian(0.0), mean: itself, covariance: none },
+    ]
+}
+
+fn entries(f: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    (0..CLASSES * CLASSES).map(|k| f(k / CLASSES, k % CLASSES)).collect()
+}
+
+fn smoothed(s: f64, label: usize) -> Vec<f64> {
+    (0..CLASSES).map(|c| if c == label { 1.0 - s } else { s / (CLASSES - 1) as f64 }).collect()
+}
+
+/// A batch of one sample; the target is what the loss smoothed as the noise says.
+fn batch(noise: &NoiseConfig, label: usize) -> Targets {
+    let values = smoothed(noise.noise().smoothing(CLASSES), label).into_iter().map(|q| q as f32).collect();
+    Targets { values, outputs: CLASSES, labels: Some(vec![label as u32]) }
+}
+
+fn drawn(noise: &NoiseConfig, seed: u64, step: u64, label: usize) -> Vec<f32> {
+    let mut targets = batch(noise, label);
+    noise.noise().draw_targets(seed, step, &mut targets);
+    targets.values
+}
+
+#[test]
+fn strength_zero_changes_nothing() {
+    let theta = Vector::from_host([vec![1.0, -2.0], vec![0.5]], &Device::flex(), DType::F32);
+    for Contract { name, silent, .. } in contracts() {
+        let clean: Vec<f32> = smoothed(0.0, 2).into_iter().map(|q| q as f32).collect();
+        for step in 0..100 {
+            assert_eq!(drawn(&silent, 1, step, 2), clean, "{name}");
+            assert!(silent.noise().perturb(1, step, 1.0, &theta).is_none(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_draws_and_steps_differ() {
+    let theta = Vector::from_host([vec![0.0; 50]], &Device::flex(), DType::F32);
+    let numbers = |v: Option<Vector>| v.map(|v| v.parts()[0].clone().try_into_vec_as::<f32>().expect("on the CPU"));
+    for Contract { name, noise, .. } in contracts() {
+        let sequence = |seed| (0..50).map(|step| drawn(&noise, seed, step, 1)).collect::<Vec<_>>();
+        assert_eq!(sequence(1), sequence(1), "{name}");
+        assert_eq!(sequence(1) != sequence(2), noise.noise().randomises_targets(), "{name}");
+        let perturbed = |seed, step| numbers(noise.noise().perturb(seed, step, 1.0, &theta));
+        assert_eq!(perturbed(1, 7), perturbed(1, 7), "{name}");
+        if perturbed(1, 7).is_some() {
+            assert_ne!(perturbed(1, 7), perturbed(1, 8), "{name}");
+            assert_ne!(perturbed(1, 7), perturbed(2, 7), "{name}");
+        }
+    }
+}
+
+/// Empirical mean and covariance of the drawn targets within 4 standard errors of the stated ones. The standard error of
+/// a covariance entry is taken from the draws themselves.
+#[test]
+fn targets_have_the_stated_mean_and_covariance() {
+    for Contract { name, noise, mean, covariance, .. } in contracts() {
+        for label in [0, 3] {
+            let clean: Vec<f64> = batch(&noise, label).values.into_iter().map(f64::from).collect();
+            let mean = mean(&clean, label);
+            let draws: Vec<Vec<f64>> =
+                (0..DRAWS).map(|step| drawn(&noise, 9, step, label).into_iter().map(f64::from).collect()).collect();
+            for c in 0..CLASSES {
+                within(name, "mean", &draws, mean[c], |q| q[c]);
+            }
+            for (k, &expected) in covariance(&mean).iter().enumerate() {
+                let (a, b) = (k / CLASSES, k % CLASSES);
+                within(name, "covariance", &draws, expected, |q| (q[a] - mean[a]) * (q[b] - mean[b]));
+            }
+        }
+    }
+}
+
+/// The mean of `f` over the draws is `expected` within 4 standard errors (and f32 rounding).
+fn within(name: &str, what: &str, draws: &[Vec<f64>], expected: f64, f: impl Fn(&[f64]) -> f64) {
+    let n = draws.len() as f64;
+    let mean = draws.iter().map(|q| f(q)).sum::<f64>() / n;
+    let variance = draws.iter().map(|q| (f(q) - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let allowed = 4.0 * (variance / n).sqrt() + 1e-6;
+    assert!((mean - expected).abs() <= allowed, "{name}: {what} {mean}, stated {expected}, allowed ±{allowed:e}");
+}
+
+/// θ + σ·factor·ξ: mean θ, variance (σ·factor)², no correlation between neighbours or steps, within 4 standard errors.
+#[test]
+fn parameters_have_the_stated_mean_and_covariance() {
+    let n = 200_000;
+    let theta = Vector::from_host([vec![3.0; n]], &Device::flex(), DType::F32);
+    let noise = ParameterGaussian { sigma: 0.5 };
+    let draw = |step| -> Vec<f64> {
+        let moved = saltflat_noise::Noise::perturb(&noise, 5, step, 0.2, &theta).expect("it is noisy");
+        moved.parts()[0].clone().try_into_vec_as::<f64>().expect("on the CPU").iter().map(|x| x - 3.0).collect()
+    };
+    let (a, b) = (draw(0), draw(1));
+    let (sigma, root) = (0.1, (n as f64).sqrt());
+    let mean = |f: &dyn Fn(usize) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
+    assert!(mean(&|i| a[i]).abs() < 4.0 * sigma / root);
+    assert!((mean(&|i| a[i] * a[i]) - sigma * sigma).abs() < 4.0 * 2f64.sqrt() * sigma * sigma / root);
+    assert!(mean(&|i| a[i] * a[(i + 1) % n]).abs() < 4.0 * sigma * sigma / root);
+    assert!(mean(&|i| a[i] * b[i]).abs() < 4.0 * sigma * sigma / root);
+}
+
+/// A smoothed loss is the expectation of the noisy one: the drawn target's mean is the smoothed target.
+#[test]
+fn smoothing_is_the_mean_of_flipping() {
+    let wrong = LabelFlip { probability: 0.2, to: FlipTo::Wrong };
+    let uniform = LabelFlip { probability: 0.2, to: FlipTo::Uniform };
+    assert_eq!(NoiseConfig::LabelFlip(wrong).noise().smoothing(10), 0.2);
+    assert!((NoiseConfig::LabelFlip(uniform).noise().smoothing(10) - 0.18).abs() < 1e-15);
+}

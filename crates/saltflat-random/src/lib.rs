@@ -1,0 +1,156 @@
+//! Every random draw is a pure function of (seed, stream, step).
+//!
+//! A [`Key`] names one draw; its generator is ChaCha with the key as the cipher's key, so two draws never share a
+//! sequence and no draw depends on what was drawn before it. Hence measuring or not measuring, resuming, and the number
+//! of threads never change a trajectory.
+//!
+//! Draws are made on the host and are the same for every device.
+
+use chacha20::ChaCha8Rng;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+/// What a draw is for. Each purpose has a sequence of its own.
+///
+/// The numbers are part of what a seed means: never reuse or renumber one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
+pub enum Stream {
+    /// Initial parameters; step = index of the tensor.
+    Init = 1,
+    /// Order of the samples; step = epoch.
+    BatchOrder = 2,
+    /// Crops and flips; step = training step.
+    Augmentation = 3,
+    /// Label flips and label noise; step = training step.
+    LabelNoise = 4,
+    /// Noise added to the parameters; step = training step.
+    ParameterNoise = 5,
+    /// Hutchinson probes; step = training step of the measurement.
+    Probe = 6,
+    /// The samples on which a metric is measured; step = index of the subset.
+    Subset = 7,
+    /// Random labels and zeroed pixels of the adversarial set; step = index of the image.
+    Adversarial = 8,
+}
+
+/// Names one draw: the run's seed, what the draw is for, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    seed: u64,
+    stream: Stream,
+    step: u64,
+    part: u64,
+}
+
+/// Entries drawn from one generator when a long vector is filled; the parts are filled in parallel.
+const PART: usize = 1 << 15;
+
+impl Key {
+    /// The draw of `stream` at `step` in the run with this `seed`.
+    pub fn new(seed: u64, stream: Stream, step: u64) -> Self {
+        Self { seed, stream, step, part: 0 }
+    }
+
+    /// An independent draw under the same name: a probe of several, a tensor of several.
+    pub fn part(self, part: u64) -> Self {
+        Self { part, ..self }
+    }
+
+    /// The generator of this draw.
+    pub fn rng(self) -> ChaCha8Rng {
+        self.rng_of_block(0)
+    }
+
+    fn rng_of_block(self, block: u64) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        for (bytes, word) in key.chunks_exact_mut(8).zip([self.seed, self.stream as u64, self.step, self.part]) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(block);
+        rng
+    }
+
+    /// A uniformly random order of `0..n`.
+    pub fn permutation(self, n: usize) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        order.shuffle(&mut self.rng());
+        order
+    }
+
+    /// `n` independent standard normal numbers.
+    pub fn normal(self, n: usize) -> Vec<f32> {
+        self.fill(n, |rng, out| out.iter_mut().for_each(|x| *x = StandardNormal.sample(rng)))
+    }
+
+    /// `n` independent numbers, −1 or +1 with probability ½ each.
+    pub fn signs(self, n: usize) -> Vec<f32> {
+        self.fill(n, |rng, out| {
+            for chunk in out.chunks_mut(64) {
+                let bits = rng.next_u64();
+                for (i, x) in chunk.iter_mut().enumerate() {
+                    *x = if bits >> i & 1 == 1 { 1.0 } else { -1.0 };
+                }
+            }
+        })
+    }
+
+    fn fill(self, n: usize, draw: impl Fn(&mut ChaCha8Rng, &mut [f32]) + Sync) -> Vec<f32> {
+        let mut out = vec![0.0; n];
+        out.par_chunks_mut(PART).enumerate().for_each(|(block, out)| draw(&mut self.rng_of_block(block as u64), out));
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(step: u64) -> Key {
+        Key::new(7, Stream::Probe, step)
+    }
+
+    #[test]
+    fn equal_keys_give_equal_draws_and_others_do_not() {
+        assert_eq!(key(3).normal(100_000), key(3).normal(100_000));
+        assert_ne!(key(3).normal(8), key(4).normal(8));
+        assert_ne!(key(3).normal(8), key(3).part(1).normal(8));
+        assert_ne!(key(3).normal(8), Key::new(8, Stream::Probe, 3).normal(8));
+        assert_ne!(key(3).normal(8), Key::new(7, Stream::Subset, 3).normal(8));
+    }
+
+    #[test]
+    fn a_longer_draw_starts_with_the_shorter_one() {
+        assert_eq!(key(0).signs(70_000)[..40_000], key(0).signs(40_000));
+        assert_eq!(key(0).normal(70_000)[..40_000], key(0).normal(40_000));
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_matter() {
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+        assert_eq!(one.install(|| key(1).normal(200_000)), key(1).normal(200_000));
+    }
+
+    /// Mean and variance within 4 standard errors of 0 and 1 (normal: Var x² = 2; signs: exactly 1).
+    #[test]
+    fn moments() {
+        let n = 1_000_000;
+        for (draw, var_of_square) in [(key(5).normal(n), 2.0_f64), (key(5).signs(n), 0.0)] {
+            let mean = draw.iter().map(|&x| f64::from(x)).sum::<f64>() / n as f64;
+            let square = draw.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n as f64;
+            assert!(mean.abs() < 4.0 / (n as f64).sqrt(), "mean {mean}");
+            assert!((square - 1.0).abs() <= 4.0 * (var_of_square / n as f64).sqrt(), "mean square {square}");
+        }
+    }
+
+    #[test]
+    fn permutations_hold_every_index_once() {
+        let mut order = key(2).permutation(1000);
+        assert_ne!(order, (0..1000).collect::<Vec<u32>>());
+        order.sort_unstable();
+        assert_eq!(order, (0..1000).collect::<Vec<u32>>());
+        assert!(key(2).permutation(0).is_empty());
+    }
+}

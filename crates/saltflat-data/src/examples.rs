@@ -95,11 +95,14 @@ impl Examples {
         if shape.contains(&0) {
             return wrong(format!("expected a shape with no axis of length 0, found {shape:?}"));
         }
-        if matches!(&examples.labels, Labels::Real { values, outputs } if *outputs == 0 || values.len() % outputs != 0) {
+        if matches!(&examples.labels, Labels::Real { values, outputs } if *outputs == 0 || values.len() % outputs != 0)
+        {
             return wrong("expected the same number of targets, at least one, for each sample".into());
         }
         if shape.iter().try_fold(n, |product, &axis| product.checked_mul(axis)) != Some(entries) {
-            return wrong(format!("expected {n} samples like their labels, of shape {shape:?}; found {entries} entries"));
+            return wrong(format!(
+                "expected {n} samples like their labels, of shape {shape:?}; found {entries} entries"
+            ));
         }
         if let Labels::Classes { labels, classes } = &examples.labels
             && let Some(label) = labels.iter().find(|&&label| label as usize >= *classes)

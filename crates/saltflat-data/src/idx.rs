@@ -17,9 +17,7 @@ pub(crate) struct Idx<'a> {
 impl<'a> Idx<'a> {
     /// Lengths of the `D` axes and the data.
     fn parse<const D: usize>(&self, expected: u32) -> Result<([usize; D], &'a [u8]), DataError> {
-        let size = |expected| {
-            Err(DataError::Size { file: self.file.into(), expected, found: self.bytes.len() as u64 })
-        };
+        let size = |expected| Err(DataError::Size { file: self.file.into(), expected, found: self.bytes.len() as u64 });
         let Some((head, data)) = self.bytes.split_at_checked(4 * (1 + D)) else {
             return size(4 * (1 + D as u64));
         };

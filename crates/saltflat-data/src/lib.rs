@@ -5,6 +5,8 @@
 //! file. [`DeviceData`] puts a split on a device once and gathers batches there; [`epoch_order`] says in which order.
 //! Every random draw follows from (seed, stream, step) alone, see [`saltflat_random`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod adversarial;
 mod augment;
 mod cifar;

@@ -92,7 +92,7 @@ fn published(kind: DataKind) -> Option<Standardise> {
     let (mean, std) = match kind {
         DataKind::Mnist | DataKind::Mnist1k => (vec![0.1307], vec![0.3081]),
         DataKind::Cifar10 | DataKind::Cifar10_1k => {
-            (vec![0.491_399_68, 0.482_158_41, 0.446_530_91], vec![0.247_032_23, 0.243_485_13, 0.261_587_84])
+            (vec![0.491_399_68, 0.482_158_41, 0.446_530_9], vec![0.247_032_23, 0.243_485_13, 0.261_587_84])
         }
         DataKind::Cifar100 => (vec![0.5071, 0.4867, 0.4408], vec![0.2675, 0.2565, 0.2761]),
         DataKind::Tensors => return None,

@@ -17,21 +17,20 @@ pub(crate) struct Published {
     sha256: Option<&'static str>,
 }
 
-/// How a dataset is laid out on disk.
-enum Layout {
+/// The files of a split.
+enum Files {
     /// Images and labels in a file each, plain or gzip.
-    Idx,
+    Idx { images: Published, labels: Published },
     /// Records of label and image.
-    Records(Record),
+    Records { record: Record, files: &'static [Published] },
 }
 
 /// A dataset of published files.
 pub(crate) struct Official {
     /// Folders inside the data folder, in the order in which they are searched.
     folders: &'static [&'static str],
-    layout: Layout,
-    train: &'static [Published],
-    test: &'static [Published],
+    train: Files,
+    test: Files,
 }
 
 /// A split and its files, each with its SHA-256.
@@ -41,37 +40,53 @@ impl Official {
     /// Reads both splits from the folder `data`. Checks sizes, labels and, where published, checksums.
     pub fn load(&self, data: &Path) -> Result<(Split, Split), DataError> {
         let folders: Vec<PathBuf> = self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect();
-        Ok((self.split(self.train, &folders)?, self.split(self.test, &folders)?))
+        Ok((self.train.load(&folders)?, self.test.load(&folders)?))
+    }
+}
+
+impl Files {
+    fn load(&self, folders: &[PathBuf]) -> Result<Split, DataError> {
+        match self {
+            Self::Idx { images, labels } => {
+                let (image, label) = (images.read_maybe_gzip(folders)?, labels.read_maybe_gzip(folders)?);
+                let examples =
+                    idx::examples(&Idx { file: &image.0, bytes: &image.1 }, &Idx { file: &label.0, bytes: &label.1 })?;
+                Ok((examples, vec![images.verify(image)?, labels.verify(label)?]))
+            }
+            Self::Records { record, files } => {
+                let contents = files.iter().map(|file| file.read(folders)).collect::<Result<Vec<_>, _>>()?;
+                let examples = record.examples(&contents)?;
+                let verified = files.iter().zip(contents).map(|(file, content)| file.verify(content));
+                Ok((examples, verified.collect::<Result<_, _>>()?))
+            }
+        }
+    }
+}
+
+/// Where a file lies, and its content.
+type Content = (String, Vec<u8>);
+
+impl Published {
+    fn read(&self, folders: &[PathBuf]) -> Result<Content, DataError> {
+        self.read_named(folders, &[self.name.into()])
     }
 
-    fn split(&self, published: &[Published], folders: &[PathBuf]) -> Result<Split, DataError> {
-        let read = |file: &Published| {
-            let mut names = vec![file.name.to_string()];
-            if let Layout::Idx = self.layout {
-                names.push(format!("{}.gz", file.name));
-            }
-            let path = files::find(folders, &names)?;
-            Ok((path.display().to_string(), files::read_sized(&path, file.bytes)?))
-        };
-        let contents = published.iter().map(read).collect::<Result<Vec<_>, DataError>>()?;
-        let examples = match (&self.layout, &contents[..]) {
-            (Layout::Records(record), files) => record.examples(files)?,
-            (Layout::Idx, [(images_file, images), (labels_file, labels), ..]) => {
-                idx::examples(&Idx { file: images_file, bytes: images }, &Idx { file: labels_file, bytes: labels })?
-            }
-            (Layout::Idx, _) => unreachable!("a split of MNIST is two files"),
-        };
-        let verify = |(file, (name, content)): (&Published, (String, Vec<u8>))| {
-            let found = files::sha256(&content);
-            match file.sha256 {
-                Some(expected) if expected != found => {
-                    Err(DataError::Checksum { file: name, expected: expected.into(), found })
-                }
-                _ => Ok((name, found)),
-            }
-        };
-        let source = published.iter().zip(contents).map(verify).collect::<Result<_, _>>()?;
-        Ok((examples, source))
+    fn read_maybe_gzip(&self, folders: &[PathBuf]) -> Result<Content, DataError> {
+        self.read_named(folders, &[self.name.into(), format!("{}.gz", self.name)])
+    }
+
+    fn read_named(&self, folders: &[PathBuf], names: &[String]) -> Result<Content, DataError> {
+        let path = files::find(folders, names)?;
+        Ok((path.display().to_string(), files::read_sized(&path, self.bytes)?))
+    }
+
+    /// Compares with the published checksum. Returns the file and the checksum found.
+    fn verify(&self, (file, content): Content) -> Result<(String, String), DataError> {
+        let found = files::sha256(&content);
+        match self.sha256 {
+            Some(expected) if expected != found => Err(DataError::Checksum { file, expected: expected.into(), found }),
+            _ => Ok((file, found)),
+        }
     }
 }
 
@@ -86,53 +101,62 @@ const fn cifar10(name: &'static str, sha256: &'static str) -> Published {
 /// Y. LeCun, C. Cortes, C. Burges.
 pub(crate) const MNIST: Official = Official {
     folders: &["mnist", "MNIST/raw"],
-    layout: Layout::Idx,
-    train: &[
-        mnist(
+    train: Files::Idx {
+        images: mnist(
             "train-images-idx3-ubyte",
             16 + 60_000 * 784,
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         ),
-        mnist(
+        labels: mnist(
             "train-labels-idx1-ubyte",
             8 + 60_000,
             "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
         ),
-    ],
-    test: &[
-        mnist(
+    },
+    test: Files::Idx {
+        images: mnist(
             "t10k-images-idx3-ubyte",
             16 + 10_000 * 784,
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         ),
-        mnist(
+        labels: mnist(
             "t10k-labels-idx1-ubyte",
             8 + 10_000,
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
-    ],
+    },
 };
 
 /// A. Krizhevsky, 2009; the binary version.
 pub(crate) const CIFAR_10: Official = Official {
     folders: &["cifar10", "cifar-10-batches-bin"],
-    layout: Layout::Records(CIFAR10),
-    train: &[
-        cifar10("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
-        cifar10("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
-        cifar10("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
-        cifar10("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
-        cifar10("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
-    ],
-    test: &[cifar10("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")],
+    train: Files::Records {
+        record: CIFAR10,
+        files: &[
+            cifar10("data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
+            cifar10("data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
+            cifar10("data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
+            cifar10("data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
+            cifar10("data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
+        ],
+    },
+    test: Files::Records {
+        record: CIFAR10,
+        files: &[cifar10("test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")],
+    },
 };
 
 /// A. Krizhevsky, 2009; the binary version. Its sizes and labels are checked, its content is not.
 pub(crate) const CIFAR_100: Official = Official {
     folders: &["cifar100", "cifar-100-binary"],
-    layout: Layout::Records(CIFAR100),
-    train: &[Published { name: "train.bin", bytes: 50_000 * CIFAR100.len() as u64, sha256: None }],
-    test: &[Published { name: "test.bin", bytes: 10_000 * CIFAR100.len() as u64, sha256: None }],
+    train: Files::Records {
+        record: CIFAR100,
+        files: &[Published { name: "train.bin", bytes: 50_000 * CIFAR100.len() as u64, sha256: None }],
+    },
+    test: Files::Records {
+        record: CIFAR100,
+        files: &[Published { name: "test.bin", bytes: 10_000 * CIFAR100.len() as u64, sha256: None }],
+    },
 };
 
 #[cfg(test)]
@@ -145,8 +169,11 @@ mod tests {
 
     /// CIFAR-100 with two training records and one test record.
     const SMALL: Official = Official {
-        train: &[Published { name: "train.bin", bytes: 2 * 3074, sha256: None }],
-        test: &[Published { name: "test.bin", bytes: 3074, sha256: None }],
+        train: Files::Records {
+            record: CIFAR100,
+            files: &[Published { name: "train.bin", bytes: 2 * 3074, sha256: None }],
+        },
+        test: Files::Records { record: CIFAR100, files: &[Published { name: "test.bin", bytes: 3074, sha256: None }] },
         ..CIFAR_100
     };
 
@@ -177,10 +204,7 @@ mod tests {
         fs::write(at("test.bin"), records(&[[0, 5]])).unwrap();
         let error = || SMALL.load(data.path()).unwrap_err().to_string();
         let (first, second) = (at("cifar100").display().to_string(), at("cifar-100-binary").display().to_string());
-        assert_eq!(
-            error(),
-            format!("train.bin not found; looked in {first}, {second}, {}", data.path().display())
-        );
+        assert_eq!(error(), format!("train.bin not found; looked in {first}, {second}, {}", data.path().display()));
         let train = at("train.bin").display().to_string();
         fs::write(&train, &records(&[[0, 1], [0, 2]])[..6147]).unwrap();
         assert_eq!(error(), format!("{train}: expected 6148 bytes, found 6147"));
@@ -188,17 +212,19 @@ mod tests {
         assert_eq!(error(), format!("{train}: record 1 has label 100, expected less than 100"));
     }
 
+    /// What `sha256sum` says of the bytes 0 0 8 1 0 0 0 1 3.
+    const LABELS: &str = "1e023d46f646a9594224597ffeb38a1e2137e06d2eebb1f6ca8a772dd766deab";
+
     /// MNIST with two training images and one test image of one pixel.
-    /// The checksums are those of `sha256sum` on the same bytes.
     const DIGITS: Official = Official {
-        train: &[
-            Published { name: "train-images-idx3-ubyte", bytes: 18, sha256: None },
-            Published { name: "train-labels-idx1-ubyte", bytes: 10, sha256: None },
-        ],
-        test: &[
-            Published { name: "t10k-images-idx3-ubyte", bytes: 17, sha256: None },
-            mnist("t10k-labels-idx1-ubyte", 9, "1e023d46f646a9594224597ffeb38a1e2137e06d2eebb1f6ca8a772dd766deab"),
-        ],
+        train: Files::Idx {
+            images: Published { name: "train-images-idx3-ubyte", bytes: 18, sha256: None },
+            labels: Published { name: "train-labels-idx1-ubyte", bytes: 10, sha256: None },
+        },
+        test: Files::Idx {
+            images: Published { name: "t10k-images-idx3-ubyte", bytes: 17, sha256: None },
+            labels: mnist("t10k-labels-idx1-ubyte", 9, LABELS),
+        },
         ..MNIST
     };
 
@@ -221,16 +247,18 @@ mod tests {
             }
             let ((train, _), (_, source)) = DIGITS.load(data.path()).unwrap();
             assert_eq!(train.inputs(), &Inputs::Bytes(vec![7, 8]));
-            assert_eq!(source[1].1, DIGITS.test[1].sha256.unwrap());
+            assert_eq!(source[1].1, LABELS);
 
             let name = if zipped { "t10k-labels-idx1-ubyte.gz" } else { "t10k-labels-idx1-ubyte" };
             let other = idx_file(0x801, &[1], &[4]);
             let path = inside.join(name);
             fs::write(&path, if zipped { gzip(&other) } else { other.clone() }).unwrap();
             let error = DIGITS.load(data.path()).unwrap_err().to_string();
-            let (expected, found) = (DIGITS.test[1].sha256.unwrap(), files::sha256(&other));
-            let start = format!("{}: expected the published content with SHA-256", path.display());
-            assert_eq!(error, format!("{start} {expected}, found {found}"));
+            let expected = format!(
+                "{name}: expected the published content with SHA-256 {LABELS}, found {}",
+                files::sha256(&other)
+            );
+            assert!(error.ends_with(&expected), "{error}");
         }
     }
 }

@@ -21,8 +21,7 @@ const MNIST: [Shipped; 4] = [
     shipped!("mnist-1k/t10k-images-idx3-ubyte.gz"),
     shipped!("mnist-1k/t10k-labels-idx1-ubyte.gz"),
 ];
-const CIFAR: [Shipped; 2] =
-    [shipped!("cifar10-1k/data_batch.bin.gz"), shipped!("cifar10-1k/test_batch.bin.gz")];
+const CIFAR: [Shipped; 2] = [shipped!("cifar10-1k/data_batch.bin.gz"), shipped!("cifar10-1k/test_batch.bin.gz")];
 
 /// Training split, test split, and the files with their SHA-256.
 pub(crate) type Loaded = (Examples, Examples, Vec<(String, String)>);

@@ -24,24 +24,27 @@ pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation,
     for batch in objective.batches() {
         let outputs = objective.network.value(theta, objective.buffers, batch.inputs);
         sums.push(objective.loss.value(outputs.clone(), batch.targets.clone()).sum());
-        sums.push(correct(scoring, outputs, batch.targets));
+        sums.extend(scoring.correct(outputs, batch.targets));
     }
     let sums = read("evaluation", Tensor::cat(sums, 0))?;
-    let n = objective.len() as f64;
-    let total = |offset: usize| sums.iter().skip(offset).step_by(2).sum::<f64>() / n;
+    let (n, scored) = (objective.len() as f64, scoring != Scoring::None);
+    let stride = if scored { 2 } else { 1 };
+    let total = |offset: usize| sums.iter().skip(offset).step_by(stride).sum::<f64>() / n;
     Ok(Evaluation {
         loss: total(0) - objective.loss.floor(objective.network.outputs()),
-        accuracy: (scoring != Scoring::None).then(|| total(1)),
+        accuracy: scored.then(|| total(1)),
     })
 }
 
-/// Number of rightly classified samples, one element.
-fn correct(scoring: Scoring, outputs: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-    let dtype = outputs.dtype();
-    let hit = match scoring {
-        Scoring::Class => outputs.argmax(1).equal(targets.argmax(1)),
-        Scoring::Binary => outputs.greater_scalar(0.5).equal(targets.greater_scalar(0.5)),
-        Scoring::None => return outputs.zeros_like().sum(),
-    };
-    hit.float().sum().cast(dtype)
+impl Scoring {
+    /// Number of rightly classified samples of outputs and targets `[batch, C]`, one element; absent for real targets.
+    pub fn correct(self, outputs: Tensor<2>, targets: Tensor<2>) -> Option<Tensor<1>> {
+        let dtype = outputs.dtype();
+        let hit = match self {
+            Self::Class => outputs.argmax(1).equal(targets.argmax(1)),
+            Self::Binary => outputs.greater_scalar(0.5).equal(targets.greater_scalar(0.5)),
+            Self::None => return None,
+        };
+        Some(hit.float().sum().cast(dtype))
+    }
 }

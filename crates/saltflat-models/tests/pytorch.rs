@@ -1,0 +1,280 @@
+//! Layers, networks and initialisations against PyTorch's numbers; `scripts/reference/` made the fixtures.
+#![allow(clippy::unwrap_used)]
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::{SafeTensors, tensor::TensorView};
+use saltflat_models::{
+    Architecture, Init, Initialisation, Layout, Network, Norm, Pass, Stage, Vector,
+    layers::{
+        Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
+        Window,
+    },
+    load,
+    models::{Lenet, LinearNet, Mlp, RandomFeatures, Resnet, ResnetFixup, Vgg},
+};
+use serde_json::Value;
+
+const ZERO: Init = Init::Constant(0.0);
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn values(view: &TensorView<'_>) -> Vec<f64> {
+    view.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+/// Of any rank, as images: missing dimensions are 1.
+fn images(view: &TensorView<'_>, dtype: DType) -> Tensor<4> {
+    let mut shape = view.shape().to_vec();
+    shape.resize(4, 1);
+    let shape: [usize; 4] = shape.try_into().unwrap();
+    Tensor::from_data(TensorData::new(values(view), shape), (&Device::flex(), dtype))
+}
+
+fn assert_close(name: &str, found: Vec<f64>, expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (found, expected) in found.iter().zip(expected) {
+        let off = (found - expected).abs();
+        assert!(off <= tolerance * expected.abs().max(1.0), "{name}: {found} instead of {expected}");
+    }
+}
+
+type Build = fn(&mut Layout, &[usize]) -> Stage;
+
+/// Cases of `layers.safetensors` by the beginning of their name, the longest that fits; the shape is the weight's.
+const LAYERS: [(&str, Build); 21] = [
+    ("activation_gelu", |_, _| Activation::Gelu.into()),
+    ("activation_identity", |_, _| Activation::Identity.into()),
+    ("activation_relu", |_, _| Activation::Relu.into()),
+    ("activation_silu", |_, _| Activation::Silu.into()),
+    ("activation_softplus", |_, _| Activation::Softplus.into()),
+    ("activation_tanh", |_, _| Activation::Tanh.into()),
+    ("avg_pool", |_, _| AvgPool.into()),
+    ("batch_norm", |layout, shape| BatchNorm::new(layout, "", shape[0]).into()),
+    ("bias", |layout, _| Bias::new(layout, ".bias").into()),
+    ("conv_1x1", |layout, shape| conv(layout, shape, 2)),
+    ("conv_3x3", |layout, shape| conv(layout, shape, 1)),
+    ("conv_3x3_stride_2", |layout, shape| conv(layout, shape, 2)),
+    ("conv_5x5", |layout, shape| conv(layout, shape, 1)),
+    ("fixup_shortcut", |_, _| FixupShortcut.into()),
+    ("global_avg_pool", |_, _| GlobalAvgPool.into()),
+    ("group_norm_1_group", |layout, shape| GroupNorm::new(layout, "", shape[0], 1).into()),
+    ("group_norm_4_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 4).into()),
+    ("group_norm_6_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 6).into()),
+    ("linear", |layout, shape| Linear::new(layout, "", [shape[1], shape[0]], ZERO, Some(ZERO)).into()),
+    ("max_pool", |_, _| MaxPool.into()),
+    ("scale", |layout, _| Scale::new(layout, ".scale").into()),
+];
+
+fn conv(layout: &mut Layout, shape: &[usize], stride: usize) -> Stage {
+    let window = Window { kernel: shape[2], stride, padding: shape[2] / 2 };
+    Conv2d::new(layout, "", [shape[1], shape[0]], window, ZERO, Some(ZERO)).into()
+}
+
+#[test]
+fn every_layer_has_pytorchs_values() {
+    let bytes = fs::read(fixture("layers.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut cases: Vec<_> = file.names().into_iter().filter_map(|name| name.strip_suffix("/x")).collect();
+    cases.sort_unstable();
+    assert_eq!(cases.len(), 34);
+    let mut used: Vec<&str> = Vec::new();
+    for case in cases {
+        let (prefix, build) = LAYERS.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
+        used.push(prefix);
+        let shape = file.tensor(&format!("{case}/weight")).map(|view| view.shape().to_vec()).unwrap_or_default();
+        for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
+            let mut layout = Layout::default();
+            let stage = build(&mut layout, &shape);
+            // A case without a bias leaves ours at zero.
+            let read = |specs: &[saltflat_models::TensorSpec]| {
+                let parts = specs.iter().map(|spec| {
+                    let name = format!("{case}/{}", spec.name.trim_start_matches('.'));
+                    let values = file.tensor(&name).map_or(vec![0.0; spec.len()], |view| values(&view));
+                    Tensor::from_data(TensorData::new(values, [spec.len()]), (&Device::flex(), dtype))
+                });
+                Vector::new(parts.collect())
+            };
+            let (theta, buffers) = (read(&layout.parameters), read(&layout.buffers));
+            let network = Network::new(layout, vec![stage], [1, 1, 1], 1);
+            let pass = Pass::value(&theta, &buffers);
+            let mut pass = if case.ends_with("train") { pass.training() } else { pass };
+            let y = network.forward(images(&file.tensor(&format!("{case}/x")).unwrap(), dtype), &mut pass).value;
+            let expected = values(&file.tensor(&format!("{case}/y")).unwrap());
+            assert_close(case, y.try_into_vec_as::<f64>().unwrap(), &expected, tolerance);
+            let after = pass.updated_buffers();
+            for (spec, part) in network.layout().buffers.iter().zip(after.parts()) {
+                if let Ok(view) = file.tensor(&format!("{case}/after/{}", spec.name.trim_start_matches('.'))) {
+                    let name = format!("{case} {}", spec.name);
+                    assert_close(&name, part.clone().try_into_vec_as::<f64>().unwrap(), &values(&view), tolerance);
+                }
+            }
+        }
+    }
+    used.dedup();
+    assert_eq!(used.len(), LAYERS.len(), "a kind of layer has no case");
+}
+
+/// The architecture that a `[model]` section of a fixture describes.
+fn architecture(model: &Value) -> Architecture {
+    let number = |key: &str| model[key].as_u64().unwrap_or(32) as usize;
+    let list = |key: &str| -> Vec<usize> {
+        model[key].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect()
+    };
+    let named = |name: &str| Activation::ALL.iter().find(|(known, _)| *known == name).unwrap().1;
+    let activation = model["activation"].as_str().map_or(Activation::Identity, named);
+    let norm = || Norm::ALL.iter().find(|(name, _)| Some(*name) == model["norm"].as_str()).unwrap().1;
+    let init = Initialisation::Default;
+    match model["kind"].as_str().unwrap() {
+        "mlp" => Architecture::Mlp(Mlp { hidden: list("hidden"), activation, init }),
+        "linear-net" => Architecture::LinearNet(LinearNet { hidden: list("hidden"), init }),
+        "random-features" => {
+            Architecture::RandomFeatures(RandomFeatures { features: number("features"), activation, init })
+        }
+        "lenet" => Architecture::Lenet(Lenet { width: number("width"), activation, init }),
+        "vgg" => Architecture::Vgg(Vgg {
+            depth: number("depth"),
+            width: number("width"),
+            norm: norm(),
+            channels_per_group: number("channels_per_group"),
+            hidden: list("hidden"),
+            activation,
+            init,
+        }),
+        "resnet" => Architecture::Resnet(Resnet {
+            width: number("width"),
+            blocks: list("blocks"),
+            norm: norm(),
+            channels_per_group: number("channels_per_group"),
+            activation,
+            init,
+        }),
+        "resnet-fixup" => {
+            Architecture::ResnetFixup(ResnetFixup { depth: number("depth"), width: number("width"), activation })
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// A state_dict of PyTorch loads under its own names and gives PyTorch's logits.
+#[test]
+fn every_network_has_pytorchs_logits() {
+    let mut count = 0;
+    for entry in fs::read_dir(fixture("networks")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().unwrap() != "toml" {
+            continue;
+        }
+        count += 1;
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        let model: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let model = serde_json::to_value(&model["model"]).unwrap();
+        let bytes = fs::read(path.with_extension("safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let state: HashMap<_, _> = file
+            .tensors()
+            .into_iter()
+            .filter_map(|(name, view)| Some((name.strip_prefix("state/")?.to_string(), view)))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("weights.safetensors");
+        safetensors::serialize_to_file(state, None, &weights).unwrap();
+
+        let inputs = file.tensor("inputs").unwrap();
+        for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4)] {
+            let x = images(&inputs, dtype);
+            let [_, c, h, w] = x.dims();
+            let network = architecture(&model).build([c, h, w], model["outputs"].as_u64().unwrap() as usize).unwrap();
+            let (theta, buffers) = load(&weights, network.layout(), &Device::flex(), dtype).unwrap();
+            let logits = network.value(&theta, &buffers, x.clone()).try_into_vec_as::<f64>().unwrap();
+            assert_close(&name, logits, &values(&file.tensor("logits").unwrap()), tolerance);
+            if let Ok(expected) = file.tensor("logits_train") {
+                let mut pass = Pass::value(&theta, &buffers).training();
+                let logits = network.forward(x, &mut pass).value.try_into_vec_as::<f64>().unwrap();
+                assert_close(&format!("{name} in training"), logits, &values(&expected), tolerance);
+                for (spec, part) in network.layout().buffers.iter().zip(pass.updated_buffers().parts()) {
+                    let expected = values(&file.tensor(&format!("after/{}", spec.name)).unwrap());
+                    assert_close(&spec.name, part.clone().try_into_vec_as::<f64>().unwrap(), &expected, tolerance);
+                }
+            }
+        }
+    }
+    assert_eq!(count, 15);
+}
+
+#[test]
+fn parameter_counts_are_pytorchs() {
+    let cases: Value = serde_json::from_slice(&fs::read(fixture("parameter_counts.json")).unwrap()).unwrap();
+    for case in cases.as_array().unwrap() {
+        let mut shape: Vec<usize> =
+            case["shape"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect();
+        shape.resize(3, 1);
+        let outputs = case["model"]["outputs"].as_u64().unwrap() as usize;
+        let network = architecture(&case["model"]).build(shape.try_into().unwrap(), outputs).unwrap();
+        assert_eq!(network.layout().len() as u64, case["parameters"].as_u64().unwrap(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn initialisations_are_pytorchs() {
+    let cases: Value = serde_json::from_slice(&fs::read(fixture("init.json")).unwrap()).unwrap();
+    for kind in ["conv", "linear"] {
+        let case = &cases[kind];
+        let fans = ["fan_in", "fan_out"].map(|key| case[key].as_u64().unwrap() as usize);
+        let near = |found: Init, expected: &Value| {
+            let (found, expected) = match found {
+                Init::Normal { std } => (std, &expected["std"]),
+                Init::Uniform { bound } => (bound, &expected["bound"]),
+                Init::Constant(c) => panic!("{c}"),
+            };
+            assert!((found / expected.as_f64().unwrap() - 1.0).abs() < 1e-12, "{kind}: {found} {expected}");
+        };
+        let relu = |scheme: Initialisation| scheme.of(fans, Activation::Relu);
+        near(relu(Initialisation::KaimingFanIn).0, &case["kaiming_normal_fan_in"]);
+        near(relu(Initialisation::KaimingFanOut).0, &case["kaiming_normal_fan_out"]);
+        near(relu(Initialisation::Xavier).0, &case["xavier_uniform"]);
+        near(relu(Initialisation::Pytorch).0, &case["default_weight"]);
+        near(relu(Initialisation::Pytorch).1, &case["default_bias"]);
+    }
+    let gains = &cases["gains"];
+    for (activation, name) in [(Activation::Relu, "relu"), (Activation::Tanh, "tanh"), (Activation::Identity, "linear")] {
+        assert!((activation.gain() - gains[name].as_f64().unwrap()).abs() < 1e-15);
+    }
+}
+
+/// Draws have the stated distribution: mean and variance within 4 standard errors, and uniform ones keep to their bound.
+#[test]
+fn initial_values_are_drawn_as_stated() {
+    let network = Architecture::Mlp(Mlp {
+        hidden: vec![1000],
+        activation: Activation::Relu,
+        init: Initialisation::KaimingFanIn,
+    })
+    .build([100, 1, 1], 10)
+    .unwrap();
+    let moments = |network: &Network, seed| {
+        let (theta, _) = network.layout().init(seed, &Device::flex(), DType::F64);
+        let values = theta.parts()[0].clone().try_into_vec_as::<f64>().unwrap();
+        let n = values.len() as f64;
+        let largest = values.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        (n, values.iter().sum::<f64>() / n, values.iter().map(|x| x * x).sum::<f64>() / n, largest)
+    };
+    let (n, mean, square, _) = moments(&network, 1);
+    let variance = 2.0 / 100.0;
+    assert!(mean.abs() < 4.0 * (variance / n).sqrt());
+    assert!((square - variance).abs() < 4.0 * variance * (2.0 / n).sqrt());
+    assert_ne!(moments(&network, 2).1, mean);
+
+    let uniform = Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::Pytorch })
+        .build([100, 1, 1], 10)
+        .unwrap();
+    let (n, mean, square, largest) = moments(&uniform, 1);
+    let variance = 0.01 / 3.0; // bound²/3
+    assert!(mean.abs() < 4.0 * (variance / n).sqrt());
+    // Var x² = bound⁴ (1/5 − 1/9).
+    assert!((square - variance).abs() < 4.0 * 0.01 * ((0.2 - 1.0 / 9.0) / n).sqrt());
+    assert!(largest <= 0.1 + 1e-9 && largest > 0.0999);
+}

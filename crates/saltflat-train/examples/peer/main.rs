@@ -1,0 +1,45 @@
+//! Our side of `scripts/bench/peers.py`: reads a task a line (`step mlp`, `grad resnet18`, `hvp vgg11`, `gram mlp`), does it
+//! once and answers `{"seconds": …, "peak_bytes": …}`. The first time it meets a task it warms up with one more.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::{BufRead, Write},
+    time::Instant,
+};
+
+mod shapes;
+
+use shapes::Workload;
+
+fn main() {
+    let mut warm = HashSet::new();
+    let mut workload: Option<(String, Workload)> = None;
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let Some((task, model)) = line.trim().split_once(' ') else { continue };
+        if workload.as_ref().is_none_or(|(name, _)| name != model) {
+            workload = Workload::new(model).map(|workload| (model.to_string(), workload));
+        }
+        let Some((_, workload)) = &mut workload else {
+            eprintln!("unknown model {model}");
+            continue;
+        };
+        if warm.insert(line.clone()) {
+            workload.run(task);
+        }
+        // Resets the peak to what is resident now, so that it is the task's own.
+        let _ = fs::write("/proc/self/clear_refs", "5");
+        let clock = Instant::now();
+        workload.run(task);
+        let seconds = clock.elapsed().as_secs_f64();
+        println!("{{\"seconds\": {seconds}, \"peak_bytes\": {}}}", peak().unwrap_or(0));
+        let _ = std::io::stdout().flush();
+    }
+}
+
+/// Largest resident size since the last reset.
+fn peak() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

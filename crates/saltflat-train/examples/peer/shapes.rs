@@ -1,0 +1,126 @@
+//! The shapes that are timed: MLP 784-512-512-10 with batch 256; VGG-11 and ResNet-18 with batch 32 on 3 × 32 × 32.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use saltflat_metrics::{Batch, Objective, Samples, Scoring, gradient, hessian_vector_product};
+use saltflat_models::{
+    Architecture, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
+    layers::Activation,
+    models::{Mlp, Resnet, Vgg},
+};
+use saltflat_random::{Key, Stream};
+use saltflat_train::Sgd;
+
+/// Samples of the Gram matrix.
+const GRAM: usize = 50;
+
+/// A network, a batch and what changes from step to step.
+pub struct Workload {
+    network: Network,
+    theta: Vector,
+    buffers: Vector,
+    direction: Vector,
+    sgd: Sgd,
+    loss: Loss,
+    batch: Batch,
+    many: Batch,
+}
+
+struct One<'a>(&'a Batch);
+
+impl Samples for One<'_> {
+    fn len(&self) -> usize {
+        self.0.inputs.dims()[0]
+    }
+
+    fn batch(&self, _: &[u32]) -> Batch {
+        self.0.clone()
+    }
+
+    fn scoring(&self) -> Scoring {
+        Scoring::Class
+    }
+}
+
+impl Workload {
+    /// `mlp`, `vgg11` or `resnet18`.
+    pub fn new(model: &str) -> Option<Self> {
+        let (init, activation) = (Initialisation::Default, Activation::Relu);
+        let (architecture, shape, batch) = match model {
+            "mlp" => (Architecture::Mlp(Mlp { hidden: vec![512, 512], activation, init }), [1, 28, 28], 256),
+            "vgg11" => {
+                let vgg = Vgg {
+                    depth: 11,
+                    width: 64,
+                    norm: Norm::None,
+                    channels_per_group: 32,
+                    hidden: Vec::new(),
+                    activation,
+                    init,
+                };
+                (Architecture::Vgg(vgg), [3, 32, 32], 32)
+            }
+            "resnet18" => {
+                let resnet = Resnet {
+                    width: 64,
+                    blocks: vec![2, 2, 2, 2],
+                    norm: Norm::Group,
+                    channels_per_group: 32,
+                    activation,
+                    init,
+                };
+                (Architecture::Resnet(resnet), [3, 32, 32], 32)
+            }
+            _ => return None,
+        };
+        let device = Device::flex();
+        let network = architecture.build(shape, 10).ok()?;
+        let (theta, buffers) = network.layout().init(1, &device, DType::F32);
+        let direction = theta.signs_like(Key::new(1, Stream::Probe, 0));
+        let samples = |n: usize| {
+            let [c, h, w] = shape;
+            let pixels = Key::new(1, Stream::Probe, 1).normal(n * c * h * w);
+            let mut targets = vec![0.0; n * 10];
+            (0..n).for_each(|i| targets[i * 10 + i % 10] = 1.0_f32);
+            Batch {
+                inputs: Tensor::from_data(TensorData::new(pixels, [n, c, h, w]), (&device, DType::F32)),
+                targets: Tensor::from_data(TensorData::new(targets, [n, 10]), (&device, DType::F32)),
+            }
+        };
+        let loss = Loss { kind: LossKind::CrossEntropy, smoothing: 0.0 };
+        let sgd = Sgd::new(0.9, false);
+        Some(Self { network, theta, buffers, direction, sgd, loss, batch: samples(batch), many: samples(GRAM) })
+    }
+
+    /// Does the task and waits for its result.
+    pub fn run(&mut self, task: &str) {
+        match task {
+            "step" => {
+                let leaves = self.theta.leaves();
+                let outputs =
+                    self.network.forward(self.batch.inputs.clone(), &mut Pass::value(&leaves, &self.buffers)).value;
+                let mut gradients = self.loss.value(outputs, self.batch.targets.clone()).mean().backward();
+                self.theta = self.sgd.step(&self.theta, leaves.take_gradients(&mut gradients), 1e-3);
+                self.wait(&self.theta);
+            }
+            "grad" => self.wait(&gradient(&self.objective(&One(&self.batch)), &self.theta)),
+            "hvp" => {
+                let objective = One(&self.batch);
+                self.wait(&hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction));
+            }
+            "gram" => {
+                let cotangent = self.many.targets.clone();
+                let matrix = gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent]);
+                std::hint::black_box(matrix.into_data());
+            }
+            other => eprintln!("unknown task {other}"),
+        }
+    }
+
+    fn objective<'a>(&'a self, samples: &'a dyn Samples) -> Objective<'a> {
+        Objective::on_all(&self.network, &self.buffers, self.loss, samples, samples.len())
+    }
+
+    fn wait(&self, v: &Vector) {
+        std::hint::black_box(v.parts()[0].to_data());
+    }
+}

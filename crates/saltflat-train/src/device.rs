@@ -1,0 +1,189 @@
+//! Which device a run uses.
+
+use std::str::FromStr;
+
+use burn::tensor::Device;
+
+use crate::TrainError;
+
+/// What a user asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A hardware adapter where there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The hardware adapter with this index.
+    Gpu(usize),
+    /// The CPU backend.
+    Cpu,
+    /// The adapter whose name contains this text, also a software one.
+    Named(String),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu(0),
+            "" => return Err("expected auto, gpu, gpu:N, cpu or a part of an adapter's name".into()),
+            _ => match text.strip_prefix("gpu:") {
+                Some(index) => {
+                    Self::Gpu(index.parse().map_err(|_| format!("expected gpu:N with a number N, got {text}"))?)
+                }
+                None => Self::Named(text.into()),
+            },
+        })
+    }
+}
+
+/// A device and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Without autodiff.
+    pub device: Device,
+    /// `flex` or `wgpu`.
+    pub backend: &'static str,
+    /// The adapter's name, or the CPU's.
+    pub name: String,
+    /// The driver and its version, for an adapter.
+    pub driver: String,
+    /// True for an adapter that is a program on the CPU.
+    pub software: bool,
+    /// Why this one, in a sentence.
+    pub why: String,
+}
+
+/// Finds the device.
+///
+/// # Errors
+/// [`TrainError::Device`] where there is no such adapter; the message names those that there are.
+pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
+    let cpu = |why: String| Chosen {
+        device: Device::flex(),
+        backend: "flex",
+        name: "CPU".into(),
+        driver: String::new(),
+        software: false,
+        why,
+    };
+    if *choice == DeviceChoice::Cpu {
+        return Ok(cpu("as asked".into()));
+    }
+    let adapters = adapters::all();
+    let hardware: Vec<_> = adapters.iter().filter(|adapter| !adapter.software).collect();
+    let found = match choice {
+        DeviceChoice::Auto => match hardware.first() {
+            Some(adapter) => Some((*adapter, "the first hardware adapter")),
+            None => return Ok(cpu(format!("no hardware adapter was found{}", listing(&adapters)))),
+        },
+        DeviceChoice::Gpu(index) => hardware.get(*index).map(|adapter| (*adapter, "as asked")),
+        DeviceChoice::Named(name) => {
+            let wanted = name.to_lowercase();
+            adapters.iter().find(|a| a.name.to_lowercase().contains(&wanted)).map(|adapter| (adapter, "as asked by name"))
+        }
+        DeviceChoice::Cpu => None,
+    };
+    let (adapter, why) = found.ok_or_else(|| TrainError::Device {
+        asked: match choice {
+            DeviceChoice::Gpu(index) => format!("gpu:{index}"),
+            DeviceChoice::Named(name) => name.clone(),
+            DeviceChoice::Auto | DeviceChoice::Cpu => String::new(),
+        },
+        found: adapters.iter().map(|adapter| adapter.to_string()).collect::<Vec<_>>(),
+    })?;
+    Ok(adapter.open(why))
+}
+
+fn listing(adapters: &[adapters::Adapter]) -> String {
+    match adapters {
+        [] => String::new(),
+        _ => {
+            let names: Vec<_> = adapters.iter().map(ToString::to_string).collect();
+            format!("; a software one is used only when it is asked for by name: {}", names.join(", "))
+        }
+    }
+}
+
+#[cfg(feature = "wgpu")]
+mod adapters {
+    use std::fmt;
+
+    use burn::tensor::{Device, DeviceKind};
+
+    use super::Chosen;
+
+    /// An adapter of the graphics API.
+    pub(super) struct Adapter {
+        kind: DeviceKind,
+        pub(super) name: String,
+        driver: String,
+        pub(super) software: bool,
+    }
+
+    impl fmt::Display for Adapter {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{}{}", self.name, if self.software { " (software)" } else { "" })
+        }
+    }
+
+    impl Adapter {
+        pub(super) fn open(&self, why: &str) -> Chosen {
+            Chosen {
+                device: Device::wgpu(self.kind.clone()),
+                backend: "wgpu",
+                name: self.name.clone(),
+                driver: self.driver.clone(),
+                software: self.software,
+                why: why.into(),
+            }
+        }
+    }
+
+    /// All adapters: discrete, integrated, virtual, software.
+    pub(super) fn all() -> Vec<Adapter> {
+        let instance = wgpu::Instance::default();
+        let adapters = futures_lite::future::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let of = |device_type: wgpu::DeviceType, kind: fn(usize) -> DeviceKind, software: bool| {
+            infos.iter().filter(move |info| info.device_type == device_type).enumerate().map(move |(i, info)| Adapter {
+                kind: kind(i),
+                name: info.name.clone(),
+                driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+                software,
+            })
+        };
+        of(wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu, false)
+            .chain(of(wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu, false))
+            .chain(of(wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu, false))
+            .chain(of(wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu, true))
+            .collect()
+    }
+}
+
+#[cfg(not(feature = "wgpu"))]
+mod adapters {
+    use std::fmt;
+
+    use super::Chosen;
+
+    /// No adapter exists in a build without wgpu.
+    pub(super) enum Adapter {}
+
+    impl fmt::Display for Adapter {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+    impl Adapter {
+        pub(super) fn open(&self, _: &str) -> Chosen {
+            match *self {}
+        }
+    }
+
+    pub(super) fn all() -> Vec<Adapter> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,78 @@
+//! What can go wrong in a run.
+
+use std::path::PathBuf;
+
+use saltflat_data::DataError;
+use saltflat_metrics::MetricError;
+use saltflat_models::ModelError;
+
+use crate::config::ConfigError;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The configuration cannot run.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network cannot be built, or weights do not fit it.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A measurement failed.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// No such device.
+    #[error("--device {asked}: no such adapter; {}", found(found))]
+    Device {
+        /// What was asked for.
+        asked: String,
+        /// The adapters that there are.
+        found: Vec<String>,
+    },
+    /// The run folder exists.
+    #[error("{path} exists; a run never overwrites another: choose another folder with --out, or remove it", path = .0.display())]
+    Exists(PathBuf),
+    /// A file that the user named cannot be read.
+    #[error("{path}: {reason}", path = path.display())]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// `train.init` names no starting point.
+    #[error("train.init: {path} is no run to start from: {reason}", path = path.display())]
+    NoCheckpoint {
+        /// The run folder.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// A file of the run folder cannot be written or read.
+    #[error("{path}: {reason}", path = path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// The device failed in training.
+    #[error("the device failed in training: {0}")]
+    Training(String),
+}
+
+impl TrainError {
+    /// True where the input is wrong, not the machine.
+    pub fn is_bad_input(&self) -> bool {
+        !matches!(self, Self::Metric(_) | Self::Training(_) | Self::File { .. })
+    }
+}
+
+fn found(adapters: &[String]) -> String {
+    match adapters {
+        [] => "none was found: is a Vulkan driver installed? --device cpu always works".into(),
+        _ => format!("found {}; a software adapter must be asked for by name, --device cpu always works", adapters.join(", ")),
+    }
+}

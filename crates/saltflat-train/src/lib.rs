@@ -1,0 +1,3 @@
+//! Training.
+mod optimizer;
+pub use optimizer::Sgd;

@@ -1,0 +1,62 @@
+//! How a run tells what it does.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One epoch of training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochRow {
+    /// 1 for the first.
+    pub epoch: u64,
+    /// Steps made so far.
+    pub step: u64,
+    /// Learning rate of the epoch's last step.
+    pub lr: f64,
+    /// Mean over the epoch's samples of the loss that was trained on, noise included, counted from the expected loss's
+    /// floor.
+    pub running_loss: f64,
+    /// Part of the epoch's samples that were classified rightly as they came, against clean labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_accuracy: Option<f64>,
+}
+
+/// One measurement: the metrics by name, each with value, standard error, probes or the reason why it is absent.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MeasurementRow {
+    /// Epochs made so far; 0 is the start.
+    pub epoch: u64,
+    /// Steps made so far.
+    pub step: u64,
+    /// By the names of the definitions (`trace_hessian`, `alpha`, …).
+    pub metrics: Map<String, Value>,
+}
+
+impl MeasurementRow {
+    /// Value of a metric, if it has one.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name)?.get("value")?.as_f64()
+    }
+
+    /// Standard error of a metric, if it has one.
+    pub fn std_error(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name)?.get("std_error")?.as_f64()
+    }
+}
+
+/// Receives what happens in a run. All methods do nothing unless implemented.
+pub trait Observer {
+    /// A step was made: of `of` steps in all. Called at every step; must be cheap.
+    fn step(&mut self, _step: u64, _of: u64) {}
+    /// A measurement starts.
+    fn measuring(&mut self, _epoch: u64) {}
+    /// An epoch ended.
+    fn epoch(&mut self, _row: &EpochRow) -> Result<(), crate::TrainError> {
+        Ok(())
+    }
+    /// A measurement was made.
+    fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), crate::TrainError> {
+        Ok(())
+    }
+    /// Something that a person should know.
+    fn message(&mut self, _text: &str) {}
+}

@@ -1,0 +1,198 @@
+//! The folder of a run.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError};
+
+/// Version of the layout and of the JSON in it.
+pub const SCHEMA: u32 = 1;
+
+/// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`. A file is written under
+/// a temporary name and renamed, or is only appended to.
+#[derive(Debug)]
+pub struct RunFolder {
+    root: PathBuf,
+    metrics: File,
+    log: File,
+}
+
+impl RunFolder {
+    /// Creates the folder with `config.toml`, `env.json` and a status that says running.
+    ///
+    /// # Errors
+    /// [`TrainError::Exists`] where it exists, [`TrainError::File`] where it cannot be written; then nothing is left.
+    pub fn create(root: &Path, plan: &Plan, device: &Chosen, features: &[&str]) -> Result<Self, TrainError> {
+        if root.exists() {
+            return Err(TrainError::Exists(root.into()));
+        }
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |e: std::io::Error| TrainError::File { path, reason: e.to_string() }
+        };
+        fs::create_dir_all(root.join("checkpoints")).map_err(failed(root))?;
+        let fill = || {
+            let config = toml::to_string(&plan.config)
+                .map_err(|e| TrainError::File { path: root.join("config.toml"), reason: e.to_string() })?;
+            write(&root.join("config.toml"), config.as_bytes())?;
+            write_json(&root.join("env.json"), &environment(plan, device, features))?;
+            let append = |name: &str| {
+                let path = root.join(name);
+                OpenOptions::new().create(true).append(true).open(&path).map_err(failed(&path))
+            };
+            let folder = Self { root: root.into(), metrics: append("metrics.jsonl")?, log: append("log.txt")? };
+            folder.status("running", None, 0)?;
+            Ok(folder)
+        };
+        fill().inspect_err(|_| {
+            // Nothing half-written stays; what cannot be removed was not writable in the first place.
+            let _ = fs::remove_dir_all(root);
+        })
+    }
+
+    /// Where it lies.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Appends an epoch to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.row("epoch", row)
+    }
+
+    /// Appends a measurement to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
+        self.row("measurement", row)
+    }
+
+    fn row(&mut self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
+        #[derive(Serialize)]
+        struct Line<'a, R> {
+            kind: &'a str,
+            #[serde(flatten)]
+            row: &'a R,
+        }
+        let failed = |reason: String| TrainError::File { path: self.root.join("metrics.jsonl"), reason };
+        let mut line = serde_json::to_string(&Line { kind, row }).map_err(|e| failed(e.to_string()))?;
+        line.push('\n');
+        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))
+    }
+
+    /// Appends a line to `log.txt`, with the time.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn log(&mut self, text: &str) -> Result<(), TrainError> {
+        let path = self.root.join("log.txt");
+        writeln!(self.log, "{} {text}", now()).map_err(|e| TrainError::File { path, reason: e.to_string() })
+    }
+
+    /// Writes `status.json`: running, finished, diverged, interrupted or failed, with the reason and the steps made.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn status(&self, status: &str, reason: Option<&str>, step: u64) -> Result<(), TrainError> {
+        let value = json!({"schema": SCHEMA, "status": status, "reason": reason, "step": step, "at": now()});
+        write_json(&self.root.join("status.json"), &value)
+    }
+}
+
+/// What the numbers depend on beside the configuration.
+fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
+    let datasets: Vec<_> = plan.sources.iter().map(|(file, sha256)| json!({"file": file, "sha256": sha256})).collect();
+    let deterministic = match device.backend {
+        "flex" => "equal seeds give equal bits",
+        _ => "reductions on a GPU may use atomics: equal seeds agree up to rounding",
+    };
+    json!({
+        "schema": SCHEMA,
+        "version": env!("CARGO_PKG_VERSION"),
+        "git_revision": env!("SALTFLAT_GIT_REVISION"),
+        "backend": device.backend,
+        "device": device.name,
+        "driver": device.driver,
+        "software_adapter": device.software,
+        "device_choice": device.why,
+        "features": features,
+        "autotune_level": std::env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
+        "precision": format!("{:?}", plan.dtype).to_lowercase(),
+        "deterministic": deterministic,
+        "threads": std::thread::available_parallelism().map(usize::from).unwrap_or(1),
+        "parameters": plan.network.layout().len(),
+        "datasets": datasets,
+        "started": now(),
+    })
+}
+
+/// Writes a file under a temporary name beside it, flushes it to disk and renames it.
+///
+/// # Errors
+/// [`TrainError::File`]; the temporary file is removed.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let made = File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    made.map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        TrainError::File { path: path.into(), reason: e.to_string() }
+    })
+}
+
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+/// Universal time, ISO 8601, to the second.
+fn now() -> String {
+    let seconds = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map(|elapsed| elapsed.as_secs())
+        .unwrap_or(0);
+    iso8601(seconds)
+}
+
+/// Civil date from days since 1970 (Howard Hinnant's `civil_from_days`).
+fn iso8601(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `date -u -d @SECONDS +%FT%TZ`.
+    #[test]
+    fn dates() {
+        assert_eq!(iso8601(0), "1970-01-01T00:00:00Z");
+        assert_eq!(iso8601(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(iso8601(1_800_000_000), "2027-01-15T08:00:00Z");
+    }
+}

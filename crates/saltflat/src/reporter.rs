@@ -1,0 +1,146 @@
+//! What a person sees of a run: a row an epoch on stdout, progress and talk on stderr, everything in the run folder.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_train::{Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError};
+
+use crate::table::{Table, number};
+
+/// Writes to the run folder and to the terminal.
+pub struct Reporter {
+    folder: RunFolder,
+    bar: ProgressBar,
+    table: Option<Table>,
+    measured: bool,
+    first: Option<MeasurementRow>,
+    last: Option<MeasurementRow>,
+    rows: usize,
+}
+
+impl Reporter {
+    /// Says what starts where.
+    pub fn new(folder: RunFolder, plan: &Plan, device: &Chosen) -> Self {
+        let bar = match std::io::stderr().is_terminal() {
+            true => ProgressBar::with_draw_target(Some(plan.steps), ProgressDrawTarget::stderr_with_hz(5)),
+            false => ProgressBar::hidden(),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {eta} left {msg}") {
+            bar.set_style(style);
+        }
+        let mut reporter =
+            Self { folder, bar, table: None, measured: false, first: None, last: None, rows: 0 };
+        reporter.say(&format!(
+            "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}; {})",
+            plan.config.run.name,
+            plan.network.layout().len(),
+            plan.steps,
+            plan.batch_size,
+            plan.steps.div_ceil(plan.steps_per_epoch.max(1)),
+            device.name,
+            device.backend,
+            device.why,
+        ));
+        reporter
+    }
+
+    /// The run folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Talk: stderr and the log.
+    fn say(&mut self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+        // The log is not the result: a line that cannot be written must not end a run.
+        let _ = self.folder.log(text);
+    }
+
+    /// Data: stdout.
+    fn print(&self, text: &str) {
+        self.bar.suspend(|| {
+            let mut out = std::io::stdout().lock();
+            // A closed pipe (`| head`) is no reason to stop training.
+            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        });
+    }
+
+    /// Says how the run ended, what was measured and where it lies.
+    pub fn end(
+        &mut self,
+        status: &str,
+        reason: &str,
+        checkpoint: Option<&Path>,
+        elapsed: Duration,
+    ) -> Result<(), TrainError> {
+        self.bar.finish_and_clear();
+        let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());
+        if let (Some(first), Some(last)) = (&self.first, &self.last) {
+            for name in ["loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "mu"] {
+                if let (Some(from), Some(to)) = (first.value(name), last.value(name)) {
+                    text.push_str(&format!("\n  {name:<18} {} -> {}", number(from), number(to)));
+                    if let Some(error) = last.std_error(name) {
+                        text.push_str(&format!(" ± {}", number(error)));
+                    }
+                }
+            }
+            if let (Some(norm), Some(bound)) = (last.value("hessian_frobenius"), last.value("wu_bound_frobenius")) {
+                let side = if norm > bound { "above" } else { "below" };
+                text.push_str(&format!("\n  |H|_F is {side} the Wu bound sqrt(B/mu)/lr = {}", number(bound)));
+            }
+        }
+        text.push_str(&format!("\n{} holds {} rows", self.folder.root().join("metrics.jsonl").display(), self.rows));
+        match checkpoint {
+            Some(path) => text.push_str(&format!(", {} the weights", path.display())),
+            None => text.push_str("; no weights were saved"),
+        }
+        self.say(&text);
+        Ok(())
+    }
+}
+
+impl Observer for Reporter {
+    fn step(&mut self, step: u64, _of: u64) {
+        self.bar.set_position(step);
+        self.bar.set_message("");
+    }
+
+    fn measuring(&mut self, _epoch: u64) {
+        self.bar.set_message("(measuring)");
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.folder.epoch(row)?;
+        self.rows += 1;
+        if !self.measured {
+            let accuracy = row.running_accuracy.map_or(String::new(), |a| format!(", accuracy {:.1} %", 100.0 * a));
+            self.print(&format!("epoch {}: running loss {}{accuracy}", row.epoch, number(row.running_loss)));
+        }
+        Ok(())
+    }
+
+    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
+        self.folder.measurement(row)?;
+        self.rows += 1;
+        self.measured = true;
+        if self.table.is_none() {
+            let table = Table::new(row);
+            self.print(&table.head());
+            self.table = Some(table);
+            self.first = Some(row.clone());
+        }
+        if let Some(table) = &self.table {
+            self.print(&table.line(row));
+        }
+        self.last = Some(row.clone());
+        Ok(())
+    }
+
+    fn message(&mut self, text: &str) {
+        self.say(text);
+    }
+}

@@ -41,7 +41,7 @@ def schemes(layer):
         "kaiming_uniform_fan_out": ("bound", relu * math.sqrt(3 / fan_out), weight, uniform("fan_out")),
         "xavier_normal": ("std", math.sqrt(2 / both), weight, lambda: init.xavier_normal_(weight)),
         "xavier_uniform": ("bound", math.sqrt(6 / both), weight, lambda: init.xavier_uniform_(weight)),
-        # reset_parameters: kaiming_uniform_(weight, a=sqrt(5)), whose bound is 1/sqrt(fan_in), and the same for the bias.
+        # reset_parameters: kaiming_uniform_(weight, a=sqrt(5)), whose bound is 1/sqrt(fan_in); the bias the same.
         "default_weight": ("bound", default * math.sqrt(3 / fan_in), weight, layer.reset_parameters),
         "default_bias": ("bound", 1 / math.sqrt(fan_in), layer.bias, layer.reset_parameters),
     }

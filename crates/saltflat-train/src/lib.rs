@@ -1,3 +1,28 @@
-//! Training.
+//! The training loop: optimizer, schedules, when to measure, checkpoints, the run folder.
+//!
+//! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
+//! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
+
+mod checkpoint;
+pub mod config;
+mod device;
+mod error;
+mod measure;
+mod observer;
 mod optimizer;
+mod plan;
+mod run_folder;
+mod schedule;
+mod split;
+mod trainer;
+
+pub use checkpoint::{load_start, save_checkpoint};
+pub use device::{Chosen, DeviceChoice, choose};
+pub use error::TrainError;
+pub use measure::measurement_cost;
+pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::Sgd;
+pub use plan::Plan;
+pub use run_folder::{RunFolder, SCHEMA};
+pub use split::Split;
+pub use trainer::{Outcome, Trainer};

@@ -12,7 +12,7 @@ const STEPS: u32 = 3;
 
 /// Prints the resolved configuration as TOML, and in comments its size and the time of an epoch from a few timed steps.
 pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::Result<()> {
-    let config = toml::to_string(&plan.config).context("the resolved configuration")?;
+    let config = plan.config.to_toml().context("the resolved configuration")?;
     println!("{config}");
     let layout = plan.network.layout();
     println!("# device: {} ({}; {})", device.name, device.backend, device.why);

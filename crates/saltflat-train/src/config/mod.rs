@@ -1,0 +1,205 @@
+//! Configurations: read with all problems at once, resolved, written back.
+
+mod data;
+mod metrics;
+mod model;
+mod noise;
+mod optimizer;
+mod reader;
+mod run;
+mod schedule;
+
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use saltflat_data::DataConfig;
+use saltflat_models::ModelConfig;
+use saltflat_noise::NoiseConfig;
+use serde::Serialize;
+use toml::{Table, Value};
+
+pub use metrics::{AlignmentConfig, MetricsConfig, NoiseStrengthConfig, TraceConfig};
+pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
+use reader::Section;
+pub use run::{RunConfig, TrainConfig};
+pub use schedule::{Schedule, Span};
+
+/// What a run is, with every default filled in. The keys of its TOML form are the fields.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    /// Name and seed.
+    pub run: RunConfig,
+    /// `[data]`.
+    pub data: DataConfig,
+    /// `[model]`.
+    pub model: ModelConfig,
+    /// `[loss]`.
+    pub loss: LossConfig,
+    /// `[noise]`.
+    pub noise: NoiseConfig,
+    /// `noise.schedule`: a factor on the strength of `parameter-gaussian`.
+    #[serde(skip)]
+    pub noise_schedule: Schedule,
+    /// `[optimizer]`.
+    pub optimizer: OptimizerConfig,
+    /// `[schedule]`: a factor on the learning rate.
+    pub schedule: Schedule,
+    /// `[train]`.
+    pub train: TrainConfig,
+    /// `[metrics]`.
+    pub metrics: MetricsConfig,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), lines(problems))]
+pub struct ConfigError {
+    file: Option<PathBuf>,
+    problems: Vec<String>,
+}
+
+fn lines(problems: &[String]) -> String {
+    match problems {
+        [one] => one.clone(),
+        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
+impl ConfigError {
+    /// These problems, each a line that starts with its key.
+    pub fn problems(problems: Vec<String>) -> Self {
+        Self { file: None, problems }
+    }
+}
+
+impl Config {
+    /// Reads a configuration. `overrides` are pairs of `section.key` and a TOML value (or a plain text) that replace what
+    /// the file says. Relative paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong: keys that are not known, with the nearest that is; wrong types; values
+    /// out of range; choices that contradict each other.
+    pub fn read(text: &str, file: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+        let failed = |problems| ConfigError { file: Some(file.into()), problems };
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| failed(vec![e.to_string()]))?;
+        let problems = Rc::new(RefCell::new(Vec::new()));
+        for (key, value) in overrides {
+            if let Err(problem) = replace(&mut table, key, value) {
+                problems.borrow_mut().push(problem);
+            }
+        }
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let base = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+        let name = file.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
+        let config = Self::from_section(Section::root(table, &problems), &base, name);
+        let problems = problems.take();
+        if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    fn from_section(mut root: Section, base: &Path, name: String) -> Self {
+        let run = run::read_run(root.section("run"), name);
+        let data = data::read(root.section("data"), base, run.seed);
+        let model = model::read(root.section("model"));
+        let (noise, noise_schedule) = noise::read(root.section("noise"));
+        let loss = optimizer::read_loss(root.section("loss"));
+        let optimizer = optimizer::read(root.section("optimizer"));
+        let schedule = schedule::read(root.section("schedule"));
+        let train = run::read_train(root.section("train"), base);
+        let metrics = metrics::read(root.section("metrics"));
+        let config = Self { run, data, model, loss, noise, noise_schedule, optimizer, schedule, train, metrics };
+        config.cross_check(&root);
+        root.finish("a configuration");
+        config
+    }
+
+    /// What two keys say together and cannot both hold.
+    fn cross_check(&self, root: &Section) {
+        let implied = self.noise.noise().smoothing(self.model.outputs.unwrap_or(10));
+        if let (Some(given), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_)) = (self.loss.smoothing, &self.noise)
+            && (given - implied).abs() > 1e-12
+        {
+            let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
+            root.problem("loss.smoothing", text);
+        }
+        if self.optimizer.nesterov && self.optimizer.momentum == 0.0 {
+            root.problem("optimizer.nesterov", "expected optimizer.momentum above 0, got 0");
+        }
+        if self.optimizer.batch_size == BatchSize::Full && self.train.drop_last {
+            root.problem("train.drop_last", "expected false with a full batch, got true");
+        }
+        let cross_entropy = self.loss.kind == saltflat_models::LossKind::CrossEntropy;
+        if self.data.binary && cross_entropy {
+            root.problem("loss.kind", "expected square with data.binary, whose targets are 0 and 1, got cross_entropy");
+        }
+        let flips = matches!(self.noise, NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
+        if self.data.binary && flips {
+            root.problem("noise.kind", "expected label-noise with data.binary: there are no classes to flip");
+        }
+        if cross_entropy && matches!(self.noise, NoiseConfig::LabelNoise(_)) {
+            root.problem("noise.kind", "expected label-flip with cross_entropy, got label-noise, which is for real targets");
+        }
+        if let (Some(steps), Some(warmup)) = (self.train.steps, self.schedule.warmup())
+            && self.train.epochs.is_none()
+            && matches!(warmup, Span::Steps(length) if length > steps)
+        {
+            root.problem("schedule.warmup_steps", format!("expected at most train.steps = {steps}"));
+        }
+        if let (Some(epochs), Some(Span::Epochs(warmup))) = (self.train.epochs, self.schedule.warmup())
+            && warmup > epochs as f64
+        {
+            root.problem("schedule.warmup_epochs", format!("expected at most train.epochs = {epochs}, got {warmup}"));
+        }
+    }
+
+    /// The TOML form, from which [`read`](Self::read) makes an equal configuration.
+    ///
+    /// # Errors
+    /// Where a number does not fit TOML's integers.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        let mut table = Table::try_from(self)?;
+        if let Some(Value::Table(data)) = table.get_mut("data") {
+            // The folder comes from the command line, the seed is the run's.
+            data.remove("data_dir");
+            data.remove("seed");
+        }
+        if let (Some(Value::Table(noise)), NoiseConfig::ParameterGaussian(_)) = (table.get_mut("noise"), &self.noise) {
+            noise.insert("schedule".into(), Value::try_from(&self.noise_schedule)?);
+        }
+        toml::to_string(&table)
+    }
+}
+
+/// Sets `section.key` in a table; where the value is no TOML it is taken as text.
+fn replace(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
+    let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    let value = parsed.unwrap_or_else(|| Value::String(value.into()));
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    if last.is_empty() || parts.iter().any(|part| part.is_empty()) {
+        return Err(format!("--set {key}: expected section.key=value"));
+    }
+    let mut place = table;
+    for part in parts {
+        let entry = place.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        if entry.is_bool() {
+            *entry = Value::Table(Table::new());
+        }
+        let Value::Table(inner) = entry else { return Err(format!("--set {key}: {part} is not a table")) };
+        place = inner;
+    }
+    place.insert(last.into(), value);
+    Ok(())
+}
+
+/// A path as the file means it.
+fn resolved(path: String, base: &Path) -> PathBuf {
+    base.join(path)
+}
+
+/// Always true, for keys that any value of their type suits.
+fn any<T>(_: &T) -> bool {
+    true
+}

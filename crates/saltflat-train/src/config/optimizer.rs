@@ -1,0 +1,82 @@
+//! `[optimizer]` and `[loss]`.
+
+use saltflat_models::LossKind;
+use serde::{Serialize, Serializer};
+use toml::Value;
+
+use super::{any, reader::Section};
+
+/// Samples of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// This many.
+    Samples(usize),
+    /// All of them, `"full"`: gradient descent.
+    Full,
+}
+
+impl Serialize for BatchSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Samples(n) => serializer.serialize_u64(*n as u64),
+            Self::Full => serializer.serialize_str("full"),
+        }
+    }
+}
+
+/// `[optimizer]`: SGD.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OptimizerConfig {
+    /// Learning rate η, before its schedule.
+    pub lr: f64,
+    /// β of heavy-ball momentum, PyTorch's convention; default 0.
+    pub momentum: f64,
+    /// Nesterov's form; default false.
+    pub nesterov: bool,
+    /// B.
+    pub batch_size: BatchSize,
+}
+
+/// `[loss]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LossConfig {
+    /// `cross_entropy` or `square`.
+    pub kind: LossKind,
+    /// Label smoothing s in [0, 1); absent: what the noise implies.
+    pub smoothing: Option<f64>,
+}
+
+pub(super) fn read(mut section: Section) -> OptimizerConfig {
+    let config = OptimizerConfig {
+        lr: section.required("lr", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0),
+        momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
+        nesterov: section.optional("nesterov", "", any).unwrap_or(false),
+        batch_size: batch_size(&mut section),
+    };
+    section.finish("[optimizer]");
+    config
+}
+
+fn batch_size(section: &mut Section) -> BatchSize {
+    let expected = "a whole number above 0, or \"full\"";
+    match section.value("batch_size") {
+        None => section.problem("batch_size", format!("is missing; expected {expected}")),
+        Some(Value::Integer(n)) if n > 0 => return BatchSize::Samples(n as usize),
+        Some(Value::String(text)) if text == "full" => return BatchSize::Full,
+        Some(other) => section.problem("batch_size", format!("expected {expected}, got {other}")),
+    }
+    BatchSize::Full
+}
+
+pub(super) fn read_loss(mut section: Section) -> LossConfig {
+    let kinds = [("cross_entropy", LossKind::CrossEntropy), ("square", LossKind::Square)];
+    if !section.has("kind") {
+        section.problem("kind", "is missing; expected cross_entropy or square");
+    }
+    let config = LossConfig {
+        kind: section.choice("kind", &kinds).unwrap_or(LossKind::CrossEntropy),
+        smoothing: section.optional("smoothing", "a number in [0, 1)", |x| (0.0..1.0).contains(x)),
+    };
+    section.finish("[loss]");
+    config
+}

@@ -1,0 +1,107 @@
+//! Runs the program in a folder of its own.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// A folder with configurations, where the program runs.
+pub struct Place {
+    folder: TempDir,
+}
+
+/// A run of a second: 100 digits, a tiny network.
+pub const TINY: &str = r#"
+[run]
+name = "tiny"
+[data]
+kind = "mnist-1k"
+limit = 100
+test_limit = 50
+[model]
+kind = "mlp"
+hidden = [8]
+[loss]
+kind = "cross_entropy"
+[noise]
+kind = "label-flip"
+probability = 0.2
+[optimizer]
+lr = 0.1
+momentum = 0.9
+batch_size = 30
+[train]
+epochs = 2
+[metrics]
+trace = { probes = 3 }
+alignment = { samples = 10 }
+"#;
+
+impl Place {
+    pub fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        place.write("tiny.toml", TINY);
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saltflat"));
+        command.current_dir(self.folder.path()).args(args).env_remove("SALTFLAT_DATA");
+        command
+    }
+
+    /// `saltflat train ARGS --device cpu`.
+    pub fn train(&self, args: &[&str]) -> Output {
+        self.command(&[&["train"], args, &["--device", "cpu"]].concat()).output().unwrap()
+    }
+
+    /// `saltflat train ARGS --device cpu`, which must succeed.
+    pub fn trained(&self, args: &[&str]) -> Output {
+        let output = self.train(args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        output
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Every measurement of a run.
+    pub fn measurements(&self, run: &str) -> Vec<serde_json::Value> {
+        let rows = self.read(&format!("{run}/metrics.jsonl"));
+        let rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        rows.filter(|row| row["kind"] == "measurement").collect()
+    }
+
+    /// The weights of a run's last checkpoint.
+    pub fn weights(&self, run: &str) -> Vec<u8> {
+        let path = last_checkpoint(&self.path(run));
+        fs::read(path).unwrap()
+    }
+}
+
+pub fn last_checkpoint(run: &Path) -> PathBuf {
+    let mut found: Vec<_> = fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(".safetensors") && !path.to_str().unwrap().contains("momentum"))
+        .collect();
+    found.sort();
+    found.pop().expect("a checkpoint")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

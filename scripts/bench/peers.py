@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Saltflat's CPU speed and memory beside PyTorch's: the same work on the same shapes, in turn, in one go.
+
+    pip install torch numpy
+    python3 scripts/bench/peers.py                    # everything, 7 repetitions, a Markdown table
+    python3 scripts/bench/peers.py --only mlp --repeat 3 --json peers.json
+
+Two processes, one of Saltflat (the example `peer` of saltflat-metrics, built here unless `--ours` names it) and one of
+PyTorch (this file with `--worker`), live through all repetitions of a task and do it alternately; the one that is not
+asked waits. A task starts with a fresh pair, so that no task's memory counts for the next one.
+
+A worker reads one task a line and answers with one line of JSON, {"seconds": ..., "peak_bytes": ...}. The first request
+of a task does it once before, untimed. A task is a kind and a network, such as `step mlp`:
+
+  step  one training step: forward, backward, SGD with momentum 0.9
+  grad  the gradient alone
+  hvp   one exact Hessian-vector product; in PyTorch by double backward
+  gram  the 50 x 50 inner products of the per-sample gradients of one cotangent; in PyTorch by vmap(grad)
+
+  mlp       784-512-512-10, relu, batch 256
+  vgg11     VGG-11, no normalisation, global average pool, one linear layer; 3x32x32, batch 32
+  resnet18  ResNet-18, 3x3 stem, group normalisation of 32 channels a group; 3x32x32, batch 32
+
+The loss is cross-entropy, the numbers are float32. The memory is the peak of the process's resident set during the task
+(VmHWM, reset before it), with everything it holds: libraries, weights, and what the allocator keeps. A reply may carry
+`idle_bytes`, the resident set before the first task, which is printed beside: PyTorch's libraries alone are large.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KINDS = ["step", "grad", "hvp", "gram"]
+# name: (model, shape of a sample, batch)
+NETWORKS = {
+    "mlp": ({"kind": "mlp", "hidden": [512, 512], "outputs": 10}, [784], 256),
+    "vgg11": ({"kind": "vgg", "depth": 11, "width": 64, "outputs": 10}, [3, 32, 32], 32),
+    "resnet18": (
+        {"kind": "resnet", "width": 64, "blocks": [2, 2, 2, 2], "channels_per_group": 32, "outputs": 10},
+        [3, 32, 32],
+        32,
+    ),
+}
+GRAM_SAMPLES = 50
+# Samples whose gradients vmap takes at once: the fastest of 1, 2, 5, 10, 25 on two cores, and little memory.
+GRAM_CHUNK = {"mlp": 10, "vgg11": 1, "resnet18": 2}
+MIB = 2**20
+
+
+# The PyTorch worker.
+
+
+def torch_task(kind, name):
+    """A function that does the task once."""
+    import torch
+    from torch.nn import functional as F
+
+    sys.path.insert(0, str(ROOT / "scripts/reference"))
+    from definitions import build
+
+    torch.manual_seed(0)
+    model, shape, batch = NETWORKS[name]
+    network = build(model, shape)
+    parameters = list(network.parameters())
+    inputs = torch.randn(GRAM_SAMPLES if kind == "gram" else batch, *shape)
+    labels = torch.randint(10, [len(inputs)])
+    optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
+    direction = [torch.randn_like(p) for p in parameters]
+
+    def step():
+        optimizer.zero_grad()
+        F.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+
+    def grad():
+        return torch.autograd.grad(F.cross_entropy(network(inputs), labels), parameters)
+
+    def hvp():
+        loss = F.cross_entropy(network(inputs), labels)
+        gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+        return torch.autograd.grad(gradient, parameters, direction)
+
+    def gram():
+        return per_sample_gram(network, inputs, torch.ones(GRAM_SAMPLES, 10), GRAM_CHUNK[name])
+
+    return {"step": step, "grad": grad, "hvp": hvp, "gram": gram}[kind]
+
+
+def per_sample_gram(network, inputs, cotangents, chunk):
+    """<g_i, g_j> with g_i the gradient of <cotangent i, outputs of sample i>; vmap takes `chunk` samples at once."""
+    import torch
+    from torch.func import functional_call, grad, vmap
+
+    parameters = {name: p.detach() for name, p in network.named_parameters()}
+
+    def along_cotangent(parameters, x, cotangent):
+        return functional_call(network, parameters, (x[None],))[0] @ cotangent
+
+    per_sample = vmap(grad(along_cotangent), in_dims=(None, 0, 0))
+    n = len(inputs)
+    rows = {name: p.new_empty(n, p.numel()) for name, p in parameters.items()}
+    for i in range(0, n, chunk):
+        for name, g in per_sample(parameters, inputs[i : i + chunk], cotangents[i : i + chunk]).items():
+            rows[name][i : i + chunk] = g.flatten(1)
+    return torch.stack([r @ r.T for r in rows.values()]).sum(0)
+
+
+def reset_peak():
+    """Makes VmHWM start anew; where the system forbids it, it stays the peak since the process began."""
+    try:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass
+
+
+def memory(key):
+    """VmHWM (peak) or VmRSS (now) of this process, in bytes."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(key))
+
+
+def worker():
+    """Answers tasks from stdin until it ends."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.optim.SGD([torch.zeros(1)])  # loads what the first optimizer loads
+    idle = memory("VmRSS")
+    ready = {}
+    for line in sys.stdin:
+        task = line.strip()
+        try:
+            if task not in ready:
+                ready[task] = torch_task(*task.split())
+                ready[task]()
+            reset_peak()
+            start = time.perf_counter()
+            ready[task]()
+            seconds = time.perf_counter() - start
+            reply = {"seconds": seconds, "peak_bytes": memory("VmHWM"), "idle_bytes": idle}
+        except Exception as error:
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(reply), flush=True)
+
+
+# The driver.
+
+
+class Worker:
+    """A process that does one task a line."""
+
+    def __init__(self, name, command):
+        self.name = name
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        except OSError as error:
+            raise SystemExit(f"{name}: {error}") from error
+
+    def ask(self, task):
+        try:
+            self.process.stdin.write(f"{task}\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise SystemExit(f"{self.name}: ended before `{task}` ({error})") from error
+        line = self.process.stdout.readline()
+        try:
+            reply = json.loads(line)
+            return {**reply, "seconds": float(reply["seconds"]), "peak_bytes": int(reply["peak_bytes"])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise SystemExit(f"{self.name}: `{task}` was answered with {line.strip()!r}") from error
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(task, commands, repeat):
+    """name: list of replies; the order of the workers alternates."""
+    workers = [Worker(name, command) for name, command in commands.items()]
+    replies = {worker.name: [] for worker in workers}
+    for repetition in range(repeat):
+        for worker in workers[:: -1 if repetition % 2 else 1]:
+            time.sleep(0.1)  # the other's threads have stopped spinning
+            replies[worker.name].append(worker.ask(task))
+    for worker in workers:
+        worker.close()
+    return replies
+
+
+def medians(replies):
+    return {key: statistics.median(reply[key] for reply in replies) for key in ("seconds", "peak_bytes")}
+
+
+def digits(x):
+    """Three significant digits, whole numbers from 100 on."""
+    return f"{x:.0f}" if x >= 100 else f"{x:.3g}"
+
+
+def row(task, replies):
+    found = {name: medians(r) for name, r in replies.items()}
+    cells = [f"`{task}`"]
+    for key, unit in [("seconds", 1e-3), ("peak_bytes", MIB)]:
+        cells += [digits(m[key] / unit) for m in found.values()]
+        if len(found) == 2:
+            ours, theirs = replies.values()
+            ratios = [a[key] / b[key] for a, b in zip(ours, theirs)]
+            cells.append(f"**{statistics.median(ratios):.2f}**")
+            if key == "seconds":
+                cells.append(f"{min(ratios):.2f}–{max(ratios):.2f}")
+    return cells
+
+
+def table(header, rows):
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def header(names):
+    both = len(names) == 2
+    times = [f"{n}, ms" for n in names] + (["ratio", "range"] if both else [])
+    return ["task", *times, *[f"{n}, MiB" for n in names], *(["ratio"] if both else [])]
+
+
+def in_gradients(results):
+    """Median time of each second-order task in units of the same program's own gradient."""
+    rows = []
+    for task, replies in results.items():
+        kind, network = task.split()
+        own = results.get(f"grad {network}")
+        if kind in ("hvp", "gram") and own:
+            cost = [medians(replies[n])["seconds"] / medians(own[n])["seconds"] for n in replies]
+            rows.append([f"`{task}`", *[f"{c:.2f}" for c in cost]])
+    return rows
+
+
+def idle(results):
+    """name: median resident set before any task, in MiB, of those that report it."""
+    found = {}
+    for replies in results.values():
+        for name, r in replies.items():
+            found.setdefault(name, []).extend(reply["idle_bytes"] / MIB for reply in r if "idle_bytes" in reply)
+    return {name: statistics.median(values) for name, values in found.items() if values}
+
+
+def version(command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine():
+    import torch
+
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return {
+        "cpu": next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown"),
+        "cores": len(os.sched_getaffinity(0)),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "pytorch": torch.__version__,
+        "rustc": version(["rustc", "--version"]),
+        "saltflat": version(["git", "describe", "--always", "--dirty"]),
+    }
+
+
+def build_ours():
+    command = ["cargo", "build", "--release", "--example", "peer", "-p", "saltflat-metrics"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return ROOT / "target/release/examples/peer"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Saltflat's CPU speed and memory beside PyTorch's.")
+    parser.add_argument("--ours", type=pathlib.Path, help="Saltflat's worker; absent: built and taken from target/")
+    parser.add_argument("--torch-only", action="store_true", help="PyTorch alone")
+    parser.add_argument("--repeat", type=int, default=7, help="repetitions of each task (%(default)s)")
+    parser.add_argument("--only", nargs="+", choices=[*KINDS, *NETWORKS], help="these kinds or networks")
+    parser.add_argument("--json", type=pathlib.Path, help="every measurement goes to this file")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        return worker()
+    if options.repeat < 1:
+        parser.error("--repeat is at least 1")
+
+    only = set(options.only or [])
+    kinds = [k for k in KINDS if not only & set(KINDS) or k in only]
+    networks = [n for n in NETWORKS if not only & set(NETWORKS) or n in only]
+    commands = {} if options.torch_only else {"ours": [str(options.ours or build_ours())]}
+    commands["PyTorch"] = [sys.executable, str(pathlib.Path(__file__).resolve()), "--worker"]
+    about = machine()
+    results = {}
+    for task in [f"{kind} {network}" for network in networks for kind in kinds]:
+        print(task, file=sys.stderr, flush=True)
+        results[task] = measure(task, commands, options.repeat)
+
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    print(f"\nMedians of {options.repeat}; a ratio is ours / PyTorch, within one repetition.\n")
+    print(table(header(list(commands)), [row(task, replies) for task, replies in results.items()]))
+    if rows := in_gradients(results):
+        print("\nIn gradients of the same program:\n")
+        print(table(["task", *commands], rows))
+    for name, size in idle(results).items():
+        print(f"\n{name} holds {size:.0f} MiB before any task.")
+    if options.json:
+        record = {"machine": about, "repeat": options.repeat, "tasks": results}
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

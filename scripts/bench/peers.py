@@ -5,7 +5,7 @@
     python3 scripts/bench/peers.py                    # everything, 7 repetitions, a Markdown table
     python3 scripts/bench/peers.py --only mlp --repeat 3 --json peers.json
 
-Two processes, one of Saltflat (the example `peer` of saltflat-metrics, built here unless `--ours` names it) and one of
+Two processes, one of Saltflat (the example `peer` of saltflat-bench, built here unless `--ours` names it) and one of
 PyTorch (this file with `--worker`), live through all repetitions of a task and do it alternately; the one that is not
 asked waits. A task starts with a fresh pair, so that no task's memory counts for the next one.
 
@@ -211,9 +211,9 @@ def row(task, replies):
         if len(found) == 2:
             ours, theirs = replies.values()
             ratios = [a[key] / b[key] for a, b in zip(ours, theirs)]
-            cells.append(f"**{statistics.median(ratios):.2f}**")
+            cells.append(f"**{digits(statistics.median(ratios))}**")
             if key == "seconds":
-                cells.append(f"{min(ratios):.2f}–{max(ratios):.2f}")
+                cells.append(f"{digits(min(ratios))}–{digits(max(ratios))}")
     return cells
 
 
@@ -273,8 +273,9 @@ def machine():
 
 
 def build_ours():
-    command = ["cargo", "build", "--release", "--example", "peer", "-p", "saltflat-metrics"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    command = ["cargo", "build", "--release", "--example", "peer", "-p", "saltflat-bench"]
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        raise SystemExit(f"`{' '.join(command)}` failed")
     return ROOT / "target/release/examples/peer"
 
 

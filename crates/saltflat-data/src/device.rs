@@ -11,6 +11,7 @@ use crate::shards::{ByteStore, SHARD_BYTES, Shards};
 ///
 /// Images stay bytes there: one a pixel where the device stores u8, otherwise four in an i32. Only the indices of a batch
 /// go up to the device.
+#[derive(Debug)]
 pub struct DeviceData {
     shards: Shards,
     shape: [usize; 3],
@@ -18,6 +19,7 @@ pub struct DeviceData {
 }
 
 /// How stored numbers become inputs: x·scale + offset.
+#[derive(Debug)]
 enum Scaling {
     None,
     /// The same for every channel. A product with a scalar is ten times as fast on the CPU as one with a vector.

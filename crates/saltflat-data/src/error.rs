@@ -20,7 +20,7 @@ pub enum DataError {
     },
     /// A dataset of official files, and no folder to look in.
     #[error(
-        "data.kind = \"{kind}\" reads the official files from a folder, and none was given: set data.data_dir or the \
+        "data.kind = \"{kind}\" reads the official files from a folder, and none was given: name it with --data-dir or the \
          environment variable SALTFLAT_DATA, or use the shipped samples \"mnist-1k\" or \"cifar10-1k\""
     )]
     NoFolder {

@@ -122,7 +122,7 @@ mod tests {
         for kind in [DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
             for environment in [None, Some("".into())] {
                 let error = load_with(&DataConfig::new(kind), environment).unwrap_err().to_string();
-                for word in [kind.name(), "data.data_dir", "SALTFLAT_DATA", "mnist-1k", "cifar10-1k"] {
+                for word in [kind.name(), "--data-dir", "SALTFLAT_DATA", "mnist-1k", "cifar10-1k"] {
                     assert!(error.contains(word), "{error}");
                 }
             }

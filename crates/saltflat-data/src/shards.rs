@@ -9,6 +9,7 @@ use crate::examples::Inputs;
 pub(crate) const SHARD_BYTES: usize = 120 << 20;
 
 /// A matrix of n rows, cut into pieces of consecutive rows.
+#[derive(Debug)]
 pub(crate) struct Shards {
     store: Store,
     rows: usize,
@@ -19,6 +20,7 @@ pub(crate) struct Shards {
 }
 
 /// How the rows are stored, in pieces of `[rows, width]`.
+#[derive(Debug)]
 enum Store {
     Bytes(Vec<Tensor<2, Int>>),
     /// Four bytes in an i32: byte k of word j is entry k·⌈width/4⌉ + j of the row.

@@ -92,7 +92,14 @@ struct Pairs {
 
 impl Pairs {
     /// `kernel` `[C n, C n]` is J Jᵀ with row (c, i) at c·n + i; outputs and targets are `[n, C]`.
-    fn new(objective: &Objective<'_>, n: usize, classes: usize, kernel: &[f64], outputs: &[f64], targets: &[f64]) -> Self {
+    fn new(
+        objective: &Objective<'_>,
+        n: usize,
+        classes: usize,
+        kernel: &[f64],
+        outputs: &[f64],
+        targets: &[f64],
+    ) -> Self {
         let loss = &objective.loss;
         let of_sample = |values: &[f64], i: usize| values[i * classes..(i + 1) * classes].to_vec();
         let residuals: Vec<_> =
@@ -110,8 +117,9 @@ impl Pairs {
         let width = classes * n;
         for i in 0..n {
             for j in 0..n {
-                let block: Vec<f64> =
-                    (0..classes * classes).map(|k| kernel[(k / classes * n + i) * width + k % classes * n + j]).collect();
+                let block: Vec<f64> = (0..classes * classes)
+                    .map(|k| kernel[(k / classes * n + i) * width + k % classes * n + j])
+                    .collect();
                 // Mᵢ Kᵢⱼ, then its products with rⱼ and Mⱼᵀ.
                 let left = product(&roots[i], &block, classes);
                 let right = product_transposed(&left, &roots[j], classes);

@@ -72,7 +72,9 @@ mod tests {
         assert_eq!(mean_and_error(&[7.0]), (7.0, None));
         let root = Estimate::root_of_probes(&[1.0, 2.0, 3.0, 4.0]);
         assert_eq!(root.value, Some(2.5_f64.sqrt()));
-        assert!((root.std_error.expect("four values") - (5.0_f64 / 12.0).sqrt() / (2.0 * 2.5_f64.sqrt())).abs() < 1e-15);
+        assert!(
+            (root.std_error.expect("four values") - (5.0_f64 / 12.0).sqrt() / (2.0 * 2.5_f64.sqrt())).abs() < 1e-15
+        );
     }
 
     #[test]

@@ -90,7 +90,11 @@ impl<'a> Objective<'a> {
     }
 
     /// Σ over microbatches of the gradient of what `term` makes of a batch, divided by n.
-    pub(crate) fn sum_of_gradients(&self, theta: &Vector, term: impl Fn(&Vector, Batch) -> Option<Tensor<2>>) -> Vector {
+    pub(crate) fn sum_of_gradients(
+        &self,
+        theta: &Vector,
+        term: impl Fn(&Vector, Batch) -> Option<Tensor<2>>,
+    ) -> Vector {
         let scale = 1.0 / self.len() as f64;
         self.batches().fold(theta.zeros_like(), |sum, batch| {
             let leaves = theta.leaves();

@@ -22,12 +22,7 @@ pub struct TraceEstimate {
 ///
 /// # Errors
 /// [`MetricError::Device`] where the products cannot be read.
-pub fn trace(
-    objective: &Objective<'_>,
-    theta: &Vector,
-    probes: usize,
-    key: Key,
-) -> Result<TraceEstimate, MetricError> {
+pub fn trace(objective: &Objective<'_>, theta: &Vector, probes: usize, key: Key) -> Result<TraceEstimate, MetricError> {
     let mut by_tensor = vec![Vec::with_capacity(probes); theta.parts().len()];
     let (mut traces, mut squares) = (Vec::with_capacity(probes), Vec::with_capacity(probes));
     for k in 0..probes {

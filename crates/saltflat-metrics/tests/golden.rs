@@ -6,7 +6,8 @@ mod support;
 use burn::tensor::{DType, Tensor, TensorData};
 use rand::RngExt;
 use saltflat_metrics::{
-    Alignment, Estimate, NoiseStrength, alignment, evaluate, gradient, label_noise_gradient, mean_and_error, trace, wu_bound,
+    Alignment, Estimate, NoiseStrength, alignment, evaluate, gradient, label_noise_gradient, mean_and_error, trace,
+    wu_bound,
 };
 use saltflat_random::{Key, Stream};
 use support::{Golden, all, exact_target};
@@ -117,7 +118,11 @@ fn standard_errors_are_right() {
             let seen = error.unwrap().powi(2) * 50.0;
             let ratio = seen / claimed;
             assert!((0.5..1.7).contains(&ratio), "{} {name}: variance {seen:e}, claimed {claimed:e}", case.name);
-            assert!((mean - case.number(name)).abs() < 5.0 * error.unwrap() + 0.02 * mean.abs(), "{}: {mean}", case.name);
+            assert!(
+                (mean - case.number(name)).abs() < 5.0 * error.unwrap() + 0.02 * mean.abs(),
+                "{}: {mean}",
+                case.name
+            );
         }
     }
 }

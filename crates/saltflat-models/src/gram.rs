@@ -10,7 +10,13 @@ use crate::{Network, Pass, Vector};
 ///
 /// No matrix of size samples × parameters is made: each layer gives its part (its third rule). Costs m gradients of n
 /// samples and the layers' inner products.
-pub fn gram(network: &Network, theta: &Vector, buffers: &Vector, inputs: &Tensor<4>, cotangents: &[Tensor<2>]) -> Tensor<2> {
+pub fn gram(
+    network: &Network,
+    theta: &Vector,
+    buffers: &Vector,
+    inputs: &Tensor<4>,
+    cotangents: &[Tensor<2>],
+) -> Tensor<2> {
     let mut rules = Vec::new();
     let mut kept: Vec<Vec<Tensor<2>>> = Vec::new();
     for cotangent in cotangents {

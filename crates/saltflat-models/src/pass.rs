@@ -2,7 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Vector, layout::Slot, tape::{PerSample, Tape}};
+use crate::{
+    Vector,
+    layout::Slot,
+    tape::{PerSample, Tape},
+};
 
 /// Which statistics batch normalisation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,9 +34,7 @@ impl Tape {
         self.entries
             .into_iter()
             .map(|(rule, leaf)| {
-                let delta = leaf
-                    .grad_remove(gradients)
-                    .unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like());
+                let delta = leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like());
                 let kept = rule.keep(delta);
                 (rule, kept)
             })

@@ -10,21 +10,17 @@ use crate::{Layout, ModelError, TensorSpec, Vector};
 /// How many differing tensors a message names.
 const NAMED: usize = 5;
 
-/// Serialises a point: parameters and buffers under their names, f32 or f64 as they are, with `metadata`.
+/// Serialises a point: parameters and buffers under their names, f32 or f64 as they are. Equal points give equal bytes.
 ///
 /// # Errors
 /// [`ModelError::File`] where the numbers cannot be read from the device; the caller writes the bytes.
-pub fn save(
-    layout: &Layout,
-    theta: &Vector,
-    buffers: &Vector,
-    metadata: HashMap<String, String>,
-) -> Result<Vec<u8>, ModelError> {
+pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>, ModelError> {
     let failed = |reason: String| ModelError::File { path: "checkpoint".into(), reason };
     let mut tensors = Vec::new();
     for (specs, vector) in [(&layout.parameters, theta), (&layout.buffers, buffers)] {
         for (spec, part) in specs.iter().zip(vector.parts()) {
-            let data = part.clone().without_autodiff().try_into_data().map_err(|e| failed(format!("{}: {e}", spec.name)))?;
+            let data =
+                part.clone().without_autodiff().try_into_data().map_err(|e| failed(format!("{}: {e}", spec.name)))?;
             let dtype = if data.dtype() == DType::F64 { Dtype::F64 } else { Dtype::F32 };
             tensors.push((spec, dtype, data));
         }
@@ -37,6 +33,8 @@ pub fn save(
                 .map_err(|e| failed(format!("{}: {e}", spec.name)))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // One entry only: the library writes several in an order that changes from process to process.
+    let metadata = HashMap::from([("format".into(), "pt".into())]);
     safetensors::serialize(views, Some(metadata)).map_err(|e| failed(e.to_string()))
 }
 
@@ -101,7 +99,9 @@ fn floats(view: &TensorView<'_>) -> Option<Vec<f64>> {
         Dtype::F32 => {
             Some(bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
         }
-        Dtype::F64 => Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect()),
+        Dtype::F64 => {
+            Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect())
+        }
         _ => None,
     }
 }

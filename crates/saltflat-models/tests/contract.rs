@@ -41,9 +41,7 @@ fn case(name: &'static str, channels: usize, layer: impl FnOnce(&mut Layout) -> 
 
 fn cases() -> Vec<Case> {
     let area = INPUT[1] * INPUT[2];
-    let conv = |layout: &mut Layout, window, bias| {
-        Conv2d::new(layout, "layer", [4, 3], window, INIT, bias).into()
-    };
+    let conv = |layout: &mut Layout, window, bias| Conv2d::new(layout, "layer", [4, 3], window, INIT, bias).into();
     let five = Window { kernel: 5, stride: 1, padding: 2 };
     let mut cases = vec![
         case("linear", 4, |l| vec![Linear::new(l, "layer", [4 * area, 5], INIT, Some(INIT)).into()]),
@@ -139,7 +137,8 @@ fn jets_are_derivatives() {
 /// ∇⟨c, f⟩ at θ + t v.
 fn gradient_at(network: &Network, theta: &Vector, buffers: &Vector, v: &Vector, t: f64) -> Vec<f64> {
     let leaves = theta.plus_scaled(t, v).leaves();
-    let outputs = network.forward(random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1), &mut Pass::value(&leaves, buffers)).value;
+    let outputs =
+        network.forward(random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1), &mut Pass::value(&leaves, buffers)).value;
     let shape = outputs.dims();
     let mut gradients = (outputs * random(shape, 2)).sum().backward();
     flat(&leaves.take_gradients(&mut gradients))
@@ -177,7 +176,10 @@ fn the_second_coefficient_is_the_curvature_along_v() {
         let by_reverse = leaves.take_gradients(&mut gradients).dot(&v).into_scalar::<f64>();
         let second = network.forward(inputs, &mut Pass::jet(&theta, &buffers, &v, 2)).second;
         let by_forward = second.map_or(0.0, |second| (second * cotangent).sum().into_scalar::<f64>());
-        assert!((by_reverse - by_forward).abs() <= 1e-11 * by_reverse.abs().max(1.0), "{name}: {by_reverse} {by_forward}");
+        assert!(
+            (by_reverse - by_forward).abs() <= 1e-11 * by_reverse.abs().max(1.0),
+            "{name}: {by_reverse} {by_forward}"
+        );
     }
 }
 

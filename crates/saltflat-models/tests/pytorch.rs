@@ -83,7 +83,8 @@ fn every_layer_has_pytorchs_values() {
     assert_eq!(cases.len(), 30);
     let mut used: Vec<&str> = Vec::new();
     for case in cases {
-        let (prefix, build) = LAYERS.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
+        let (prefix, build) =
+            LAYERS.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
         used.push(prefix);
         let shape = file.tensor(&format!("{case}/weight")).map(|view| view.shape().to_vec()).unwrap_or_default();
         for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
@@ -240,7 +241,8 @@ fn initialisations_are_pytorchs() {
         near(relu(Initialisation::Pytorch).1, &case["default_bias"]);
     }
     let gains = &cases["gains"];
-    for (activation, name) in [(Activation::Relu, "relu"), (Activation::Tanh, "tanh"), (Activation::Identity, "linear")] {
+    for (activation, name) in [(Activation::Relu, "relu"), (Activation::Tanh, "tanh"), (Activation::Identity, "linear")]
+    {
         assert!((activation.gain() - gains[name].as_f64().unwrap()).abs() < 1e-15);
     }
 }
@@ -248,13 +250,10 @@ fn initialisations_are_pytorchs() {
 /// Draws have the stated distribution: mean and variance within 4 standard errors, and uniform ones keep to their bound.
 #[test]
 fn initial_values_are_drawn_as_stated() {
-    let network = Architecture::Mlp(Mlp {
-        hidden: vec![1000],
-        activation: Activation::Relu,
-        init: Initialisation::KaimingFanIn,
-    })
-    .build([100, 1, 1], 10)
-    .unwrap();
+    let network =
+        Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::KaimingFanIn })
+            .build([100, 1, 1], 10)
+            .unwrap();
     let moments = |network: &Network, seed| {
         let (theta, _) = network.layout().init(seed, &Device::flex(), DType::F64);
         let values = theta.parts()[0].clone().try_into_vec_as::<f64>().unwrap();
@@ -268,9 +267,10 @@ fn initial_values_are_drawn_as_stated() {
     assert!((square - variance).abs() < 4.0 * variance * (2.0 / n).sqrt());
     assert_ne!(moments(&network, 2).1, mean);
 
-    let uniform = Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::Pytorch })
-        .build([100, 1, 1], 10)
-        .unwrap();
+    let uniform =
+        Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::Pytorch })
+            .build([100, 1, 1], 10)
+            .unwrap();
     let (n, mean, square, largest) = moments(&uniform, 1);
     let variance = 0.01 / 3.0; // bound²/3
     assert!(mean.abs() < 4.0 * (variance / n).sqrt());

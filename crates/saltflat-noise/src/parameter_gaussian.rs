@@ -16,6 +16,7 @@ pub struct ParameterGaussian {
 impl Noise for ParameterGaussian {
     fn perturb(&self, seed: u64, step: u64, factor: f64, theta: &Vector) -> Option<Vector> {
         let sigma = self.sigma * factor;
-        (sigma != 0.0).then(|| theta.plus_scaled(sigma, &theta.normal_like(Key::new(seed, Stream::ParameterNoise, step))))
+        (sigma != 0.0)
+            .then(|| theta.plus_scaled(sigma, &theta.normal_like(Key::new(seed, Stream::ParameterNoise, step))))
     }
 }

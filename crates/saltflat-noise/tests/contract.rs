@@ -67,7 +67,13 @@ fn contracts() -> Vec<Contract> {
             mean: itself,
             covariance: variance,
         },
-        Contract { name: "parameter-gaussian", noise: gaussian(0.5), silent: gaussian(0.0), mean: itself, covariance: none },
+        Contract {
+            name: "parameter-gaussian",
+            noise: gaussian(0.5),
+            silent: gaussian(0.0),
+            mean: itself,
+            covariance: none,
+        },
     ]
 }
 

@@ -1,7 +1,6 @@
 //! Checkpoints: weights under PyTorch's names, and what says how they came to be.
 
 use std::{
-    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -19,11 +18,11 @@ use crate::{Plan, TrainError, Trainer, run_folder};
 pub fn save_checkpoint(run: &Path, plan: &Plan, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
     let stem = run.join("checkpoints").join(format!("step-{:08}", trainer.steps()));
     let layout = plan.network.layout();
-    let bytes = save(layout, trainer.theta(), trainer.buffers(), metadata(plan, trainer))?;
+    let bytes = save(layout, trainer.theta(), trainer.buffers())?;
     let path = stem.with_extension("safetensors");
     run_folder::write(&path, &bytes)?;
     if let Some(velocity) = trainer.velocity() {
-        let bytes = save(layout, velocity, &Vector::new(Vec::new()), HashMap::new())?;
+        let bytes = save(layout, velocity, &Vector::new(Vec::new()))?;
         run_folder::write(&stem.with_extension("momentum.safetensors"), &bytes)?;
     }
     let sidecar = json!({
@@ -36,16 +35,6 @@ pub fn save_checkpoint(run: &Path, plan: &Plan, trainer: &Trainer<'_>) -> Result
     });
     run_folder::write_json(&stem.with_extension("json"), &sidecar)?;
     Ok(path)
-}
-
-/// What travels inside the file of weights.
-fn metadata(plan: &Plan, trainer: &Trainer<'_>) -> HashMap<String, String> {
-    HashMap::from([
-        ("format".into(), "pt".into()),
-        ("saltflat".into(), env!("CARGO_PKG_VERSION").into()),
-        ("run".into(), plan.config.run.name.clone()),
-        ("step".into(), trainer.steps().to_string()),
-    ])
 }
 
 /// The starting point that `train.init` names: a run folder (its last checkpoint), a checkpoint or any safetensors file

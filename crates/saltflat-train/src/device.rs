@@ -1,6 +1,6 @@
 //! Which device a run uses.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use burn::tensor::Device;
 
@@ -72,7 +72,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
     if *choice == DeviceChoice::Cpu {
         return Ok(cpu("as asked".into()));
     }
-    let adapters = adapters::all();
+    let adapters = adapters();
     let hardware: Vec<_> = adapters.iter().filter(|adapter| !adapter.software).collect();
     let found = match choice {
         DeviceChoice::Auto => match hardware.first() {
@@ -82,7 +82,10 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         DeviceChoice::Gpu(index) => hardware.get(*index).map(|adapter| (*adapter, "as asked")),
         DeviceChoice::Named(name) => {
             let wanted = name.to_lowercase();
-            adapters.iter().find(|a| a.name.to_lowercase().contains(&wanted)).map(|adapter| (adapter, "as asked by name"))
+            adapters
+                .iter()
+                .find(|a| a.name.to_lowercase().contains(&wanted))
+                .map(|adapter| (adapter, "as asked by name"))
         }
         DeviceChoice::Cpu => None,
     };
@@ -92,12 +95,19 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
             DeviceChoice::Named(name) => name.clone(),
             DeviceChoice::Auto | DeviceChoice::Cpu => String::new(),
         },
-        found: adapters.iter().map(|adapter| adapter.to_string()).collect::<Vec<_>>(),
+        found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
-    Ok(adapter.open(why))
+    Ok(Chosen {
+        device: adapter.device.clone(),
+        backend: "wgpu",
+        name: adapter.name.clone(),
+        driver: adapter.driver.clone(),
+        software: adapter.software,
+        why: why.into(),
+    })
 }
 
-fn listing(adapters: &[adapters::Adapter]) -> String {
+fn listing(adapters: &[Adapter]) -> String {
     match adapters {
         [] => String::new(),
         _ => {
@@ -107,83 +117,48 @@ fn listing(adapters: &[adapters::Adapter]) -> String {
     }
 }
 
-#[cfg(feature = "wgpu")]
-mod adapters {
-    use std::fmt;
+/// An adapter of the graphics API.
+struct Adapter {
+    device: Device,
+    name: String,
+    driver: String,
+    software: bool,
+}
 
-    use burn::tensor::{Device, DeviceKind};
-
-    use super::Chosen;
-
-    /// An adapter of the graphics API.
-    pub(super) struct Adapter {
-        kind: DeviceKind,
-        pub(super) name: String,
-        driver: String,
-        pub(super) software: bool,
-    }
-
-    impl fmt::Display for Adapter {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{}{}", self.name, if self.software { " (software)" } else { "" })
-        }
-    }
-
-    impl Adapter {
-        pub(super) fn open(&self, why: &str) -> Chosen {
-            Chosen {
-                device: Device::wgpu(self.kind.clone()),
-                backend: "wgpu",
-                name: self.name.clone(),
-                driver: self.driver.clone(),
-                software: self.software,
-                why: why.into(),
-            }
-        }
-    }
-
-    /// All adapters: discrete, integrated, virtual, software.
-    pub(super) fn all() -> Vec<Adapter> {
-        let instance = wgpu::Instance::default();
-        let adapters = futures_lite::future::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
-        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
-        let of = |device_type: wgpu::DeviceType, kind: fn(usize) -> DeviceKind, software: bool| {
-            infos.iter().filter(move |info| info.device_type == device_type).enumerate().map(move |(i, info)| Adapter {
-                kind: kind(i),
-                name: info.name.clone(),
-                driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-                software,
-            })
-        };
-        of(wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu, false)
-            .chain(of(wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu, false))
-            .chain(of(wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu, false))
-            .chain(of(wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu, true))
-            .collect()
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, if self.software { " (software)" } else { "" })
     }
 }
 
+/// All adapters: discrete, integrated, virtual, software. Nothing is opened.
+#[cfg(feature = "wgpu")]
+fn adapters() -> Vec<Adapter> {
+    use burn::tensor::DeviceKind;
+
+    // Not OpenGL: it complains on machines without a display.
+    let backends = wgpu::Backends::PRIMARY;
+    let options = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let adapters = futures_lite::future::block_on(wgpu::Instance::new(options).enumerate_adapters(backends));
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let of = |device_type: wgpu::DeviceType, kind: fn(usize) -> DeviceKind, software: bool| {
+        let infos = infos.iter().filter(move |info| info.device_type == device_type);
+        infos.enumerate().map(move |(i, info)| Adapter {
+            device: Device::wgpu(kind(i)),
+            name: info.name.clone(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+            software,
+        })
+    };
+    of(wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu, false)
+        .chain(of(wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu, false))
+        .chain(of(wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu, false))
+        .chain(of(wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu, true))
+        .collect()
+}
+
+/// A build without wgpu knows no adapter.
 #[cfg(not(feature = "wgpu"))]
-mod adapters {
-    use std::fmt;
-
-    use super::Chosen;
-
-    /// No adapter exists in a build without wgpu.
-    pub(super) enum Adapter {}
-
-    impl fmt::Display for Adapter {
-        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-            match *self {}
-        }
-    }
-    impl Adapter {
-        pub(super) fn open(&self, _: &str) -> Chosen {
-            match *self {}
-        }
-    }
-
-    pub(super) fn all() -> Vec<Adapter> {
-        Vec::new()
-    }
+fn adapters() -> Vec<Adapter> {
+    Vec::new()
 }

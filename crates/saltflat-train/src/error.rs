@@ -24,7 +24,7 @@ pub enum TrainError {
     #[error(transparent)]
     Metric(#[from] MetricError),
     /// No such device.
-    #[error("--device {asked}: no such adapter; {}", found(found))]
+    #[error("--device {asked}: no such adapter; {}", listing(found))]
     Device {
         /// What was asked for.
         asked: String,
@@ -70,9 +70,12 @@ impl TrainError {
     }
 }
 
-fn found(adapters: &[String]) -> String {
+fn listing(adapters: &[String]) -> String {
     match adapters {
         [] => "none was found: is a Vulkan driver installed? --device cpu always works".into(),
-        _ => format!("found {}; a software adapter must be asked for by name, --device cpu always works", adapters.join(", ")),
+        _ => format!(
+            "found {}; a software adapter must be asked for by name, --device cpu always works",
+            adapters.join(", ")
+        ),
     }
 }

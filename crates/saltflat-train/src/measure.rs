@@ -1,8 +1,6 @@
 //! What is measured at the end of an epoch.
 
-use saltflat_metrics::{
-    Estimate, NoiseStrength, Objective, Samples, alignment, evaluate, gradient, trace, wu_bound,
-};
+use saltflat_metrics::{Estimate, NoiseStrength, Objective, Samples, alignment, evaluate, gradient, trace, wu_bound};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use serde_json::{Map, Value, json};

@@ -52,7 +52,9 @@ impl Plan {
         let outputs = config.model.outputs.unwrap_or(natural);
         match classes {
             Some(classes) if outputs < classes => {
-                problems.push(format!("model.outputs: expected at least {classes}, a number for each class, got {outputs}"));
+                problems.push(format!(
+                    "model.outputs: expected at least {classes}, a number for each class, got {outputs}"
+                ));
             }
             None if outputs != natural => {
                 problems.push(format!("model.outputs: expected {natural}, as the targets have, got {outputs}"));
@@ -67,10 +69,13 @@ impl Plan {
             BatchSize::Samples(size) => size,
         };
         if batch_size > n {
-            problems.push(format!("optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"));
+            problems.push(format!(
+                "optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"
+            ));
         }
         if let Some(samples) = config.metrics.samples.filter(|&samples| samples > n) {
-            problems.push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
+            problems
+                .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
         }
         if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
             problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));

@@ -38,7 +38,9 @@ impl RunFolder {
         };
         fs::create_dir_all(root.join("checkpoints")).map_err(failed(root))?;
         let fill = || {
-            let config = plan.config.to_toml()
+            let config = plan
+                .config
+                .to_toml()
                 .map_err(|e| TrainError::File { path: root.join("config.toml"), reason: e.to_string() })?;
             write(&root.join("config.toml"), config.as_bytes())?;
             write_json(&root.join("env.json"), &environment(plan, device, features))?;

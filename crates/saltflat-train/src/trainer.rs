@@ -117,13 +117,13 @@ impl<'a> Trainer<'a> {
             let end = (start + self.plan.batch_size).min(order.len());
             self.make_step(&order[start..end]);
             observer.step(self.step, self.plan.steps);
-            let epoch_ended = self.step % self.plan.steps_per_epoch == 0;
+            let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch);
             if epoch_ended || self.step == self.plan.steps {
                 if let Some(outcome) = self.end_epoch(observer)? {
                     return Ok(outcome);
                 }
                 let every = self.plan.config.train.checkpoint_every_epochs;
-                if epoch_ended && every.is_some_and(|every| self.epochs() % every == 0) {
+                if epoch_ended && every.is_some_and(|every| self.epochs().is_multiple_of(every)) {
                     save(self)?;
                 }
             }
@@ -146,7 +146,8 @@ impl<'a> Trainer<'a> {
         let mut total: Option<Part> = None;
         for (i, chunk) in indices.chunks(microbatch).enumerate() {
             let rows = i * microbatch * drawn.outputs..(i * microbatch + chunk.len()) * drawn.outputs;
-            let part = self.part(chunk, i, &expected.values[rows.clone()], &drawn.values[rows], indices.len(), measured);
+            let part =
+                self.part(chunk, i, &expected.values[rows.clone()], &drawn.values[rows], indices.len(), measured);
             total = Some(match total {
                 None => part,
                 Some(sum) => Part {
@@ -159,9 +160,8 @@ impl<'a> Trainer<'a> {
         if let Some(label_noise) = label_noise {
             self.strength.record(&label_noise, indices.len());
         }
-        let factor = |schedule: &crate::config::Schedule| {
-            schedule.factor(self.step, self.plan.steps_per_epoch, self.plan.steps)
-        };
+        let factor =
+            |schedule: &crate::config::Schedule| schedule.factor(self.step, self.plan.steps_per_epoch, self.plan.steps);
         let lr = config.optimizer.lr * factor(&config.schedule);
         let noise_factor = factor(&config.noise_schedule);
         self.theta = self.sgd.step(&self.theta, gradient, lr);
@@ -185,7 +185,8 @@ impl<'a> Trainer<'a> {
         let share = chunk.len() as f64 / of as f64;
         let noise = measured.then(|| {
             let (inputs, drawn) = (inputs.clone(), drawn.clone());
-            label_noise_gradient(&plan.network, &self.theta, &self.buffers, inputs, expected.clone(), drawn).scale(share)
+            label_noise_gradient(&plan.network, &self.theta, &self.buffers, inputs, expected.clone(), drawn)
+                .scale(share)
         });
         let leaves = self.theta.leaves();
         let mut pass = Pass::value(&leaves, &self.buffers).training();
@@ -206,13 +207,13 @@ impl<'a> Trainer<'a> {
         let Some(strength) = &config.metrics.noise_strength else { return false };
         config.noise.noise().randomises_targets()
             && self.is_measured(self.epochs() + 1)
-            && self.step % strength.every_steps == 0
+            && self.step.is_multiple_of(strength.every_steps)
     }
 
     /// True where a measurement is due after this many epochs.
     fn is_measured(&self, epochs: u64) -> bool {
         let last = self.plan.steps.div_ceil(self.plan.steps_per_epoch.max(1));
-        epochs % self.plan.config.metrics.every_epochs == 0 || epochs == last
+        epochs.is_multiple_of(self.plan.config.metrics.every_epochs) || epochs == last
     }
 
     /// Reports the epoch, measures where it is due, and says whether the run is over.
@@ -265,8 +266,7 @@ impl EpochSums {
     fn row(self, trainer: &Trainer<'_>) -> Result<EpochRow, TrainError> {
         let scored = self.correct.is_some();
         let sums: Vec<_> = self.loss.into_iter().chain(self.correct).collect();
-        let sums =
-            Tensor::cat(sums, 0).try_into_vec_as::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
+        let sums = Tensor::cat(sums, 0).try_into_vec_as::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
         let n = self.samples as f64;
         let plan = trainer.plan;
         Ok(EpochRow {

@@ -32,8 +32,7 @@ impl Reporter {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {eta} left {msg}") {
             bar.set_style(style);
         }
-        let mut reporter =
-            Self { folder, bar, table: None, measured: false, first: None, last: None, rows: 0 };
+        let mut reporter = Self { folder, bar, table: None, measured: false, first: None, last: None, rows: 0 };
         reporter.say(&format!(
             "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}; {})",
             plan.config.run.name,

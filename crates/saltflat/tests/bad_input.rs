@@ -28,7 +28,7 @@ fn values_out_of_range() {
     let place = Place::new();
     set(&place, &["optimizer.lr=0"], &["optimizer.lr"]);
     set(&place, &["optimizer.lr=-0.5"], &["optimizer.lr", "-0.5"]);
-    set(&place, &["optimizer.lr=nan"], &["optimizer.lr", "NaN"]);
+    set(&place, &["optimizer.lr=nan"], &["optimizer.lr", "nan"]);
     set(&place, &["optimizer.lr=\"fast\""], &["optimizer.lr", "number", "fast"]);
     set(&place, &["optimizer.momentum=1.0"], &["optimizer.momentum"]);
     set(&place, &["optimizer.batch_size=101"], &["optimizer.batch_size", "100", "101"]);
@@ -50,9 +50,12 @@ fn values_out_of_range() {
 #[test]
 fn all_problems_at_once_with_the_nearest_name() {
     let place = Place::new();
-    let config = TINY.replace("lr = 0.1", "learning_rat = 0.1\nmomentom = 0.9").replace("probability = 0.2", "probability = \"high\"");
+    let config = TINY
+        .replace("lr = 0.1", "learning_rat = 0.1\nmomentom = 0.9")
+        .replace("probability = 0.2", "probability = \"high\"");
     place.write("bad.toml", config + "\n[trian]\nepochs = 3\n");
-    let parts = ["optimizer.momentom", "momentum", "optimizer.lr", "noise.probability", "high", "trian", "train", "bad.toml"];
+    let parts =
+        ["optimizer.momentom", "momentum", "optimizer.lr", "noise.probability", "high", "trian", "train", "bad.toml"];
     refused(&place, &["bad.toml"], &parts);
 }
 

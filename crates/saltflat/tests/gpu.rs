@@ -38,12 +38,29 @@ fn the_gpu_path_agrees_with_the_cpu() {
         return;
     };
     let small = "data={kind=\"mnist-1k\", limit=24, test_limit=10}";
-    let mlp = vec!["--set", small, "--set", "model.activation=\"gelu\"", "--set", "optimizer.batch_size=12",
-        "--set", "train.steps=3"];
+    let mlp = vec![
+        "--set",
+        small,
+        "--set",
+        "model.activation=\"gelu\"",
+        "--set",
+        "optimizer.batch_size=12",
+        "--set",
+        "train.steps=3",
+    ];
     let conv = vec![
-        "--set", "data={kind=\"cifar10-1k\", limit=4, test_limit=2, augment=true}", "--set", "optimizer.batch_size=4",
-        "--set", "model={kind=\"resnet\", width=4, blocks=[1, 1], channels_per_group=2}", "--set", "train.steps=1",
-        "--set", "metrics.alignment.samples=3", "--set", "optimizer.lr=0.01",
+        "--set",
+        "data={kind=\"cifar10-1k\", limit=4, test_limit=2, augment=true}",
+        "--set",
+        "optimizer.batch_size=4",
+        "--set",
+        "model={kind=\"resnet\", width=4, blocks=[1], channels_per_group=2}",
+        "--set",
+        "train.steps=1",
+        "--set",
+        "metrics.alignment.samples=3",
+        "--set",
+        "optimizer.lr=0.01",
     ];
     for (name, settings) in [("mlp", mlp), ("conv", conv)] {
         let probes = ["--set", "metrics.trace.probes=2", "--set", "metrics.every_epochs=100"];
@@ -63,7 +80,10 @@ fn the_gpu_path_agrees_with_the_cpu() {
             for (metric, estimate) in a["metrics"].as_object().unwrap() {
                 let Some(expected) = estimate["value"].as_f64() else { continue };
                 let found = b["metrics"][metric]["value"].as_f64().unwrap_or(f64::NAN);
-                assert!((found - expected).abs() <= 2e-3 * expected.abs().max(1e-2), "{name} {metric}: {found}, CPU {expected}");
+                assert!(
+                    (found - expected).abs() <= 2e-3 * expected.abs().max(1e-2),
+                    "{name} {metric}: {found}, CPU {expected}"
+                );
             }
         }
     }

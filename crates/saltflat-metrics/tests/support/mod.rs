@@ -41,7 +41,10 @@ impl Samples for Fixed {
     fn batch(&self, indices: &[u32]) -> Batch {
         let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
         let indices = Tensor::from_data(TensorData::from(indices.as_slice()), &self.inputs.device());
-        Batch { inputs: self.inputs.clone().select(0, indices.clone()), targets: self.targets.clone().select(0, indices) }
+        Batch {
+            inputs: self.inputs.clone().select(0, indices.clone()),
+            targets: self.targets.clone().select(0, indices),
+        }
     }
 
     fn scoring(&self) -> Scoring {
@@ -61,7 +64,8 @@ impl Golden {
 
 pub fn all(dtype: DType) -> Vec<Golden> {
     let (default, norm) = (Initialisation::Default, Norm::Group);
-    let mlp = |hidden: &[usize], activation| Architecture::Mlp(Mlp { hidden: hidden.to_vec(), activation, init: default });
+    let mlp =
+        |hidden: &[usize], activation| Architecture::Mlp(Mlp { hidden: hidden.to_vec(), activation, init: default });
     let square = Loss { kind: LossKind::Square, smoothing: 0.0 };
     let smoothed = Loss { kind: LossKind::CrossEntropy, smoothing: 0.2 };
     let relu = Activation::Relu;

@@ -71,8 +71,8 @@ impl Activation {
             Self::Silu => {
                 let s = activation::sigmoid(x.clone());
                 let ds = s.clone() * complement(s.clone());
-                let second =
-                    second_order.then(|| ds.clone() * (x.clone() * s.clone().mul_scalar(-2.0).add_scalar(1.0)).add_scalar(2.0));
+                let second = second_order
+                    .then(|| ds.clone() * (x.clone() * s.clone().mul_scalar(-2.0).add_scalar(1.0)).add_scalar(2.0));
                 (s + x * ds, second)
             }
             Self::Softplus => {

@@ -2,7 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{Layer, normalise::{Affine, EPSILON, standardised}};
+use super::{
+    Layer,
+    normalise::{Affine, EPSILON, standardised},
+};
 use crate::{Init, Jet, Layout, Pass, layout::Slot, pass::Mode};
 
 /// Part of the old running statistic that a training step replaces, PyTorch's `momentum`.

@@ -1,6 +1,9 @@
 //! Two-dimensional convolution.
 
-use burn::tensor::{Slice, Tensor, module, ops::{ConvOptions, PadMode}};
+use burn::tensor::{
+    Slice, Tensor, module,
+    ops::{ConvOptions, PadMode},
+};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
@@ -84,8 +87,7 @@ impl Layer for Conv2d {
         } else {
             None
         };
-        let first =
-            sum(x.first.map(|t| conv(t, weight, None)), v_weight.map(|v| conv(x.value.clone(), v, v_bias)));
+        let first = sum(x.first.map(|t| conv(t, weight, None)), v_weight.map(|v| conv(x.value.clone(), v, v_bias)));
         let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
         let value = pass.record(value, rows);
         Jet { value, first, second }

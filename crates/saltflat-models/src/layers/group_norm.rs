@@ -1,6 +1,9 @@
 //! Group normalisation.
 
-use super::{Layer, normalise::{Affine, standardised}};
+use super::{
+    Layer,
+    normalise::{Affine, standardised},
+};
 use crate::{Jet, Layout, Pass};
 
 /// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, ε = 1e−5.

@@ -62,10 +62,8 @@ impl Layer for Linear {
         } else {
             None
         };
-        let first = sum(
-            x.first.map(|t| t.matmul(weight)),
-            v_weight.map(|v| module::linear(x.value.clone(), v, v_bias)),
-        );
+        let first =
+            sum(x.first.map(|t| t.matmul(weight)), v_weight.map(|v| module::linear(x.value.clone(), v, v_bias)));
         let y = Jet { value, first, second }.linear(|t| t.reshape([n, outputs, 1, 1]));
         if !self.is_trained() {
             return y;

@@ -77,8 +77,7 @@ impl Affine {
             ),
             false => None,
         };
-        let first =
-            sum(x.first.map(|t| t * gamma.clone()), velocity.map(|(v, v_beta)| x.value.clone() * v + v_beta));
+        let first = sum(x.first.map(|t| t * gamma.clone()), velocity.map(|(v, v_beta)| x.value.clone() * v + v_beta));
         let value = x.value.clone() * gamma + beta;
         let value = pass.record(value, || AffineRows { normalised: x.value.without_autodiff() });
         Jet { value, first, second }

@@ -1,6 +1,9 @@
 //! Pooling.
 
-use burn::tensor::{Tensor, module, ops::{AvgPoolOptions, MaxPoolOptions}};
+use burn::tensor::{
+    Tensor, module,
+    ops::{AvgPoolOptions, MaxPoolOptions},
+};
 
 use super::Layer;
 use crate::{Jet, Pass};

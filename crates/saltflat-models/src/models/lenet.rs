@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{Style, positive, wrong};
-use crate::{Initialisation, Layout, ModelError, Stage, layers::{Activation, AvgPool, Window}};
+use crate::{
+    Initialisation, Layout, ModelError, Stage,
+    layers::{Activation, AvgPool, Window},
+};
 
 /// Conv m, conv 2m, average pool, conv 2m, conv m, average pool, linear (their table 1); 3 × 3 convolutions with bias and
 /// padding 1, an activation after each; tensors `convs.0` … `convs.3`, `fc`. Default initialisation: PyTorch's.
@@ -18,7 +21,12 @@ pub struct Lenet {
 }
 
 impl Lenet {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let [mut channels, h, w] = input;
         if h < 4 || w < 4 {
             return Err(wrong("model.kind", "images of at least 4 × 4 pixels for lenet", format!("{h} × {w}")));

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::positive;
-use crate::{Initialisation, Layout, ModelError, Stage, layers::{Activation, Linear}};
+use crate::{
+    Initialisation, Layout, ModelError, Stage,
+    layers::{Activation, Linear},
+};
 
 /// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
 /// Default initialisation: Xavier, as there.
@@ -16,7 +19,12 @@ pub struct LinearNet {
 }
 
 impl LinearNet {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let init = self.init.or(Initialisation::Xavier);
         let mut stages = Vec::new();
         let mut width = input.iter().product();

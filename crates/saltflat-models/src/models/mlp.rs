@@ -18,7 +18,12 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         let mut stages = Vec::new();
         let mut width = input.iter().product();

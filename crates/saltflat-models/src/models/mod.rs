@@ -120,7 +120,14 @@ impl Style {
     }
 
     /// A convolution, with a bias where no normalisation follows.
-    fn conv(&self, layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2], window: Window, bias: bool) -> Conv2d {
+    fn conv(
+        &self,
+        layout: &mut Layout,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        window: Window,
+        bias: bool,
+    ) -> Conv2d {
         let area = window.kernel.pow(2);
         let (weight, bias_init) = self.init.of([inputs * area, outputs * area], self.activation);
         Conv2d::new(layout, name, [inputs, outputs], window, weight, bias.then_some(bias_init))
@@ -133,7 +140,7 @@ impl Style {
             Norm::Batch => Some(BatchNorm::new(layout, name, channels).into()),
             Norm::Group => {
                 let size = positive("model.channels_per_group", self.channels_per_group)?;
-                if channels % size != 0 {
+                if !channels.is_multiple_of(size) {
                     let expected = format!("a divisor of every width of the network, among them {channels}");
                     return Err(wrong("model.channels_per_group", expected, size));
                 }

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::positive;
-use crate::{Init, Initialisation, Layout, ModelError, Stage, layers::{Activation, Linear}};
+use crate::{
+    Init, Initialisation, Layout, ModelError, Stage,
+    layers::{Activation, Linear},
+};
 
 /// f(x; θ) = Σ_j θ_j act(wⱼ·x) with wⱼ ~ N(0, I) fixed: the buffer `features.weight` and the parameter `output.weight`;
 /// no bias. Wu, Wang, Su 2022, appendix A.1 (2,000 features, relu). Default initialisation of the output: PyTorch's.
@@ -18,7 +21,12 @@ pub struct RandomFeatures {
 }
 
 impl RandomFeatures {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let features = positive("model.features", self.features)?;
         let first = Linear::frozen(layout, "features", [input.iter().product(), features], Init::Normal { std: 1.0 });
         let (weight, _) = self.init.or(Initialisation::Pytorch).of([features, outputs], self.activation);

@@ -30,7 +30,12 @@ pub struct Resnet {
 }
 
 impl Resnet {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let style = Style {
             init: self.init.or(Initialisation::KaimingFanOut),
             activation: self.activation,

@@ -24,7 +24,12 @@ pub struct ResnetFixup {
 }
 
 impl ResnetFixup {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let Some(n) = self.depth.checked_sub(2).filter(|rest| rest % 6 == 0 && *rest > 0).map(|rest| rest / 6) else {
             return Err(wrong("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
         };
@@ -51,7 +56,14 @@ impl ResnetFixup {
 
     /// out = scale · conv2(act(conv1(x + bias1a) + bias1b) + bias2a) + bias2b, plus x, or the shortcut of x + bias1a where
     /// the shape changes; then the activation.
-    fn block(&self, layout: &mut Layout, prefix: &str, [inputs, outputs]: [usize; 2], blocks: usize, stages: &mut Vec<Stage>) {
+    fn block(
+        &self,
+        layout: &mut Layout,
+        prefix: &str,
+        [inputs, outputs]: [usize; 2],
+        blocks: usize,
+        stages: &mut Vec<Stage>,
+    ) {
         let name = |part: &str| format!("{prefix}.{part}");
         let changes = inputs != outputs;
         let std = (2.0 / (outputs * 9 * blocks) as f64).sqrt();

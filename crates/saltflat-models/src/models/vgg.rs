@@ -32,7 +32,12 @@ pub struct Vgg {
 }
 
 impl Vgg {
-    pub(super) fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    pub(super) fn stages(
+        &self,
+        layout: &mut Layout,
+        input: [usize; 3],
+        outputs: usize,
+    ) -> Result<Vec<Stage>, ModelError> {
         let [mut channels, h, w] = input;
         if h.min(w) < 32 {
             return Err(wrong("model.kind", "images of at least 32 × 32 pixels for vgg", format!("{h} × {w}")));
@@ -56,7 +61,9 @@ impl Vgg {
         for (block, factor) in [1, 2, 4, 8, 8].into_iter().enumerate() {
             for _ in 0..convs[block] {
                 let next = width * factor;
-                stages.push(style.conv(layout, &format!("features.{index}"), [channels, next], Window::three(1), true).into());
+                stages.push(
+                    style.conv(layout, &format!("features.{index}"), [channels, next], Window::three(1), true).into(),
+                );
                 index += 1;
                 if let Some(norm) = style.norm(layout, &format!("features.{index}"), next)? {
                     stages.push(norm);

@@ -17,7 +17,8 @@ pub(super) fn read(mut section: Section, base: &Path, seed: u64) -> DataConfig {
         kind: section.choice("kind", &kinds).unwrap_or(DataKind::Mnist1k),
         path: section.optional("path", "the path of a safetensors file", any).map(|path| resolved(path, base)),
         data_dir: None,
-        classes: section.optional("classes", "a list of classes, such as [0, 1]", |classes: &Vec<u32>| !classes.is_empty()),
+        classes: section
+            .optional("classes", "a list of classes, such as [0, 1]", |classes: &Vec<u32>| !classes.is_empty()),
         limit: section.optional("limit", some, |n| *n > 0),
         test_limit: section.optional("test_limit", some, |n| *n > 0),
         binary: section.optional("binary", "", any).unwrap_or(false),

@@ -118,7 +118,8 @@ impl Config {
     /// What two keys say together and cannot both hold.
     fn cross_check(&self, root: &Section) {
         let implied = self.noise.noise().smoothing(self.model.outputs.unwrap_or(10));
-        if let (Some(given), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_)) = (self.loss.smoothing, &self.noise)
+        if let (Some(given), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_)) =
+            (self.loss.smoothing, &self.noise)
             && (given - implied).abs() > 1e-12
         {
             let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
@@ -139,7 +140,10 @@ impl Config {
             root.problem("noise.kind", "expected label-noise with data.binary: there are no classes to flip");
         }
         if cross_entropy && matches!(self.noise, NoiseConfig::LabelNoise(_)) {
-            root.problem("noise.kind", "expected label-flip with cross_entropy, got label-noise, which is for real targets");
+            root.problem(
+                "noise.kind",
+                "expected label-flip with cross_entropy, got label-noise, which is for real targets",
+            );
         }
         if let (Some(steps), Some(warmup)) = (self.train.steps, self.schedule.warmup())
             && self.train.epochs.is_none()

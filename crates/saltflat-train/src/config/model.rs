@@ -26,10 +26,16 @@ pub(super) fn read(mut section: Section) -> ModelConfig {
 
 fn architecture(kind: &str, section: &mut Section) -> Architecture {
     match kind {
-        "mlp" => Architecture::Mlp(Mlp { hidden: hidden(section, None), activation: activation(section), init: init(section) }),
-        "lenet" => {
-            Architecture::Lenet(Lenet { width: width(section, 20), activation: activation(section), init: init(section) })
-        }
+        "mlp" => Architecture::Mlp(Mlp {
+            hidden: hidden(section, None),
+            activation: activation(section),
+            init: init(section),
+        }),
+        "lenet" => Architecture::Lenet(Lenet {
+            width: width(section, 20),
+            activation: activation(section),
+            init: init(section),
+        }),
         "vgg" => Architecture::Vgg(Vgg {
             depth: section.optional("depth", "11, 13, 16 or 19", |n| [11, 13, 16, 19].contains(n)).unwrap_or(11),
             width: width(section, 64),
@@ -89,4 +95,3 @@ fn activation(section: &mut Section) -> Activation {
 fn init(section: &mut Section) -> Initialisation {
     section.choice("init", &Initialisation::ALL).unwrap_or_default()
 }
-

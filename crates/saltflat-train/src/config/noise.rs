@@ -11,7 +11,9 @@ pub(super) fn read(mut section: Section) -> (NoiseConfig, Schedule) {
     let kind = section.choice("kind", &kinds).map_or("none", |i| NoiseConfig::NAMES[i]);
     let mut schedule = Schedule::Constant;
     let noise = match kind {
-        "label-flip" => NoiseConfig::LabelFlip(LabelFlip { probability: probability(&mut section), to: to(&mut section) }),
+        "label-flip" => {
+            NoiseConfig::LabelFlip(LabelFlip { probability: probability(&mut section), to: to(&mut section) })
+        }
         "label-smoothing" => {
             NoiseConfig::LabelSmoothing(LabelSmoothing { probability: probability(&mut section), to: to(&mut section) })
         }

@@ -56,7 +56,9 @@ pub(super) fn read_train(mut section: Section, base: &Path) -> TrainConfig {
         steps: section.optional("steps", some, |n| *n > 0),
         stop_loss: section.optional("stop_loss", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0),
         stop_accuracy: section.optional("stop_accuracy", "a number in (0, 1]", |x| *x > 0.0 && *x <= 1.0),
-        init: section.optional("init", "the path of a run, a checkpoint or a safetensors file", any).map(|p| resolved(p, base)),
+        init: section
+            .optional("init", "the path of a run, a checkpoint or a safetensors file", any)
+            .map(|p| resolved(p, base)),
         drop_last: section.optional("drop_last", "", any).unwrap_or(false),
         microbatch: section.optional("microbatch", some, |n| *n > 0),
         checkpoint_every_epochs: section.optional("checkpoint_every_epochs", some, |n| *n > 0),

@@ -64,8 +64,10 @@ impl Serialize for Schedule {
             None => {}
         }
         if let Self::StepDecay { at, factor } = self {
-            let epochs: Vec<f64> = at.iter().filter_map(|s| if let Span::Epochs(e) = s { Some(*e) } else { None }).collect();
-            let steps: Vec<u64> = at.iter().filter_map(|s| if let Span::Steps(n) = s { Some(*n) } else { None }).collect();
+            let epochs: Vec<f64> =
+                at.iter().filter_map(|s| if let Span::Epochs(e) = s { Some(*e) } else { None }).collect();
+            let steps: Vec<u64> =
+                at.iter().filter_map(|s| if let Span::Steps(n) = s { Some(*n) } else { None }).collect();
             match steps.is_empty() {
                 true => map.serialize_entry("at_epochs", &epochs)?,
                 false => map.serialize_entry("at_steps", &steps)?,
@@ -94,7 +96,9 @@ pub(super) fn read(mut section: Section) -> Schedule {
     let kind = section.choice("kind", &kinds).unwrap_or(Kind::Constant);
     let (schedule, of) = match kind {
         Kind::Constant => (Schedule::Constant, "a constant schedule"),
-        Kind::WarmupConstant => (Schedule::WarmupConstant { warmup: warmup(&mut section) }, "a warmup-constant schedule"),
+        Kind::WarmupConstant => {
+            (Schedule::WarmupConstant { warmup: warmup(&mut section) }, "a warmup-constant schedule")
+        }
         Kind::WarmupCosine => (Schedule::WarmupCosine { warmup: warmup(&mut section) }, "a warmup-cosine schedule"),
         Kind::StepDecay => (step_decay(&mut section), "a step-decay schedule"),
     };

@@ -2,13 +2,11 @@
 //! PyTorch's, alternately.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-
-#[path = "../examples/peer/shapes.rs"]
-mod shapes;
+use saltflat_bench::Workload;
 
 fn benches(criterion: &mut Criterion) {
     for model in ["mlp", "vgg11", "resnet18"] {
-        let Some(mut workload) = shapes::Workload::new(model) else { continue };
+        let Some(mut workload) = Workload::new(model) else { continue };
         let mut group = criterion.benchmark_group(model);
         group.sample_size(10);
         for task in ["step", "grad", "hvp", "gram"] {

@@ -8,9 +8,7 @@ use std::{
     time::Instant,
 };
 
-mod shapes;
-
-use shapes::Workload;
+use saltflat_bench::Workload;
 
 fn main() {
     let mut warm = HashSet::new();

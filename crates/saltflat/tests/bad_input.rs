@@ -83,10 +83,19 @@ fn datasets_that_are_missing_or_broken() {
     (2..=5).for_each(|i| place.write(&format!("data/data_batch_{i}.bin"), vec![0; 3073]));
     place.write("data/test_batch.bin", vec![0; 3073]);
     refused(&place, &cifar, &["data_batch_1.bin", "30730000", "6151"]);
-    let mut records = vec![0; 3073 * 10_000];
-    records[3073 * 7] = 12;
-    place.write("data/data_batch_1.bin", &records);
+    // Files of the right size, with holes for zeros, and one label that there is not.
+    for name in (1..=5).map(|i| format!("data_batch_{i}.bin")).chain(["test_batch.bin".into()]) {
+        let file = std::fs::File::create(place.path("data").join(name)).unwrap();
+        file.set_len(30_730_000).unwrap();
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).open(place.path("data/data_batch_1.bin")).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(3073 * 7)).unwrap();
+    std::io::Write::write_all(&mut file, &[12]).unwrap();
     refused(&place, &cifar, &["data_batch_1.bin", "12"]);
+    file = std::fs::OpenOptions::new().write(true).open(place.path("data/data_batch_1.bin")).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(3073 * 7)).unwrap();
+    std::io::Write::write_all(&mut file, &[0]).unwrap();
+    refused(&place, &cifar, &["SHA-256"]);
     place.write("data.safetensors", b"short");
     set(&place, &["data={kind=\"tensors\", path=\"data.safetensors\"}"], &["data.safetensors"]);
 }

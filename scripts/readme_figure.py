@@ -14,6 +14,7 @@ import matplotlib
 matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.hashsalt": "saltflat", "font.size": 9, "svg.fonttype": "none"})
 import matplotlib.pyplot as plt
+import matplotlib.ticker
 
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"  # Okabe and Ito: told apart by colour-blind readers
 
@@ -47,6 +48,7 @@ def main():
     right.set(xlabel="epoch", ylim=(0, 1), title="accuracy and alignment")
     right.legend(frameon=False)
     for axes in (left, right):
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, metadata={"Date": None}, facecolor="white")
 

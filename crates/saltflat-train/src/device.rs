@@ -77,7 +77,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
     let found = match choice {
         DeviceChoice::Auto => match hardware.first() {
             Some(adapter) => Some((*adapter, "the first hardware adapter")),
-            None => return Ok(cpu(format!("no hardware adapter was found{}", listing(&adapters)))),
+            None => return Ok(cpu(format!("no hardware adapter found{}", listing(&adapters)))),
         },
         DeviceChoice::Gpu(index) => hardware.get(*index).map(|adapter| (*adapter, "as asked")),
         DeviceChoice::Named(name) => {
@@ -111,8 +111,8 @@ fn listing(adapters: &[Adapter]) -> String {
     match adapters {
         [] => String::new(),
         _ => {
-            let names: Vec<_> = adapters.iter().map(ToString::to_string).collect();
-            format!("; a software one is used only when it is asked for by name: {}", names.join(", "))
+            let names: Vec<_> = adapters.iter().map(|adapter| adapter.name.as_str()).collect();
+            format!(" (a software one, {}, is used only when named)", names.join(", "))
         }
     }
 }

@@ -91,7 +91,14 @@ pub(crate) fn measure(
             put(name, estimate);
         }
     }
-    Ok(MeasurementRow { epoch, step, metrics })
+    let n = plan.train.len();
+    Ok(MeasurementRow {
+        epoch,
+        step,
+        curvature_samples: config.samples.unwrap_or(n).min(n),
+        alignment_samples: config.alignment.as_ref().map_or(0, |alignment| alignment.samples.min(n)),
+        metrics,
+    })
 }
 
 /// The objective on a random subset of this size, the same at every measurement; on all samples where there are no more.

@@ -27,6 +27,10 @@ pub struct MeasurementRow {
     pub epoch: u64,
     /// Steps made so far.
     pub step: u64,
+    /// Training samples on which curvature and gradient norm were measured.
+    pub curvature_samples: usize,
+    /// Training samples on which the alignment was measured.
+    pub alignment_samples: usize,
     /// By the names of the definitions (`trace_hessian`, `alpha`, …).
     pub metrics: Map<String, Value>,
 }

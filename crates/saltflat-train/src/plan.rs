@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Device};
 use saltflat_data::Labels;
 use saltflat_models::{Loss, Network};
+use saltflat_noise::NoiseConfig;
 
 use crate::{
     Split, TrainError,
@@ -80,6 +81,15 @@ impl Plan {
         if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
             problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
         }
+        match config.noise {
+            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
+                problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
+            }
+            NoiseConfig::LabelNoise(_) if classes.is_some() => {
+                problems.push("noise.kind: expected label-flip, since the targets are classes, got label-noise".into());
+            }
+            _ => {}
+        }
         if !problems.is_empty() {
             return Err(ConfigError::problems(problems).into());
         }
@@ -88,6 +98,13 @@ impl Plan {
             Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs)),
             None => 0.0,
         };
+        let limit = (outputs as f64 - 1.0) / outputs as f64;
+        if classes.is_some() && smoothing > 0.0 && smoothing >= limit {
+            let text = format!(
+                "expected labels that are right more often than any wrong class, got {smoothing} of them wrong (the limit is {limit})"
+            );
+            return Err(ConfigError::problems(vec![format!("noise.probability: {text}")]).into());
+        }
         let loss = Loss { kind: config.loss.kind, smoothing };
         let network = config.model.architecture.build(splits.train.shape(), outputs)?;
         let standardise = splits.standardise.as_ref();

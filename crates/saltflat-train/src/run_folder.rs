@@ -29,15 +29,20 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Exists`] where it exists, [`TrainError::File`] where it cannot be written; then nothing is left.
     pub fn create(root: &Path, plan: &Plan, device: &Chosen, features: &[&str]) -> Result<Self, TrainError> {
-        if root.exists() {
-            return Err(TrainError::Exists(root.into()));
-        }
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |e: std::io::Error| TrainError::File { path, reason: e.to_string() }
         };
-        fs::create_dir_all(root.join("checkpoints")).map_err(failed(root))?;
+        if let Some(parent) = root.parent() {
+            fs::create_dir_all(parent).map_err(failed(root))?;
+        }
+        // Fails where the folder exists, also when another run made it just now.
+        fs::create_dir(root).map_err(|e| match e.kind() {
+            std::io::ErrorKind::AlreadyExists => TrainError::Exists(root.into()),
+            _ => failed(root)(e),
+        })?;
         let fill = || {
+            fs::create_dir(root.join("checkpoints")).map_err(failed(root))?;
             let config = plan
                 .config
                 .to_toml()

@@ -106,7 +106,9 @@ impl<'a> Trainer<'a> {
         save: &mut dyn FnMut(&Self) -> Result<(), TrainError>,
     ) -> Result<Outcome, TrainError> {
         let mut order = Vec::new();
-        self.measure(observer)?;
+        if self.plan.config.metrics.at_ends {
+            self.measure(observer)?;
+        }
         while self.step < self.plan.steps {
             let epoch = self.epochs();
             let within = self.step % self.plan.steps_per_epoch;
@@ -212,8 +214,9 @@ impl<'a> Trainer<'a> {
 
     /// True where a measurement is due after this many epochs.
     fn is_measured(&self, epochs: u64) -> bool {
+        let metrics = &self.plan.config.metrics;
         let last = self.plan.steps.div_ceil(self.plan.steps_per_epoch.max(1));
-        epochs.is_multiple_of(self.plan.config.metrics.every_epochs) || epochs == last
+        epochs.is_multiple_of(metrics.every_epochs) || metrics.at_ends && epochs == last
     }
 
     /// Reports the epoch, measures where it is due, and says whether the run is over.
@@ -234,7 +237,7 @@ impl<'a> Trainer<'a> {
             }
             _ => None,
         };
-        if reached.is_some() || self.is_measured(row.epoch) || self.step == self.plan.steps {
+        if self.is_measured(row.epoch) || reached.is_some() && self.plan.config.metrics.at_ends {
             self.measure(observer)?;
         }
         Ok(reached.map(Outcome::Finished))

@@ -15,7 +15,7 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     let config = plan.config.to_toml().context("the resolved configuration")?;
     println!("{config}");
     let layout = plan.network.layout();
-    println!("# device: {} ({}; {})", device.name, device.backend, device.why);
+    println!("# device: {} ({}): {}", device.name, device.backend, device.why);
     println!("# parameters: {} in {} tensors", layout.len(), layout.parameters.len());
     println!("# training samples: {}, of shape {:?}", plan.train.len(), plan.network.input());
     println!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch);
@@ -34,7 +34,8 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     let measurement = measurement_cost(plan) * step / plan.batch_size as f64;
     let epochs = plan.steps as f64 / plan.steps_per_epoch.max(1) as f64;
     let every = plan.config.metrics.every_epochs.max(1) as f64;
-    let measurements = if measurement > 0.0 { (epochs / every).ceil() + 1.0 } else { 0.0 };
+    let ends = if plan.config.metrics.at_ends { 1.0 } else { 0.0 };
+    let measurements = if measurement > 0.0 { (epochs / every).floor() + ends } else { 0.0 };
     println!("# time: {} a step, {} an epoch ({STEPS} timed steps)", seconds(step), seconds(epoch));
     println!("# time: about {} a measurement (counted in gradients)", seconds(measurement));
     println!("# time: about {} in all", seconds(epoch * epochs + measurement * measurements));

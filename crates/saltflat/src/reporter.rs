@@ -34,7 +34,7 @@ impl Reporter {
         }
         let mut reporter = Self { folder, bar, table: None, measured: false, first: None, last: None, rows: 0 };
         reporter.say(&format!(
-            "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}; {})",
+            "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}): {}",
             plan.config.run.name,
             plan.network.layout().len(),
             plan.steps,

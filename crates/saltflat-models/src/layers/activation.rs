@@ -38,8 +38,8 @@ impl Activation {
         ("identity", Self::Identity),
     ];
 
-    /// PyTorch's gain (`torch.nn.init.calculate_gain`): √2 for relu and the functions shaped like it, 5/3 for tanh, 1 for
-    /// identity.
+    /// Gain of Kaiming initialisation: √2 for relu, 5/3 for tanh, 1 for identity, as `torch.nn.init.calculate_gain` has
+    /// them; √2 also for gelu, silu and softplus, which are shaped like relu and have no gain there.
     pub fn gain(self) -> f64 {
         match self {
             Self::Relu | Self::Gelu | Self::Silu | Self::Softplus => std::f64::consts::SQRT_2,

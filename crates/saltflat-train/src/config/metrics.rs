@@ -8,8 +8,10 @@ use super::{any, reader::Section};
 /// all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricsConfig {
-    /// A measurement every so many epochs, and at the start and the end; default 1.
+    /// A measurement every so many epochs; default 1.
     pub every_epochs: u64,
+    /// Also at the start and at the end, wherever that is; default true.
+    pub at_ends: bool,
     /// Training samples on which trace, Frobenius norm and gradient norm are measured; absent: all.
     pub samples: Option<usize>,
     /// Samples of one forward pass; bounds the memory, changes nothing else; default 500.
@@ -68,6 +70,7 @@ pub(super) fn read(mut section: Section) -> MetricsConfig {
     let enabled = section.optional("enabled", "", any).unwrap_or(true);
     let mut config = MetricsConfig {
         every_epochs: section.optional("every_epochs", some, |n| *n > 0).unwrap_or(1),
+        at_ends: section.optional("at_ends", "", any).unwrap_or(true),
         samples: section.optional("samples", some, |n| *n > 0),
         microbatch: section.optional("microbatch", some, |n| *n > 0).unwrap_or(500),
         evaluate: section.optional("evaluate", "", any).unwrap_or(true),

@@ -1,5 +1,6 @@
 //! Configurations: read with all problems at once, resolved, written back.
 
+mod check;
 mod data;
 mod metrics;
 mod model;
@@ -110,52 +111,9 @@ impl Config {
         let train = run::read_train(root.section("train"), base);
         let metrics = metrics::read(root.section("metrics"));
         let config = Self { run, data, model, loss, noise, noise_schedule, optimizer, schedule, train, metrics };
-        config.cross_check(&root);
+        config.check(&root);
         root.finish("a configuration");
         config
-    }
-
-    /// What two keys say together and cannot both hold.
-    fn cross_check(&self, root: &Section) {
-        let implied = self.noise.noise().smoothing(self.model.outputs.unwrap_or(10));
-        if let (Some(given), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_)) =
-            (self.loss.smoothing, &self.noise)
-            && (given - implied).abs() > 1e-12
-        {
-            let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
-            root.problem("loss.smoothing", text);
-        }
-        if self.optimizer.nesterov && self.optimizer.momentum == 0.0 {
-            root.problem("optimizer.nesterov", "expected optimizer.momentum above 0, got 0");
-        }
-        if self.optimizer.batch_size == BatchSize::Full && self.train.drop_last {
-            root.problem("train.drop_last", "expected false with a full batch, got true");
-        }
-        let cross_entropy = self.loss.kind == saltflat_models::LossKind::CrossEntropy;
-        if self.data.binary && cross_entropy {
-            root.problem("loss.kind", "expected square with data.binary, whose targets are 0 and 1, got cross_entropy");
-        }
-        let flips = matches!(self.noise, NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
-        if self.data.binary && flips {
-            root.problem("noise.kind", "expected label-noise with data.binary: there are no classes to flip");
-        }
-        if cross_entropy && matches!(self.noise, NoiseConfig::LabelNoise(_)) {
-            root.problem(
-                "noise.kind",
-                "expected label-flip with cross_entropy, got label-noise, which is for real targets",
-            );
-        }
-        if let (Some(steps), Some(warmup)) = (self.train.steps, self.schedule.warmup())
-            && self.train.epochs.is_none()
-            && matches!(warmup, Span::Steps(length) if length > steps)
-        {
-            root.problem("schedule.warmup_steps", format!("expected at most train.steps = {steps}"));
-        }
-        if let (Some(epochs), Some(Span::Epochs(warmup))) = (self.train.epochs, self.schedule.warmup())
-            && warmup > epochs as f64
-        {
-            root.problem("schedule.warmup_epochs", format!("expected at most train.epochs = {epochs}, got {warmup}"));
-        }
     }
 
     /// The TOML form, from which [`read`](Self::read) makes an equal configuration.

@@ -5,8 +5,9 @@ use saltflat_models::{
     layers::Activation,
     models::{Lenet, LinearNet, Mlp, RandomFeatures, Resnet, ResnetFixup, Vgg},
 };
+use toml::Table;
 
-use super::reader::Section;
+use super::reader::{Problems, Section};
 
 pub(super) fn read(mut section: Section) -> ModelConfig {
     let kinds: Vec<(&'static str, usize)> = Architecture::NAMES.into_iter().zip(0..).collect();
@@ -20,8 +21,19 @@ pub(super) fn read(mut section: Section) -> ModelConfig {
     };
     let outputs = section.optional("outputs", "a whole number above 0", |n| *n > 0);
     let architecture = architecture(kind, &mut section);
-    section.finish(&format!("[model] of kind {kind}"));
+    section.finish_with(&format!("[model] of kind {kind}"), kinds_with);
     ModelConfig { architecture, outputs }
+}
+
+/// The kinds that have this key.
+fn kinds_with(key: &str) -> Option<String> {
+    let has = |kind: &&str| {
+        let mut empty = Section::root(Table::new(), &Problems::default());
+        architecture(kind, &mut empty);
+        empty.knows(key)
+    };
+    let kinds: Vec<&str> = Architecture::NAMES.into_iter().filter(has).collect();
+    (!kinds.is_empty()).then(|| kinds.join(", "))
 }
 
 fn architecture(kind: &str, section: &mut Section) -> Architecture {

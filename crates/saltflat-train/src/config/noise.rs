@@ -8,8 +8,14 @@ use super::{Schedule, reader::Section, schedule};
 
 pub(super) fn read(mut section: Section) -> (NoiseConfig, Schedule) {
     let kinds: Vec<(&'static str, usize)> = NoiseConfig::NAMES.into_iter().zip(0..).collect();
-    let kind = section.choice("kind", &kinds).map_or("none", |i| NoiseConfig::NAMES[i]);
     let mut schedule = Schedule::Constant;
+    let given = section.has("kind");
+    let kind = match section.choice("kind", &kinds) {
+        Some(i) => NoiseConfig::NAMES[i],
+        None if !given => "none",
+        // Its keys cannot be judged without a kind; the problem is noted.
+        None => return (NoiseConfig::Plain(Plain {}), schedule),
+    };
     let noise = match kind {
         "label-flip" => {
             NoiseConfig::LabelFlip(LabelFlip { probability: probability(&mut section), to: to(&mut section) })

@@ -86,6 +86,12 @@ impl Section {
         self.problems.borrow_mut().push(format!("{}: {}", self.path(key), text.as_ref()));
     }
 
+    /// True where a problem with one of these keys was noted, so that a default stands in its place.
+    pub(super) fn refused(&self, keys: &[&str]) -> bool {
+        let about = |problem: &String, key| problem.split_once(':').is_some_and(|(name, _)| name == self.path(key));
+        self.problems.borrow().iter().any(|problem| keys.iter().any(|key| about(problem, key)))
+    }
+
     /// The value of a key, whatever its type.
     pub(super) fn value(&mut self, key: &'static str) -> Option<Value> {
         self.known.push(key);
@@ -152,7 +158,7 @@ impl Section {
         Self { name, table, known: Vec::new(), problems: Rc::clone(&self.problems) }
     }
 
-    /// A key that is a table, `true` for the defaults or `false` for off; absent is `true`.
+    /// A key that is a table, `true` for the defaults or `false` for off; absent is `default`.
     pub(super) fn switch(&mut self, key: &'static str, default: bool) -> Option<Self> {
         match self.table.get(key) {
             Some(Value::Boolean(on)) => {
@@ -168,12 +174,24 @@ impl Section {
         }
     }
 
+    /// True where this key was asked for.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(&key)
+    }
+
     /// Reports the keys that nobody asked for. `of` names the section in words, such as `[model] of kind mlp`.
     pub(super) fn finish(self, of: &str) {
+        self.finish_with(of, |_| None);
+    }
+
+    /// [`finish`](Self::finish), where `elsewhere` names the kinds that do have the key.
+    pub(super) fn finish_with(self, of: &str, elsewhere: impl Fn(&str) -> Option<String>) {
         for key in self.table.keys() {
-            let hint = match nearest(key, &self.known) {
-                Some(name) => did_you_mean(name),
-                None => format!("; {of} has {}", self.known.join(", ")),
+            let all = format!("; {of} has {}", self.known.join(", "));
+            let hint = match (elsewhere(key), nearest(key, &self.known)) {
+                (Some(place), _) => format!(" here but of {place}{all}"),
+                (None, Some(name)) => did_you_mean(name),
+                (None, None) => all,
             };
             self.problem(key, format!("is not a key{hint}"));
         }

@@ -93,7 +93,13 @@ pub(super) fn read(mut section: Section) -> Schedule {
         ("warmup-cosine", Kind::WarmupCosine),
         ("step-decay", Kind::StepDecay),
     ];
-    let kind = section.choice("kind", &kinds).unwrap_or(Kind::Constant);
+    let given = section.has("kind");
+    let kind = match section.choice("kind", &kinds) {
+        Some(kind) => kind,
+        None if !given => Kind::Constant,
+        // Its keys cannot be judged without a kind; the problem is noted.
+        None => return Schedule::Constant,
+    };
     let (schedule, of) = match kind {
         Kind::Constant => (Schedule::Constant, "a constant schedule"),
         Kind::WarmupConstant => {

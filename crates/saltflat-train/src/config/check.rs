@@ -1,0 +1,111 @@
+//! What two keys say together and cannot both hold.
+
+use saltflat_data::DataKind;
+use saltflat_models::LossKind;
+use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
+
+use super::{BatchSize, Config, Span, reader::Section};
+
+impl Config {
+    /// Reports every contradiction that can be seen without the data. Keys that were refused before have a default in
+    /// their place, so nothing is said about them.
+    pub(super) fn check(&self, root: &Section) {
+        self.check_smoothing(root);
+        self.check_targets(root);
+        self.check_warmup(root);
+        let refused = |key| root.refused(&[key]);
+        if self.optimizer.nesterov && self.optimizer.momentum == 0.0 && !refused("optimizer.momentum") {
+            root.problem("optimizer.nesterov", "expected optimizer.momentum above 0, got 0");
+        }
+        if self.optimizer.batch_size == BatchSize::Full && self.train.drop_last && !refused("optimizer.batch_size") {
+            root.problem("train.drop_last", "expected false with a full batch, got true");
+        }
+    }
+
+    /// Number of outputs C, where the configuration tells it.
+    fn outputs(&self) -> Option<usize> {
+        let of_kind = match self.data.kind {
+            DataKind::Mnist1k | DataKind::Cifar10_1k | DataKind::Mnist | DataKind::Cifar10 => Some(10),
+            DataKind::Cifar100 => Some(100),
+            DataKind::Tensors => None,
+        };
+        self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
+    }
+
+    /// `loss.smoothing` is below (C − 1)/C, from where on the label is no longer the likeliest class, and is what the
+    /// noise implies, if it implies any.
+    fn check_smoothing(&self, root: &Section) {
+        let keys = ["loss.smoothing", "noise.kind", "noise.probability", "noise.to"];
+        let outputs = ["model.kind", "model.outputs", "data.kind", "data.classes"];
+        let Some(given) = self.loss.smoothing else { return };
+        if root.refused(&keys) || root.refused(&outputs) || self.data.binary {
+            return;
+        }
+        let implied = match (self.noise, self.outputs()) {
+            (
+                NoiseConfig::LabelFlip(LabelFlip { probability, to: FlipTo::Wrong })
+                | NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to: FlipTo::Wrong }),
+                _,
+            ) => Some(probability),
+            (NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_), Some(outputs)) => {
+                Some(self.noise.noise().smoothing(outputs))
+            }
+            _ => None,
+        };
+        if let Some(implied) = implied.filter(|implied| (given - implied).abs() > 1e-12) {
+            let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
+            root.problem("loss.smoothing", text);
+        } else if let (None, Some(outputs)) = (implied, self.outputs().filter(|&outputs| outputs > 1)) {
+            let limit = (outputs as f64 - 1.0) / outputs as f64;
+            if given >= limit {
+                let text = format!("expected less than {limit}, for {outputs} classes, got {given}");
+                root.problem("loss.smoothing", text);
+            }
+        }
+    }
+
+    /// The loss and the noise suit the targets: classes, or real numbers with `data.binary` and some tensors.
+    fn check_targets(&self, root: &Section) {
+        let cross_entropy = self.loss.kind == LossKind::CrossEntropy && !root.refused(&["loss.kind"]);
+        if self.data.binary && cross_entropy {
+            root.problem("loss.kind", "expected square with data.binary, whose targets are 0 and 1, got cross_entropy");
+        }
+        match self.noise {
+            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if self.data.binary => {
+                let text = "expected label-noise with data.binary: there are no classes to flip";
+                root.problem("noise.kind", text);
+            }
+            NoiseConfig::LabelNoise(_) if cross_entropy => {
+                let text = "expected label-flip with cross_entropy, got label-noise, which is for real targets";
+                root.problem("noise.kind", text);
+            }
+            NoiseConfig::LabelNoise(_)
+                if self.data.kind != DataKind::Tensors
+                    && !self.data.binary
+                    && !root.refused(&["data.kind", "data.binary"]) =>
+            {
+                let text = "expected label-flip with classes, got label-noise, which is for real targets (data.binary)";
+                root.problem("noise.kind", text);
+            }
+            _ => {}
+        }
+    }
+
+    /// A warm-up ends before the training does. With epochs, `train.steps` cuts a run short: a trial of some steps keeps
+    /// its schedule.
+    fn check_warmup(&self, root: &Section) {
+        for (name, schedule) in [("schedule", &self.schedule), ("noise.schedule", &self.noise_schedule)] {
+            match (schedule.warmup(), self.train.steps, self.train.epochs) {
+                (Some(Span::Steps(warmup)), Some(steps), None) if warmup > steps => root.problem(
+                    &format!("{name}.warmup_steps"),
+                    format!("expected at most train.steps = {steps}, got {warmup}"),
+                ),
+                (Some(Span::Epochs(warmup)), _, Some(epochs)) if warmup > epochs as f64 => root.problem(
+                    &format!("{name}.warmup_epochs"),
+                    format!("expected at most train.epochs = {epochs}, got {warmup}"),
+                ),
+                _ => {}
+            }
+        }
+    }
+}

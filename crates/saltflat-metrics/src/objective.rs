@@ -96,15 +96,17 @@ impl<'a> Objective<'a> {
         term: impl Fn(&Vector, Batch) -> Option<Tensor<2>>,
     ) -> Vector {
         let scale = 1.0 / self.len() as f64;
-        self.batches().fold(theta.zeros_like(), |sum, batch| {
+        let mut sum: Option<Vector> = None;
+        for batch in self.batches() {
             let leaves = theta.leaves();
-            match term(&leaves, batch) {
-                None => sum,
-                Some(value) => {
-                    let mut gradients = value.sum().mul_scalar(scale).backward();
-                    sum.plus(&leaves.take_gradients(&mut gradients))
-                }
-            }
-        })
+            let Some(value) = term(&leaves, batch) else { continue };
+            let mut gradients = value.sum().mul_scalar(scale).backward();
+            let gradient = leaves.take_gradients(&mut gradients);
+            sum = Some(match sum {
+                None => gradient,
+                Some(sum) => sum.plus(&gradient),
+            });
+        }
+        sum.unwrap_or_else(|| theta.zeros_like())
     }
 }

@@ -1,28 +1,11 @@
 //! Configurations: every problem at once, and what is written back reads as it was.
 
+mod support;
+
 use std::path::Path;
 
 use saltflat_train::config::{BatchSize, Config, Schedule, Span};
-
-const BASE: &str = r#"
-[data]
-kind = "mnist-1k"
-[model]
-kind = "mlp"
-hidden = [8]
-[loss]
-kind = "cross_entropy"
-[optimizer]
-lr = 0.1
-batch_size = 50
-[train]
-epochs = 3
-"#;
-
-fn read(overrides: &[(&str, &str)]) -> Result<Config, String> {
-    let overrides: Vec<_> = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    Config::read(BASE, Path::new("/base/run.toml"), &overrides).map_err(|e| e.to_string())
-}
+use support::read;
 
 fn config(overrides: &[(&str, &str)]) -> Config {
     read(overrides).unwrap_or_else(|e| panic!("{overrides:?}: {e}"))

@@ -1,32 +1,16 @@
 //! What two keys say together: a contradiction is told once, and a key that was refused is not blamed a second time.
 
-use std::path::Path;
+mod support;
 
-use saltflat_train::config::Config;
-
-const BASE: &str = r#"
-[data]
-kind = "mnist-1k"
-[model]
-kind = "mlp"
-hidden = [8]
-[loss]
-kind = "cross_entropy"
-[optimizer]
-lr = 0.1
-batch_size = 50
-[train]
-epochs = 3
-"#;
+use support::read;
 
 /// The problems, in their order, without the file's name and the count.
 fn problems(overrides: &[(&str, &str)]) -> Vec<String> {
-    let overrides: Vec<_> = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    match Config::read(BASE, Path::new("run.toml"), &overrides).map_err(|e| e.to_string()) {
+    match read(overrides) {
         Ok(_) => Vec::new(),
         Err(e) => match e.split_once(" problems\n  ") {
             Some((_, lines)) => lines.split("\n  ").map(str::to_string).collect(),
-            None => vec![e.trim_start_matches("run.toml: ").to_string()],
+            None => vec![e.trim_start_matches("/base/run.toml: ").to_string()],
         },
     }
 }

@@ -109,7 +109,8 @@ impl Workload {
             }
             "gram" => {
                 let cotangent = self.many.targets.clone();
-                let matrix = gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent]);
+                let matrix =
+                    gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], usize::MAX);
                 std::hint::black_box(matrix.into_data());
             }
             other => eprintln!("unknown task {other}"),

@@ -1,25 +1,16 @@
 //! Alignment of the gradient noise with the landscape.
 
-use burn::tensor::Tensor;
-use saltflat_models::{LossKind, Vector, jacobian_gram};
-use serde::Serialize;
+use nalgebra::{DMatrix, SymmetricEigen};
 
-use crate::{Estimate, MetricError, Objective, error::read};
+use crate::{Estimate, GramRows, Pairs};
 
-/// Which rows G = (1/n) Σ rowsᵀ rows is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum GramRows {
-    /// ∂f_c(xᵢ)/∂θ: the square loss.
-    Jacobian,
-    /// Rows of Aᵢ^½ Jᵢ: cross-entropy.
-    Ggn,
-}
-
-/// α, β, μ and what they are made of (Wu, Wang, Su 2022, equations 3 and 11), on the objective's samples.
+/// α, β, μ and what they are made of (Wu, Wang, Su 2022, equations 3 and 11), on n samples.
 ///
 /// With G = (1/n) Σ rowsᵀ rows, gᵢ = ∇ℓᵢ, Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, L counted from its floor:
 /// α = Tr(GΣ)/(‖G‖_F‖Σ‖_F), β = ‖Σ‖_F/(2L‖G‖_F), μ = αβ. μ₁ and μ₂ have (1/n) Σ gᵢgᵢᵀ and ḡḡᵀ in place of Σ.
+///
+/// The values are exact for these samples; the standard errors say how far they may be from those of other samples, by the
+/// delete-one jackknife (Efron and Stein 1981): se² = (n−1)/n Σₖ (x₍ₖ₎ − x̄)², x₍ₖ₎ the value without sample k.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // Named as in the definitions above.
 pub struct Alignment {
@@ -39,190 +30,258 @@ pub struct Alignment {
     pub chi_min_over_mean: Estimate,
 }
 
+/// The quantities in the order of [`NAMES`]; NaN where one does not exist.
+type Values = [f64; 11];
+
+/// Why a quantity does not exist, in the order of [`Values`].
+const REASONS: [&str; 11] = [
+    "",
+    "",
+    "",
+    "",
+    "",
+    "the gradient noise or G is zero",
+    "the loss or G is zero",
+    "the loss or G is zero",
+    "the loss or G is zero",
+    "the loss or G is zero",
+    "G is zero",
+];
+
+impl Alignment {
+    /// From the inner products of the samples.
+    pub fn new(pairs: &Pairs) -> Self {
+        let sums = Sums::new(pairs);
+        let values = sums.values(pairs, None);
+        let n = pairs.n as f64;
+        let without: Vec<Values> = match pairs.n {
+            0..=2 => Vec::new(),
+            _ => (0..pairs.n).map(|k| sums.values(pairs, Some(k))).collect(),
+        };
+        let estimate = |index: usize| {
+            if values[index].is_nan() {
+                return Estimate::absent(REASONS[index]);
+            }
+            let mean = without.iter().map(|values| values[index]).sum::<f64>() / n;
+            let spread: f64 = without.iter().map(|values| (values[index] - mean).powi(2)).sum();
+            let error = ((n - 1.0) / n * spread).sqrt();
+            Estimate {
+                std_error: (!without.is_empty() && error.is_finite()).then_some(error),
+                ..Estimate::exact(values[index])
+            }
+        };
+        Self::of(pairs.rows, pairs.n, estimate)
+    }
+
+    /// No value, and why.
+    pub fn absent(rows: GramRows, samples: usize, reason: &str) -> Self {
+        Self::of(rows, samples, |_| Estimate::absent(reason))
+    }
+
+    /// The mean over disjoint subsets of samples: the standard errors are combined, and the spread over the subsets, s/√S,
+    /// is the subset error.
+    pub fn mean(of_subsets: &[Self]) -> Option<Self> {
+        let first = of_subsets.first()?;
+        if of_subsets.len() == 1 {
+            return Some(first.clone());
+        }
+        let named: Vec<_> = of_subsets.iter().map(Self::named).collect();
+        Some(Self::of(first.rows, of_subsets.iter().map(|a| a.samples).sum(), |index| {
+            Estimate::of_subsets(&named.iter().map(|named| named[index].1).collect::<Vec<_>>())
+        }))
+    }
+
+    fn of(rows: GramRows, samples: usize, estimate: impl Fn(usize) -> Estimate) -> Self {
+        Self {
+            rows,
+            samples,
+            trace_gram: estimate(0),
+            gram_frobenius: estimate(1),
+            trace_noise: estimate(2),
+            noise_frobenius: estimate(3),
+            trace_gram_noise: estimate(4),
+            alpha: estimate(5),
+            beta: estimate(6),
+            mu: estimate(7),
+            mu1: estimate(8),
+            mu2: estimate(9),
+            chi_min_over_mean: estimate(10),
+        }
+    }
+
+    /// Every quantity with its name.
+    pub fn named(&self) -> [(&'static str, &Estimate); 11] {
+        [
+            ("trace_gram", &self.trace_gram),
+            ("gram_frobenius", &self.gram_frobenius),
+            ("trace_noise", &self.trace_noise),
+            ("noise_frobenius", &self.noise_frobenius),
+            ("trace_gram_noise", &self.trace_gram_noise),
+            ("alpha", &self.alpha),
+            ("beta", &self.beta),
+            ("mu", &self.mu),
+            ("mu1", &self.mu1),
+            ("mu2", &self.mu2),
+            ("chi_min_over_mean", &self.chi_min_over_mean),
+        ]
+    }
+}
+
 /// The Wu bound √(B/μ)/η: above it in ‖H‖_F a minimum is linearly unstable for SGD (proved for the square loss, a heuristic
 /// elsewhere). Absent where μ is absent or not positive.
 pub fn wu_bound(mu: &Estimate, batch_size: usize, lr: f64) -> Estimate {
     match mu.value {
-        Some(mu) if mu > 0.0 && lr > 0.0 => Estimate::exact((batch_size as f64 / mu).sqrt() / lr),
-        Some(_) if lr <= 0.0 => Estimate::absent("lr is 0"),
+        _ if lr.is_nan() || lr <= 0.0 => Estimate::absent("lr is 0"),
+        Some(value) if value > 0.0 => {
+            let bound = (batch_size as f64 / value).sqrt() / lr;
+            // d bound / bound = −½ dμ/μ.
+            Estimate { std_error: mu.std_error.map(|e| 0.5 * bound * e / value), ..Estimate::exact(bound) }
+        }
         Some(mu) => Estimate::absent(format!("mu is {mu}, not positive")),
         None => Estimate::absent("mu has no value"),
     }
 }
 
-/// Measures the alignment exactly on the objective's samples, from the kernel J Jᵀ of the Jacobian. The samples are one
-/// batch: n of them cost C gradients of n samples and inner products of n·C rows.
-///
-/// A network that couples its samples gives absent values with the reason.
-///
-/// # Errors
-/// [`MetricError::Device`] where the kernel cannot be read.
-pub fn alignment(objective: &Objective<'_>, theta: &Vector) -> Result<Alignment, MetricError> {
-    let rows = match objective.loss.kind {
-        LossKind::Square => GramRows::Jacobian,
-        LossKind::CrossEntropy => GramRows::Ggn,
-    };
-    if objective.network.couples_samples() {
-        let reason = "batch normalisation couples the samples of a batch, so a sample has no gradient of its own";
-        return Ok(Alignment::absent(rows, objective.len(), reason));
-    }
-    let batch = objective.samples.batch(&objective.indices);
-    let outputs = objective.network.value(theta, objective.buffers, batch.inputs.clone());
-    let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs);
-    let (n, classes) = (objective.len(), objective.network.outputs());
-    let read = |tensor: Tensor<2>| read("alignment", tensor);
-    let pairs = Pairs::new(objective, n, classes, &read(kernel)?, &read(outputs)?, &read(batch.targets)?);
-    Ok(pairs.alignment(rows))
+/// The largest eigenvalues of Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, largest first: those of its n × n Gram matrix.
+pub fn noise_eigenvalues(pairs: &Pairs, count: usize) -> Vec<f64> {
+    let n = pairs.n;
+    let matrix = DMatrix::from_row_slice(n, n, &pairs.gradients);
+    let means: Vec<f64> = matrix.row_iter().map(|row| row.mean()).collect();
+    let grand = means.iter().sum::<f64>() / n as f64;
+    let centred = DMatrix::from_fn(n, n, |i, j| {
+        (0.5 * (matrix[(i, j)] + matrix[(j, i)]) - means[i] - means[j] + grand) / n as f64
+    });
+    let mut values = SymmetricEigen::new(centred).eigenvalues.as_slice().to_vec();
+    values.sort_by(|a, b| b.total_cmp(a));
+    values.truncate(count);
+    values
 }
 
-/// Inner products over pairs of samples, from which all invariants of G and Σ follow.
-struct Pairs {
-    n: usize,
-    /// Mean loss, from the floor.
+/// Sums over all samples, from which those without one follow.
+struct Sums {
     loss: f64,
-    /// tr of the block of rows i, i, summed over i.
-    trace_rows: f64,
-    /// ‖rowsᵢ rowsⱼᵀ‖_F², `[n, n]`.
+    traces: f64,
+    /// Σⱼ of blocks, for each i.
     blocks: Vec<f64>,
-    /// gᵢ·gⱼ, `[n, n]`.
+    /// Σⱼ gᵢ·gⱼ and Σⱼ (gᵢ·gⱼ)², for each i.
     gradients: Vec<f64>,
-    /// rowsᵢ gⱼ, `[n, n, C]`.
+    gradient_squares: Vec<f64>,
+    /// Σⱼ rowsᵢ gⱼ, and Σ‖rowsᵢ gⱼ‖² over a row and over a column.
     mixed: Vec<Vec<f64>>,
+    mixed_rows: Vec<f64>,
+    mixed_columns: Vec<f64>,
 }
 
-impl Pairs {
-    /// `kernel` `[C n, C n]` is J Jᵀ with row (c, i) at c·n + i; outputs and targets are `[n, C]`.
-    fn new(
-        objective: &Objective<'_>,
-        n: usize,
-        classes: usize,
-        kernel: &[f64],
-        outputs: &[f64],
-        targets: &[f64],
-    ) -> Self {
-        let loss = &objective.loss;
-        let of_sample = |values: &[f64], i: usize| values[i * classes..(i + 1) * classes].to_vec();
-        let residuals: Vec<_> =
-            (0..n).map(|i| loss.gradient_of_sample(&of_sample(outputs, i), &of_sample(targets, i))).collect();
-        let roots: Vec<_> = (0..n).map(|i| loss.hessian_root_of_sample(&of_sample(outputs, i))).collect();
-        let total: f64 = (0..n).map(|i| loss.value_of_sample(&of_sample(outputs, i), &of_sample(targets, i))).sum();
-        let mut pairs = Self {
-            n,
-            loss: total / n as f64 - loss.floor(classes),
-            trace_rows: 0.0,
-            blocks: vec![0.0; n * n],
-            gradients: vec![0.0; n * n],
-            mixed: vec![Vec::new(); n * n],
-        };
-        let width = classes * n;
-        for i in 0..n {
-            for j in 0..n {
-                let block: Vec<f64> = (0..classes * classes)
-                    .map(|k| kernel[(k / classes * n + i) * width + k % classes * n + j])
-                    .collect();
-                // Mᵢ Kᵢⱼ, then its products with rⱼ and Mⱼᵀ.
-                let left = product(&roots[i], &block, classes);
-                let right = product_transposed(&left, &roots[j], classes);
-                pairs.blocks[i * n + j] = right.iter().map(|x| x * x).sum();
-                if i == j {
-                    pairs.trace_rows += (0..classes).map(|c| right[c * classes + c]).sum::<f64>();
-                }
-                pairs.mixed[i * n + j] = apply(&left, &residuals[j]);
-                pairs.gradients[i * n + j] = dot(&residuals[i], &apply(&block, &residuals[j]));
-            }
+impl Sums {
+    fn new(pairs: &Pairs) -> Self {
+        let n = pairs.n;
+        let square = |h: &Vec<f64>| h.iter().map(|x| x * x).sum::<f64>();
+        let width = pairs.mixed.first().map_or(0, Vec::len);
+        let mixed = |row: &[Vec<f64>]| (0..width).map(|c| row.iter().map(|h| h[c]).sum()).collect();
+        Self {
+            loss: pairs.losses.iter().sum(),
+            traces: pairs.traces.iter().sum(),
+            blocks: pairs.blocks.chunks(n).map(|row| row.iter().sum()).collect(),
+            gradients: pairs.gradients.chunks(n).map(|row| row.iter().sum()).collect(),
+            gradient_squares: pairs.gradients.chunks(n).map(|row| row.iter().map(|x| x * x).sum()).collect(),
+            mixed: pairs.mixed.chunks(n).map(mixed).collect(),
+            mixed_rows: pairs.mixed.chunks(n).map(|row| row.iter().map(square).sum()).collect(),
+            mixed_columns: (0..n).map(|j| (0..n).map(|i| square(&pairs.mixed[i * n + j])).sum()).collect(),
         }
-        pairs
     }
 
-    fn alignment(&self, rows: GramRows) -> Alignment {
-        let n = self.n as f64;
-        let square = n * n;
-        let row_mean = |i: usize| self.gradients[i * self.n..(i + 1) * self.n].iter().sum::<f64>() / n;
-        let means: Vec<f64> = (0..self.n).map(row_mean).collect();
-        let grand = means.iter().sum::<f64>() / n; // ‖ḡ‖²
-        let trace_second_moment = (0..self.n).map(|i| self.gradients[i * self.n + i]).sum::<f64>() / n;
-        let mut noise_square = 0.0;
-        for i in 0..self.n {
-            for j in 0..self.n {
-                noise_square += (self.gradients[i * self.n + j] - means[i] - means[j] + grand).powi(2);
-            }
-        }
-        let gram_square = self.blocks.iter().sum::<f64>() / square;
-        let gram_frobenius = gram_square.sqrt();
-        let noise_frobenius = noise_square.sqrt() / n;
-        let (mut centred, mut uncentred, mut of_mean) = (0.0, 0.0, 0.0);
-        for row in self.mixed.chunks(self.n) {
-            let mean: Vec<f64> = (0..row[0].len()).map(|c| row.iter().map(|h| h[c]).sum::<f64>() / n).collect();
-            of_mean += dot(&mean, &mean) / n;
-            for h in row {
-                uncentred += dot(h, h) / square;
-                centred += h.iter().zip(&mean).map(|(h, m)| (h - m).powi(2)).sum::<f64>() / square;
-            }
-        }
-        let chi: Vec<f64> = self.blocks.chunks(self.n).map(|row| row.iter().sum::<f64>() / n).collect();
-        let chi_mean = chi.iter().sum::<f64>() / n;
+    /// The quantities on all samples, or on all but one.
+    fn values(&self, pairs: &Pairs, without: Option<usize>) -> Values {
+        let all = pairs.n;
+        let kept = |i: &usize| Some(*i) != without;
+        let n = (all - usize::from(without.is_some())) as f64;
+        let at = |i: usize, j: usize| i * all + j;
+        // A sum over i and j: the whole less row and column `without`, which meet at their corner.
+        let pairwise = |rows: &[f64], columns: &[f64], corner: &dyn Fn(usize) -> f64| {
+            let total: f64 = rows.iter().sum();
+            without.map_or(total, |k| total - rows[k] - columns[k] + corner(k))
+        };
+        let single = |total: f64, values: &dyn Fn(usize) -> f64| without.map_or(total, |k| total - values(k));
+        let squared = |h: &[f64]| h.iter().map(|x| x * x).sum::<f64>();
+
+        let loss = single(self.loss, &|k| pairs.losses[k]) / n;
+        let trace_gram = single(self.traces, &|k| pairs.traces[k]) / n;
+        let gram_square = pairwise(&self.blocks, &self.blocks, &|k| pairs.blocks[at(k, k)]) / (n * n);
+        let gram_frobenius = gram_square.max(0.0).sqrt();
+
+        let second_moment =
+            single((0..all).map(|i| pairs.gradients[at(i, i)]).sum(), &|k| pairs.gradients[at(k, k)]) / n;
+        let row = |i: usize| self.gradients[i] - without.map_or(0.0, |k| pairs.gradients[at(i, k)]);
+        let rows: Vec<f64> = (0..all).filter(kept).map(row).collect();
+        let mean_square = rows.iter().sum::<f64>() / (n * n); // ‖ḡ‖²
+        let squares = pairwise(&self.gradient_squares, &self.gradient_squares, &|k| pairs.gradients[at(k, k)].powi(2));
+        let noise_square = squares - 2.0 / n * rows.iter().map(|r| r * r).sum::<f64>() + (mean_square * n).powi(2);
+        let noise_frobenius = noise_square.max(0.0).sqrt() / n;
+
+        let mixed_squares = pairwise(&self.mixed_rows, &self.mixed_columns, &|k| squared(&pairs.mixed[at(k, k)]));
+        let of_mean = |i: usize| match without {
+            None => squared(&self.mixed[i]),
+            Some(k) => self.mixed[i].iter().zip(&pairs.mixed[at(i, k)]).map(|(sum, h)| (sum - h).powi(2)).sum(),
+        };
+        let of_mean = (0..all).filter(kept).map(of_mean).sum::<f64>() / n.powi(3);
+        let uncentred = mixed_squares / (n * n);
+        let centred = uncentred - of_mean;
+
+        let chi = |i: usize| (self.blocks[i] - without.map_or(0.0, |k| pairs.blocks[at(i, k)])) / n;
+        let chi: Vec<f64> = (0..all).filter(kept).map(chi).collect();
         let chi_min = chi.iter().copied().fold(f64::INFINITY, f64::min);
 
-        let ratio = |numerator: f64, denominator: f64, reason: &str| match denominator > 0.0 {
-            true => Estimate::exact(numerator / denominator),
-            false => Estimate::absent(reason),
+        let ratio = |top: f64, bottom: f64| if bottom > 0.0 { top / bottom } else { f64::NAN };
+        let scaled = |trace: f64| ratio(trace, 2.0 * loss * gram_square);
+        [
+            trace_gram,
+            gram_frobenius,
+            second_moment - mean_square,
+            noise_frobenius,
+            centred,
+            ratio(centred, gram_frobenius * noise_frobenius),
+            ratio(noise_frobenius, 2.0 * loss * gram_frobenius),
+            scaled(centred),
+            scaled(uncentred),
+            scaled(of_mean),
+            ratio(chi_min, chi.iter().sum::<f64>() / n),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sums without a sample are those of the samples that are left.
+    #[test]
+    fn leaving_one_out_is_measuring_the_others() {
+        let n = 5;
+        let number = |i: usize, j: usize| ((7 * i + 3 * j) as f64).sin() + ((7 * j + 3 * i) as f64).sin();
+        let of = |kept: &[usize]| Pairs {
+            rows: GramRows::Ggn,
+            n: kept.len(),
+            losses: kept.iter().map(|&i| 1.0 + 0.1 * i as f64).collect(),
+            traces: kept.iter().map(|&i| 2.0 + (i as f64).cos()).collect(),
+            blocks: kept.iter().flat_map(|&i| kept.iter().map(move |&j| number(i, j).powi(2))).collect(),
+            gradients: kept
+                .iter()
+                .flat_map(|&i| kept.iter().map(move |&j| number(i, j) + f64::from(u8::from(i == j)) * 4.0))
+                .collect(),
+            mixed: kept
+                .iter()
+                .flat_map(|&i| kept.iter().map(move |&j| vec![number(i, j), (i as f64 - 2.0 * j as f64).cos()]))
+                .collect(),
+            exact: None,
         };
-        let scaled = |trace: f64| ratio(trace, 2.0 * self.loss * gram_square, "the loss or G is zero");
-        Alignment {
-            rows,
-            samples: self.n,
-            trace_gram: Estimate::exact(self.trace_rows / n),
-            gram_frobenius: Estimate::exact(gram_frobenius),
-            trace_noise: Estimate::exact(trace_second_moment - grand),
-            noise_frobenius: Estimate::exact(noise_frobenius),
-            trace_gram_noise: Estimate::exact(centred),
-            alpha: ratio(centred, gram_frobenius * noise_frobenius, "the gradient noise or G is zero"),
-            beta: ratio(noise_frobenius, 2.0 * self.loss * gram_frobenius, "the loss or G is zero"),
-            mu: scaled(centred),
-            mu1: scaled(uncentred),
-            mu2: scaled(of_mean),
-            chi_min_over_mean: ratio(chi_min, chi_mean, "G is zero"),
+        let all = of(&(0..n).collect::<Vec<_>>());
+        let sums = Sums::new(&all);
+        for k in 0..n {
+            let left = of(&(0..n).filter(|&i| i != k).collect::<Vec<_>>());
+            let expected = Sums::new(&left).values(&left, None);
+            for (found, expected) in sums.values(&all, Some(k)).iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-12 * expected.abs().max(1.0), "{found} {expected}");
+            }
         }
     }
-}
-
-impl Alignment {
-    fn absent(rows: GramRows, samples: usize, reason: &str) -> Self {
-        let absent = || Estimate::absent(reason);
-        Self {
-            rows,
-            samples,
-            trace_gram: absent(),
-            gram_frobenius: absent(),
-            trace_noise: absent(),
-            noise_frobenius: absent(),
-            trace_gram_noise: absent(),
-            alpha: absent(),
-            beta: absent(),
-            mu: absent(),
-            mu1: absent(),
-            mu2: absent(),
-            chi_min_over_mean: absent(),
-        }
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-/// A x for a square matrix.
-fn apply(a: &[f64], x: &[f64]) -> Vec<f64> {
-    a.chunks(x.len()).map(|row| dot(row, x)).collect()
-}
-
-/// A Bᵀ for square matrices of side k.
-fn product_transposed(a: &[f64], b: &[f64], k: usize) -> Vec<f64> {
-    a.chunks(k).flat_map(|row| b.chunks(k).map(move |other| dot(row, other))).collect()
-}
-
-/// A B for square matrices of side k.
-fn product(a: &[f64], b: &[f64], k: usize) -> Vec<f64> {
-    let transposed: Vec<f64> = (0..k * k).map(|i| b[i % k * k + i / k]).collect();
-    product_transposed(a, &transposed, k)
 }

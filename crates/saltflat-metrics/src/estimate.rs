@@ -10,6 +10,10 @@ pub struct Estimate {
     /// Standard error of the value over its probes; absent for what is computed exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std_error: Option<f64>,
+    /// Standard error of the value that comes from measuring on some of the samples and not on all; absent where it was not
+    /// measured or there are no others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset_error: Option<f64>,
     /// Number of random probes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probes: Option<usize>,
@@ -40,6 +44,27 @@ impl Estimate {
         let root = mean.sqrt();
         let error = error.map(|e| if root > 0.0 { e / (2.0 * root) } else { 0.0 });
         Self { std_error: error, probes: Some(squares.len()), ..Self::exact(root) }
+    }
+
+    /// The mean of estimates on disjoint subsets of samples; the subset error is their standard deviation over √S.
+    pub fn of_subsets(estimates: &[&Self]) -> Self {
+        let values: Option<Vec<f64>> = estimates.iter().map(|estimate| estimate.value).collect();
+        let Some(values) = values.filter(|values| !values.is_empty()) else {
+            let reason = estimates.iter().find_map(|estimate| estimate.reason.clone());
+            return Self::absent(reason.unwrap_or_else(|| "there is no subset".into()));
+        };
+        let (mean, error) = mean_and_error(&values);
+        let errors: Option<Vec<f64>> = estimates.iter().map(|estimate| estimate.std_error).collect();
+        let combined = errors.map(|errors| errors.iter().map(|e| e * e).sum::<f64>().sqrt() / values.len() as f64);
+        Self { std_error: combined, subset_error: error, ..Self::exact(mean) }
+    }
+
+    /// √(std_error² + subset_error²): how far the value may be from that of all samples.
+    pub fn total_error(&self) -> Option<f64> {
+        match (self.std_error, self.subset_error) {
+            (None, None) => None,
+            (a, b) => Some(a.unwrap_or(0.0).hypot(b.unwrap_or(0.0))),
+        }
     }
 
     /// No value, and why.

@@ -1,8 +1,11 @@
-//! Gradient and Hessian-vector products.
+//! Products with the Hessian and with the Gauss–Newton matrix, never a difference quotient and never a p × p matrix.
 
-use saltflat_models::{Pass, Vector};
+use std::cell::Cell;
 
-use crate::Objective;
+use burn::tensor::Tensor;
+use saltflat_models::{Directions, Jet, Pass, Vector};
+
+use crate::{Batch, Forms, MetricError, Objective, Operator, error::read};
 
 /// ∇L(θ). Costs one gradient.
 pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Vector {
@@ -14,9 +17,173 @@ pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Vector {
 
 /// ∇²L(θ) v, exactly: the backward pass of the directional derivative ∇L·v (reverse over forward). Costs 8/3 of a gradient.
 pub fn hessian_vector_product(objective: &Objective<'_>, theta: &Vector, v: &Vector) -> Vector {
+    let v = Directions::from(v);
     objective.sum_of_gradients(theta, |theta, batch| {
-        let mut pass = Pass::jet(theta, objective.buffers, v, 1);
+        let mut pass = Pass::jet(theta, objective.buffers, &v, 1);
         let outputs = objective.network.forward(batch.inputs, &mut pass);
         objective.loss.first(&outputs, batch.targets)
     })
+}
+
+/// Which matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curvature {
+    /// H = ∇²L(θ).
+    Hessian,
+    /// GGN = (1/n) Σ Jᵢᵀ Aᵢ Jᵢ with Aᵢ = ∇²_f ℓᵢ.
+    GaussNewton,
+}
+
+/// The Hessian or the Gauss–Newton matrix of an objective at θ, as an operator that counts its cost.
+pub struct CurvatureOperator<'a> {
+    objective: &'a Objective<'a>,
+    theta: &'a Vector,
+    curvature: Curvature,
+    /// Directions of one pass of quadratic forms.
+    together: usize,
+    gradients: Cell<f64>,
+    products: Cell<usize>,
+}
+
+/// Directions that share a pass of quadratic forms: of 1 + 4 K layer products the 1 is shared.
+const TOGETHER: usize = 4;
+
+impl<'a> CurvatureOperator<'a> {
+    /// That matrix at this point.
+    pub fn new(objective: &'a Objective<'a>, theta: &'a Vector, curvature: Curvature) -> Self {
+        Self { objective, theta, curvature, together: TOGETHER, gradients: Cell::new(0.0), products: Cell::new(0) }
+    }
+
+    /// Takes this many directions along in a pass of [`forms`](Operator::forms); changes the time and the memory, nothing
+    /// else.
+    pub fn together(self, directions: usize) -> Self {
+        Self { together: directions.max(1), ..self }
+    }
+
+    /// Cost so far, in gradients of the objective's n samples: 8/3 a product with H, 5/3 with the Gauss–Newton matrix,
+    /// (1 + 4 K)/3 for K quadratic forms of H in one pass, (1 + 2 K)/3 of the Gauss–Newton matrix.
+    pub fn gradients(&self) -> f64 {
+        self.gradients.get()
+    }
+
+    fn count(&self, gradients: f64) {
+        self.gradients.set(self.gradients.get() + gradients);
+    }
+
+    fn count_products(&self, products: usize) {
+        self.products.set(self.products.get() + products);
+        let each = if self.curvature == Curvature::Hessian { 8.0 / 3.0 } else { 5.0 / 3.0 };
+        self.count(each * products as f64);
+    }
+
+    /// A microbatch's part of a product.
+    fn part(&self, batch: Batch, v: &Directions) -> Vector {
+        let leaves = self.theta.leaves();
+        match self.term(&leaves, batch, v) {
+            None => self.theta.zeros_like(),
+            Some(term) => {
+                // Not `div_scalar`: its backward pass rounds 1/n to f32.
+                let mut gradients = term.sum().mul_scalar(1.0 / self.objective.len() as f64).backward();
+                leaves.take_gradients(&mut gradients)
+            }
+        }
+    }
+
+    fn forms_of(&self, outputs: &Jet<2>, targets: Tensor<2>) -> Option<Tensor<2>> {
+        match self.curvature {
+            Curvature::Hessian => self.objective.loss.second(outputs, targets),
+            Curvature::GaussNewton => self.objective.loss.gauss_newton(outputs),
+        }
+    }
+
+    /// What the backward pass of a product starts from, one number a sample.
+    fn term(&self, theta: &Vector, batch: Batch, v: &Directions) -> Option<Tensor<2>> {
+        let (network, buffers, loss) = (self.objective.network, self.objective.buffers, &self.objective.loss);
+        match self.curvature {
+            Curvature::Hessian => {
+                let outputs = network.forward(batch.inputs, &mut Pass::jet(theta, buffers, v, 1));
+                loss.first(&outputs, batch.targets)
+            }
+            Curvature::GaussNewton => {
+                let still = theta.map(Tensor::without_autodiff);
+                let jet = network.forward(batch.inputs.clone(), &mut Pass::jet(&still, buffers, v, 1));
+                let cotangent = loss.curvature_times(jet.value, jet.first?);
+                Some((network.value(theta, buffers, batch.inputs) * cotangent.autodiff()).sum_dim(1))
+            }
+        }
+    }
+}
+
+/// Adds to a sum that may not have begun.
+fn add(sum: &mut Option<Vector>, part: Vector) {
+    *sum = Some(match sum.take() {
+        None => part,
+        Some(sum) => sum.plus(&part),
+    });
+}
+
+impl Operator for CurvatureOperator<'_> {
+    fn space(&self) -> &Vector {
+        self.theta
+    }
+
+    fn apply(&self, directions: &[Vector]) -> Vec<Vector> {
+        self.count_products(directions.len());
+        let directions: Vec<_> = directions.iter().map(Directions::from).collect();
+        let mut sums: Vec<Option<Vector>> = vec![None; directions.len()];
+        for batch in self.objective.batches() {
+            for (sum, v) in sums.iter_mut().zip(&directions) {
+                add(sum, self.part(batch.clone(), v));
+            }
+        }
+        sums.into_iter().map(|sum| sum.unwrap_or_else(|| self.theta.zeros_like())).collect()
+    }
+
+    fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
+        self.count_products(1);
+        let direction = Directions::from(v);
+        let n = self.objective.len() as f64;
+        let (mut sum, mut forms, mut sizes) = (None, Vec::new(), Vec::new());
+        for batch in self.objective.batches() {
+            let size = batch.inputs.dims()[0];
+            let part = self.part(batch, &direction);
+            forms.push(v.dot(&part).mul_scalar(n / size as f64));
+            sizes.push(size);
+            add(&mut sum, part);
+        }
+        let by_batch = vec![read("quadratic forms of the Hessian", Tensor::cat(forms, 0))?];
+        Ok((sum.unwrap_or_else(|| self.theta.zeros_like()), Forms { sizes, by_batch }))
+    }
+
+    fn forms(&self, directions: &[Vector]) -> Result<Forms, MetricError> {
+        self.products.set(self.products.get() + directions.len());
+        let order = if self.curvature == Curvature::Hessian { 2 } else { 1 };
+        let mut forms = Forms::default();
+        for chunk in directions.chunks(self.together) {
+            self.count((1.0 + 2.0 * f64::from(order) * chunk.len() as f64) / 3.0);
+            let stacked = Directions::new(chunk);
+            let mut sums = Vec::new();
+            let mut sizes = Vec::new();
+            for batch in self.objective.batches() {
+                let n = batch.inputs.dims()[0];
+                let mut pass = Pass::jet(self.theta, self.objective.buffers, &stacked, order);
+                let outputs = self.objective.network.forward(batch.inputs, &mut pass);
+                let of_samples = self.forms_of(&outputs, batch.targets).unwrap_or_else(|| {
+                    Tensor::zeros([chunk.len() * n, 1], (&self.theta.parts()[0].device(), self.theta.dtype()))
+                });
+                sums.push(of_samples.reshape([chunk.len(), n]).mean_dim(1));
+                sizes.push(n);
+            }
+            let batches = sums.len();
+            // [K, microbatches]
+            let read = read("quadratic forms of the Hessian", Tensor::cat(sums, 1))?;
+            forms.by_batch.extend(read.chunks(batches.max(1)).map(<[f64]>::to_vec));
+            forms.sizes = sizes;
+        }
+        Ok(forms)
+    }
+
+    fn products(&self) -> usize {
+        self.products.get()
+    }
 }

@@ -5,19 +5,39 @@
 //! there is no value, the reason.
 
 mod alignment;
+mod basis;
 mod error;
 mod estimate;
 mod evaluation;
+mod flip_noise;
 mod hessian;
+mod lanczos;
 mod noise_strength;
 mod objective;
+mod operator;
+mod pairs;
+mod regularizer;
+mod self_check;
+mod sharpness;
+mod slices;
+mod spectrum;
+pub mod stability;
 mod trace;
 
-pub use alignment::{Alignment, GramRows, alignment, wu_bound};
+pub use alignment::{Alignment, noise_eigenvalues, wu_bound};
 pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
 pub use evaluation::{Evaluation, evaluate};
-pub use hessian::{gradient, hessian_vector_product};
+pub use flip_noise::{FlipNoise, flip_noise};
+pub use hessian::{Curvature, CurvatureOperator, gradient, hessian_vector_product};
+pub use lanczos::{Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
 pub use noise_strength::{NoiseStrength, label_noise_gradient};
 pub use objective::{Batch, Objective, Samples, Scoring};
-pub use trace::{TraceEstimate, trace};
+pub use operator::{Forms, Operator};
+pub use pairs::{GramRows, Outputs, Pairs};
+pub use regularizer::{Regularizer, regularizer};
+pub use self_check::{Check, FULL_BASIS, self_check};
+pub use sharpness::{Sharpness, sharpness};
+pub use slices::{filter_normalised, orthogonal_to, plane, slice};
+pub use spectrum::{Quadrature, Spectrum, SpectrumOptions, spectrum};
+pub use trace::{TraceEstimate, TraceMethod, TraceOptions, trace};

@@ -22,7 +22,7 @@ pub fn label_noise_gradient(
     let batch = inputs.dims()[0] as f64;
     let leaves = theta.leaves();
     let outputs = network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
-    let mut gradients = (outputs * (expected - drawn)).sum().div_scalar(batch).backward();
+    let mut gradients = (outputs * (expected - drawn)).sum().mul_scalar(1.0 / batch).backward();
     leaves.take_gradients(&mut gradients)
 }
 

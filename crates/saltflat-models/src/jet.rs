@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
-/// An activation x(θ + t v) up to second order in t: value x, first ẋ = d/dt, second ẍ = d²/dt², all
-/// `[batch, channels, height, width]`. An absent coefficient is zero.
+/// An activation x(θ + t v) up to second order in t, along K directions v at once: value x
+/// `[batch, channels, height, width]`, first ẋ = d/dt and second ẍ = d²/dt² `[K · batch, channels, height, width]` with
+/// sample i along direction k at row k·batch + i. An absent coefficient is zero.
 ///
 /// Vectors are images of one pixel: a linear layer's output is `[batch, features, 1, 1]`.
 #[derive(Clone, Debug)]
@@ -35,6 +36,25 @@ impl<const D: usize> Jet<D> {
             second: sum(self.second, other.second),
         }
     }
+}
+
+/// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`.
+pub(crate) fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coefficient: &Tensor<D>) -> Tensor<D> {
+    match coefficient.dims()[0] / of_samples.dims()[0].max(1) {
+        0 | 1 => of_samples.clone(),
+        directions => Tensor::cat(vec![of_samples.clone(); directions], 0),
+    }
+}
+
+/// Repeats what belongs to the directions, `[K, …]`, for every one of n samples: `[K · n, …]`.
+pub(crate) fn for_each_sample(of_directions: Tensor<4>, n: usize) -> Tensor<4> {
+    let [directions, c, h, w] = of_directions.dims();
+    of_directions.reshape([directions, 1, c, h * w]).expand([directions, n, c, h * w]).reshape([
+        directions * n,
+        c,
+        h,
+        w,
+    ])
 }
 
 /// Sum of two coefficients of which either may be zero.

@@ -67,6 +67,14 @@ impl Layout {
         self.len() == 0
     }
 
+    /// Parameters and buffers that are all 0, for passes of which only the shapes matter.
+    pub(crate) fn zeros(&self, device: &Device) -> (Vector, Vector) {
+        let zeros = |specs: &[TensorSpec]| {
+            Vector::from_host(specs.iter().map(|spec| vec![0.0; spec.len()]), device, DType::F32)
+        };
+        (zeros(&self.parameters), zeros(&self.buffers))
+    }
+
     /// The starting point: parameters and buffers, a pure function of the seed. Every tensor has its own draw, so a
     /// change of one layer leaves the others as they were.
     pub fn init(&self, seed: u64, device: &Device, dtype: DType) -> (Vector, Vector) {

@@ -29,5 +29,5 @@ pub use models::{Architecture, ModelConfig, Norm};
 pub use network::{Network, Stage};
 pub use pass::{Mode, Pass};
 pub use tape::{PerSample, Tape};
-pub use vector::Vector;
+pub use vector::{Directions, Vector};
 pub use weights::{load, save};

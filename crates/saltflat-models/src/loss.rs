@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation};
 use serde::Serialize;
 
-use crate::Jet;
+use crate::{Jet, jet::for_each_direction};
 
 /// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,27 +55,49 @@ impl Loss {
         }
     }
 
-    /// d/dt ℓ = ∇ℓ·ḟ for each sample, `[batch, 1]`: differentiable, and its gradient is the Hessian-vector product. Zero
+    /// d/dt ℓ = ∇ℓ·ḟ for each direction and sample, `[K · batch, 1]`: differentiable, and its gradient is the Hessian-vector product. Zero
     /// coefficients are absent.
     pub fn first(&self, outputs: &Jet<2>, target: Tensor<2>) -> Option<Tensor<2>> {
         let first = outputs.first.clone()?;
-        Some((self.gradient(outputs.value.clone(), target) * first).sum_dim(1))
+        let gradient = self.gradient(outputs.value.clone(), target);
+        Some((for_each_direction(&gradient, &first) * first).sum_dim(1))
     }
 
-    /// d²/dt² ℓ = ∇ℓ·f̈ + ḟᵀ A ḟ with A = ∇²ℓ, for each sample, `[batch, 1]`: vᵀHv without a backward pass.
-    pub fn second(&self, outputs: &Jet<2>, target: Tensor<2>) -> Option<Tensor<2>> {
+    /// ḟᵀ A ḟ with A = ∇²ℓ, for each direction and sample, `[K · batch, 1]`: vᵀ(JᵀAJ)v, the Gauss–Newton part of vᵀHv,
+    /// from a pass of order 1 with no backward pass.
+    pub fn gauss_newton(&self, outputs: &Jet<2>) -> Option<Tensor<2>> {
         let first = outputs.first.clone()?;
-        let curvature = match self.kind {
+        Some(match self.kind {
             LossKind::CrossEntropy => {
-                let p = activation::softmax(outputs.value.clone(), 1);
+                let p = for_each_direction(&activation::softmax(outputs.value.clone(), 1), &first);
                 let mean = (p.clone() * first.clone()).sum_dim(1);
                 (p * (first - mean).square()).sum_dim(1)
             }
             LossKind::Square => first.square().sum_dim(1),
-        };
+        })
+    }
+
+    /// A ḟ, for one direction, `[batch, C]`: the cotangent whose backward pass makes the Gauss–Newton product JᵀAJv.
+    pub fn curvature_times(&self, outputs: Tensor<2>, first: Tensor<2>) -> Tensor<2> {
+        match self.kind {
+            LossKind::CrossEntropy => {
+                let p = activation::softmax(outputs, 1);
+                let mean = (p.clone() * first.clone()).sum_dim(1);
+                p * (first - mean)
+            }
+            LossKind::Square => first,
+        }
+    }
+
+    /// d²/dt² ℓ = ∇ℓ·f̈ + ḟᵀ A ḟ, for each direction and sample, `[K · batch, 1]`: vᵀHv without a backward pass.
+    pub fn second(&self, outputs: &Jet<2>, target: Tensor<2>) -> Option<Tensor<2>> {
+        let curvature = self.gauss_newton(outputs)?;
         Some(match outputs.second.clone() {
             None => curvature,
-            Some(second) => curvature + (self.gradient(outputs.value.clone(), target) * second).sum_dim(1),
+            Some(second) => {
+                let gradient = self.gradient(outputs.value.clone(), target);
+                curvature + (for_each_direction(&gradient, &second) * second).sum_dim(1)
+            }
         })
     }
 

@@ -1,6 +1,6 @@
 //! A network: layers in order, with residual branches.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::{Jet, Layout, Pass, Vector, layers::Layer};
 
@@ -69,6 +69,30 @@ impl Network {
     /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
     pub fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Jet<2> {
         run(&self.stages, Jet::constant(inputs), pass).linear(|t| t.flatten(1, 3))
+    }
+
+    /// Numbers that one sample's activations have: the sum over all layers' outputs, and the largest of them. What a pass
+    /// keeps for a backward pass grows with the first, what one without keeps with the second.
+    pub fn activations(&self) -> (usize, usize) {
+        fn walk(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>, sizes: &mut Vec<usize>) -> Jet {
+            for stage in stages {
+                x = match stage {
+                    Stage::Layer(layer) => layer.forward(x, pass),
+                    Stage::Residual { main, shortcut } => {
+                        let around = walk(shortcut, x.clone(), pass, sizes);
+                        walk(main, x, pass, sizes).plus(around)
+                    }
+                };
+                sizes.push(x.value.shape().num_elements());
+            }
+            x
+        }
+        let (device, [c, h, w]) = (Device::flex(), self.input);
+        let (theta, buffers) = self.layout.zeros(&device);
+        let input = Jet::constant(Tensor::zeros([1, c, h, w], &device));
+        let mut sizes = vec![c * h * w];
+        walk(&self.stages, input, &mut Pass::value(&theta, &buffers), &mut sizes);
+        (sizes.iter().sum(), sizes.into_iter().max().unwrap_or(0))
     }
 
     /// The outputs f `[batch, outputs]` as they are measured (running statistics in batch normalisation).

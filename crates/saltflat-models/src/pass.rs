@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Vector,
+    Directions, Vector,
     layout::Slot,
     tape::{PerSample, Tape},
 };
@@ -17,12 +17,12 @@ pub enum Mode {
     Measure,
 }
 
-/// One forward pass: where the parameters stand, along which direction jets are taken and to which order, and the tape
+/// One forward pass: where the parameters stand, along which directions jets are taken and to which order, and the tape
 /// on which per-sample gradients are recorded.
 pub struct Pass<'a> {
     theta: &'a Vector,
     buffers: &'a Vector,
-    direction: Option<&'a Vector>,
+    directions: Option<&'a Directions>,
     order: u8,
     mode: Mode,
     tape: Option<Tape>,
@@ -32,12 +32,12 @@ pub struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// The value of the network at `theta`.
     pub fn value(theta: &'a Vector, buffers: &'a Vector) -> Self {
-        Self { theta, buffers, direction: None, order: 0, mode: Mode::Measure, tape: None, updates: Vec::new() }
+        Self { theta, buffers, directions: None, order: 0, mode: Mode::Measure, tape: None, updates: Vec::new() }
     }
 
-    /// The network's jet along `direction`, of order 1 or 2.
-    pub fn jet(theta: &'a Vector, buffers: &'a Vector, direction: &'a Vector, order: u8) -> Self {
-        Self { direction: Some(direction), order, ..Self::value(theta, buffers) }
+    /// The network's jet along each of `directions`, of order 1 or 2.
+    pub fn jet(theta: &'a Vector, buffers: &'a Vector, directions: &'a Directions, order: u8) -> Self {
+        Self { directions: Some(directions), order, ..Self::value(theta, buffers) }
     }
 
     /// As in a training step: batch normalisation uses the batch.
@@ -83,11 +83,14 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The direction's component for the tensor in `slot`; absent where it is zero: for buffers, and in a pass of
-    /// order 0.
-    pub(crate) fn velocity<const D: usize>(&self, slot: Slot, shape: [usize; D]) -> Option<Tensor<D>> {
+    /// The directions' components for the tensor in `slot`, stacked along its first axis: `[K · shape[0], …]`; absent
+    /// where they are zero: for buffers, and in a pass of order 0.
+    pub(crate) fn velocity<const D: usize>(&self, slot: Slot, mut shape: [usize; D]) -> Option<Tensor<D>> {
         match slot {
-            Slot::Parameter(i) => self.direction.map(|v| v.parts()[i].clone().reshape(shape)),
+            Slot::Parameter(i) => self.directions.map(|directions| {
+                shape[0] *= directions.len();
+                directions.stacked().parts()[i].clone().reshape(shape)
+            }),
             Slot::Buffer(_) => None,
         }
     }

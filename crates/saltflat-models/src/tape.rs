@@ -1,5 +1,7 @@
 //! Inner products of per-sample gradients, without a matrix of size samples × parameters.
 
+use std::ops::Range;
+
 use burn::tensor::{Gradients, Tensor};
 
 /// A layer's third rule: its part of the inner products of per-sample gradients.
@@ -29,16 +31,22 @@ impl Tape {
         output.autodiff() + leaf
     }
 
-    /// What each layer keeps of the cotangents at its output, after the backward pass; the rules go on in `rules`.
-    pub fn keep(self, gradients: &mut Gradients) -> (Vec<Box<dyn PerSample>>, Vec<Tensor<2>>) {
-        self.entries
-            .into_iter()
-            .map(|(rule, leaf)| {
+    /// What each layer keeps of the cotangents at its output, after the backward pass, beside its rule; of the layers in
+    /// `layers` only, where it says which.
+    pub fn keep(
+        self,
+        gradients: &mut Gradients,
+        layers: Option<&Range<usize>>,
+    ) -> Vec<(Box<dyn PerSample>, Tensor<2>)> {
+        let wanted =
+            self.entries.into_iter().enumerate().filter(|(i, _)| layers.is_none_or(|layers| layers.contains(i)));
+        wanted
+            .map(|(_, (rule, leaf))| {
                 let delta = leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like());
                 let kept = rule.keep(delta);
                 (rule, kept)
             })
-            .unzip()
+            .collect()
     }
 }
 

@@ -135,3 +135,39 @@ impl Vector {
         Self::new(self.parts.iter().map(f).collect())
     }
 }
+
+/// K directions in parameter space, stacked tensor by tensor, so that one pass through a network takes them all along.
+#[derive(Clone, Debug)]
+pub struct Directions {
+    stacked: Vector,
+    count: usize,
+}
+
+impl Directions {
+    /// These directions of one layout; at least one.
+    pub fn new(directions: &[Vector]) -> Self {
+        let stack = |i: usize| Tensor::cat(directions.iter().map(|v| v.parts[i].clone()).collect(), 0);
+        let stacked = match directions {
+            [one] => one.clone(),
+            many => Vector::new((0..many.first().map_or(0, |v| v.parts.len())).map(stack).collect()),
+        };
+        Self { stacked, count: directions.len() }
+    }
+
+    /// Number of directions K.
+    #[allow(clippy::len_without_is_empty)] // There is always one.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Each tensor's components one direction after the other, `[K · entries]`.
+    pub(crate) fn stacked(&self) -> &Vector {
+        &self.stacked
+    }
+}
+
+impl From<&Vector> for Directions {
+    fn from(v: &Vector) -> Self {
+        Self { stacked: v.clone(), count: 1 }
+    }
+}

@@ -4,7 +4,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_models::{
-    Init, Layout, Network, Pass, Stage, Vector, gram,
+    Directions, Init, Layout, Network, Pass, Stage, Vector, gram,
     layers::{
         Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
         Window,
@@ -103,7 +103,8 @@ fn value_at(network: &Network, theta: &Vector, buffers: &Vector, v: &Vector, t: 
 }
 
 fn jet_at(network: &Network, theta: &Vector, buffers: &Vector, v: &Vector, train: bool) -> [Option<Vec<f64>>; 2] {
-    let pass = Pass::jet(theta, buffers, v, 2);
+    let v = Directions::from(v);
+    let pass = Pass::jet(theta, buffers, &v, 2);
     let mut pass = if train { pass.training() } else { pass };
     let jet = network.forward(random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1), &mut pass);
     [jet.first.map(numbers), jet.second.map(numbers)]
@@ -134,6 +135,30 @@ fn jets_are_derivatives() {
     }
 }
 
+/// Several directions in one pass give what each gives alone.
+#[test]
+fn directions_share_a_pass() {
+    for Case { name, network } in cases() {
+        let (theta, buffers) = point(&network);
+        let directions: Vec<_> = (94..97).map(|part| theta.normal_like(key(part))).collect();
+        for train in [false, true] {
+            let stacked = Directions::new(&directions);
+            let pass = Pass::jet(&theta, &buffers, &stacked, 2);
+            let mut pass = if train { pass.training() } else { pass };
+            let jet = network.forward(random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1), &mut pass);
+            let alone: Vec<_> = directions.iter().map(|v| jet_at(&network, &theta, &buffers, v, train)).collect();
+            for (order, found) in [jet.first, jet.second].into_iter().enumerate() {
+                let expected: Option<Vec<f64>> =
+                    alone.iter().map(|jet| jet[order].clone()).collect::<Option<Vec<_>>>().map(|v| v.concat());
+                match (found.map(numbers), expected) {
+                    (Some(found), Some(expected)) => close(name, "a jet of three directions", &found, &expected, 1e-13),
+                    (found, expected) => assert_eq!(found, expected, "{name}"),
+                }
+            }
+        }
+    }
+}
+
 /// ∇⟨c, f⟩ at θ + t v.
 fn gradient_at(network: &Network, theta: &Vector, buffers: &Vector, v: &Vector, t: f64) -> Vec<f64> {
     let leaves = theta.plus_scaled(t, v).leaves();
@@ -151,7 +176,7 @@ fn the_backward_pass_of_a_jet_is_a_hessian_vector_product() {
         let v = theta.normal_like(key(92));
         let leaves = theta.leaves();
         let inputs = random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1);
-        let first = network.forward(inputs, &mut Pass::jet(&leaves, &buffers, &v, 1)).first.unwrap();
+        let first = network.forward(inputs, &mut Pass::jet(&leaves, &buffers, &Directions::from(&v), 1)).first.unwrap();
         let shape = first.dims();
         let mut gradients = (first * random(shape, 2)).sum().backward();
         let product = flat(&leaves.take_gradients(&mut gradients));
@@ -170,11 +195,12 @@ fn the_second_coefficient_is_the_curvature_along_v() {
         let v = theta.signs_like(key(93));
         let leaves = theta.leaves();
         let inputs = random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1);
-        let jet = network.forward(inputs.clone(), &mut Pass::jet(&leaves, &buffers, &v, 1)).first.unwrap();
+        let jet =
+            network.forward(inputs.clone(), &mut Pass::jet(&leaves, &buffers, &Directions::from(&v), 1)).first.unwrap();
         let cotangent = random(jet.dims(), 2);
         let mut gradients = (jet * cotangent.clone()).sum().backward();
         let by_reverse = leaves.take_gradients(&mut gradients).dot(&v).into_scalar::<f64>();
-        let second = network.forward(inputs, &mut Pass::jet(&theta, &buffers, &v, 2)).second;
+        let second = network.forward(inputs, &mut Pass::jet(&theta, &buffers, &Directions::from(&v), 2)).second;
         let by_forward = second.map_or(0.0, |second| (second * cotangent).sum().into_scalar::<f64>());
         assert!(
             (by_reverse - by_forward).abs() <= 1e-11 * by_reverse.abs().max(1.0),
@@ -190,7 +216,9 @@ fn gram_matrices_are_those_of_a_loop() {
         let inputs = random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1);
         let outputs = network.value(&theta, &buffers, inputs.clone()).dims()[1];
         let cotangents = [random([BATCH, outputs], 3), random([BATCH, outputs], 4)];
-        let found = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents));
+        let found = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, usize::MAX));
+        let in_groups = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, 1));
+        close(name, "the Gram matrix of one layer at a time", &in_groups, &found, 1e-14);
         let mut rows = Vec::new();
         for cotangent in &cotangents {
             for i in 0..BATCH as i64 {

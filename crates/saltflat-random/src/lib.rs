@@ -33,6 +33,16 @@ pub enum Stream {
     Subset = 7,
     /// Random labels and zeroed pixels of the adversarial set; step = index of the image.
     Adversarial = 8,
+    /// Start vectors of eigenvalue searches; step = training step of the measurement.
+    Eigenvalue = 9,
+    /// Probes of spectral densities; step = training step of the measurement.
+    Spectrum = 10,
+    /// Batches on which sharpness is measured; step = training step of the measurement.
+    BatchSample = 11,
+    /// Random sums of outputs; step = training step of the measurement.
+    OutputSigns = 12,
+    /// Random directions of loss slices; step = index of the direction.
+    Slice = 13,
 }
 
 /// Names one draw: the run's seed, what the draw is for, and when.

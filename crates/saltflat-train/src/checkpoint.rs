@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_models::{Vector, load, save};
+use saltflat_models::{Layout, Vector, load, save};
 use serde_json::json;
 
 use crate::{Plan, TrainError, Trainer, run_folder};
@@ -45,6 +45,21 @@ pub fn save_checkpoint(run: &Path, plan: &Plan, trainer: &Trainer<'_>) -> Result
 pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainError> {
     let file = if path.is_dir() { last_checkpoint(path)? } else { path.into() };
     Ok(load(&file, plan.network.layout(), &plan.device, plan.dtype)?)
+}
+
+/// The momentum beside a run's last checkpoint, or beside a checkpoint file, if there is one: the direction of the last
+/// update.
+///
+/// # Errors
+/// [`TrainError::Model`] where the file is there and does not fit.
+pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainError> {
+    let file = if path.is_dir() { last_checkpoint(path)? } else { path.into() };
+    let momentum = file.with_extension("momentum.safetensors");
+    if !momentum.is_file() {
+        return Ok(None);
+    }
+    let parameters = Layout { parameters: plan.network.layout().parameters.clone(), buffers: Vec::new() };
+    Ok(Some(load(&momentum, &parameters, &plan.device, plan.dtype)?.0))
 }
 
 /// The weights of a run's last whole checkpoint.

@@ -42,12 +42,20 @@ pub enum TrainError {
         /// What happened.
         reason: String,
     },
-    /// `train.init` names no starting point.
-    #[error("train.init: {path} is no run to start from: {reason}", path = path.display())]
+    /// A folder that was named as the place of weights has none.
+    #[error("{path} is no run with weights: {reason}", path = path.display())]
     NoCheckpoint {
         /// The run folder.
         path: PathBuf,
         /// What is missing.
+        reason: String,
+    },
+    /// An option of the command line does not fit the data, the network or the device.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option, such as `--samples`.
+        option: &'static str,
+        /// What was expected and what was found.
         reason: String,
     },
     /// A file of the run folder cannot be written or read.

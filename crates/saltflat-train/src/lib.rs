@@ -16,10 +16,10 @@ mod schedule;
 mod split;
 mod trainer;
 
-pub use checkpoint::{load_start, save_checkpoint};
+pub use checkpoint::{load_start, load_update, save_checkpoint};
 pub use device::{Chosen, DeviceChoice, choose};
 pub use error::TrainError;
-pub use measure::measurement_cost;
+pub use measure::{Cost, Measurement, Measurer, Memory, Point, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::Sgd;
 pub use plan::Plan;

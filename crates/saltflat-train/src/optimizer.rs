@@ -9,12 +9,25 @@ pub struct Sgd {
     momentum: f64,
     nesterov: bool,
     velocity: Option<Vector>,
+    /// The last direction, where it is to be kept.
+    update: Option<Vector>,
+    keeps_update: bool,
 }
 
 impl Sgd {
     /// β in [0, 1); 0 is plain SGD.
     pub fn new(momentum: f64, nesterov: bool) -> Self {
-        Self { momentum, nesterov, velocity: None }
+        Self { momentum, nesterov, velocity: None, update: None, keeps_update: false }
+    }
+
+    /// Keeps the direction of the last update, or not.
+    pub fn keeping_update(self, keeps_update: bool) -> Self {
+        Self { keeps_update, ..self }
+    }
+
+    /// The direction of the last update, θ before it less θ after it over η, where it is kept.
+    pub fn update(&self) -> Option<&Vector> {
+        self.update.as_ref()
     }
 
     /// u, once a step with momentum was made.
@@ -24,8 +37,15 @@ impl Sgd {
 
     /// The parameters after one update with gradient g and learning rate η.
     pub fn step(&mut self, theta: &Vector, gradient: Vector, lr: f64) -> Vector {
+        let direction = self.direction(gradient);
+        let moved = theta.plus_scaled(-lr, &direction);
+        self.update = self.keeps_update.then_some(direction);
+        moved
+    }
+
+    fn direction(&mut self, gradient: Vector) -> Vector {
         if self.momentum == 0.0 {
-            return theta.plus_scaled(-lr, &gradient);
+            return gradient;
         }
         let velocity = match &self.velocity {
             None => gradient.clone(),
@@ -33,7 +53,7 @@ impl Sgd {
         };
         let direction = if self.nesterov { gradient.plus_scaled(self.momentum, &velocity) } else { velocity.clone() };
         self.velocity = Some(velocity);
-        theta.plus_scaled(-lr, &direction)
+        direction
     }
 }
 

@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 use saltflat_data::epoch_order;
-use saltflat_metrics::{NoiseStrength, Samples, Scoring, label_noise_gradient};
+use saltflat_metrics::{Estimate, Samples, Scoring, label_noise_gradient};
 use saltflat_models::{Pass, Vector};
 use saltflat_random::{Key, Stream};
 
-use crate::{EpochRow, Observer, Plan, Sgd, TrainError, measure::measure};
+use crate::{EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError};
 
 /// Samples of one forward pass in training, where the configuration is silent.
 pub(crate) const MICROBATCH: usize = 512;
@@ -31,7 +31,7 @@ pub struct Trainer<'a> {
     sgd: Sgd,
     /// Steps made.
     step: u64,
-    strength: NoiseStrength,
+    measurer: Measurer,
     epoch: EpochSums,
 }
 
@@ -58,9 +58,10 @@ impl<'a> Trainer<'a> {
             plan,
             theta,
             buffers,
-            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov),
+            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov)
+                .keeping_update(plan.config.metrics.sharpness.is_some()),
             step: 0,
-            strength: NoiseStrength::default(),
+            measurer: Measurer::default(),
             epoch: EpochSums::default(),
         }
     }
@@ -160,7 +161,7 @@ impl<'a> Trainer<'a> {
         }
         let Some(Part { gradient, noise: label_noise }) = total else { return };
         if let Some(label_noise) = label_noise {
-            self.strength.record(&label_noise, indices.len());
+            self.measurer.strength.record(&label_noise, indices.len());
         }
         let factor =
             |schedule: &crate::config::Schedule| schedule.factor(self.step, self.plan.steps_per_epoch, self.plan.steps);
@@ -195,7 +196,7 @@ impl<'a> Trainer<'a> {
         let outputs = plan.network.forward(inputs, &mut pass).value;
         let buffers = pass.updated_buffers();
         let losses = plan.loss.value(outputs.clone(), drawn).sum();
-        let mut gradients = losses.clone().div_scalar(of as f64).backward();
+        let mut gradients = losses.clone().mul_scalar(1.0 / of as f64).backward();
         let gradient = leaves.take_gradients(&mut gradients);
         self.buffers = buffers;
         self.epoch.add(losses, outputs.without_autodiff(), expected, plan.train.scoring(), chunk.len());
@@ -250,7 +251,24 @@ impl<'a> Trainer<'a> {
         }
         let epoch = self.step.div_ceil(self.plan.steps_per_epoch.max(1));
         observer.measuring(epoch);
-        let row = measure(self.plan, &self.theta, &self.buffers, epoch, self.step, &mut self.strength)?;
+        let due = metrics.due(self.measurer.count);
+        let point = Point { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
+        let mut found = self.measurer.measure(self.plan, &due, point)?;
+        if metrics.noise_strength.is_some() {
+            let estimate = match self.plan.config.noise.noise().randomises_targets() {
+                false => Estimate::absent("the noise does not change the labels"),
+                true if self.step == 0 => Estimate::absent("no step has been made yet"),
+                true => self.measurer.strength.take()?,
+            };
+            found.metrics.insert("trace_from_noise".into(), serde_json::json!(estimate));
+        }
+        let row = MeasurementRow {
+            epoch,
+            step: self.step,
+            curvature_samples: found.curvature_samples,
+            alignment_samples: found.alignment_samples,
+            metrics: found.metrics,
+        };
         observer.measurement(&row)
     }
 }

@@ -1,8 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use saltflat_train::DeviceChoice;
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
@@ -17,6 +17,120 @@ pub struct Cli {
 pub enum Command {
     /// Train a network as a configuration says, measuring on the way; leaves a run folder
     Train(TrainArgs),
+    /// Measure curvature and gradient noise at given weights, each number with its error
+    Measure(MeasureArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MeasureArgs {
+    /// Holds [data], [model], [loss], [optimizer] (TOML); [metrics] may choose and tune the metrics
+    pub config: PathBuf,
+
+    /// The point: a safetensors file with PyTorch's names, a checkpoint, or a run folder (its last checkpoint)
+    #[arg(long, value_name = "FILE|RUN")]
+    pub weights: PathBuf,
+
+    /// Metrics or groups of them, separated by commas; `all` for everything, `help` lists them
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub metrics: Vec<String>,
+
+    /// Random probes of traces and spectral densities
+    #[arg(long, value_name = "N")]
+    pub probes: Option<usize>,
+
+    /// Stop a trace sooner, at this relative standard error
+    #[arg(long, value_name = "X")]
+    pub tolerance: Option<f64>,
+
+    /// Training samples on which curvature is measured [default: all]
+    #[arg(long, value_name = "N|all")]
+    pub samples: Option<Count>,
+
+    /// Training samples on which noise, alignment and stability are measured exactly [default: 50]
+    #[arg(long, value_name = "N|all")]
+    pub alignment_samples: Option<Count>,
+
+    /// Numbers of 32 or 64 bits; f64 runs on the CPU
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Precision,
+
+    /// What a measurement may take beside model and data, such as 512MiB or 4GiB [default: 2GiB]
+    #[arg(long, value_name = "SIZE", value_parser = mebibytes)]
+    pub memory_limit: Option<usize>,
+
+    /// Write the numbers to this file; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Draw the spectral density and the loss slices into this folder (SVG)
+    #[arg(long, value_name = "FOLDER")]
+    pub plots: Option<PathBuf>,
+
+    /// Also the loss along a direction: random, eigenvector, or weights to go towards; give it twice for a plane
+    #[arg(long, value_name = "DIRECTION")]
+    pub slice: Vec<String>,
+
+    /// Points of a slice along a direction
+    #[arg(long, value_name = "N", default_value_t = 21)]
+    pub slice_points: usize,
+
+    /// A slice goes from -X to X times its direction
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub slice_range: f64,
+
+    /// Check the products themselves on this network: against differences in f64, symmetry, two passes, the whole trace
+    #[arg(long)]
+    pub check: bool,
+
+    /// Replace a key of the configuration, such as metrics.trace.method=xtrace; may be given several times
+    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    F32,
+    F64,
+}
+
+/// A number of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    All,
+    Some(usize),
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            _ => match text.parse() {
+                Ok(n) if n > 0 => Ok(Self::Some(n)),
+                _ => Err(format!("expected all or a whole number above 0, got {text}")),
+            },
+        }
+    }
+}
+
+/// A size as MiB.
+fn mebibytes(text: &str) -> Result<usize, String> {
+    let units = [("GiB", 1024.0), ("MiB", 1.0), ("G", 1024.0), ("M", 1.0)];
+    let found =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim().parse::<f64>().ok()?, factor)));
+    match found {
+        Some((number, factor)) if number * factor >= 1.0 && number.is_finite() => Ok((number * factor) as usize),
+        _ => Err(format!("expected a size of at least 1MiB, such as 512MiB or 4GiB, got {text}")),
+    }
 }
 
 #[derive(Debug, Args)]

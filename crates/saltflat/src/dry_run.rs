@@ -31,7 +31,7 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     plan.device.sync().map_err(|e| anyhow::anyhow!("{e:?}"))?;
     let step = clock.elapsed().as_secs_f64() / f64::from(STEPS);
     let epoch = step * plan.steps_per_epoch as f64;
-    let measurement = measurement_cost(plan) * step / plan.batch_size as f64;
+    let measurement = measurement_cost(plan, &plan.config.metrics) * step / plan.batch_size as f64;
     let epochs = plan.steps as f64 / plan.steps_per_epoch.max(1) as f64;
     let every = plan.config.metrics.every_epochs.max(1) as f64;
     let ends = if plan.config.metrics.at_ends { 1.0 } else { 0.0 };

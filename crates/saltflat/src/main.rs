@@ -4,7 +4,10 @@
 
 mod args;
 mod dry_run;
+mod measure;
+mod measurement_table;
 mod reporter;
+mod slices;
 mod table;
 mod train;
 
@@ -16,8 +19,11 @@ use saltflat_train::TrainError;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let Command::Train(args) = Cli::parse().command;
-    match train::run(&args) {
+    let result = match Cli::parse().command {
+        Command::Train(args) => train::run(&args),
+        Command::Measure(args) => measure::run(&args),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("saltflat: {error:#}");

@@ -1,6 +1,8 @@
 //! The golden cases: four tiny networks with exact values.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod dense;
+
 use std::{fs, path::PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};

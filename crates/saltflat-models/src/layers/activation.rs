@@ -6,7 +6,10 @@ use burn::tensor::{Tensor, activation};
 use serde::Serialize;
 
 use super::Layer;
-use crate::{Jet, Pass, jet::sum};
+use crate::{
+    Jet, Pass,
+    jet::{for_each_direction, sum},
+};
 
 /// An elementwise function f. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -106,16 +109,20 @@ impl Layer for Activation {
             (Self::Identity, _) => x,
             (_, None) if x.second.is_none() => Jet::constant(self.value(x.value)),
             (Self::Relu, _) => {
-                let off = x.value.clone().lower_equal_scalar(0.0);
+                let off = x.first.as_ref().or(x.second.as_ref()).map(|t| for_each_direction(&x.value, t));
                 let value = activation::relu(x.value);
-                let mask = |t: Tensor<4>| t.mask_fill(off.clone(), 0.0);
+                let mask = |t: Tensor<4>| match &off {
+                    Some(off) => t.mask_fill(off.clone().lower_equal_scalar(0.0), 0.0),
+                    None => t,
+                };
                 Jet { value, first: x.first.map(mask), second: x.second.map(mask) }
             }
             _ => {
                 let (df, ddf) = self.derivatives(x.value.clone(), pass.second_order());
-                let curved = x.first.clone().zip(ddf).map(|(t, ddf)| t.square() * ddf);
-                let second = sum(x.second.map(|t| t * df.clone()), curved);
-                Jet { value: self.value(x.value), first: x.first.map(|t| t * df), second }
+                let curved = x.first.clone().zip(ddf).map(|(t, ddf)| for_each_direction(&ddf, &t) * t.square());
+                let times_df = |t: Tensor<4>| for_each_direction(&df, &t) * t;
+                let second = sum(x.second.map(times_df), curved);
+                Jet { value: self.value(x.value), first: x.first.map(times_df), second }
             }
         }
     }

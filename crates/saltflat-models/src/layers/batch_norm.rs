@@ -50,9 +50,15 @@ impl Layer for BatchNorm {
         let [n, c, h, w] = x.value.dims();
         let x = match pass.mode() {
             Mode::Train => {
-                let x = x.linear(|t| t.swap_dims(0, 1).reshape([1, c, n * h * w]));
+                let x = x.linear(|t| {
+                    let directions = t.dims()[0] / n;
+                    t.reshape([directions, n, c, h * w]).swap_dims(1, 2).reshape([directions, c, n * h * w])
+                });
                 self.update(x.value.clone(), pass);
-                standardised(x, pass.second_order()).linear(|t| t.reshape([c, n, h, w]).swap_dims(0, 1))
+                standardised(x, pass.second_order()).linear(|t| {
+                    let directions = t.dims()[0];
+                    t.reshape([directions, c, n, h * w]).swap_dims(1, 2).reshape([directions * n, c, h, w])
+                })
             }
             Mode::Measure => {
                 let shape = [1, self.channels, 1, 1];

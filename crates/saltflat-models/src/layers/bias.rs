@@ -3,7 +3,11 @@
 use burn::tensor::Tensor;
 
 use super::Layer;
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+use crate::{
+    Init, Jet, Layout, Pass, PerSample,
+    jet::{for_each_sample, sum},
+    layout::Slot,
+};
 
 /// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 #[derive(Debug)]
@@ -21,8 +25,11 @@ impl Bias {
 impl Layer for Bias {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let bias = pass.tensor::<4>(self.bias, [1; 4]);
-        let shape = x.value.dims();
-        let velocity = pass.velocity::<4>(self.bias, [1; 4]).map(|v| v.expand(shape));
+        let [n, c, h, w] = x.value.dims();
+        let velocity = pass.velocity::<4>(self.bias, [1; 4]).map(|v| {
+            let directions = v.dims()[0];
+            for_each_sample(v, n).expand([directions * n, c, h, w])
+        });
         let value = pass.record(x.value + bias, || Rows);
         Jet { value, first: sum(x.first, velocity), second: x.second }
     }

@@ -42,7 +42,8 @@ impl Window {
 
 /// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
 ///
-/// Jet: ẏ = W ∗ ẋ + V ∗ x + v_b, ÿ = W ∗ ẍ + 2 V ∗ ẋ.
+/// Jet: ẏ = W ∗ ẋ + V ∗ x + v_b, ÿ = W ∗ ẍ + 2 V ∗ ẋ. With K directions W ∗ ẋ is one product of K times the batch, V ∗ x one
+/// of K times the channels.
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Slot,
@@ -77,17 +78,29 @@ impl Layer for Conv2d {
         let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [self.outputs]));
         let v_weight = pass.velocity::<4>(self.weight, shape);
         let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [self.outputs]));
+        let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / self.outputs);
 
         let value = conv(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
             sum(
                 x.second.map(|t| conv(t, weight.clone(), None)),
-                x.first.clone().zip(v_weight.clone()).map(|(t, v)| conv(t, v, None).mul_scalar(2.0)),
+                x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
+                    let of_direction = t.chunk(directions, 0).into_iter().zip(v.chunk(directions, 0));
+                    Tensor::cat(of_direction.map(|(t, v)| conv(t, v, None).mul_scalar(2.0)).collect(), 0)
+                }),
             )
         } else {
             None
         };
-        let first = sum(x.first.map(|t| conv(t, weight, None)), v_weight.map(|v| conv(x.value.clone(), v, v_bias)));
+        let of_velocity = v_weight.map(|v| {
+            let [n, o, h, w] = value.dims();
+            let channels = conv(x.value.clone(), v, v_bias);
+            match directions {
+                1 => channels,
+                k => channels.reshape([n, k, o * h * w]).swap_dims(0, 1).reshape([k * n, o, h, w]),
+            }
+        });
+        let first = sum(x.first.map(|t| conv(t, weight, None)), of_velocity);
         let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
         let value = pass.record(value, rows);
         Jet { value, first, second }

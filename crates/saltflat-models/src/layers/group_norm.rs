@@ -23,10 +23,15 @@ impl GroupNorm {
 
 impl Layer for GroupNorm {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let shape = x.value.dims();
-        let [n, c, h, w] = shape;
-        let x = x.linear(|t| t.reshape([n, self.groups, c / self.groups * h * w]));
-        let x = standardised(x, pass.second_order()).linear(|t| t.reshape(shape));
+        let [_, c, h, w] = x.value.dims();
+        let x = x.linear(|t| {
+            let rows = t.dims()[0];
+            t.reshape([rows, self.groups, c / self.groups * h * w])
+        });
+        let x = standardised(x, pass.second_order()).linear(|t| {
+            let rows = t.dims()[0];
+            t.reshape([rows, c, h, w])
+        });
         self.affine.forward(x, pass)
     }
 }

@@ -46,25 +46,41 @@ impl Layer for Linear {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let [n, ..] = x.value.dims();
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let x = x.linear(|t| t.reshape([n, inputs]));
+        let x = x.linear(|t| {
+            let rows = t.dims()[0];
+            t.reshape([rows, inputs])
+        });
         let shape = [outputs, inputs];
         let weight = pass.tensor::<2>(self.weight, shape).transpose();
         let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [outputs]));
-        let v_weight = pass.velocity::<2>(self.weight, shape).map(Tensor::transpose);
+        let v_weight = pass.velocity::<2>(self.weight, shape);
+        let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / outputs);
         let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [outputs]));
 
         let value = module::linear(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
             sum(
                 x.second.map(|t| t.matmul(weight.clone())),
-                x.first.clone().zip(v_weight.clone()).map(|(t, v)| t.matmul(v).mul_scalar(2.0)),
+                x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
+                    let (t, v) = (t.reshape([directions, n, inputs]), v.reshape([directions, outputs, inputs]));
+                    t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs])
+                }),
             )
         } else {
             None
         };
-        let first =
-            sum(x.first.map(|t| t.matmul(weight)), v_weight.map(|v| module::linear(x.value.clone(), v, v_bias)));
-        let y = Jet { value, first, second }.linear(|t| t.reshape([n, outputs, 1, 1]));
+        let of_velocity = v_weight.map(|v| {
+            let product = module::linear(x.value.clone(), v.transpose(), v_bias);
+            match directions {
+                1 => product,
+                k => product.reshape([n, k, outputs]).swap_dims(0, 1).reshape([k * n, outputs]),
+            }
+        });
+        let first = sum(x.first.map(|t| t.matmul(weight)), of_velocity);
+        let y = Jet { value, first, second }.linear(|t| {
+            let rows = t.dims()[0];
+            t.reshape([rows, outputs, 1, 1])
+        });
         if !self.is_trained() {
             return y;
         }

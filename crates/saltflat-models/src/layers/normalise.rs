@@ -2,7 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+use crate::{
+    Init, Jet, Layout, Pass, PerSample,
+    jet::{for_each_direction, for_each_sample, sum},
+    layout::Slot,
+};
 
 /// Added to the variance, as in PyTorch.
 pub(super) const EPSILON: f64 = 1e-5;
@@ -21,7 +25,8 @@ pub(super) fn standardised(x: Jet<3>, second_order: bool) -> Jet<3> {
         let second = c2.map(|c2| second_of_constant(&c, c2, &deviation));
         return Jet { value: c / deviation, first: None, second };
     };
-    let r = deviation.recip();
+    let value = c.clone() / deviation.clone();
+    let (r, c) = (for_each_direction(&deviation.recip(), &c1), for_each_direction(&c, &c1));
     let r3 = r.clone() * r.clone() * r.clone();
     let s1 = (c.clone() * c1.clone()).mean_dim(2).mul_scalar(2.0);
     let r1 = r3.clone() * s1.clone().mul_scalar(-0.5);
@@ -39,14 +44,15 @@ pub(super) fn standardised(x: Jet<3>, second_order: bool) -> Jet<3> {
             None => rest,
         }
     });
-    Jet { first: Some(c1 * r.clone() + c.clone() * r1), value: c * r, second }
+    Jet { first: Some(c1 * r + c * r1), value, second }
 }
 
 /// x̂̈ where ẋ = 0: the rule is then that of a first coefficient.
 fn second_of_constant(c: &Tensor<3>, c2: Tensor<3>, deviation: &Tensor<3>) -> Tensor<3> {
-    let value = c.clone() / deviation.clone();
+    let (c, deviation) = (for_each_direction(c, &c2), for_each_direction(deviation, &c2));
+    let value = c / deviation.clone();
     let along = (value.clone() * c2.clone()).mean_dim(2);
-    (c2 - value * along) / deviation.clone()
+    (c2 - value * along) / deviation
 }
 
 /// y = γ x̂ + β, a factor and an offset a channel.
@@ -69,7 +75,9 @@ impl Affine {
     pub(super) fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let shape = [1, self.channels, 1, 1];
         let (gamma, beta) = (pass.tensor::<4>(self.gamma, shape), pass.tensor::<4>(self.beta, shape));
-        let velocity = pass.velocity::<4>(self.gamma, shape).zip(pass.velocity::<4>(self.beta, shape));
+        let n = x.value.dims()[0];
+        let velocity = |slot| pass.velocity::<4>(slot, shape).map(|v| for_each_sample(v, n));
+        let velocity = velocity(self.gamma).zip(velocity(self.beta));
         let second = match pass.second_order() {
             true => sum(
                 x.second.map(|t| t * gamma.clone()),
@@ -77,7 +85,10 @@ impl Affine {
             ),
             false => None,
         };
-        let first = sum(x.first.map(|t| t * gamma.clone()), velocity.map(|(v, v_beta)| x.value.clone() * v + v_beta));
+        let first = sum(
+            x.first.map(|t| t * gamma.clone()),
+            velocity.map(|(v, v_beta)| for_each_direction(&x.value, &v) * v + v_beta),
+        );
         let value = x.value.clone() * gamma + beta;
         let value = pass.record(value, || AffineRows { normalised: x.value.without_autodiff() });
         Jet { value, first, second }

@@ -22,7 +22,12 @@ impl Layer for MaxPool {
         let (value, chosen) = module::max_pool2d_with_indices(x.value, options);
         let shape = value.dims();
         let chosen = chosen.reshape([n, c, shape[2] * shape[3]]);
-        let pick = |t: Tensor<4>| t.reshape([n, c, h * w]).gather(2, chosen.clone()).reshape(shape);
+        let [_, _, rows, columns] = shape;
+        let pick = |t: Tensor<4>| {
+            let directions = t.dims()[0] / n;
+            let chosen = if directions == 1 { chosen.clone() } else { chosen.clone().repeat_dim(0, directions) };
+            t.reshape([directions * n, c, h * w]).gather(2, chosen).reshape([directions * n, c, rows, columns])
+        };
         Jet { value, first: x.first.map(pick), second: x.second.map(pick) }
     }
 }

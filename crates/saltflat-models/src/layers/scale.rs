@@ -3,7 +3,11 @@
 use burn::tensor::Tensor;
 
 use super::Layer;
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+use crate::{
+    Init, Jet, Layout, Pass, PerSample,
+    jet::{for_each_direction, for_each_sample, sum},
+    layout::Slot,
+};
 
 /// y = s x with one trainable number s, 1 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 ///
@@ -23,7 +27,8 @@ impl Scale {
 impl Layer for Scale {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let scale = pass.tensor::<4>(self.scale, [1; 4]);
-        let velocity = pass.velocity::<4>(self.scale, [1; 4]);
+        let n = x.value.dims()[0];
+        let velocity = pass.velocity::<4>(self.scale, [1; 4]).map(|v| for_each_sample(v, n));
         let second = match pass.second_order() {
             true => sum(
                 x.second.map(|t| t * scale.clone()),
@@ -31,7 +36,7 @@ impl Layer for Scale {
             ),
             false => None,
         };
-        let first = sum(x.first.map(|t| t * scale.clone()), velocity.map(|v| x.value.clone() * v));
+        let first = sum(x.first.map(|t| t * scale.clone()), velocity.map(|v| for_each_direction(&x.value, &v) * v));
         let value = pass.record(x.value.clone() * scale, || Rows { input: x.value.without_autodiff() });
         Jet { value, first, second }
     }

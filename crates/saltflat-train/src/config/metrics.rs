@@ -1,46 +1,127 @@
 //! `[metrics]`.
 
+use saltflat_metrics::{LanczosOptions, SpectrumOptions, TraceMethod};
 use serde::{Serialize, Serializer};
 
-use super::{any, reader::Section};
+use super::{
+    any,
+    reader::{Section, nearest},
+};
 
-/// `[metrics]`: what is measured, and when. Everything is on unless switched off: `trace = false`, or `enabled = false` for
-/// all.
+/// `[metrics]`: what is measured, and when. `evaluate`, `trace`, `alignment` and `noise_strength` are on unless switched off
+/// (`trace = false`), the other groups are off unless asked for (`spectrum = true`, or a table); `enabled = false` is for
+/// none at all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricsConfig {
-    /// A measurement every so many epochs; default 1.
+    /// A measurement every so many epochs; default 1. A group may have a schedule of its own, in multiples of these.
     pub every_epochs: u64,
     /// Also at the start and at the end, wherever that is; default true.
     pub at_ends: bool,
-    /// Training samples on which trace, Frobenius norm and gradient norm are measured; absent: all.
+    /// Training samples on which curvature and gradient norm are measured; absent: all.
     pub samples: Option<usize>,
-    /// Samples of one forward pass; bounds the memory, changes nothing else; default 500.
+    /// Samples of one forward pass at most; default 500, and fewer where `memory_limit` asks for it. Bounds the memory,
+    /// changes nothing else.
     pub microbatch: usize,
+    /// MiB that a measurement may take beside model and data; default 2048.
+    pub memory_limit: usize,
     /// Loss and accuracy of both splits, gradient and weight norm; default true.
     pub evaluate: bool,
     /// tr H and ‖H‖_F.
     #[serde(serialize_with = "or_false")]
     pub trace: Option<TraceConfig>,
+    /// tr GGN.
+    #[serde(serialize_with = "or_false")]
+    pub gauss_newton: Option<TraceConfig>,
+    /// Both ends of the spectrum of H.
+    #[serde(serialize_with = "or_false")]
+    pub eigenvalues: Option<EigenvaluesConfig>,
+    /// Spectral density and the implicit regularizer.
+    #[serde(serialize_with = "or_false")]
+    pub spectrum: Option<SpectrumConfig>,
     /// α, β, μ and what they are made of.
     #[serde(serialize_with = "or_false")]
     pub alignment: Option<AlignmentConfig>,
+    /// Coherence, the Dexter bounds, and the exact linear stability of SGD, on the alignment's samples.
+    #[serde(serialize_with = "or_false")]
+    pub stability: Option<StabilityConfig>,
+    /// Curvature along gradients and updates.
+    #[serde(serialize_with = "or_false")]
+    pub sharpness: Option<SharpnessConfig>,
     /// trace_from_noise.
     #[serde(serialize_with = "or_false")]
     pub noise_strength: Option<NoiseStrengthConfig>,
 }
 
-/// `metrics.trace`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// `metrics.trace` and `metrics.gauss_newton`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceConfig {
-    /// Hutchinson probes of a measurement; default 16.
+    /// `hutchinson`, `hutch++` or `xtrace`; default hutchinson.
+    pub method: TraceMethod,
+    /// Products at most; default 16.
     pub probes: usize,
+    /// Stops sooner, at this relative standard error.
+    pub tolerance: Option<f64>,
+    /// Also the Frobenius norm, and of H the traces by tensor; default true for H, false for the Gauss–Newton matrix.
+    pub frobenius: bool,
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
+}
+
+/// `metrics.eigenvalues`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EigenvaluesConfig {
+    /// How many of the largest; default 5.
+    pub largest: usize,
+    /// How many of the smallest; default 1.
+    pub smallest: usize,
+    /// Residual, relative to the largest |λ|; default 1e-3.
+    pub tolerance: f64,
+    /// Products at most; default 300.
+    pub products: usize,
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
+}
+
+/// `metrics.spectrum`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SpectrumConfig {
+    /// Probes of the quadrature; default 8.
+    pub probes: usize,
+    /// Lanczos steps of a probe; default 60.
+    pub steps: usize,
+    /// Eigenvalues at the top that are taken out of the probes and counted exactly; default 5.
+    pub deflate: usize,
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
 }
 
 /// `metrics.alignment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AlignmentConfig {
-    /// Training samples, the same at every measurement; default 50.
+    /// Training samples of one subset, the same at every measurement; default 50.
     pub samples: usize,
+    /// Disjoint subsets; default 1.
+    pub subsets: usize,
+    /// Random sums of a sample's outputs in place of all of them; default none up to ten outputs, 8 beyond.
+    pub signs: Option<usize>,
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
+}
+
+/// `metrics.stability`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StabilityConfig {
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
+}
+
+/// `metrics.sharpness`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SharpnessConfig {
+    /// Random batches of `optimizer.batch_size`; default 20.
+    pub batches: usize,
+    /// In multiples of the section's schedule; default 1.
+    pub every: u64,
 }
 
 /// `metrics.noise_strength`.
@@ -61,38 +142,250 @@ fn or_false<T: Serialize, S: Serializer>(value: &Option<T>, serializer: S) -> Re
 impl MetricsConfig {
     /// True where anything is measured.
     pub fn is_on(&self) -> bool {
-        self.evaluate || self.trace.is_some() || self.alignment.is_some() || self.noise_strength.is_some()
+        self.noise_strength.is_some() || !self.groups().is_empty()
+    }
+
+    /// Names of the groups that are on, in the order in which they are measured; the noise strength is measured in training
+    /// only.
+    pub fn groups(&self) -> Vec<&'static str> {
+        [
+            ("evaluate", self.evaluate),
+            ("trace", self.trace.is_some()),
+            ("gauss_newton", self.gauss_newton.is_some()),
+            ("eigenvalues", self.eigenvalues.is_some()),
+            ("spectrum", self.spectrum.is_some()),
+            ("alignment", self.alignment.is_some()),
+            ("stability", self.stability.is_some()),
+            ("sharpness", self.sharpness.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect()
+    }
+
+    /// What is due at measurement number `index` (0 is the first): the groups whose `every` divides it.
+    pub(crate) fn due(&self, index: u64) -> Self {
+        fn at<T: Clone>(config: &Option<T>, every: impl Fn(&T) -> u64, index: u64) -> Option<T> {
+            config.clone().filter(|config| index.is_multiple_of(every(config).max(1)))
+        }
+        Self {
+            trace: at(&self.trace, |c| c.every, index),
+            gauss_newton: at(&self.gauss_newton, |c| c.every, index),
+            eigenvalues: at(&self.eigenvalues, |c| c.every, index),
+            spectrum: at(&self.spectrum, |c| c.every, index),
+            alignment: at(&self.alignment, |c| c.every, index),
+            stability: at(&self.stability, |c| c.every, index),
+            sharpness: at(&self.sharpness, |c| c.every, index),
+            ..self.clone()
+        }
     }
 }
 
+/// The groups and the metrics that each gives, in the order in which they are measured.
+pub const METRICS: [(&str, &[&str]); 8] = [
+    ("evaluate", &["loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "weight_norm"]),
+    ("trace", &["trace_hessian", "hessian_frobenius", "trace_hessian_by_tensor"]),
+    ("gauss_newton", &["trace_ggn", "ggn_frobenius"]),
+    ("eigenvalues", &["top_eigenvalues", "min_eigenvalue"]),
+    ("spectrum", &["spectral_density", "regularizer", "regularizer_series", "regularizer_momentum_0.9"]),
+    (
+        "alignment",
+        &[
+            "trace_gram",
+            "gram_frobenius",
+            "trace_noise",
+            "noise_frobenius",
+            "trace_gram_noise",
+            "alpha",
+            "beta",
+            "mu",
+            "mu1",
+            "mu2",
+            "chi_min_over_mean",
+            "wu_bound_frobenius",
+            "flip_noise_sq",
+            "trace_from_noise",
+            "noise_top_eigenvalues",
+        ],
+    ),
+    (
+        "stability",
+        &[
+            "gram_top_eigenvalue",
+            "coherence",
+            "dexter_bound",
+            "dexter_convergence_bound",
+            "gd_critical_lr",
+            "sgd_growth",
+            "sgd_critical_lr",
+            "sgd_growth_bernoulli",
+            "sgd_critical_lr_bernoulli",
+        ],
+    ),
+    ("sharpness", &["batch_sharpness", "gradient_snr", "sharpness_along_gradient", "sharpness_along_update"]),
+];
+
+impl MetricsConfig {
+    /// Only the groups of these names, each the name of a group or of a metric, or `all`. A group that was off gets its
+    /// defaults; where neither ‖H‖_F nor the traces by tensor are asked for, the trace takes quadratic forms.
+    ///
+    /// # Errors
+    /// A sentence about the first name that is not known, with the nearest that is.
+    pub fn only(&self, names: &[&str]) -> Result<Self, String> {
+        let all = || METRICS.iter().flat_map(|(group, metrics)| std::iter::once(group).chain(*metrics).copied());
+        let mut on = Vec::new();
+        for name in names {
+            match METRICS.iter().find(|(group, metrics)| group == name || metrics.contains(name)) {
+                Some((group, _)) => on.push(*group),
+                None if *name == "all" => on.extend(METRICS.iter().map(|(group, _)| *group)),
+                None => {
+                    let hint = match nearest(name, &all().collect::<Vec<_>>()) {
+                        Some(name) => format!("; did you mean {name}?"),
+                        None => format!("; there are all, {}", all().collect::<Vec<_>>().join(", ")),
+                    };
+                    return Err(format!("{name} is not a metric{hint}"));
+                }
+            }
+        }
+        let default = |key: &'static str| {
+            let problems = super::reader::Problems::default();
+            let table = toml::Table::from_iter([(key.to_string(), toml::Value::Boolean(true))]);
+            read(Section::root(table, &problems))
+        };
+        let is_on = |group: &str| on.contains(&group);
+        let trace = self.trace.clone().or_else(|| default("trace").trace).filter(|_| is_on("trace"));
+        let wants_products =
+            names.iter().any(|name| METRICS[1].1[1..].contains(name) || ["trace", "all"].contains(name));
+        Ok(Self {
+            evaluate: is_on("evaluate"),
+            trace: trace.map(|trace| TraceConfig { frobenius: trace.frobenius && wants_products, ..trace }),
+            gauss_newton: match names.contains(&"ggn_frobenius") {
+                _ if !is_on("gauss_newton") => None,
+                frobenius => {
+                    let config = self.gauss_newton.clone().or_else(|| default("gauss_newton").gauss_newton);
+                    config.map(|config| TraceConfig { frobenius: frobenius || config.frobenius, ..config })
+                }
+            },
+            eigenvalues: self
+                .eigenvalues
+                .clone()
+                .or_else(|| default("eigenvalues").eigenvalues)
+                .filter(|_| is_on("eigenvalues")),
+            spectrum: self.spectrum.clone().or_else(|| default("spectrum").spectrum).filter(|_| is_on("spectrum")),
+            alignment: self.alignment.clone().or_else(|| default("alignment").alignment).filter(|_| is_on("alignment")),
+            stability: self.stability.clone().or_else(|| default("stability").stability).filter(|_| is_on("stability")),
+            sharpness: self.sharpness.clone().or_else(|| default("sharpness").sharpness).filter(|_| is_on("sharpness")),
+            noise_strength: None,
+            ..self.clone()
+        })
+    }
+}
+
+const SOME: &str = "a whole number above 0";
+
+fn positive(section: &mut Section, key: &'static str, default: usize) -> usize {
+    section.optional(key, SOME, |n| *n > 0).unwrap_or(default)
+}
+
+fn every(section: &mut Section) -> u64 {
+    section.optional("every", SOME, |n| *n > 0).unwrap_or(1)
+}
+
+fn trace(mut section: Section, name: &str, frobenius: bool) -> TraceConfig {
+    let config = TraceConfig {
+        method: section.choice("method", &TraceMethod::ALL).unwrap_or_default(),
+        probes: positive(&mut section, "probes", 16),
+        tolerance: section.optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0),
+        frobenius: section.optional("frobenius", "", any).unwrap_or(frobenius),
+        every: every(&mut section),
+    };
+    section.finish(name);
+    config
+}
+
+fn eigenvalues(mut section: Section) -> EigenvaluesConfig {
+    let default = LanczosOptions::default();
+    let config = EigenvaluesConfig {
+        largest: positive(&mut section, "largest", default.largest),
+        smallest: section.optional("smallest", "", any).unwrap_or(default.smallest),
+        tolerance: section
+            .optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0)
+            .unwrap_or(default.tolerance),
+        products: positive(&mut section, "products", default.products),
+        every: every(&mut section),
+    };
+    section.finish("metrics.eigenvalues");
+    config
+}
+
+fn spectrum(mut section: Section) -> SpectrumConfig {
+    let default = SpectrumOptions::default();
+    let config = SpectrumConfig {
+        probes: positive(&mut section, "probes", default.probes),
+        steps: section.optional("steps", "a whole number above 1", |n| *n > 1).unwrap_or(default.steps),
+        deflate: section.optional("deflate", "", any).unwrap_or(5),
+        every: every(&mut section),
+    };
+    section.finish("metrics.spectrum");
+    config
+}
+
+fn alignment(mut section: Section) -> AlignmentConfig {
+    let config = AlignmentConfig {
+        samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(50),
+        subsets: positive(&mut section, "subsets", 1),
+        signs: section.optional("signs", "a whole number above 1", |n| *n > 1),
+        every: every(&mut section),
+    };
+    section.finish("metrics.alignment");
+    config
+}
+
 pub(super) fn read(mut section: Section) -> MetricsConfig {
-    let some = "a whole number above 0";
     let enabled = section.optional("enabled", "", any).unwrap_or(true);
     let mut config = MetricsConfig {
-        every_epochs: section.optional("every_epochs", some, |n| *n > 0).unwrap_or(1),
+        every_epochs: section.optional("every_epochs", SOME, |n| *n > 0).unwrap_or(1),
         at_ends: section.optional("at_ends", "", any).unwrap_or(true),
-        samples: section.optional("samples", some, |n| *n > 0),
-        microbatch: section.optional("microbatch", some, |n| *n > 0).unwrap_or(500),
+        samples: section.optional("samples", SOME, |n| *n > 0),
+        microbatch: positive(&mut section, "microbatch", 500),
+        memory_limit: positive(&mut section, "memory_limit", 2048),
         evaluate: section.optional("evaluate", "", any).unwrap_or(true),
-        trace: section.switch("trace", true).map(|mut section| {
-            let probes = section.optional("probes", some, |n| *n > 0).unwrap_or(16);
-            section.finish("metrics.trace");
-            TraceConfig { probes }
+        trace: section.switch("trace", true).map(|section| trace(section, "metrics.trace", true)),
+        gauss_newton: section
+            .switch("gauss_newton", false)
+            .map(|section| trace(section, "metrics.gauss_newton", false)),
+        eigenvalues: section.switch("eigenvalues", false).map(eigenvalues),
+        spectrum: section.switch("spectrum", false).map(spectrum),
+        alignment: section.switch("alignment", true).map(alignment),
+        stability: section.switch("stability", false).map(|mut section| {
+            let config = StabilityConfig { every: every(&mut section) };
+            section.finish("metrics.stability");
+            config
         }),
-        alignment: section.switch("alignment", true).map(|mut section| {
-            let samples = section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(50);
-            section.finish("metrics.alignment");
-            AlignmentConfig { samples }
+        sharpness: section.switch("sharpness", false).map(|mut section| {
+            let config = SharpnessConfig { batches: positive(&mut section, "batches", 20), every: every(&mut section) };
+            section.finish("metrics.sharpness");
+            config
         }),
         noise_strength: section.switch("noise_strength", true).map(|mut section| {
-            let every_steps = section.optional("every_steps", some, |n| *n > 0).unwrap_or(1);
+            let every_steps = section.optional("every_steps", SOME, |n| *n > 0).unwrap_or(1);
             section.finish("metrics.noise_strength");
             NoiseStrengthConfig { every_steps }
         }),
     };
     if !enabled {
-        config.evaluate = false;
-        (config.trace, config.alignment, config.noise_strength) = (None, None, None);
+        config = MetricsConfig {
+            evaluate: false,
+            trace: None,
+            gauss_newton: None,
+            eigenvalues: None,
+            spectrum: None,
+            alignment: None,
+            stability: None,
+            sharpness: None,
+            noise_strength: None,
+            ..config
+        };
     }
     section.finish("[metrics]");
     config

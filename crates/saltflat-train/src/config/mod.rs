@@ -22,7 +22,10 @@ use saltflat_noise::NoiseConfig;
 use serde::Serialize;
 use toml::{Table, Value};
 
-pub use metrics::{AlignmentConfig, MetricsConfig, NoiseStrengthConfig, TraceConfig};
+pub use metrics::{
+    AlignmentConfig, EigenvaluesConfig, METRICS, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
+    StabilityConfig, TraceConfig,
+};
 pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
 use reader::Section;
 pub use run::{RunConfig, TrainConfig};
@@ -52,6 +55,15 @@ pub struct Config {
     pub train: TrainConfig,
     /// `[metrics]`.
     pub metrics: MetricsConfig,
+}
+
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To train: everything must be there.
+    Train,
+    /// To measure at given weights: `[train]` may be absent, and the run has no steps then.
+    Measure,
 }
 
 /// Everything that is wrong with a configuration.
@@ -84,6 +96,19 @@ impl Config {
     /// [`ConfigError`] with everything that is wrong: keys that are not known, with the nearest that is; wrong types; values
     /// out of range; choices that contradict each other.
     pub fn read(text: &str, file: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+        Self::read_as(text, file, overrides, Purpose::Train)
+    }
+
+    /// Reads a configuration for one purpose; see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_as(
+        text: &str,
+        file: &Path,
+        overrides: &[(String, String)],
+        purpose: Purpose,
+    ) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: Some(file.into()), problems };
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| failed(vec![e.to_string()]))?;
         let problems = Rc::new(RefCell::new(Vec::new()));
@@ -95,12 +120,12 @@ impl Config {
         let folder = file.parent().unwrap_or(Path::new(""));
         let base = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let name = file.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
-        let config = Self::from_section(Section::root(table, &problems), &base, name);
+        let config = Self::from_section(Section::root(table, &problems), &base, name, purpose);
         let problems = problems.take();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
     }
 
-    fn from_section(mut root: Section, base: &Path, name: String) -> Self {
+    fn from_section(mut root: Section, base: &Path, name: String, purpose: Purpose) -> Self {
         let run = run::read_run(root.section("run"), name);
         let data = data::read(root.section("data"), base, run.seed);
         let model = model::read(root.section("model"));
@@ -108,7 +133,7 @@ impl Config {
         let loss = optimizer::read_loss(root.section("loss"));
         let optimizer = optimizer::read(root.section("optimizer"));
         let schedule = schedule::read(root.section("schedule"));
-        let train = run::read_train(root.section("train"), base);
+        let train = run::read_train(root.section("train"), base, purpose);
         let metrics = metrics::read(root.section("metrics"));
         let config = Self { run, data, model, loss, noise, noise_schedule, optimizer, schedule, train, metrics };
         config.check(&root);

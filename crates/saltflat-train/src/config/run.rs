@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{any, reader::Section, resolved};
+use super::{Purpose, any, reader::Section, resolved};
 
 /// `[run]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,9 +46,9 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     config
 }
 
-pub(super) fn read_train(mut section: Section, base: &Path) -> TrainConfig {
+pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) -> TrainConfig {
     let some = "a whole number above 0";
-    if !section.has("epochs") && !section.has("steps") {
+    if purpose == Purpose::Train && !section.has("epochs") && !section.has("steps") {
         section.problem("epochs", "is missing; expected epochs or steps, a whole number above 0");
     }
     let config = TrainConfig {

@@ -1,0 +1,157 @@
+//! An orthonormal basis in parameter space, as a matrix.
+
+use burn::tensor::{Tensor, TensorData};
+use saltflat_models::Vector;
+
+use crate::{MetricError, error::read};
+
+/// Entries of one chunk of a vector: with [`BLOCK`] rows a block is 128 MiB in f32, the smallest storage binding that a
+/// GPU may offer.
+const CHUNK: usize = 1 << 21;
+/// Vectors of one block: products with a block read each vector once, and are ten times as fast as one by one.
+const BLOCK: usize = 16;
+
+/// Orthonormal vectors q₁ … q_k of a parameter space, the rows of a matrix that is cut into blocks of rows and chunks of
+/// columns. Vectors go in and come out regrouped: their parts are the chunks ([`Basis::regroup`]).
+pub(crate) struct Basis {
+    space: Vector,
+    /// Of each chunk its full blocks `[BLOCK, chunk]`, then single rows `[1, chunk]`.
+    chunks: Vec<Vec<Tensor<2>>>,
+    len: usize,
+}
+
+impl Basis {
+    /// No vector yet, of the space that `space` is in.
+    pub(crate) fn new(space: &Vector) -> Self {
+        let chunks = space.len().div_ceil(CHUNK).max(1);
+        Self { space: space.clone(), chunks: vec![Vec::new(); chunks], len: 0 }
+    }
+
+    /// Number of vectors k.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// A vector of the space in chunks.
+    pub(crate) fn regroup(v: &Vector) -> Vector {
+        let flat = Tensor::cat(v.parts().to_vec(), 0);
+        if v.len() <= CHUNK { Vector::new(vec![flat]) } else { Vector::new(flat.split(CHUNK, 0)) }
+    }
+
+    /// A vector in chunks, in the layout of the space again.
+    pub(crate) fn restore(&self, chunks: &Vector) -> Vector {
+        let lengths = self.space.parts().iter().map(|part| part.dims()[0]).collect();
+        Vector::new(Tensor::cat(chunks.parts().to_vec(), 0).split_with_sizes(lengths, 0))
+    }
+
+    /// qᵢ·v for every i; one read from the device.
+    pub(crate) fn dots(&self, v: &Vector) -> Result<Vec<f64>, MetricError> {
+        if self.len == 0 {
+            return Ok(Vec::new());
+        }
+        let mut sum: Option<Tensor<2>> = None;
+        for (blocks, part) in self.chunks.iter().zip(v.parts()) {
+            let column = part.clone().reshape([part.dims()[0], 1]);
+            let products = Tensor::cat(blocks.iter().map(|block| block.clone().matmul(column.clone())).collect(), 0);
+            sum = Some(match sum {
+                None => products,
+                Some(sum) => sum + products,
+            });
+        }
+        sum.map_or(Ok(Vec::new()), |sum| read("inner products with a basis", sum))
+    }
+
+    /// Σ cᵢ qᵢ, in chunks; `coefficients` has k entries, at least one.
+    pub(crate) fn combine(&self, coefficients: &[f64]) -> Vector {
+        let device = self.space.parts()[0].device().without_autodiff();
+        let options = (&device, self.space.dtype());
+        let chunk = |blocks: &Vec<Tensor<2>>| {
+            let mut start = 0;
+            let mut sum: Option<Tensor<2>> = None;
+            for block in blocks {
+                let rows = block.dims()[0];
+                let row = coefficients[start..start + rows].to_vec();
+                start += rows;
+                let product = Tensor::<2>::from_data(TensorData::new(row, [1, rows]), options).matmul(block.clone());
+                sum = Some(match sum {
+                    None => product,
+                    Some(sum) => sum + product,
+                });
+            }
+            sum.map_or_else(|| Tensor::zeros([0], options), |sum| sum.flatten(0, 1))
+        };
+        Vector::new(self.chunks.iter().map(chunk).collect())
+    }
+
+    /// v − Q Qᵀ v, and Qᵀ v: Gram–Schmidt twice, so that the rest is orthogonal to rounding.
+    pub(crate) fn remove(&self, v: Vector) -> Result<(Vector, Vec<f64>), MetricError> {
+        let mut rest = v;
+        let mut total = vec![0.0; self.len];
+        if self.len == 0 {
+            return Ok((rest, total));
+        }
+        for _ in 0..2 {
+            let coefficients = self.dots(&rest)?;
+            rest = rest.plus_scaled(-1.0, &self.combine(&coefficients));
+            total.iter_mut().zip(coefficients).for_each(|(sum, c)| *sum += c);
+        }
+        Ok((rest, total))
+    }
+
+    /// Takes in a vector of length 1, orthogonal to all others, in chunks.
+    pub(crate) fn push(&mut self, q: &Vector) {
+        for (blocks, part) in self.chunks.iter_mut().zip(q.parts()) {
+            blocks.push(part.clone().reshape([1, part.dims()[0]]));
+            let singles = blocks.iter().rev().take_while(|block| block.dims()[0] == 1).count();
+            if singles == BLOCK {
+                let rows = blocks.split_off(blocks.len() - BLOCK);
+                blocks.push(Tensor::cat(rows, 0));
+            }
+        }
+        self.len += 1;
+    }
+
+    /// The vector with this index, in the layout of the space.
+    pub(crate) fn vector(&self, index: usize) -> Vector {
+        let unit: Vec<f64> = (0..self.len).map(|i| f64::from(u8::from(i == index))).collect();
+        self.restore(&self.combine(&unit))
+    }
+}
+
+/// ‖v‖.
+pub(crate) fn norm(v: &Vector) -> Result<f64, MetricError> {
+    Ok(crate::operator::number(v.norm_squared())?.sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, Device};
+    use saltflat_random::{Key, Stream};
+
+    use super::*;
+
+    /// 40 random vectors of a space with three tensors: QᵀQ = 1 to rounding, and a combination has its coefficients.
+    #[test]
+    fn a_basis_is_orthonormal() {
+        let space = Vector::from_host([vec![0.0; 30], vec![0.0; 50], vec![0.0; 7]], &Device::flex(), DType::F64);
+        let mut basis = Basis::new(&space);
+        for i in 0..40 {
+            let v = space.normal_like(Key::new(1, Stream::Probe, i));
+            let (rest, _) = basis.remove(Basis::regroup(&v)).expect("on the CPU");
+            let norm = norm(&rest).expect("on the CPU");
+            basis.push(&rest.scale(1.0 / norm));
+        }
+        for i in 0..40 {
+            let dots = basis.dots(&Basis::regroup(&basis.vector(i))).expect("on the CPU");
+            for (j, dot) in dots.iter().enumerate() {
+                let expected = f64::from(u8::from(i == j));
+                assert!((dot - expected).abs() < 1e-13, "{i} {j}: {dot}");
+            }
+        }
+        let coefficients: Vec<f64> = (0..40).map(f64::from).collect();
+        let v = basis.restore(&basis.combine(&coefficients));
+        assert_eq!(v.parts().iter().map(|part| part.dims()[0]).collect::<Vec<_>>(), [30, 50, 7]);
+        let found = basis.dots(&Basis::regroup(&v)).expect("on the CPU");
+        assert!(found.iter().zip(&coefficients).all(|(a, b)| (a - b).abs() < 1e-11));
+    }
+}

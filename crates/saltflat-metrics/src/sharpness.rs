@@ -1,0 +1,103 @@
+//! Curvature along the directions in which SGD moves.
+
+use saltflat_models::Vector;
+use saltflat_random::Key;
+
+use crate::{
+    Curvature, CurvatureOperator, Estimate, MetricError, Objective, Operator, gradient, mean_and_error,
+    operator::number,
+};
+
+/// Sharpness of batches and along directions.
+#[derive(Clone, Debug)]
+pub struct Sharpness {
+    /// E[g_Bᵀ H_B g_B] / E‖g_B‖² over random batches of B samples, with its standard error by the delta method.
+    pub batch_sharpness: Estimate,
+    /// ‖∇L‖² / E‖g_B − ∇L‖², from the same batches.
+    pub gradient_snr: Estimate,
+    /// ∇Lᵀ H ∇L / ‖∇L‖².
+    pub along_gradient: Estimate,
+    /// uᵀHu / ‖u‖² along the last update u.
+    pub along_update: Estimate,
+}
+
+/// Measures on `batches` random batches of `batch_size` samples each, drawn without replacement within a batch (Andreyev
+/// and Beneventano 2024, arXiv 2412.20553: at stability SGD holds the batch sharpness at 2/η). Costs a gradient and a
+/// quadratic form of B samples a batch, and two quadratic forms of all n.
+///
+/// # Errors
+/// [`MetricError::Device`] where numbers cannot be read.
+pub fn sharpness(
+    objective: &Objective<'_>,
+    theta: &Vector,
+    update: Option<&Vector>,
+    batch_size: usize,
+    batches: usize,
+    key: Key,
+) -> Result<Sharpness, MetricError> {
+    let n = objective.len();
+    let whole = gradient(objective, theta);
+    let signal = number(whole.norm_squared())?;
+    let (mut forms, mut squares, mut noises) = (Vec::new(), Vec::new(), Vec::new());
+    for b in 0..batches {
+        let order = key.part(b as u64).permutation(n);
+        let of_batch =
+            objective.on(order.iter().take(batch_size.min(n)).map(|&i| objective.indices[i as usize]).collect());
+        let g = gradient(&of_batch, theta);
+        let operator = CurvatureOperator::new(&of_batch, theta, Curvature::Hessian);
+        forms.extend(operator.forms(std::slice::from_ref(&g))?.values());
+        squares.push(number(g.norm_squared())?);
+        noises.push(number(g.plus_scaled(-1.0, &whole).norm_squared())?);
+    }
+    let operator = CurvatureOperator::new(objective, theta, Curvature::Hessian);
+    let along = |v: Option<&Vector>, absent: &str| -> Result<Estimate, MetricError> {
+        let Some(v) = v else { return Ok(Estimate::absent(absent)) };
+        let square = number(v.norm_squared())?;
+        if !(square > 0.0) {
+            return Ok(Estimate::absent("the direction is zero"));
+        }
+        let form = operator.forms(std::slice::from_ref(v))?.values();
+        Ok(Estimate::exact(form.first().copied().unwrap_or(f64::NAN) / square))
+    };
+    let noise = match batch_size >= n {
+        true => Estimate::absent("a batch of all samples has no gradient noise"),
+        false => ratio(&vec![signal; noises.len()], &noises),
+    };
+    Ok(Sharpness {
+        batch_sharpness: ratio(&forms, &squares),
+        gradient_snr: noise,
+        along_gradient: along(Some(&whole), "")?,
+        along_update: along(update, "no last update is known: the weights come without momentum")?,
+    })
+}
+
+/// Mean of a over mean of b from pairs, with the standard error of the residuals a − (a/b) b over mean b.
+fn ratio(a: &[f64], b: &[f64]) -> Estimate {
+    let ((top, _), (bottom, _)) = (mean_and_error(a), mean_and_error(b));
+    if a.is_empty() {
+        return Estimate::absent("0 batches were asked for");
+    }
+    if !(bottom > 0.0) {
+        return Estimate::absent("the gradients are zero");
+    }
+    let value = top / bottom;
+    let residuals: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - value * b).collect();
+    let (_, error) = mean_and_error(&residuals);
+    Estimate { std_error: error.map(|e| e / bottom), probes: Some(a.len()), ..Estimate::exact(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// a = 2 b exactly: ratio 2 with no error; a = (1, 3), b = (1, 1): 2 with residuals ∓1, error 1.
+    #[test]
+    fn ratios_and_their_errors() {
+        let exact = ratio(&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0]);
+        assert_eq!((exact.value, exact.std_error), (Some(2.0), Some(0.0)));
+        let spread = ratio(&[1.0, 3.0], &[1.0, 1.0]);
+        assert_eq!(spread.value, Some(2.0));
+        assert!((spread.std_error.expect("two pairs") - 1.0).abs() < 1e-15);
+        assert!(ratio(&[], &[]).value.is_none() && ratio(&[0.0], &[0.0]).value.is_none());
+    }
+}

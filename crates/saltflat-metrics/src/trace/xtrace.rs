@@ -1,0 +1,173 @@
+//! XTrace.
+
+use nalgebra::{DMatrix, DVector};
+use saltflat_models::Vector;
+use saltflat_random::Key;
+
+use super::{TraceEstimate, TraceOptions};
+use crate::{
+    Estimate, MetricError, Operator,
+    basis::{Basis, norm},
+    operator::number,
+};
+
+/// The exchangeable estimator of Epperly, Tropp and Webber 2024 (arXiv 2301.07825): with Y = AΩ for k random columns, and
+/// Qᵢ an orthonormal basis of Y without its column i, the mean over i of
+/// tr(QᵢᵀAQᵢ) + ωᵢᵀ(I − QᵢQᵢᵀ)A(I − QᵢQᵢᵀ)ωᵢ. Only Y and Z = AQ are needed, 2 k products: QᵢQᵢᵀ = Q(I − sᵢsᵢᵀ)Qᵀ, where sᵢ is
+/// column i of R^−ᵀ, scaled to length 1. The same with A² in place of A, whose forms are inner products of Y and Z, gives
+/// ‖A‖_F². Unbiased; the standard error is that of the k estimates as if they were independent.
+///
+/// Where memory holds fewer columns than half of the probes, groups of columns are averaged.
+pub(super) fn estimate(
+    operator: &dyn Operator,
+    options: &TraceOptions,
+    key: Key,
+) -> Result<TraceEstimate, MetricError> {
+    let p = operator.space().len();
+    // Q, Z, Y and Ω are held.
+    let columns = (options.probes / 2).clamp(1, (options.sketch(operator) / 2).max(2)).min(p);
+    let (mut traces, mut squares) = (Vec::new(), Vec::new());
+    let (mut used, mut drawn) = (0, 0);
+    while used == 0 || used + 2 * columns <= options.probes && columns < p {
+        // With a tolerance small groups first: the looks are at 16, 32, 64 … products.
+        let size = match options.tolerance {
+            Some(_) => columns.min((used / 2).max(8)),
+            None => columns,
+        };
+        let group = Group::draw(operator, size, key, drawn)?;
+        drawn += size as u64;
+        used += 2 * size;
+        let (of_trace, of_square) = group.estimates();
+        traces.extend(of_trace);
+        squares.extend(of_square);
+        let trace = Estimate { probes: Some(used), ..Estimate::of_probes(&traces) };
+        if options.is_met(&trace) {
+            break;
+        }
+    }
+    let with_products = |estimate: Estimate| Estimate { probes: Some(used), ..estimate };
+    Ok(TraceEstimate {
+        trace: with_products(Estimate::of_probes(&traces)),
+        frobenius: match options.frobenius {
+            true => with_products(Estimate::root_of_probes(&squares)),
+            false => Estimate::absent("not asked for"),
+        },
+        by_tensor: Vec::new(),
+        forms: None,
+    })
+}
+
+/// Inner products of Ω, Y = AΩ, Q and Z = AQ, all k × k.
+struct Group {
+    /// QᵀΩ.
+    w: DMatrix<f64>,
+    /// sᵢ in column i.
+    s: DMatrix<f64>,
+    /// For A and for A²: QᵀFQ, QᵀFΩ and the diagonal of ΩᵀFΩ.
+    forms: [(DMatrix<f64>, DMatrix<f64>, DVector<f64>); 2],
+}
+
+impl Group {
+    fn draw(operator: &dyn Operator, k: usize, key: Key, first: u64) -> Result<Self, MetricError> {
+        let space = operator.space();
+        let mut q = Basis::new(space);
+        let (mut omegas, mut images) = (Vec::new(), Vec::new());
+        // R of Y = QR; a column that depends on the others has a zero on the diagonal and no vector in Q.
+        let mut r = DMatrix::zeros(k, k);
+        for i in 0..k {
+            let omega = space.signs_like(key.part(first + i as u64));
+            for image in operator.apply(std::slice::from_ref(&omega)) {
+                let image = Basis::regroup(&image);
+                let size = norm(&image)?;
+                let (rest, coefficients) = q.remove(image.clone())?;
+                coefficients.iter().enumerate().for_each(|(j, c)| r[(j, i)] = *c);
+                let left = norm(&rest)?;
+                if left > 1e-5 * size {
+                    r[(q.len(), i)] = left;
+                    q.push(&rest.scale(1.0 / left));
+                }
+                images.push(image);
+            }
+            omegas.push(Basis::regroup(&omega));
+        }
+        let rank = q.len();
+        let products: Vec<Vector> =
+            (0..rank).flat_map(|i| operator.apply(&[q.vector(i)])).map(|z| Basis::regroup(&z)).collect();
+        let columns = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
+            let all = vectors.iter().map(|v| q.dots(v)).collect::<Result<Vec<_>, _>>()?;
+            Ok(DMatrix::from_fn(rank, vectors.len(), |row, column| all[column][row]))
+        };
+        // Z as rows of a matrix, for inner products with many vectors at a time; it is not orthonormal.
+        let mut z = Basis::new(space);
+        products.iter().for_each(|product| z.push(product));
+        let pairs = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
+            let all = vectors.iter().map(|v| z.dots(v)).collect::<Result<Vec<_>, _>>()?;
+            Ok(DMatrix::from_fn(rank, vectors.len(), |row, column| all[column][row]))
+        };
+        let diagonal = |a: &[Vector], b: &[Vector]| -> Result<DVector<f64>, MetricError> {
+            let all = a.iter().zip(b).map(|(x, y)| number(x.dot(y))).collect::<Result<Vec<_>, _>>()?;
+            Ok(DVector::from_vec(all))
+        };
+        let w = columns(&omegas)?;
+        let symmetric = |a: DMatrix<f64>| (&a + a.transpose()) * 0.5;
+        let first = (symmetric(columns(&products)?), columns(&images)?, diagonal(&omegas, &images)?);
+        let second = (pairs(&products)?, pairs(&images)?, diagonal(&images, &images)?);
+        Ok(Self { s: leaving_out(&r.rows(0, rank).into_owned()), w, forms: [first, second] })
+    }
+
+    /// The k estimates of the trace and of ‖A‖_F².
+    fn estimates(&self) -> (Vec<f64>, Vec<f64>) {
+        let [trace, square] = &self.forms;
+        let of = |(h, c, d): &(DMatrix<f64>, DMatrix<f64>, DVector<f64>)| -> Vec<f64> {
+            let total = h.trace();
+            (0..d.len())
+                .map(|i| {
+                    let s = self.s.column(i);
+                    // What of ωᵢ lies in the range of Qᵢ.
+                    let inside = self.w.column(i) - s * s.dot(&self.w.column(i));
+                    let left_out = (h * s).dot(&s);
+                    total - left_out + d[i] - 2.0 * inside.dot(&c.column(i)) + (h * &inside).dot(&inside)
+                })
+                .collect()
+        };
+        (of(trace), of(square))
+    }
+}
+
+/// Column i: the unit vector s in the coordinates of Q with Rⱼ·s = 0 for every other column j of R `[rank, k]`, or 0 where
+/// the others span everything.
+fn leaving_out(r: &DMatrix<f64>) -> DMatrix<f64> {
+    let (rank, k) = r.shape();
+    if rank == k
+        && let Some(inverse) = r.clone().try_inverse()
+    {
+        // Row i of R⁻¹ is orthogonal to every column but i.
+        let mut s = inverse.transpose();
+        for mut column in s.column_iter_mut() {
+            let size = column.norm();
+            column /= size;
+        }
+        return s;
+    }
+    // Dependent columns: what is left of column i beside the others.
+    let mut s = DMatrix::zeros(rank, k);
+    for i in 0..k {
+        let others = r.clone().remove_column(i);
+        let basis = others.svd(true, false);
+        let scale = basis.singular_values.max();
+        let mut rest = r.column(i).into_owned();
+        let size = rest.norm();
+        if let Some(u) = basis.u {
+            for (j, &value) in basis.singular_values.iter().enumerate() {
+                if value > 1e-10 * scale {
+                    let u = u.column(j);
+                    rest -= u * u.dot(&rest);
+                }
+            }
+        }
+        if rest.norm() > 1e-8 * size {
+            s.set_column(i, &(&rest / rest.norm()));
+        }
+    }
+    s
+}

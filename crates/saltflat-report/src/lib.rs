@@ -1,0 +1,61 @@
+//! Figures of loss surfaces and curvature, as SVG text.
+//!
+//! Each function takes a plain struct and returns the SVG of one figure, 720 x 440 pixels: [`lines`] for series on two
+//! axes, [`slice`](fn@slice) for the loss along a direction, [`contour`](fn@contour) for the loss over two directions and
+//! [`spectral_density`] for the eigenvalues of a Hessian. Equal input gives equal bytes. Points that are not finite, or
+//! not positive on a logarithmic axis, are left out. Text may be anything; it is cut to its room and escaped. The
+//! figures name the viewer's sans-serif faces and load no font.
+//!
+//! ```
+//! use saltflat_report::{Axis, LinePlot, Series, lines};
+//!
+//! let svg = lines(&LinePlot {
+//!     title: "Trace of the Hessian".into(),
+//!     x: Axis::linear("epoch"),
+//!     y: Axis::log("trace of the Hessian"),
+//!     series: vec![Series::line("label noise", vec![(0.0, 120.0), (1.0, 40.0), (2.0, 15.0)])],
+//!     ..LinePlot::default()
+//! })?;
+//! assert!(svg.starts_with("<svg"));
+//! # Ok::<(), saltflat_report::PlotError>(())
+//! ```
+
+mod axis;
+mod canvas;
+mod contour;
+mod density;
+mod error;
+mod header;
+mod isolines;
+mod labels;
+mod lines;
+mod panel;
+mod slice;
+mod style;
+
+pub use axis::{Axis, Scale};
+pub use contour::{ContourSlice, contour};
+pub use density::{SpectralDensity, spectral_density};
+pub use error::PlotError;
+pub use lines::{LinePlot, Look, Series, Spread, lines};
+pub use slice::{LossSlice, slice};
+
+/// A marked value of x: a vertical line with a label.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mark {
+    /// The value.
+    pub at: f64,
+    /// Its name, such as `2/η = 20`.
+    pub label: String,
+}
+
+/// A marked point with a label.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Marker {
+    /// Position along the x axis.
+    pub x: f64,
+    /// Position along the y axis.
+    pub y: f64,
+    /// Its name; may be empty.
+    pub label: String,
+}

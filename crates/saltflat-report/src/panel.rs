@@ -1,0 +1,154 @@
+//! A panel: the rectangle that data is drawn in, its grid, axes, marks and markers.
+
+use plotters::style::{Color, text_anchor::HPos};
+
+use crate::axis::{Range, Tick};
+use crate::canvas::{Canvas, Lettering, Place};
+use crate::labels::{Area, Label, Taken, along, around, beside, within};
+use crate::style::{FINE_GRID, GRID, INK, LABEL, MARGIN, SOFT, TICK, WHITE, WIDTH, shortened, text_width};
+use crate::{Mark, Marker, PlotError};
+
+/// A rectangle with an axis below and one at its left.
+pub(crate) struct Panel {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+    pub x: Range,
+    pub y: Range,
+    x_ticks: Vec<Tick>,
+    y_ticks: Vec<Tick>,
+}
+
+/// Space that tick labels and the label of an x axis take below a panel.
+pub(crate) const BELOW: f64 = 44.0;
+
+impl Panel {
+    /// A panel between `top` and `bottom`, as wide as the sheet allows beside its labels and `aside` pixels at the right.
+    pub fn new(top: f64, bottom: f64, aside: f64, x: Range, y: Range) -> Self {
+        let y_ticks = y.ticks(((bottom - top) / 45.0).max(3.0) as usize);
+        let x_ticks = x.ticks(8);
+        let left = MARGIN + LABEL + 8.0 + labels_width(&y_ticks) + 7.0;
+        let overhang = x_ticks.last().and_then(|t| t.label.as_ref()).map_or(0.0, |l| text_width(l, TICK) / 2.0);
+        let right = WIDTH - (MARGIN + aside).max(4.0 + overhang);
+        // On whole pixels, areas end where lines do.
+        let [left, right, top, bottom] = [left, right, top, bottom].map(f64::round);
+        Self { left, right, top, bottom, x, y, x_ticks, y_ticks }
+    }
+
+    /// The same left edge for panels above each other.
+    pub fn aligned(first: &mut Self, second: &mut Self) {
+        let left = first.left.max(second.left);
+        (first.left, second.left) = (left, left);
+    }
+
+    /// Pixels from the left of a place on the x scale.
+    pub fn across(&self, at: f64) -> f64 {
+        self.left + self.x.share(at) * (self.right - self.left)
+    }
+
+    /// Pixels from the top of a place on the y scale.
+    pub fn down(&self, at: f64) -> f64 {
+        self.bottom - self.y.share(at) * (self.bottom - self.top)
+    }
+
+    /// Where a point lies; `None` where a coordinate has no place on its scale.
+    pub fn place(&self, x: f64, y: f64) -> Option<Place> {
+        Some((self.across(self.x.scale.forward(x)?), self.down(self.y.scale.forward(y)?)))
+    }
+
+    /// The box of the panel.
+    pub fn area(&self) -> Area {
+        (self.left, self.top, self.right, self.bottom)
+    }
+
+    /// Draws the grid, to lie under the data.
+    pub fn grid(&self, canvas: &mut Canvas<'_>) -> Result<(), PlotError> {
+        for (minor, color) in [(true, FINE_GRID), (false, GRID)] {
+            for tick in self.x_ticks.iter().filter(|t| t.label.is_none() == minor) {
+                let x = crisp(self.across(tick.at));
+                canvas.path(&[(x, self.top), (x, self.bottom)], 1.0, color.to_rgba())?;
+            }
+            for tick in self.y_ticks.iter().filter(|t| t.label.is_none() == minor) {
+                let y = crisp(self.down(tick.at));
+                canvas.path(&[(self.left, y), (self.right, y)], 1.0, color.to_rgba())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws axis lines, tick labels and axis labels; without `x_label` the x axis is a bare line.
+    pub fn axes(&self, canvas: &mut Canvas<'_>, x_label: Option<&str>, y_label: &str) -> Result<(), PlotError> {
+        let (left, bottom) = (crisp(self.left), crisp(self.bottom));
+        canvas.path(&[(left, self.top), (left, bottom), (self.right, bottom)], 1.0, SOFT.to_rgba())?;
+        for tick in &self.y_ticks {
+            let y = crisp(self.down(tick.at));
+            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
+            canvas.path(&[(left - length, y), (left, y)], 1.0, SOFT.to_rgba())?;
+            let label = tick.label.as_deref().unwrap_or_default();
+            canvas.text(label, (left - 7.0, y), Lettering::new(TICK, SOFT, HPos::Right))?;
+        }
+        let label = shortened(y_label, LABEL, self.bottom - self.top + 20.0);
+        let how = Lettering { upwards: true, ..Lettering::new(LABEL, INK, HPos::Center) };
+        canvas.text(&label, (MARGIN + LABEL / 2.0, (self.top + self.bottom) / 2.0), how)?;
+        let Some(x_label) = x_label else { return Ok(()) };
+        for tick in &self.x_ticks {
+            let x = crisp(self.across(tick.at));
+            let length = if tick.label.is_some() { 4.0 } else { 2.0 };
+            canvas.path(&[(x, bottom), (x, bottom + length)], 1.0, SOFT.to_rgba())?;
+            let label = tick.label.as_deref().unwrap_or_default();
+            canvas.text(label, (x, bottom + 13.0), Lettering::new(TICK, SOFT, HPos::Center))?;
+        }
+        let label = shortened(x_label, LABEL, self.right - self.left);
+        let middle = (self.left + self.right) / 2.0;
+        canvas.text(&label, (middle, bottom + 33.0), Lettering::new(LABEL, INK, HPos::Center))
+    }
+
+    /// Draws dashed vertical lines with their labels at the top; labels keep off what is `taken`.
+    pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[Mark], taken: &mut Taken) -> Result<(), PlotError> {
+        let mut labels = Vec::new();
+        for mark in marks {
+            let Some(share) = self.x.share_of(mark.at).filter(|s| (0.0..=1.0).contains(s)) else { continue };
+            let x = crisp(self.left + share * (self.right - self.left));
+            canvas.dashes(&[(x, self.bottom), (x, self.top)], (5.0, 4.0), 1.2, INK.to_rgba())?;
+            taken.drawn.push((x - 2.0, self.top, x + 2.0, self.bottom));
+            labels.push((x, &mark.label));
+        }
+        for (x, label) in labels {
+            if let Some(label) = Label::set(label, &along(x, self.top), &self.area(), taken) {
+                label.draw(canvas)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The points that lie on the panel, with their labels set beside them; all keep off each other and off `taken`.
+    pub fn set_markers(&self, markers: &[Marker], taken: &mut Taken) -> Vec<(Place, Option<Label>)> {
+        let placed = |m: &Marker| self.place(m.x, m.y).filter(|&at| within(&around(at, 0.0), &self.area()));
+        let placed: Vec<_> = markers.iter().filter_map(|m| placed(m).map(|at| (at, &m.label))).collect();
+        taken.drawn.extend(placed.iter().map(|&(at, _)| around(at, 6.0)));
+        placed.into_iter().map(|(at, label)| (at, Label::set(label, &beside(at), &self.area(), taken))).collect()
+    }
+
+    /// Draws points and their labels.
+    pub fn markers(&self, canvas: &mut Canvas<'_>, markers: &[(Place, Option<Label>)]) -> Result<(), PlotError> {
+        for label in markers.iter().filter_map(|(_, label)| label.as_ref()) {
+            label.draw(canvas)?;
+        }
+        for &(at, _) in markers {
+            canvas.disc(at, 5.5, WHITE.to_rgba())?;
+            canvas.disc(at, 4.0, INK.to_rgba())?;
+        }
+        Ok(())
+    }
+}
+
+/// The widest label of an axis.
+pub(crate) fn labels_width(ticks: &[Tick]) -> f64 {
+    ticks.iter().filter_map(|t| t.label.as_ref()).map(|l| text_width(l, TICK)).fold(0.0, f64::max)
+}
+
+/// A line of one pixel's width at this coordinate covers whole pixels.
+pub(crate) fn crisp(v: f64) -> f64 {
+    v.floor() + 0.5
+}

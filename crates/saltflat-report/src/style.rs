@@ -1,0 +1,161 @@
+//! Sizes, colours and text of every figure.
+//!
+//! No font is loaded: text widths are estimated from above, for the widest of the common sans-serif faces, so that a
+//! label fits whichever face the viewer has.
+
+use plotters::style::{RGBAColor, RGBColor};
+
+/// Width of a figure in pixels.
+pub(crate) const WIDTH: f64 = 720.0;
+/// Height of a figure in pixels.
+pub(crate) const HEIGHT: f64 = 440.0;
+/// Blank space around a figure.
+pub(crate) const MARGIN: f64 = 16.0;
+
+/// The faces asked for, in order.
+pub(crate) const FONT: &str = "Helvetica, Arial, sans-serif";
+/// Font size of the title.
+pub(crate) const TITLE: f64 = 15.0;
+/// Font size of the subtitle, the axis labels and the legend.
+pub(crate) const LABEL: f64 = 12.0;
+/// Font size of tick labels and marks.
+pub(crate) const TICK: f64 = 11.0;
+
+/// Titles and axis labels.
+pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+/// Tick labels, axis lines and subtitles.
+pub(crate) const SOFT: RGBColor = RGBColor(0x55, 0x55, 0x55);
+/// Grid lines.
+pub(crate) const GRID: RGBColor = RGBColor(0xE6, 0xE6, 0xE6);
+/// Lines between ticks.
+pub(crate) const FINE_GRID: RGBColor = RGBColor(0xF4, 0xF4, 0xF4);
+/// The paper.
+pub(crate) const WHITE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+
+/// Colours of Okabe and Ito that stand out on white, in order of use.
+pub(crate) const PALETTE: [RGBColor; 7] = [
+    RGBColor(0x00, 0x72, 0xB2),
+    RGBColor(0xD5, 0x5E, 0x00),
+    RGBColor(0x00, 0x9E, 0x73),
+    RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0xE6, 0x9F, 0x00),
+    RGBColor(0x56, 0xB4, 0xE9),
+    RGBColor(0x44, 0x44, 0x44),
+];
+
+/// Viridis of matplotlib (Smith and van der Walt, CC0) at 17 equal steps.
+const VIRIDIS: [(f64, f64, f64); 17] = [
+    (68.0, 1.0, 84.0),
+    (72.0, 24.0, 106.0),
+    (71.0, 45.0, 123.0),
+    (66.0, 64.0, 134.0),
+    (59.0, 82.0, 139.0),
+    (51.0, 99.0, 141.0),
+    (44.0, 114.0, 142.0),
+    (38.0, 129.0, 142.0),
+    (33.0, 144.0, 140.0),
+    (31.0, 159.0, 136.0),
+    (40.0, 174.0, 128.0),
+    (62.0, 188.0, 116.0),
+    (93.0, 201.0, 99.0),
+    (130.0, 211.0, 76.0),
+    (171.0, 220.0, 50.0),
+    (213.0, 226.0, 26.0),
+    (253.0, 231.0, 37.0),
+];
+
+/// Viridis at `position` in [0, 1], linear between its steps.
+pub(crate) fn viridis(position: f64) -> RGBColor {
+    let at = if position.is_finite() { position.clamp(0.0, 1.0) * 16.0 } else { 0.0 };
+    let step = (at as usize).min(15);
+    let ((r, g, b), (r2, g2, b2)) = (VIRIDIS[step], VIRIDIS[step + 1]);
+    let mix = |from: f64, to: f64| (from + (at - step as f64) * (to - from)).round() as u8;
+    RGBColor(mix(r, r2), mix(g, g2), mix(b, b2))
+}
+
+/// White on dark colours, ink on light ones.
+pub(crate) fn contrast(color: RGBColor) -> RGBColor {
+    let RGBColor(r, g, b) = color;
+    let luma = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+    if luma < 140.0 { WHITE } else { INK }
+}
+
+/// `color` at an opacity in [0, 1].
+pub(crate) fn faint(color: RGBColor, opacity: f64) -> RGBAColor {
+    RGBAColor(color.0, color.1, color.2, opacity)
+}
+
+/// Estimated width of `text` in pixels at a font size, from above.
+pub(crate) fn text_width(text: &str, size: f64) -> f64 {
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | '!' | ' ' | 'I' => 0.32,
+        'f' | 't' | 'r' | '(' | ')' | '[' | ']' | '/' | '-' => 0.41,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' => 0.95,
+        'A'..='Z' | '<' | '>' | '=' | '+' | '~' | '_' => 0.75,
+        c if c.is_ascii() => 0.62,
+        c if c >= '\u{2E80}' => 1.0,
+        _ => 0.7,
+    };
+    text.chars().map(em).sum::<f64>() * size
+}
+
+/// `text` as one line that XML can hold: control characters become blanks, characters that XML forbids become U+FFFD.
+pub(crate) fn one_line(text: &str) -> String {
+    let allowed = |c: char| match c {
+        '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.trim().chars().map(allowed).collect()
+}
+
+/// `text` on one line, cut with an ellipsis where it would be wider than `room` pixels.
+pub(crate) fn shortened(text: &str, size: f64, room: f64) -> String {
+    let text = one_line(text);
+    if text_width(&text, size) <= room {
+        return text;
+    }
+    let mut cut = String::new();
+    let mut width = text_width("…", size);
+    for c in text.chars() {
+        width += text_width(c.encode_utf8(&mut [0; 4]), size);
+        if width > room {
+            break;
+        }
+        cut.push(c);
+    }
+    format!("{}…", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_to_its_room() {
+        let long = "a".repeat(500);
+        let cut = shortened(&long, 12.0, 100.0);
+        assert!(cut.ends_with('…') && text_width(&cut, 12.0) <= 100.0 && text_width(&cut, 12.0) > 85.0);
+        assert_eq!(shortened(" two\nlines\u{0} ", 12.0, 900.0), "two lines ");
+    }
+
+    #[test]
+    fn viridis_runs_from_purple_to_yellow() {
+        // Entries 0, 51, .. 255 of matplotlib's table of 256 (scripts/reference/viridis.py).
+        let table = [
+            (0.0, 68, 1, 84),
+            (0.2, 65, 68, 135),
+            (0.4, 42, 120, 142),
+            (0.6, 34, 168, 132),
+            (0.8, 122, 209, 81),
+            (1.0, 253, 231, 37),
+        ];
+        for (position, r, g, b) in table {
+            let RGBColor(r2, g2, b2) = viridis(position);
+            let off = [(r, r2), (g, g2), (b, b2)].map(|(a, b): (i32, u8)| (a - i32::from(b)).abs());
+            assert!(off.iter().all(|&d| d <= 4), "{position}: {off:?}");
+        }
+        assert_eq!(viridis(f64::NAN), viridis(0.0));
+        assert_eq!((contrast(viridis(0.0)), contrast(viridis(1.0))), (WHITE, INK));
+    }
+}

@@ -1,0 +1,177 @@
+//! The noise of the gradients and what it says of stability.
+
+use saltflat_metrics::{
+    Alignment, Estimate, FlipNoise, Outputs, Pairs, Samples, flip_noise, noise_eigenvalues, sharpness,
+    stability::{
+        LinearDynamics, Sampling, Solver, StabilityError, coherence, dexter_convergence_bound, dexter_divergence_bound,
+        gram_eigenvalues,
+    },
+    wu_bound,
+};
+use saltflat_random::Stream;
+
+use super::{Cost, Work, disjoint_subsets};
+use crate::TrainError;
+
+/// Eigenvalues of the noise covariance that are reported.
+const NOISE_EIGENVALUES: usize = 5;
+
+/// Samples of the alignment where the configuration switches it off and the stability asks for them.
+const SAMPLES: usize = 50;
+
+/// Rows beyond which the eigenvalues of a Gram matrix would take minutes.
+const ROWS: usize = 3000;
+
+impl Work<'_> {
+    /// Inner products on disjoint subsets, measured once for alignment and stability.
+    fn pairs(&mut self) -> Result<Cost, TrainError> {
+        if !self.pairs.is_empty() {
+            return Ok(Cost::default());
+        }
+        let config = self.config.alignment.as_ref();
+        let (samples, count) = config.map_or((SAMPLES, 1), |config| (config.samples, config.subsets));
+        let classes = self.plan.network.outputs();
+        let outputs = match config.and_then(|config| config.signs) {
+            Some(draws) => Outputs::Signs(draws),
+            None => Outputs::suited_to(classes),
+        };
+        let mut gradients = 0.0;
+        for subset in disjoint_subsets(&self.train, self.plan, samples, count) {
+            let key = self.key(Stream::OutputSigns);
+            self.pairs.push(Pairs::new(&subset, self.point.theta, outputs, self.memory.cotangents, key)?);
+            self.found.alignment_samples += subset.len();
+            gradients += match outputs {
+                Outputs::Exact => classes as f64,
+                Outputs::Signs(draws) => draws as f64 + 1.0,
+            };
+        }
+        Ok(Cost { gradients, ..Cost::default() })
+    }
+
+    pub(super) fn alignment(&mut self) -> Result<Cost, TrainError> {
+        let cost = self.pairs()?;
+        let rows = match self.plan.loss.kind {
+            saltflat_models::LossKind::Square => saltflat_metrics::GramRows::Jacobian,
+            saltflat_models::LossKind::CrossEntropy => saltflat_metrics::GramRows::Ggn,
+        };
+        let of_subset = |pairs: &Result<Pairs, String>| match pairs {
+            Ok(pairs) => Alignment::new(pairs),
+            Err(reason) => Alignment::absent(rows, 0, reason),
+        };
+        let all: Vec<_> = self.pairs.iter().map(of_subset).collect();
+        let found = Alignment::mean(&all).unwrap_or_else(|| Alignment::absent(rows, 0, "there is no sample"));
+        for (name, estimate) in found.named() {
+            self.put(name, estimate);
+        }
+        let optimizer = &self.plan.config.optimizer;
+        self.put("wu_bound_frobenius", wu_bound(&found.mu, self.plan.batch_size, optimizer.lr));
+        let smoothing = self.plan.loss.smoothing;
+        let flips: Vec<FlipNoise> =
+            self.pairs.iter().filter_map(|pairs| Some(flip_noise(pairs.as_ref().ok()?, smoothing))).collect();
+        if smoothing > 0.0 && !flips.is_empty() {
+            let squares: Vec<_> = flips.iter().map(|f| &f.flip_noise_sq).collect();
+            let traces: Vec<_> = flips.iter().map(|f| &f.trace_from_noise).collect();
+            let (square, trace) = (Estimate::of_subsets(&squares), Estimate::of_subsets(&traces));
+            self.put("flip_noise_sq", square);
+            self.put("trace_from_noise", trace);
+        }
+        if let Some(Ok(pairs)) = self.pairs.first()
+            && pairs.samples() <= ROWS
+        {
+            let eigenvalues = noise_eigenvalues(pairs, NOISE_EIGENVALUES);
+            self.put("noise_top_eigenvalues", eigenvalues.into_iter().map(Estimate::exact).collect::<Vec<_>>());
+        }
+        Ok(cost)
+    }
+
+    pub(super) fn stability(&mut self) -> Result<Cost, TrainError> {
+        const NAMES: [&str; 9] = [
+            "gram_top_eigenvalue",
+            "coherence",
+            "dexter_bound",
+            "dexter_convergence_bound",
+            "gd_critical_lr",
+            "sgd_growth",
+            "sgd_critical_lr",
+            "sgd_growth_bernoulli",
+            "sgd_critical_lr_bernoulli",
+        ];
+        let cost = self.pairs()?;
+        let gram = match self.pairs.first() {
+            Some(Ok(pairs)) => {
+                pairs.row_gram().ok_or("needs every output; set metrics.alignment.signs to nothing".into())
+            }
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err("there is no sample".into()),
+        };
+        let gram = gram.and_then(|gram| match gram.matrix.nrows() {
+            rows if rows > ROWS => {
+                Err(format!("{rows} rows are too many, at most {ROWS}: use fewer alignment samples"))
+            }
+            _ => Ok(gram),
+        });
+        let gram = match gram {
+            Ok(gram) => gram,
+            Err(reason) => {
+                NAMES.iter().for_each(|name| self.put(name, Estimate::absent(&reason)));
+                return Ok(cost);
+            }
+        };
+        let (lr, batch, n) = (self.plan.config.optimizer.lr, self.plan.batch_size, self.plan.train.len());
+        let estimate = |found: Result<f64, StabilityError>| match found {
+            Ok(value) => Estimate::exact(value),
+            Err(reason) => Estimate::absent(reason.to_string()),
+        };
+        let sigma = coherence(&gram).map(|found| found.sigma);
+        // σ belongs to the samples at hand; so do n and B in the bounds.
+        let m = gram.samples;
+        let bound = |bound: fn(f64, usize, usize, f64) -> Result<f64, StabilityError>| {
+            estimate(sigma.clone().and_then(|sigma| bound(sigma, m, batch, lr)))
+        };
+        let values = [
+            estimate(gram_eigenvalues(&gram).map(|values| values[0])),
+            estimate(sigma.clone()),
+            bound(dexter_divergence_bound),
+            bound(dexter_convergence_bound),
+        ];
+        for (name, value) in NAMES.iter().zip(values) {
+            self.put(name, value);
+        }
+        let precision = if self.plan.dtype == burn::tensor::DType::F64 { 1e-12 } else { 1e-6 };
+        let dynamics = LinearDynamics::new(&gram, precision);
+        self.put(NAMES[4], estimate(dynamics.as_ref().map(LinearDynamics::gd_critical_lr).map_err(Clone::clone)));
+        for (sampling, names) in [(Sampling::WithoutReplacement, [5, 6]), (Sampling::Bernoulli, [7, 8])] {
+            let found = dynamics
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|dynamics| dynamics.stability(lr, sampling.noise(n, batch)?, &Solver::default()));
+            let values = match found {
+                Ok(found) if found.converged => [Estimate::exact(found.growth), Estimate::exact(found.critical_lr)],
+                Ok(_) => [(); 2].map(|()| Estimate::absent("the power iteration did not converge")),
+                Err(reason) => [(); 2].map(|()| Estimate::absent(reason.to_string())),
+            };
+            for (name, value) in names.into_iter().zip(values) {
+                self.put(NAMES[name], value);
+            }
+        }
+        Ok(cost)
+    }
+
+    pub(super) fn sharpness(&mut self) -> Result<Cost, TrainError> {
+        let Some(config) = &self.config.sharpness else { return Ok(Cost::default()) };
+        let key = self.key(Stream::BatchSample);
+        let found =
+            sharpness(&self.subset, self.point.theta, self.point.update, self.plan.batch_size, config.batches, key)?;
+        for (name, estimate) in [
+            ("batch_sharpness", &found.batch_sharpness),
+            ("gradient_snr", &found.gradient_snr),
+            ("sharpness_along_gradient", &found.along_gradient),
+            ("sharpness_along_update", &found.along_update),
+        ] {
+            self.put(name, estimate);
+        }
+        let of_batches = (config.batches * self.plan.batch_size) as f64 * (1.0 + 5.0 / 3.0);
+        let gradients = 1.0 + 10.0 / 3.0 + of_batches / self.subset.len().max(1) as f64;
+        Ok(Cost { gradients, products: config.batches + 2, ..Cost::default() })
+    }
+}

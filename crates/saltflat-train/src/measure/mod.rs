@@ -1,0 +1,183 @@
+//! What is measured at a point: the groups of `[metrics]`, each with its cost.
+
+mod cost;
+mod curvature;
+mod landscape;
+
+use std::{collections::BTreeMap, time::Instant};
+
+use saltflat_metrics::{Estimate, NoiseStrength, Objective, Pairs, Samples, evaluate, gradient};
+use saltflat_models::Vector;
+use saltflat_random::{Key, Stream};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+pub use cost::{Memory, measurement_cost};
+
+use crate::{Plan, TrainError, config::MetricsConfig};
+
+/// Subset on which curvature is measured, and on which the alignment is.
+const CURVATURE_SUBSET: u64 = 0;
+const ALIGNMENT_SUBSET: u64 = 1;
+
+/// Where the measurement is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// θ.
+    pub theta: &'a Vector,
+    /// What is stored beside θ.
+    pub buffers: &'a Vector,
+    /// Direction of the last update, where it is known.
+    pub update: Option<&'a Vector>,
+    /// Training steps made so far; names the random draws.
+    pub step: u64,
+}
+
+/// What a group took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Wall time.
+    pub seconds: f64,
+    /// In gradients of the samples on which the group measures.
+    pub gradients: f64,
+    /// Products with the Hessian or the Gauss–Newton matrix, and quadratic forms.
+    pub products: usize,
+}
+
+/// A finished measurement.
+#[derive(Clone, Debug, Default)]
+pub struct Measurement {
+    /// By the names of the definitions (`trace_hessian`, `alpha`, …).
+    pub metrics: Map<String, Value>,
+    /// By group.
+    pub costs: BTreeMap<&'static str, Cost>,
+    /// Training samples on which curvature and gradient norm were measured.
+    pub curvature_samples: usize,
+    /// Training samples on which the alignment was measured, all subsets together.
+    pub alignment_samples: usize,
+}
+
+/// Measures what configurations ask for, and keeps from one measurement to the next what helps it.
+#[derive(Debug, Default)]
+pub struct Measurer {
+    /// The label noise of the epoch's steps.
+    pub(crate) strength: NoiseStrength,
+    /// Eigenvectors of the last measurement, from which the next search starts.
+    eigenvectors: Vec<Vector>,
+    /// Measurements made.
+    pub(crate) count: u64,
+}
+
+/// A measurement on its way.
+struct Work<'a> {
+    plan: &'a Plan,
+    config: &'a MetricsConfig,
+    point: Point<'a>,
+    /// The loss on all training samples.
+    train: Objective<'a>,
+    /// The loss on those on which curvature is measured.
+    subset: Objective<'a>,
+    memory: Memory,
+    found: Measurement,
+    /// Inner products on disjoint subsets, or why there are none.
+    pairs: Vec<Result<Pairs, String>>,
+    /// λ₁, once it is known.
+    largest: Option<f64>,
+}
+
+impl Measurer {
+    /// Measures the groups of `config` at this point. Draws come from streams of their own, so the training is the same with
+    /// and without.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn measure(
+        &mut self,
+        plan: &Plan,
+        config: &MetricsConfig,
+        point: Point<'_>,
+    ) -> Result<Measurement, TrainError> {
+        let memory = Memory::new(plan, config);
+        let train = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
+        let subset = on_subset(&train, plan, config.samples);
+        let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
+        let mut work = Work { plan, config, point, train, subset, memory, found, pairs: Vec::new(), largest: None };
+        for group in config.groups() {
+            let clock = Instant::now();
+            let mut cost = match group {
+                "evaluate" => work.evaluate(),
+                "trace" => work.trace(),
+                "gauss_newton" => work.gauss_newton(),
+                "eigenvalues" => work.eigenvalues(&mut self.eigenvectors),
+                "spectrum" => work.spectrum(&mut self.eigenvectors),
+                "alignment" => work.alignment(),
+                "stability" => work.stability(),
+                _ => work.sharpness(),
+            }?;
+            cost.seconds = clock.elapsed().as_secs_f64();
+            work.found.costs.insert(group, cost);
+        }
+        self.count += 1;
+        Ok(work.found)
+    }
+}
+
+impl Work<'_> {
+    fn put(&mut self, name: &str, estimate: impl Serialize) {
+        self.found.metrics.insert(name.into(), json!(estimate));
+    }
+
+    fn key(&self, stream: Stream) -> Key {
+        Key::new(self.plan.config.run.seed, stream, self.point.step)
+    }
+
+    fn evaluate(&mut self) -> Result<Cost, TrainError> {
+        let (theta, n) = (self.point.theta, self.train.len() as f64);
+        let mut forward = n;
+        let found = evaluate(&self.train, theta)?;
+        self.put("loss", Estimate::exact(found.loss));
+        if let Some(accuracy) = found.accuracy {
+            self.put("accuracy", Estimate::exact(accuracy));
+        }
+        if let Some(test) = &self.plan.test {
+            forward += test.len() as f64;
+            let objective =
+                Objective::on_all(&self.plan.network, self.point.buffers, self.plan.loss, test, self.memory.microbatch);
+            let found = evaluate(&objective, theta)?;
+            self.put("test_loss", Estimate::exact(found.loss));
+            if let Some(accuracy) = found.accuracy {
+                self.put("test_accuracy", Estimate::exact(accuracy));
+            }
+        }
+        let squares = [gradient(&self.subset, theta), theta.clone()].map(|v| v.norm_squared());
+        for (name, square) in ["grad_norm", "weight_norm"].into_iter().zip(squares) {
+            let square = square.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
+            self.put(name, Estimate::exact(square.sqrt()));
+        }
+        let gradients = forward / 3.0 / self.subset.len().max(1) as f64 + 1.0;
+        Ok(Cost { gradients, ..Cost::default() })
+    }
+}
+
+/// The objective on a random subset of this size, the same at every measurement; on all samples where there are no more.
+fn on_subset<'a>(objective: &Objective<'a>, plan: &Plan, size: Option<usize>) -> Objective<'a> {
+    let n = plan.train.len();
+    let size = size.unwrap_or(n).min(n);
+    let mut indices = match size < n {
+        true => Key::new(plan.config.run.seed, Stream::Subset, CURVATURE_SUBSET).permutation(n),
+        false => (0..n as u32).collect(),
+    };
+    indices.truncate(size);
+    objective.on(indices)
+}
+
+/// Disjoint random subsets of this size, the same at every measurement: as many as asked for and as there are samples for;
+/// one of all samples where there are no more.
+fn disjoint_subsets<'a>(objective: &Objective<'a>, plan: &Plan, size: usize, count: usize) -> Vec<Objective<'a>> {
+    let n = plan.train.len();
+    if size >= n {
+        return vec![objective.on((0..n as u32).collect())];
+    }
+    let order = Key::new(plan.config.run.seed, Stream::Subset, ALIGNMENT_SUBSET).permutation(n);
+    order.chunks_exact(size).take(count).map(|indices| objective.on(indices.to_vec())).collect()
+}

@@ -1,0 +1,232 @@
+//! `saltflat measure`.
+
+use std::{fs, io::Write, path::Path, process::ExitCode};
+
+use anyhow::Context;
+use burn::tensor::DType;
+use saltflat_metrics::{Objective, Samples, self_check};
+use saltflat_random::{Key, Stream};
+use saltflat_train::{
+    Chosen, Cost, DeviceChoice, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
+    config::{Config, METRICS, MetricsConfig, Purpose},
+    load_start, load_update, measurement_cost,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args::{Count, MeasureArgs, Precision},
+    measurement_table, slices,
+    table::number,
+};
+
+/// Version of the JSON that `--json` writes.
+const SCHEMA: u64 = 1;
+
+/// Samples of the self-check, which needs few.
+const CHECK_SAMPLES: usize = 32;
+
+/// Runs the command; bad input is a [`TrainError`].
+pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
+    if args.metrics.iter().any(|name| name == "help") {
+        for (group, metrics) in METRICS {
+            println!("{group}: {}", metrics.join(", "));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (config, device) = (read(args)?, device(args)?);
+    let dtype = match args.precision {
+        Precision::F32 if !args.check => DType::F32,
+        _ => DType::F64,
+    };
+    let mut plan = Plan::new(config, &device.device, dtype)?;
+    plan.config.metrics = chosen(args, &plan)?;
+    let (theta, buffers) = load_start(&args.weights, &plan)?;
+    let update = load_update(&args.weights, &plan)?;
+    let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    say(&plan, &device, args);
+    if args.check {
+        return check(&plan, point);
+    }
+    let mut measurer = Measurer::default();
+    let mut found = measurer.measure(&plan, &plan.config.metrics, point)?;
+    if !args.slice.is_empty() {
+        let slice = slices::measure(args, &plan, point)?;
+        found.metrics.insert("loss_slice".into(), slice);
+    }
+    if let Some(folder) = &args.plots {
+        for path in slices::draw(folder, &plan, &found.metrics)? {
+            eprintln!("{}", path.display());
+        }
+    }
+    match args.json.as_deref() {
+        None => print!("{}", measurement_table::table(&plan, &found)),
+        Some(file) => {
+            let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
+            match file == Path::new("-") {
+                true => std::io::stdout().write_all(text.as_bytes())?,
+                false => fs::write(file, text).with_context(|| file.display().to_string())?,
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(args: &MeasureArgs) -> Result<Config, TrainError> {
+    let file = |e: std::io::Error| TrainError::NotFound { path: args.config.clone(), reason: e.to_string() };
+    let text = fs::read_to_string(&args.config).map_err(file)?;
+    let mut config = Config::read_as(&text, &args.config, &args.set, Purpose::Measure)?;
+    config.data.data_dir.clone_from(&args.data_dir);
+    Ok(config)
+}
+
+/// f64 is a matter of the CPU.
+fn device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
+    if args.precision == Precision::F32 && !args.check {
+        return choose(&args.device);
+    }
+    match args.device {
+        DeviceChoice::Auto | DeviceChoice::Cpu => choose(&DeviceChoice::Cpu),
+        _ => Err(TrainError::Option {
+            option: if args.check { "--check" } else { "--precision f64" },
+            reason: "expected --device cpu: GPUs calculate with 32 bits here".into(),
+        }),
+    }
+}
+
+/// What the options make of `[metrics]`.
+fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
+    let n = plan.train.len();
+    let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
+    let names: Vec<&str> = args.metrics.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
+    let mut config = match names.as_slice() {
+        [] if !args.metrics.is_empty() => return Err(failed("--metrics", "expected names, got nothing".into())),
+        [] if args.check || !args.slice.is_empty() => plan.config.metrics.only(&[]),
+        [] => {
+            // What the configuration asks for, and what else says how stable the point is.
+            let mut on: Vec<&str> = plan.config.metrics.groups();
+            on.extend(["eigenvalues", "stability"]);
+            plan.config.metrics.only(&on)
+        }
+        names => plan.config.metrics.only(names),
+    }
+    .map_err(|reason| failed("--metrics", reason))?;
+    if let Some(probes) = args.probes {
+        if probes == 0 {
+            return Err(failed("--probes", "expected at least 1, got 0".into()));
+        }
+        for trace in config.trace.iter_mut().chain(&mut config.gauss_newton) {
+            trace.probes = probes;
+        }
+        if let Some(spectrum) = &mut config.spectrum {
+            spectrum.probes = probes;
+        }
+    }
+    if let Some(tolerance) = args.tolerance {
+        if !(tolerance > 0.0 && tolerance < 1.0) {
+            return Err(failed("--tolerance", format!("expected a number in (0, 1), got {tolerance}")));
+        }
+        for trace in config.trace.iter_mut().chain(&mut config.gauss_newton) {
+            trace.tolerance = Some(tolerance);
+        }
+    }
+    let count = |option: &'static str, count: Option<Count>| match count {
+        Some(Count::Some(samples)) if samples > n => {
+            Err(failed(option, format!("expected at most {n}, the number of training samples, or all, got {samples}")))
+        }
+        Some(Count::Some(samples)) => Ok(Some(samples)),
+        Some(Count::All) => Ok(Some(n)),
+        None => Ok(None),
+    };
+    if let Some(samples) = count("--samples", args.samples)? {
+        config.samples = (samples < n).then_some(samples);
+    }
+    if let Some(samples) = count("--alignment-samples", args.alignment_samples)? {
+        match (&mut config.alignment, &config.stability) {
+            (Some(alignment), _) => alignment.samples = samples,
+            (None, None) => {}
+            (None, Some(_)) => {
+                return Err(failed("--alignment-samples", "expected alignment among the metrics".into()));
+            }
+        }
+    }
+    if let Some(limit) = args.memory_limit {
+        config.memory_limit = limit;
+    }
+    Ok(config)
+}
+
+/// The plan, on stderr.
+fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
+    let config = &plan.config.metrics;
+    let memory = Memory::new(plan, config);
+    let n = plan.train.len();
+    eprintln!(
+        "{}: {} parameters, {} outputs, {} of {n} training samples, on {} ({}), {}",
+        args.weights.display(),
+        plan.network.layout().len(),
+        plan.network.outputs(),
+        config.samples.unwrap_or(n),
+        device.name,
+        device.backend,
+        if plan.dtype == DType::F64 { "f64" } else { "f32" },
+    );
+    eprintln!(
+        "plan: {}; {} samples a pass, {} probes at once, {} MiB for vectors and as much for cotangents; about {} gradients of one sample",
+        match config.groups().as_slice() {
+            [] => "no metric".to_string(),
+            groups => groups.join(", "),
+        },
+        memory.microbatch,
+        memory.together,
+        memory.vectors >> 20,
+        number(measurement_cost(plan, config)),
+    );
+}
+
+fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
+    let optimizer = &plan.config.optimizer;
+    let costs: Map<String, Value> =
+        found.costs.iter().map(|(group, cost): (_, &Cost)| (group.to_string(), json!(cost))).collect();
+    json!({
+        "schema": SCHEMA,
+        "n": found.curvature_samples,
+        "p": plan.network.layout().len(),
+        "outputs": plan.network.outputs(),
+        "training_samples": plan.train.len(),
+        "alignment_samples": found.alignment_samples,
+        "lr": optimizer.lr,
+        "momentum": optimizer.momentum,
+        "batch_size": plan.batch_size,
+        "seed": plan.config.run.seed,
+        "precision": if plan.dtype == DType::F64 { "f64" } else { "f32" },
+        "device": device.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "metrics": found.metrics,
+        "costs": costs,
+    })
+}
+
+/// `--check`: exit code 1 where a check fails.
+fn check(plan: &Plan, point: Point<'_>) -> anyhow::Result<ExitCode> {
+    let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
+    let memory = Memory::new(plan, &plan.config.metrics);
+    let all = Objective::on_all(
+        &plan.network,
+        point.buffers,
+        plan.loss,
+        &plan.train,
+        memory.microbatch.min(samples.div_ceil(2)),
+    );
+    let objective = all.on((0..samples as u32).collect());
+    let checks = self_check(&objective, point.theta, Key::new(plan.config.run.seed, Stream::Probe, 0))
+        .map_err(TrainError::from)?;
+    for check in &checks {
+        let verdict = match (&check.skipped, check.passed()) {
+            (Some(reason), _) => format!("not made: {reason}"),
+            (None, true) => format!("ok      {:.1e} (at most {:.0e})", check.difference, check.tolerance),
+            (None, false) => format!("FAILED  {:.1e} (at most {:.0e})", check.difference, check.tolerance),
+        };
+        println!("{:<52} {verdict}", check.name);
+    }
+    Ok(if checks.iter().all(saltflat_metrics::Check::passed) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}

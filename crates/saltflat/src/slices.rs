@@ -1,0 +1,173 @@
+//! Loss slices, and what is drawn of a measurement.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use saltflat_metrics::{
+    Curvature, CurvatureOperator, LanczosOptions, Objective, Samples, Spectrum, filter_normalised, lanczos,
+    orthogonal_to, plane, slice,
+};
+use saltflat_models::Vector;
+use saltflat_random::{Key, Stream};
+use saltflat_report::{
+    ContourSlice, LossSlice, Mark, Series, SpectralDensity, contour, slice as loss_line, spectral_density,
+};
+use saltflat_train::{Memory, Plan, Point, TrainError, load_start};
+use serde_json::{Map, Value, json};
+
+use crate::{args::MeasureArgs, table::number};
+
+/// The loss along one or two directions, as `loss_slice` of the JSON: `directions`, `steps`, and `loss`, a list along one
+/// direction, a list of rows over a plane (a row for each step along the second).
+pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Value, TrainError> {
+    let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
+    if args.slice.len() > 2 {
+        return Err(failed("--slice", format!("expected one direction or two, got {}", args.slice.len())));
+    }
+    if args.slice_points < 2 {
+        return Err(failed("--slice-points", format!("expected at least 2, got {}", args.slice_points)));
+    }
+    if !(args.slice_range > 0.0 && args.slice_range.is_finite()) {
+        return Err(failed("--slice-range", format!("expected a number above 0, got {}", args.slice_range)));
+    }
+    let memory = Memory::new(plan, &plan.config.metrics);
+    let all = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
+    let objective = match plan.config.metrics.samples {
+        Some(samples) if samples < plan.train.len() => {
+            let order = Key::new(plan.config.run.seed, Stream::Subset, 0).permutation(plan.train.len());
+            all.on(order[..samples].to_vec())
+        }
+        _ => all,
+    };
+    let mut directions: Vec<Vector> = Vec::new();
+    let eigenvectors = args.slice.iter().filter(|name| *name == "eigenvector").count();
+    let mut top = match eigenvectors {
+        0 => Vec::new(),
+        count => {
+            let operator = CurvatureOperator::new(&objective, point.theta, Curvature::Hessian);
+            let options =
+                LanczosOptions { largest: count, smallest: 0, memory: memory.vectors, ..LanczosOptions::default() };
+            let key = Key::new(plan.config.run.seed, Stream::Eigenvalue, 0);
+            lanczos(&operator, &options, &[], key)?.largest_vectors
+        }
+    }
+    .into_iter();
+    for (i, name) in args.slice.iter().enumerate() {
+        let key = Key::new(plan.config.run.seed, Stream::Slice, i as u64);
+        directions.push(match name.as_str() {
+            "random" => filter_normalised(plan.network.layout(), point.theta, key)?,
+            "eigenvector" => {
+                top.next().ok_or_else(|| failed("--slice", "there are fewer eigenvectors than asked for".into()))?
+            }
+            path => load_start(Path::new(path), plan)?.0.plus_scaled(-1.0, point.theta),
+        });
+    }
+    let last = (args.slice_points - 1) as f64;
+    let steps: Vec<f64> = (0..args.slice_points).map(|i| args.slice_range * (2.0 * i as f64 / last - 1.0)).collect();
+    let loss = match directions.as_slice() {
+        [d] => json!(slice(&objective, point.theta, d, &steps)?),
+        [d, e] => json!(plane(&objective, point.theta, [d, &orthogonal_to(e, d)?], [&steps, &steps])?),
+        _ => Value::Null,
+    };
+    Ok(json!({ "directions": args.slice, "steps": steps, "loss": loss, "samples": objective.len() }))
+}
+
+/// Draws what of the metrics can be drawn; returns the files.
+pub fn draw(folder: &Path, plan: &Plan, metrics: &Map<String, Value>) -> anyhow::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut files = Vec::new();
+    let figures = [
+        ("spectral_density", metrics.get("spectral_density").map(|value| density(plan, value))),
+        ("loss_slice", metrics.get("loss_slice").map(|value| loss(plan, value))),
+    ];
+    for (name, figure) in figures {
+        let Some(figure) = figure else { continue };
+        let path = folder.join(name).with_extension("svg");
+        fs::write(&path, figure.with_context(|| name.to_string())?).with_context(|| path.display().to_string())?;
+        files.push(path);
+    }
+    anyhow::ensure!(
+        !files.is_empty(),
+        "--plots: nothing was measured that can be drawn; expected spectrum among --metrics, or --slice"
+    );
+    Ok(files)
+}
+
+/// Smoothing of the drawn density, as a part of the range of eigenvalues.
+const SMOOTHING: f64 = 0.01;
+/// Points of the drawn density.
+const POINTS: usize = 1000;
+
+fn density(plan: &Plan, value: &Value) -> anyhow::Result<String> {
+    let spectrum: Spectrum = serde_json::from_value(value.clone())?;
+    let (low, high) = spectrum.range();
+    let optimizer = &plan.config.optimizer;
+    let edge = 2.0 * (1.0 + optimizer.momentum) / optimizer.lr;
+    let name = if optimizer.momentum > 0.0 { "2(1+β)/η" } else { "2/η" };
+    let probes = spectrum.probes.len() as f64;
+    let of_probes = spectrum.probes.iter().flat_map(|q| q.nodes.iter().zip(&q.weights));
+    let share = 1.0 / (probes * spectrum.dimension as f64);
+    let nodes = of_probes
+        .map(|(&x, w)| (x, w * share))
+        .chain(spectrum.deflated.iter().map(|&x| (x, 1.0 / spectrum.dimension as f64)));
+    let steps = spectrum.probes.iter().map(|q| q.nodes.len()).max().unwrap_or(0);
+    Ok(spectral_density(&SpectralDensity {
+        title: "Eigenvalues of the Hessian".into(),
+        subtitle: format!(
+            "{} parameters, {} probes of {steps} Lanczos steps, {} eigenvalues exactly",
+            spectrum.dimension,
+            spectrum.probes.len(),
+            spectrum.deflated.len()
+        ),
+        curve: spectrum.density(SMOOTHING * (high - low).max(f64::MIN_POSITIVE), POINTS),
+        nodes: nodes.collect(),
+        edge: Some(Mark { at: edge, label: format!("{name} = {}", number(edge)) }),
+    })?)
+}
+
+fn loss(plan: &Plan, value: &Value) -> anyhow::Result<String> {
+    let numbers = |value: &Value| -> Vec<f64> {
+        value.as_array().into_iter().flatten().map(|x| x.as_f64().unwrap_or(f64::NAN)).collect()
+    };
+    let names: Vec<String> = value["directions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|name| axis(name.as_str().unwrap_or_default()))
+        .collect();
+    let steps = numbers(&value["steps"]);
+    let subtitle = format!("{}, {} samples", plan.config.run.name, value["samples"]);
+    Ok(match names.as_slice() {
+        [x] => loss_line(&LossSlice {
+            title: "Loss along a direction".into(),
+            subtitle,
+            direction: format!("step along {x}"),
+            curves: vec![Series::line("", steps.iter().copied().zip(numbers(&value["loss"])).collect())],
+            ..LossSlice::default()
+        })?,
+        [x, y] => contour(&ContourSlice {
+            title: "Loss on a plane".into(),
+            subtitle,
+            x_label: format!("step along {x}"),
+            y_label: format!("step along {y}"),
+            value_label: "loss".into(),
+            xs: steps.clone(),
+            ys: steps,
+            values: value["loss"].as_array().into_iter().flatten().flat_map(numbers).collect(),
+            ..ContourSlice::default()
+        })?,
+        _ => anyhow::bail!("a slice has one direction or two"),
+    })
+}
+
+/// A direction in words.
+fn axis(name: &str) -> String {
+    match name {
+        "random" => "a filter-normalised random direction".into(),
+        "eigenvector" => "an eigenvector of the Hessian".into(),
+        path => format!("the way to {path}"),
+    }
+}

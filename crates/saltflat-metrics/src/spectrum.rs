@@ -150,7 +150,10 @@ impl Spectrum {
         }
         let (low, high) = (low - 4.0 * width, high + 4.0 * width);
         let kernel = |x: f64| (-0.5 * (x / width).powi(2)).exp() / (width * (2.0 * std::f64::consts::PI).sqrt());
-        let share = 1.0 / (self.dimension as f64 * self.probes.len().max(1) as f64);
+        // The probes' weights sum to the number of eigenvalues that are left on average only.
+        let total: f64 = self.probes.iter().flat_map(|q| &q.weights).sum();
+        let share = (self.dimension - self.deflated.len().min(self.dimension)) as f64
+            / (self.dimension as f64 * total.max(f64::MIN_POSITIVE));
         (0..points)
             .map(|i| {
                 let t = low + (high - low) * i as f64 / (points - 1) as f64;

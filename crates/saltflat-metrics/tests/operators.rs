@@ -87,7 +87,10 @@ fn blocks_have_their_own_traces() {
         let sum: f64 = found.by_tensor.iter().map(|estimate| estimate.value.unwrap()).sum();
         assert!((sum - found.trace.value.unwrap()).abs() < 1e-9);
         let first = &found.by_tensor[0];
-        assert!((first.value.unwrap() - block).abs() < 5.0 * first.std_error.unwrap() + 1e-9, "{method:?} {first:?} {block}");
+        assert!(
+            (first.value.unwrap() - block).abs() < 5.0 * first.std_error.unwrap() + 1e-9,
+            "{method:?} {first:?} {block}"
+        );
     }
 }
 
@@ -135,7 +138,8 @@ fn no_probes_are_no_value() {
 fn spectra() -> Vec<(&'static str, Vec<f64>)> {
     let mut degenerate = vec![5.0, 5.0, 1.0];
     degenerate.extend(vec![0.1; 57]);
-    let clustered: Vec<f64> = (0..60).map(|i| if i < 5 { 4.0 + 1e-3 * f64::from(i) } else { 0.01 * f64::from(i) }).collect();
+    let clustered: Vec<f64> =
+        (0..60).map(|i| if i < 5 { 4.0 + 1e-3 * f64::from(i) } else { 0.01 * f64::from(i) }).collect();
     let mut rank_one = vec![0.0; 60];
     rank_one[0] = 3.0;
     let indefinite = (0..60).map(|i| f64::from(i) * 0.2 - 7.0).collect();
@@ -169,7 +173,10 @@ fn eigenvalues_of_known_spectra() {
                 let length = |v: &Vector| v.norm_squared().into_scalar::<f64>().sqrt();
                 assert!((length(u) - 1.0).abs() < 1e-5);
                 let true_residual = length(&au.plus_scaled(-eigenvalue.value, u));
-                assert!(true_residual <= eigenvalue.residual + rounding * 10.0, "{name}: {true_residual} {eigenvalue:?}");
+                assert!(
+                    true_residual <= eigenvalue.residual + rounding * 10.0,
+                    "{name}: {true_residual} {eigenvalue:?}"
+                );
             }
         }
     }

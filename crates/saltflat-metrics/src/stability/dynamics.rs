@@ -16,108 +16,17 @@
 //! Stability is of the second moment. Single trajectories may shrink where it grows.
 
 use nalgebra::{DMatrix, DVector};
-use serde::Serialize;
 
 use super::{
-    RowGram, Solver, StabilityError, TopEigenvalue, row_gram::symmetric_eigen, top_eigenvalue::top_eigenvalue,
+    BatchNoise, RowGram, Solver, Stability, StabilityError, TopEigenvalue, row_gram::symmetric_eigen,
+    top_eigenvalue::top_eigenvalue,
 };
-
-/// How the batch of a step is drawn, afresh in every step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sampling {
-    /// Each sample with probability B/n; the sum over the batch is divided by B.
-    Bernoulli,
-    /// A uniformly random subset of B samples.
-    WithoutReplacement,
-    /// B independent draws of one sample.
-    WithReplacement,
-}
-
-/// The numbers in Q(M) = (1 − d) H M H + c V(M).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchNoise {
-    /// c: weight of the single samples.
-    pub samples: f64,
-    /// d: what the pairs of different samples lack.
-    pub pairs: f64,
-}
-
-impl Sampling {
-    /// c and d for batches of `batch_size` out of `samples`.
-    ///
-    /// | | c | d |
-    /// | --- | --- | --- |
-    /// | Bernoulli | 1/B − 1/n | 0 |
-    /// | without replacement | (n − B)/(B(n − 1)) | c |
-    /// | with replacement | 1/B | c |
-    ///
-    /// # Errors
-    /// [`StabilityError::BatchSize`] for B = 0, and for B > n except with replacement.
-    pub fn noise(self, samples: usize, batch_size: usize) -> Result<BatchNoise, StabilityError> {
-        if samples == 0 || batch_size == 0 || (batch_size > samples && self != Self::WithReplacement) {
-            return Err(StabilityError::BatchSize { batch_size, samples });
-        }
-        let (n, b) = (samples as f64, batch_size as f64);
-        Ok(match self {
-            Self::Bernoulli => BatchNoise { samples: 1.0 / b - 1.0 / n, pairs: 0.0 },
-            Self::WithoutReplacement if batch_size == samples => BatchNoise { samples: 0.0, pairs: 0.0 },
-            Self::WithoutReplacement => {
-                let c = (n - b) / (b * (n - 1.0));
-                BatchNoise { samples: c, pairs: c }
-            }
-            Self::WithReplacement => BatchNoise { samples: 1.0 / b, pairs: 1.0 / b },
-        })
-    }
-}
-
-/// Linear stability of SGD at one learning rate and batch size.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Stability {
-    /// Largest eigenvalue of T: in the long run E‖w‖² is multiplied by it in every step. Where SGD is stable it is just
-    /// below one, about 1 − 2η times the smallest eigenvalue kept, and depends on the cutoff; above one it does not.
-    pub growth: f64,
-    /// Residual of the eigenvalue, over max(1, growth).
-    pub growth_residual: f64,
-    /// SGD is stable exactly for learning rates below this one.
-    pub critical_lr: f64,
-    /// Bound on the relative error of 1/critical_lr; the true critical lr is not above the one given.
-    pub critical_residual: f64,
-    /// max |1 − ηhₐ|² over the eigenvalues kept: the growth of gradient descent.
-    pub gd_growth: f64,
-    /// 2/λ₁(H): the critical learning rate of gradient descent.
-    pub gd_critical_lr: f64,
-    /// Eigenvalues of H kept.
-    pub rank: usize,
-    /// lr < critical_lr.
-    pub stable: bool,
-    /// Both eigenvalues reached the tolerance.
-    pub converged: bool,
-}
-
-/// Measures the linear stability of SGD from inner products of rows.
-///
-/// `relative_precision`: eigenvalues of H below this fraction of the largest are taken for zero; about 1e-6 for
-/// a Gram matrix computed in f32, 1e-12 in f64. For several learning rates or batch sizes build [`LinearDynamics`] once.
-///
-/// # Errors
-/// Every way in which the numbers can be out of range, see [`StabilityError`].
-pub fn stability(
-    gram: &RowGram,
-    lr: f64,
-    batch_size: usize,
-    sampling: Sampling,
-    relative_precision: f64,
-) -> Result<Stability, StabilityError> {
-    check_lr(lr)?;
-    let noise = sampling.noise(gram.samples, batch_size)?;
-    LinearDynamics::new(gram, relative_precision)?.stability(lr, noise, &Solver::default())
-}
 
 /// Linearised SGD in the span of the rows, in coordinates in which H is diagonal, of rank r.
 ///
 /// One eigendecomposition of the Gram matrix ((nC)³ work). Then each application of T or Q is two products of
-/// `[r, r]` with `[r, n C]`: 4 n C r² floating-point operations. An iteration holds up to 40 matrices of r(r + 1)/2.
+/// `[r, r]` with `[r, n C]`: 4 n C r² floating-point operations. There are 10 to 50 of them. The iteration holds twice
+/// [`Solver::basis`] matrices of r(r + 1)/2 numbers, by default 200 r² bytes.
 #[derive(Clone, Debug)]
 pub struct LinearDynamics {
     rows_per_sample: usize,
@@ -146,6 +55,9 @@ impl LinearDynamics {
         let scale = values[0];
         let cutoff = relative_precision.max(f64::EPSILON * values.len() as f64);
         let spectrum: Vec<f64> = values.iter().map(|h| h / scale).take_while(|&h| h > cutoff).collect();
+        if spectrum.is_empty() {
+            return Err(StabilityError::ZeroRows);
+        }
         let mut rows = vectors.columns(0, spectrum.len()).into_owned();
         for (mut column, h) in rows.column_iter_mut().zip(&spectrum) {
             column *= (n * h).sqrt();
@@ -181,7 +93,15 @@ impl LinearDynamics {
     /// lr not positive, or beyond the range of f64.
     pub fn growth(&self, lr: f64, noise: BatchNoise, solver: &Solver) -> Result<TopEigenvalue, StabilityError> {
         check_lr(lr)?;
-        self.top(|moment| self.step(moment, lr, noise), solver)
+        let (lr_scaled, h) = (lr * self.scale, &self.spectrum);
+        // Slow directions, all with eigenvalues next to one, are told apart by 1 − T ≈ ηL.
+        let precondition = |value: f64, mut residual: DMatrix<f64>| {
+            for ((a, b), x) in indexed(&mut residual) {
+                *x /= lr_scaled * (h[a] + h[b]) + (1.0 - value).abs();
+            }
+            residual
+        };
+        self.top(|moment| self.step(moment, lr, noise), precondition, solver)
     }
 
     /// The largest learning rate at which T has no eigenvalue above one; SGD is stable exactly below it. Returned with the
@@ -198,7 +118,7 @@ impl LinearDynamics {
         let root = DMatrix::from_fn(h.len(), h.len(), |a, b| (h[a] + h[b]).sqrt().recip());
         let scaled =
             |moment: &DMatrix<f64>| self.noisy_product(&moment.component_mul(&root), noise).component_mul(&root);
-        let mut top = self.top(scaled, solver)?;
+        let mut top = self.top(scaled, |_, residual| residual, solver)?;
         top.residual *= top.value.max(1.0) / top.value;
         Ok((1.0 / (top.value * self.scale), top))
     }
@@ -261,11 +181,13 @@ impl LinearDynamics {
     fn top(
         &self,
         map: impl Fn(&DMatrix<f64>) -> DMatrix<f64>,
+        precondition: impl Fn(f64, DMatrix<f64>) -> DMatrix<f64>,
         solver: &Solver,
     ) -> Result<TopEigenvalue, StabilityError> {
         let rank = self.rank();
         let start = pack(&DMatrix::identity(rank, rank));
-        top_eigenvalue(&start, |x| pack(&map(&unpack(x, rank))), solver)
+        let apply = |x: &DVector<f64>| pack(&map(&unpack(x, rank)));
+        top_eigenvalue(start, apply, |value, x| pack(&precondition(value, unpack(&x, rank))), solver)
     }
 }
 

@@ -28,20 +28,27 @@ pub(super) fn estimate(
     let columns = (options.probes / 2).clamp(1, (options.sketch(operator) / 2).max(2)).min(p);
     let (mut traces, mut squares) = (Vec::new(), Vec::new());
     let (mut used, mut drawn) = (0, 0);
-    while used == 0 || used + 2 * columns <= options.probes && columns < p {
+    loop {
         // With a tolerance small groups first: the looks are at 16, 32, 64 … products.
         let size = match options.tolerance {
             Some(_) => columns.min((used / 2).max(8)),
             None => columns,
         };
+        if used > 0 && used + 2 * size > options.probes {
+            break;
+        }
         let group = Group::draw(operator, size, key, drawn)?;
         drawn += size as u64;
         used += 2 * size;
-        let (of_trace, of_square) = group.estimates();
+        let (of_trace, of_square) = group.estimates(p);
+        if group.w.nrows() >= p {
+            // The range is the whole space: nothing is left to chance.
+            (traces, squares) = (of_trace, of_square);
+            break;
+        }
         traces.extend(of_trace);
         squares.extend(of_square);
-        let trace = Estimate { probes: Some(used), ..Estimate::of_probes(&traces) };
-        if options.is_met(&trace) {
+        if options.is_met(&Estimate { probes: Some(used), ..Estimate::of_probes(&traces) }) {
             break;
         }
     }
@@ -116,10 +123,13 @@ impl Group {
     }
 
     /// The k estimates of the trace and of ‖A‖_F².
-    fn estimates(&self) -> (Vec<f64>, Vec<f64>) {
+    fn estimates(&self, p: usize) -> (Vec<f64>, Vec<f64>) {
         let [trace, square] = &self.forms;
         let of = |(h, c, d): &(DMatrix<f64>, DMatrix<f64>, DVector<f64>)| -> Vec<f64> {
             let total = h.trace();
+            if h.nrows() >= p {
+                return vec![total; d.len()];
+            }
             (0..d.len())
                 .map(|i| {
                     let s = self.s.column(i);

@@ -1,0 +1,47 @@
+//! Exact linear stability of SGD at one learning rate and batch size.
+
+use serde::Serialize;
+
+use super::{LinearDynamics, RowGram, Sampling, Solver, StabilityError};
+
+/// Linear stability of SGD at one learning rate and batch size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Stability {
+    /// Largest eigenvalue of T: in the long run E‖w‖² is multiplied by it in every step. Where SGD is stable it is just
+    /// below one, about 1 − 2η times the smallest eigenvalue kept, and depends on the cutoff; above one it does not.
+    pub growth: f64,
+    /// Residual of the eigenvalue, over max(1, growth).
+    pub growth_residual: f64,
+    /// SGD is stable exactly for learning rates below this one.
+    pub critical_lr: f64,
+    /// Bound on the relative error of 1/critical_lr; the true critical lr is not above the one given.
+    pub critical_residual: f64,
+    /// max |1 − ηhₐ|² over the eigenvalues kept: the growth of gradient descent.
+    pub gd_growth: f64,
+    /// 2/λ₁(H): the critical learning rate of gradient descent.
+    pub gd_critical_lr: f64,
+    /// Eigenvalues of H kept.
+    pub rank: usize,
+    /// lr < critical_lr.
+    pub stable: bool,
+    /// Both eigenvalues reached the tolerance.
+    pub converged: bool,
+}
+
+/// Measures the linear stability of SGD from inner products of rows.
+///
+/// `relative_precision`: eigenvalues of H below this fraction of the largest are taken for zero; about 1e-6 for
+/// a Gram matrix computed in f32, 1e-12 in f64. For several learning rates or batch sizes build [`LinearDynamics`] once.
+///
+/// # Errors
+/// Every way in which the numbers can be out of range, see [`StabilityError`].
+pub fn stability(
+    gram: &RowGram,
+    lr: f64,
+    batch_size: usize,
+    sampling: Sampling,
+    relative_precision: f64,
+) -> Result<Stability, StabilityError> {
+    let noise = sampling.noise(gram.samples, batch_size)?;
+    LinearDynamics::new(gram, relative_precision)?.stability(lr, noise, &Solver::default())
+}

@@ -145,39 +145,15 @@ impl Group {
 }
 
 /// Column i: the unit vector s in the coordinates of Q with Rⱼ·s = 0 for every other column j of R `[rank, k]`, or 0 where
-/// the others span everything.
+/// the others span everything. With Rᵀ = UT, U `[k, rank]` orthonormal: s is T⁻¹ times row i of U, scaled, and there is one
+/// where that row has length 1 (the leverage of column i).
 fn leaving_out(r: &DMatrix<f64>) -> DMatrix<f64> {
-    let (rank, k) = r.shape();
-    if rank == k
-        && let Some(inverse) = r.clone().try_inverse()
-    {
-        // Row i of R⁻¹ is orthogonal to every column but i.
-        let mut s = inverse.transpose();
-        for mut column in s.column_iter_mut() {
-            let size = column.norm();
-            column /= size;
-        }
-        return s;
-    }
-    // Dependent columns: what is left of column i beside the others.
-    let mut s = DMatrix::zeros(rank, k);
-    for i in 0..k {
-        let others = r.clone().remove_column(i);
-        let basis = others.svd(true, false);
-        let scale = basis.singular_values.max();
-        let mut rest = r.column(i).into_owned();
-        let size = rest.norm();
-        if let Some(u) = basis.u {
-            for (j, &value) in basis.singular_values.iter().enumerate() {
-                if value > 1e-10 * scale {
-                    let u = u.column(j);
-                    rest -= u * u.dot(&rest);
-                }
-            }
-        }
-        if rest.norm() > 1e-8 * size {
-            s.set_column(i, &(&rest / rest.norm()));
-        }
+    let (u, t) = r.transpose().qr().unpack();
+    let mut s = t.solve_upper_triangular(&u.transpose()).unwrap_or_else(|| DMatrix::zeros(r.nrows(), r.ncols()));
+    for (i, mut column) in s.column_iter_mut().enumerate() {
+        let needed = u.row(i).norm_squared() > 1.0 - 1e-6;
+        let size = column.norm();
+        if needed && size > 0.0 { column /= size } else { column.fill(0.0) }
     }
     s
 }

@@ -1,7 +1,9 @@
 //! The shapes that are timed: MLP 784-512-512-10 with batch 256; VGG-11 and ResNet-18 with batch 32 on 3 × 32 × 32.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saltflat_metrics::{Batch, Objective, Samples, Scoring, gradient, hessian_vector_product};
+use saltflat_metrics::{
+    Batch, Curvature, CurvatureOperator, Objective, Operator, Samples, Scoring, gradient, hessian_vector_product,
+};
 use saltflat_models::{
     Architecture, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
     layers::Activation,
@@ -12,6 +14,8 @@ use saltflat_train::Sgd;
 
 /// Samples of the Gram matrix.
 const GRAM: usize = 50;
+/// Quadratic forms of the task `probes`.
+pub const PROBES: u64 = 4;
 
 /// A network, a batch and what changes from step to step.
 pub struct Workload {
@@ -42,8 +46,12 @@ impl Samples for One<'_> {
 }
 
 impl Workload {
-    /// `mlp`, `vgg11` or `resnet18`.
+    /// `mlp`, `vgg11` or `resnet18`, with another batch size as in `vgg11@128`.
     pub fn new(model: &str) -> Option<Self> {
+        let (model, size) = match model.split_once('@') {
+            Some((model, size)) => (model, Some(size.parse().ok()?)),
+            None => (model, None),
+        };
         let (init, activation) = (Initialisation::Default, Activation::Relu);
         let (architecture, shape, batch) = match model {
             "mlp" => (Architecture::Mlp(Mlp { hidden: vec![512, 512], activation, init }), [1, 28, 28], 256),
@@ -72,6 +80,7 @@ impl Workload {
             }
             _ => return None,
         };
+        let batch = size.unwrap_or(batch);
         let device = Device::flex();
         let network = architecture.build(shape, 10).ok()?;
         let (theta, buffers) = network.layout().init(1, &device, DType::F32);
@@ -106,6 +115,15 @@ impl Workload {
             "hvp" => {
                 let objective = One(&self.batch);
                 self.wait(&hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction));
+            }
+            // Four quadratic forms vᵀHv in one pass, without a backward pass.
+            "probes" => {
+                let objective = One(&self.batch);
+                let objective = self.objective(&objective);
+                let operator = CurvatureOperator::new(&objective, &self.theta, Curvature::Hessian);
+                let directions: Vec<_> =
+                    (0..PROBES).map(|k| self.theta.signs_like(Key::new(1, Stream::Probe, 2).part(k))).collect();
+                std::hint::black_box(operator.forms(&directions)).map_or_else(|e| eprintln!("{e}"), drop);
             }
             "gram" => {
                 let cotangent = self.many.targets.clone();

@@ -201,6 +201,7 @@ fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
         "precision": if plan.dtype == DType::F64 { "f64" } else { "f32" },
         "device": device.name,
         "version": env!("CARGO_PKG_VERSION"),
+        "peak_bytes": crate::dry_run::peak(),
         "metrics": found.metrics,
         "costs": costs,
     })

@@ -149,11 +149,14 @@ impl Work<'_> {
                 self.put("test_accuracy", Estimate::exact(accuracy));
             }
         }
+        let clock = Instant::now();
         let squares = [gradient(&self.subset, theta), theta.clone()].map(|v| v.norm_squared());
         for (name, square) in ["grad_norm", "weight_norm"].into_iter().zip(squares) {
             let square = square.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
             self.put(name, Estimate::exact(square.sqrt()));
         }
+        let of_gradient = Cost { seconds: clock.elapsed().as_secs_f64(), gradients: 1.0, products: 0 };
+        self.found.costs.insert("gradient", of_gradient);
         let gradients = forward / 3.0 / self.subset.len().max(1) as f64 + 1.0;
         Ok(Cost { gradients, ..Cost::default() })
     }

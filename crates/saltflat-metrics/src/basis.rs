@@ -15,7 +15,7 @@ const BLOCK: usize = 16;
 /// columns. Vectors go in and come out regrouped: their parts are the chunks ([`Basis::regroup`]).
 pub(crate) struct Basis {
     space: Vector,
-    /// Of each chunk its full blocks `[BLOCK, chunk]`, then single rows `[1, chunk]`.
+    /// Of each chunk its blocks `[rows, chunk]`: full ones with BLOCK rows, then smaller and smaller powers of two.
     chunks: Vec<Vec<Tensor<2>>>,
     len: usize,
 }
@@ -102,19 +102,37 @@ impl Basis {
     pub(crate) fn push(&mut self, q: &Vector) {
         for (blocks, part) in self.chunks.iter_mut().zip(q.parts()) {
             blocks.push(part.clone().reshape([1, part.dims()[0]]));
-            let singles = blocks.iter().rev().take_while(|block| block.dims()[0] == 1).count();
-            if singles == BLOCK {
-                let rows = blocks.split_off(blocks.len() - BLOCK);
-                blocks.push(Tensor::cat(rows, 0));
+            // Two blocks of one size become one, as in a binary counter: few blocks, and each vector is copied four times.
+            while let [.., a, b] = blocks.as_slice()
+                && a.dims()[0] == b.dims()[0]
+                && 2 * b.dims()[0] <= BLOCK
+            {
+                let pair = blocks.split_off(blocks.len() - 2);
+                blocks.push(Tensor::cat(pair, 0));
             }
         }
         self.len += 1;
     }
 
+    /// The vector with this index, in chunks.
+    pub(crate) fn row(&self, index: usize) -> Vector {
+        let chunk = |blocks: &Vec<Tensor<2>>| {
+            let mut start = 0;
+            for block in blocks {
+                let [rows, columns] = block.dims();
+                if index < start + rows {
+                    return block.clone().slice([index - start..index - start + 1, 0..columns]).flatten(0, 1);
+                }
+                start += rows;
+            }
+            Tensor::zeros([0], (&self.space.parts()[0].device().without_autodiff(), self.space.dtype()))
+        };
+        Vector::new(self.chunks.iter().map(chunk).collect())
+    }
+
     /// The vector with this index, in the layout of the space.
     pub(crate) fn vector(&self, index: usize) -> Vector {
-        let unit: Vec<f64> = (0..self.len).map(|i| f64::from(u8::from(i == index))).collect();
-        self.restore(&self.combine(&unit))
+        self.restore(&self.row(index))
     }
 }
 

@@ -79,7 +79,9 @@ pub fn lanczos(
     let mut krylov = Krylov::new(operator, key);
     let p = operator.space().len();
     let wanted = (options.largest + options.smallest).min(p);
-    let capacity = options.memory / (p * operator.space().dtype().size()).max(1);
+    let fits = options.memory / (p * operator.space().dtype().size()).max(1);
+    // A restart holds the old basis and what is kept of it, a third of what is beyond the wanted.
+    let capacity = (3 * fits).saturating_sub(2 * wanted) / 4;
     // Fewer than these make no progress after a restart.
     let capacity = capacity.max(2 * wanted + options.starts + warm.len() + 4);
     for v in warm {
@@ -247,7 +249,7 @@ impl<'a> Krylov<'a> {
             columns.push(column);
         }
         for &f in &self.frontier {
-            basis.push(&Basis::regroup(&self.basis.vector(f)));
+            basis.push(&self.basis.row(f));
         }
         self.basis = basis;
         self.columns = columns;

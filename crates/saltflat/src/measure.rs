@@ -171,7 +171,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
         if plan.dtype == DType::F64 { "f64" } else { "f32" },
     );
     eprintln!(
-        "plan: {}; {} samples a pass, {} probes at once, {} MiB for vectors and as much for cotangents; about {} gradients of one sample",
+        "plan: {}; {} samples a pass, {} probes at once, {} MiB for vectors or {} for cotangents; about {} gradients of one sample",
         match config.groups().as_slice() {
             [] => "no metric".to_string(),
             groups => groups.join(", "),
@@ -179,6 +179,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
         memory.microbatch,
         memory.together,
         memory.vectors >> 20,
+        memory.cotangents >> 20,
         number(measurement_cost(plan, config)),
     );
 }

@@ -24,7 +24,8 @@ pub fn table(plan: &Plan, found: &Measurement) -> String {
                 let beside = beside(&name, plan, found);
                 let probes =
                     value.get("probes").filter(|probes| probes.is_number()).map(Value::to_string).unwrap_or_default();
-                rows.push([name, shown(&value), probes, std::mem::take(&mut price), beside]);
+                let near_one = name.starts_with("sgd_growth");
+                rows.push([name, shown(&value, near_one), probes, std::mem::take(&mut price), beside]);
             }
         }
     }
@@ -57,7 +58,7 @@ fn cells(name: &str, value: &Value) -> Vec<(String, Value)> {
 }
 
 /// `value ± error`, or the reason why there is none.
-fn shown(value: &Value) -> String {
+fn shown(value: &Value, near_one: bool) -> String {
     let get = |key: &str| value.get(key).and_then(Value::as_f64);
     if let (Some(probes), Some(p)) = (value.get("probes").and_then(Value::as_array), value.get("dimension")) {
         return format!("{} probes in {p} dimensions (--json, --plots)", probes.len());
@@ -65,7 +66,11 @@ fn shown(value: &Value) -> String {
     let Some(x) = get("value") else {
         return format!("- ({})", value.get("reason").and_then(Value::as_str).unwrap_or("no value"));
     };
-    let mut text = number(x);
+    let mut text = match near_one {
+        // Where SGD is stable four digits would say 1.0000.
+        true if x < 1.0 && x > 0.99 => format!("1 - {:.1e}", 1.0 - x),
+        _ => number(x),
+    };
     if let Some(error) = get("std_error") {
         let _ = write!(text, " ± {}", number(error));
     }

@@ -24,7 +24,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Half of the limit for the activations of a pass, half for what is kept beside it.
+    /// A quarter of the limit for the activations of a pass, the rest for what is kept beside it: vectors, or cotangents.
     pub fn new(plan: &Plan, config: &MetricsConfig) -> Self {
         let limit = config.memory_limit << 20;
         let (all, largest) = plan.network.activations();
@@ -32,11 +32,11 @@ impl Memory {
         let n = config.samples.map_or(plan.train.len(), |samples| samples.min(plan.train.len()));
         // A subset is walked in at least eight microbatches, so that their spread tells the subset's error.
         let parts = if n < plan.train.len() { 8 } else { 1 };
-        let fits = (limit / 2 / (all * size * KEPT).max(1)).max(1);
+        let fits = (limit / 4 / (all * size * KEPT).max(1)).max(1);
         let microbatch = config.microbatch.min(fits).min(n.div_ceil(parts)).max(1);
         let per_direction = largest * size * PASSING * microbatch;
-        let together = (limit / 2 / per_direction.max(1)).saturating_sub(1).clamp(1, 4);
-        Self { microbatch, together, vectors: limit / 2, cotangents: limit / 2 }
+        let together = (limit / 4 / per_direction.max(1)).saturating_sub(1).clamp(1, 4);
+        Self { microbatch, together, vectors: limit / 4 * 3, cotangents: limit / 2 }
     }
 }
 

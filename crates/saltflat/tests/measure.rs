@@ -1,0 +1,225 @@
+//! `saltflat measure`: every golden value through the command line, tables, bad input.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use support::{Place, TINY, text};
+
+/// The golden cases are the metrics' own.
+fn golden(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../saltflat-metrics/tests/golden");
+    folder.join(name).display().to_string()
+}
+
+fn measure(place: &Place, args: &[&str]) -> Value {
+    let mut all = vec!["measure"];
+    all.extend(args);
+    all.extend(["--device", "cpu", "--json", "-"]);
+    let output = place.command(&all).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Every number of the expected values is there under its name. Exact ones within 1e-3 (f32) and 1e-6 (f64), random ones
+/// within 5 of their standard errors (some 80 of them: a false alarm has a chance of 1e-4).
+#[test]
+fn golden_values_by_name() {
+    let place = Place::new();
+    for (name, precision) in [
+        ("mlp_relu_square", "f64"),
+        ("mlp_softplus_ce", "f64"),
+        ("mlp_softplus_ce", "f32"),
+        ("lenet_relu_square", "f32"),
+        ("resnet_gn_ce", "f32"),
+    ] {
+        let (config, weights) = (golden(&format!("{name}.toml")), golden(&format!("{name}.weights.safetensors")));
+        let mut args = vec![config.as_str(), "--weights", &weights, "--metrics", "all", "--precision", precision];
+        args.extend(["--probes", "20", "--set", "metrics.eigenvalues.tolerance=1e-5"]);
+        let found = measure(&place, &args);
+        let expected: Value =
+            serde_json::from_slice(&std::fs::read(golden(&format!("{name}.expected.json"))).unwrap()).unwrap();
+        for key in ["n", "p", "outputs"] {
+            assert_eq!(found[key], expected[key], "{name} {key}");
+        }
+        let tolerance = if precision == "f64" { 1e-6 } else { 1e-3 };
+        let check = |what: String, found: &Value, expected: &Value| {
+            let (value, exact) = (found["value"].as_f64(), expected.as_f64().unwrap());
+            let value = value.unwrap_or_else(|| panic!("{name} {what}: {found}"));
+            let random = found.get("probes").and_then(|_| found["std_error"].as_f64());
+            let allowed = random.map_or(0.0, |error| 5.0 * error) + tolerance * exact.abs() + 1e-9;
+            assert!((value - exact).abs() <= allowed, "{name} {precision} {what}: {found}, expected {exact}");
+        };
+        for (key, exact) in expected.as_object().unwrap() {
+            match key.as_str() {
+                "n" | "p" | "outputs" | "lr" | "batch" | "regularizer_lr" | "gram_rows" => {}
+                "trace_hessian_by_tensor" => {
+                    for (tensor, exact) in exact.as_object().unwrap() {
+                        check(format!("{key} {tensor}"), &found["metrics"][key][tensor], exact);
+                    }
+                }
+                "top_eigenvalues" => {
+                    for (i, exact) in exact.as_array().unwrap().iter().enumerate() {
+                        check(format!("{key} {i}"), &found["metrics"][key][i], exact);
+                    }
+                }
+                _ => check(key.clone(), &found["metrics"][key], exact),
+            }
+        }
+    }
+}
+
+/// The table names every metric, its error and the bounds; the plan goes to stderr.
+#[test]
+fn table_and_figures() {
+    let place = Place::new();
+    let (config, weights) = (golden("mlp_softplus_ce.toml"), golden("mlp_softplus_ce.weights.safetensors"));
+    let plots = place.path("plots").display().to_string();
+    let args = ["measure", &config, "--weights", &weights, "--device", "cpu", "--metrics", "all", "--plots", &plots];
+    let slices = ["--slice", "random", "--slice", "eigenvector", "--slice-points", "5", "--probes", "3"];
+    let output = place.command(&[&args[..], &slices].concat()).output().unwrap();
+    let (table, talk) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{talk}");
+    for part in
+        ["trace_hessian", "±", "top_eigenvalues[4]", "2/lr = 20.00", "sqrt(B/mu)/lr", "sgd_critical_lr", "below it"]
+    {
+        assert!(table.contains(part), "no {part:?} in\n{table}");
+    }
+    assert!(table.lines().all(|line| line.chars().count() < 160), "{table}");
+    assert!(talk.contains("plan:") && talk.contains("24 of 24 training samples"), "{talk}");
+    for name in ["spectral_density.svg", "loss_slice.svg"] {
+        let svg = std::fs::read_to_string(place.path("plots").join(name)).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("</svg>"));
+    }
+}
+
+/// A slice towards other weights: at t = 0 and t = 1 the losses of the two points; through the minimum of a parabola where
+/// the loss is one. Along a direction of a given length the loss of the ends is that of weights moved by hand.
+#[test]
+fn slices_between_two_points() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "a"]);
+    place.trained(&["tiny.toml", "--out", "b", "--set", "run.seed=1"]);
+    let slice = ["--slice", "b", "--slice-points", "3"];
+    let there = measure(&place, &[&["tiny.toml", "--weights", "a"], &slice[..]].concat());
+    let losses = there["metrics"]["loss_slice"]["loss"].as_array().unwrap().clone();
+    assert_eq!(there["metrics"]["loss_slice"]["steps"], serde_json::json!([-1.0, 0.0, 1.0]));
+    for (run, loss) in [("a", &losses[1]), ("b", &losses[2])] {
+        let found = measure(&place, &["tiny.toml", "--weights", run, "--metrics", "loss"]);
+        let (exact, loss) = (found["metrics"]["loss"]["value"].as_f64().unwrap(), loss.as_f64().unwrap());
+        assert!((loss - exact).abs() < 1e-5 * exact, "{run}: {loss} {exact}");
+    }
+}
+
+/// A run's last checkpoint brings its momentum, along which the sharpness is; subsets have their errors; the memory limit
+/// changes the way and not the numbers.
+#[test]
+fn runs_subsets_and_memory() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let base = ["tiny.toml", "--weights", "run", "--metrics", "trace,sharpness,alignment,stability"];
+    let found = measure(&place, &base);
+    assert!(
+        found["metrics"]["sharpness_along_update"]["value"].is_f64(),
+        "{}",
+        found["metrics"]["sharpness_along_update"]
+    );
+    assert_eq!(found["alignment_samples"], 10);
+    assert!(found["metrics"]["mu"]["std_error"].as_f64().unwrap() > 0.0);
+    assert!(found["metrics"]["trace_hessian"].get("subset_error").is_none());
+    // The bounds are for batches of the subset, 10 samples, and the batch has 30.
+    assert!(found["metrics"]["dexter_bound"]["reason"].as_str().unwrap().contains("30"));
+    let small = measure(&place, &[&base[..], &["--memory-limit", "1MiB"]].concat());
+    for name in ["trace_hessian", "hessian_frobenius", "mu", "sgd_critical_lr", "batch_sharpness"] {
+        let value =
+            |found: &Value| found["metrics"][name]["value"].as_f64().unwrap_or_else(|| panic!("{name}: {found}"));
+        let (a, b) = (value(&found), value(&small));
+        assert!((a - b).abs() < 1e-3 * a.abs(), "{name}: {a} {b}");
+    }
+    let some = measure(&place, &["tiny.toml", "--weights", "run", "--metrics", "trace", "--samples", "40"]);
+    assert_eq!(some["n"], 40);
+    assert!(some["metrics"]["trace_hessian"]["subset_error"].as_f64().unwrap() > 0.0);
+    let subsets = ["--metrics", "alignment", "--set", "metrics.alignment.subsets=4"];
+    let many = measure(&place, &[&["tiny.toml", "--weights", "run"], &subsets[..]].concat());
+    assert_eq!(many["alignment_samples"], 40);
+    assert!(many["metrics"]["mu"]["subset_error"].as_f64().unwrap() > 0.0);
+    let full = ["--metrics", "stability", "--alignment-samples", "all", "--set", "optimizer.batch_size=\"full\""];
+    let full = [&["tiny.toml", "--weights", "run"], &full[..], &["--metrics", "alignment"]].concat();
+    let full = measure(&place, &full);
+    assert!(full["metrics"]["dexter_bound"]["reason"].as_str().unwrap().contains("no gradient noise"));
+    let (sgd, gd) = (&full["metrics"]["sgd_critical_lr"]["value"], &full["metrics"]["gd_critical_lr"]["value"]);
+    let (sgd, gd) = (sgd.as_f64().unwrap(), gd.as_f64().unwrap());
+    assert!((sgd - gd).abs() < 1e-6 * gd, "a full batch is gradient descent: {sgd} {gd}");
+}
+
+#[test]
+fn the_self_check_passes() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let output = place.command(&["measure", "tiny.toml", "--weights", "run", "--check"]).output().unwrap();
+    let (found, talk) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{found}{talk}");
+    assert_eq!(found.matches("ok ").count() + found.matches("not made").count(), 6, "{found}");
+}
+
+/// Groups have schedules of their own inside a training, and start warm.
+#[test]
+fn metrics_inside_training() {
+    let place = Place::new();
+    let extra = "eigenvalues = { every = 2, largest = 2 }\nspectrum = { probes = 2, steps = 8, every = 2 }\nstability = true\nsharpness = { batches = 3 }\n";
+    place.write("more.toml", TINY.replace("alignment = {", &format!("{extra}alignment = {{")));
+    place.trained(&["more.toml", "--out", "run", "--set", "train.epochs=3"]);
+    let measured = place.measurements("run");
+    assert_eq!(measured.len(), 4);
+    for (i, row) in measured.iter().enumerate() {
+        let metrics = &row["metrics"];
+        assert_eq!(metrics.get("top_eigenvalues").is_some(), i % 2 == 0, "measurement {i}");
+        assert_eq!(metrics.get("regularizer").is_some(), i % 2 == 0, "measurement {i}");
+        assert!(metrics["sgd_critical_lr"]["value"].is_f64() && metrics["batch_sharpness"]["value"].is_f64());
+        assert_eq!(metrics["sharpness_along_update"]["value"].is_f64(), i > 0, "measurement {i}");
+    }
+}
+
+fn refused(place: &Place, args: &[&str], parts: &[&str]) {
+    let output = place.command(&[&["measure"], args].concat()).output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{args:?}: no {part:?} in:\n{message}");
+    }
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+#[test]
+fn bad_input() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let with = |args: &[&'static str], parts: &[&str]| {
+        refused(&place, &[&["tiny.toml", "--weights", "run", "--device", "cpu"], args].concat(), parts);
+    };
+    with(&["--metrics", "trase_hessian"], &["--metrics", "trase_hessian", "did you mean trace_hessian"]);
+    with(&["--metrics", "trace", "--probes", "0"], &["--probes", "at least 1, got 0"]);
+    with(&["--samples", "101"], &["--samples", "100", "101", "all"]);
+    with(&["--samples", "none"], &["--samples", "none", "all"]);
+    with(&["--alignment-samples", "101"], &["--alignment-samples", "100", "101"]);
+    with(&["--tolerance", "2"], &["--tolerance", "(0, 1)", "2"]);
+    with(&["--memory-limit", "lots"], &["--memory-limit", "lots", "512MiB"]);
+    with(&["--slice", "nowhere"], &["nowhere"]);
+    with(&["--slice", "random", "--slice-points", "1"], &["--slice-points", "at least 2"]);
+    with(&["--slice", "random", "--slice-range=-1"], &["--slice-range"]);
+    with(&["--set", "metrics.trace.method=hutch"], &["metrics.trace.method", "hutch++", "hutchinson"]);
+    with(&["--set", "model.hidden=[9]"], &["layers.0.weight", "[8, 784]", "[9, 784]"]);
+    refused(&place, &["tiny.toml", "--weights", "gone"], &["gone"]);
+    refused(&place, &["gone.toml", "--weights", "run"], &["gone.toml"]);
+    refused(&place, &["tiny.toml"], &["--weights"]);
+    let f64_on_gpu = ["tiny.toml", "--weights", "run", "--device", "gpu", "--precision", "f64"];
+    refused(&place, &f64_on_gpu, &["--precision f64", "--device cpu"]);
+    // A weight that is not a number.
+    let mut bytes = place.weights("run");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    place.write("nan.safetensors", &bytes);
+    refused(&place, &["tiny.toml", "--weights", "nan.safetensors"], &["nan.safetensors", "NaN", "finite"]);
+}

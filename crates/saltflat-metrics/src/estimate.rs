@@ -59,14 +59,6 @@ impl Estimate {
         Self { std_error: combined, subset_error: error, ..Self::exact(mean) }
     }
 
-    /// √(std_error² + subset_error²): how far the value may be from that of all samples.
-    pub fn total_error(&self) -> Option<f64> {
-        match (self.std_error, self.subset_error) {
-            (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0.0).hypot(b.unwrap_or(0.0))),
-        }
-    }
-
     /// No value, and why.
     pub fn absent(reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..Self::default() }

@@ -62,6 +62,7 @@ fn logits_are_pytorchs() {
         let inputs = Tensor::<4>::from_data(TensorData::new(inputs, shape), &device);
         let found = network.value(&theta, &buffers, inputs).try_into_vec_as::<f64>().unwrap();
         let (expected, _) = numbers(&bytes, "logits");
+        assert_eq!(found.len(), expected.len(), "{name}");
         let largest = expected.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
         for (found, expected) in found.iter().zip(&expected) {
             let difference = (found - f64::from(*expected)).abs();

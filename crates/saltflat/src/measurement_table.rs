@@ -75,7 +75,8 @@ fn shown(value: &Value, near_one: bool) -> String {
         let _ = write!(text, " ± {}", number(error));
     }
     if let Some(error) = get("subset_error") {
-        let _ = write!(text, " ± {} (subset)", number(error));
+        let together = get("std_error").unwrap_or(0.0).hypot(error);
+        let _ = write!(text, " ± {} of the subset, {} together", number(error), number(together));
     }
     if let Some(residual) = get("residual") {
         let _ = write!(

@@ -5,8 +5,8 @@ use saltflat_random::Key;
 use super::{TraceEstimate, TraceOptions, probe};
 use crate::{Estimate, Forms, MetricError, Operator};
 
-/// Quadratic forms taken in one go: the looks at the error are multiples of it.
-const AT_ONCE: usize = 16;
+/// Quadratic forms drawn in one go: they share a pass, and are held in memory together. A divisor of 16, the first look.
+const AT_ONCE: usize = 4;
 
 /// tr A = E vᵀAv and ‖A‖_F² = E‖Av‖² with v uniform in {±1}ᵖ (Hutchinson 1990), from products. The variance of a probe is
 /// 2(‖A‖_F² − Σ Aᵢᵢ²).

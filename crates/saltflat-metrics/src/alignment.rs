@@ -205,6 +205,7 @@ impl Sums {
         let squared = |h: &[f64]| h.iter().map(|x| x * x).sum::<f64>();
 
         let loss = single(self.loss, &|k| pairs.losses[k]) / n;
+        let loss = if loss > pairs.resolution { loss } else { 0.0 };
         let trace_gram = single(self.traces, &|k| pairs.traces[k]) / n;
         let gram_square = pairwise(&self.blocks, &self.blocks, &|k| pairs.blocks[at(k, k)]) / (n * n);
         let gram_frobenius = gram_square.max(0.0).sqrt();
@@ -261,6 +262,7 @@ mod tests {
         let of = |kept: &[usize]| Pairs {
             rows: GramRows::Ggn,
             n: kept.len(),
+            resolution: 0.0,
             losses: kept.iter().map(|&i| 1.0 + 0.1 * i as f64).collect(),
             traces: kept.iter().map(|&i| 2.0 + (i as f64).cos()).collect(),
             blocks: kept.iter().flat_map(|&i| kept.iter().map(move |&j| number(i, j).powi(2))).collect(),

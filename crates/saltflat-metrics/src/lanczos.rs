@@ -166,7 +166,7 @@ impl<'a> Krylov<'a> {
 
     fn push(&mut self, rest: Vector, negligible: f64) -> Result<bool, MetricError> {
         let size = norm(&rest)?;
-        if !(size > negligible) || self.basis.len() >= self.operator.space().len() {
+        if size.is_nan() || size <= negligible || self.basis.len() >= self.operator.space().len() {
             return Ok(false);
         }
         self.frontier.push_back(self.basis.len());

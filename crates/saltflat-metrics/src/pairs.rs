@@ -1,6 +1,6 @@
 //! Inner products over pairs of samples, from which all invariants of G and Σ follow.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use nalgebra::DMatrix;
 use saltflat_models::{LossKind, Vector, gram, jacobian_gram};
 use saltflat_random::Key;
@@ -42,6 +42,8 @@ pub struct Pairs {
     pub(crate) n: usize,
     /// Loss of each sample, from the floor.
     pub(crate) losses: Vec<f64>,
+    /// A mean loss up to this is rounding: zero.
+    pub(crate) resolution: f64,
     /// tr(rowsᵢ rowsᵢᵀ).
     pub(crate) traces: Vec<f64>,
     /// ‖rowsᵢ rowsⱼᵀ‖_F², `[n, n]`.
@@ -92,6 +94,7 @@ impl Pairs {
             classes: objective.network.outputs(),
             outputs: read("alignment", values)?,
             targets: read("alignment", batch.targets)?,
+            dtype: theta.dtype(),
         };
         Ok(match outputs {
             Outputs::Exact => {
@@ -134,6 +137,7 @@ struct Host<'a> {
     classes: usize,
     outputs: Vec<f64>,
     targets: Vec<f64>,
+    dtype: DType,
 }
 
 impl Host<'_> {
@@ -153,6 +157,16 @@ impl Host<'_> {
         DMatrix::from_row_slice(self.classes, self.classes, &root)
     }
 
+    /// What rounding of the outputs makes of a loss that is zero: ε² mean ‖f‖² for the square loss; for cross-entropy what
+    /// is lost in taking off the floor.
+    fn resolution(&self) -> f64 {
+        let epsilon = if self.dtype == DType::F64 { 4.0 * f64::EPSILON } else { 4.0 * f64::from(f32::EPSILON) };
+        match self.objective.loss.kind {
+            LossKind::Square => epsilon.powi(2) * self.outputs.iter().map(|f| f * f).sum::<f64>() / self.n as f64,
+            LossKind::CrossEntropy => 1e-15,
+        }
+    }
+
     fn empty(&self) -> Pairs {
         let (n, loss) = (self.n, &self.objective.loss);
         let floor = loss.floor(self.classes);
@@ -165,6 +179,7 @@ impl Host<'_> {
             },
             n,
             losses: (0..n).map(value).collect(),
+            resolution: self.resolution(),
             traces: vec![0.0; n],
             blocks: vec![0.0; n * n],
             gradients: vec![0.0; n * n],

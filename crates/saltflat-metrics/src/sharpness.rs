@@ -53,7 +53,7 @@ pub fn sharpness(
     let along = |v: Option<&Vector>, absent: &str| -> Result<Estimate, MetricError> {
         let Some(v) = v else { return Ok(Estimate::absent(absent)) };
         let square = number(v.norm_squared())?;
-        if !(square > 0.0) {
+        if square.is_nan() || square <= 0.0 {
             return Ok(Estimate::absent("the direction is zero"));
         }
         let form = operator.forms(std::slice::from_ref(v))?.values();
@@ -77,7 +77,7 @@ fn ratio(a: &[f64], b: &[f64]) -> Estimate {
     if a.is_empty() {
         return Estimate::absent("0 batches were asked for");
     }
-    if !(bottom > 0.0) {
+    if bottom.is_nan() || bottom <= 0.0 {
         return Estimate::absent("the gradients are zero");
     }
     let value = top / bottom;

@@ -60,7 +60,7 @@ pub fn filter_normalised(layout: &Layout, theta: &Vector, key: Key) -> Result<Ve
 /// [`MetricError::Device`] where inner products cannot be read.
 pub fn orthogonal_to(e: &Vector, d: &Vector) -> Result<Vector, MetricError> {
     let (along, square, length) = (number(e.dot(d))?, number(d.norm_squared())?, number(e.norm_squared())?.sqrt());
-    if !(square > 0.0) {
+    if square.is_nan() || square <= 0.0 {
         return Ok(e.clone());
     }
     let rest = e.plus_scaled(-along / square, d);

@@ -88,7 +88,7 @@ fn quadrature(
     steps: usize,
 ) -> Result<Quadrature, MetricError> {
     let size = norm(&start)?;
-    if steps == 0 || !(size > 0.0) {
+    if steps == 0 || size.is_nan() || size <= 0.0 {
         return Ok(Quadrature { nodes: Vec::new(), weights: Vec::new() });
     }
     let mut basis = Basis::new(operator.space());
@@ -145,7 +145,7 @@ impl Spectrum {
     /// Gaussian of standard deviation `width`.
     pub fn density(&self, width: f64, points: usize) -> Vec<(f64, f64)> {
         let (low, high) = self.range();
-        if !(low <= high) || points < 2 || !(width > 0.0) {
+        if low.is_nan() || low > high || points < 2 || width.is_nan() || width <= 0.0 {
             return Vec::new();
         }
         let (low, high) = (low - 4.0 * width, high + 4.0 * width);

@@ -219,7 +219,9 @@ fn degenerate_sets_have_reasons() {
     case.samples.targets =
         Tensor::from_data(TensorData::new(outputs.as_slice().to_vec(), [4, 1]), (&Device::flex(), DType::F64));
     let fitted = of(&case.objective(), &case.theta);
-    assert!(fitted.mu.value.is_none_or(|mu| mu.is_finite()));
+    for estimate in [&fitted.beta, &fitted.mu, &fitted.mu1] {
+        assert!(estimate.value.is_none() && estimate.reason.as_ref().unwrap().contains("loss"), "{estimate:?}");
+    }
     assert!(fitted.trace_gram.value.unwrap() > 0.0);
     let operator_objective = case.objective();
     let operator = CurvatureOperator::new(&operator_objective, &case.theta, Curvature::Hessian);

@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn layers_are_grouped_by_their_bytes() {
         assert_eq!(groups(&[3, 3, 3, 9, 1], 6), [0..2, 2..3, 3..4, 4..5]);
-        assert_eq!(groups(&[3, 3], 100), [0..2]);
+        assert_eq!(groups(&[3, 3, 9], 6), [0..2, 2..3]);
         assert!(groups(&[], 1).is_empty());
     }
 }

@@ -9,6 +9,7 @@ mod optimizer;
 mod reader;
 mod run;
 mod schedule;
+mod selection;
 
 use std::{
     cell::RefCell,
@@ -23,13 +24,15 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 pub use metrics::{
-    AlignmentConfig, EigenvaluesConfig, METRICS, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
+    AlignmentConfig, EigenvaluesConfig, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
     StabilityConfig, TraceConfig,
 };
 pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
 use reader::Section;
 pub use run::{RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
+pub use selection::METRICS;
+pub(crate) use selection::STABILITY;
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,7 +11,7 @@ use saltflat_metrics::{
 use saltflat_random::Stream;
 
 use super::{Cost, Work, disjoint_subsets};
-use crate::TrainError;
+use crate::{TrainError, config::STABILITY};
 
 /// Eigenvalues of the noise covariance that are reported.
 const NOISE_EIGENVALUES: usize = 5;
@@ -85,17 +85,6 @@ impl Work<'_> {
     }
 
     pub(super) fn stability(&mut self) -> Result<Cost, TrainError> {
-        const NAMES: [&str; 9] = [
-            "gram_top_eigenvalue",
-            "coherence",
-            "dexter_bound",
-            "dexter_convergence_bound",
-            "gd_critical_lr",
-            "sgd_growth",
-            "sgd_critical_lr",
-            "sgd_growth_bernoulli",
-            "sgd_critical_lr_bernoulli",
-        ];
         let cost = self.pairs()?;
         let gram = match self.pairs.first() {
             Some(Ok(pairs)) => {
@@ -113,7 +102,7 @@ impl Work<'_> {
         let gram = match gram {
             Ok(gram) => gram,
             Err(reason) => {
-                NAMES.iter().for_each(|name| self.put(name, Estimate::absent(&reason)));
+                STABILITY.iter().for_each(|name| self.put(name, Estimate::absent(&reason)));
                 return Ok(cost);
             }
         };
@@ -134,12 +123,12 @@ impl Work<'_> {
             bound(dexter_divergence_bound),
             bound(dexter_convergence_bound),
         ];
-        for (name, value) in NAMES.iter().zip(values) {
+        for (name, value) in STABILITY.iter().zip(values) {
             self.put(name, value);
         }
         let precision = if self.plan.dtype == burn::tensor::DType::F64 { 1e-12 } else { 1e-6 };
         let dynamics = LinearDynamics::new(&gram, precision);
-        self.put(NAMES[4], estimate(dynamics.as_ref().map(LinearDynamics::gd_critical_lr).map_err(Clone::clone)));
+        self.put(STABILITY[4], estimate(dynamics.as_ref().map(LinearDynamics::gd_critical_lr).map_err(Clone::clone)));
         for (sampling, names) in [(Sampling::WithoutReplacement, [5, 6]), (Sampling::Bernoulli, [7, 8])] {
             let found = dynamics
                 .as_ref()
@@ -151,7 +140,7 @@ impl Work<'_> {
                 Err(reason) => [(); 2].map(|()| Estimate::absent(reason.to_string())),
             };
             for (name, value) in names.into_iter().zip(values) {
-                self.put(NAMES[name], value);
+                self.put(STABILITY[name], value);
             }
         }
         Ok(cost)

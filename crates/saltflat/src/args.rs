@@ -23,7 +23,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct MeasureArgs {
-    /// Holds [data], [model], [loss], [optimizer] (TOML); [metrics] may choose and tune the metrics
+    /// Holds the sections data, model, loss and optimizer (TOML); metrics may choose and tune what is measured
     pub config: PathBuf,
 
     /// The point: a safetensors file with PyTorch's names, a checkpoint, or a run folder (its last checkpoint)

@@ -15,14 +15,10 @@ pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Vector {
     })
 }
 
-/// ∇²L(θ) v, exactly: the backward pass of the directional derivative ∇L·v (reverse over forward). Costs 8/3 of a gradient.
+/// ∇²L(θ) v, exactly: one product of [`CurvatureOperator`]. Costs 8/3 of a gradient.
 pub fn hessian_vector_product(objective: &Objective<'_>, theta: &Vector, v: &Vector) -> Vector {
-    let v = Directions::from(v);
-    objective.sum_of_gradients(theta, |theta, batch| {
-        let mut pass = Pass::jet(theta, objective.buffers, &v, 1);
-        let outputs = objective.network.forward(batch.inputs, &mut pass);
-        objective.loss.first(&outputs, batch.targets)
-    })
+    let operator = CurvatureOperator::new(objective, theta, Curvature::Hessian);
+    operator.apply(std::slice::from_ref(v)).pop().unwrap_or_else(|| theta.zeros_like())
 }
 
 /// Which matrix.

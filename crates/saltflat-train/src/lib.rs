@@ -19,7 +19,7 @@ mod trainer;
 pub use checkpoint::{load_start, load_update, save_checkpoint};
 pub use device::{Chosen, DeviceChoice, choose};
 pub use error::TrainError;
-pub use measure::{Cost, Measurement, Measurer, Memory, Point, measurement_cost};
+pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::Sgd;
 pub use plan::Plan;

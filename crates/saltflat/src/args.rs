@@ -1,9 +1,16 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use saltflat_train::DeviceChoice;
+use saltflat_train::{
+    DeviceChoice, TrainError,
+    config::{Config, Purpose},
+};
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
 #[derive(Debug, Parser)]
@@ -19,6 +26,33 @@ pub enum Command {
     Train(TrainArgs),
     /// Measure curvature and gradient noise at given weights, each number with its error
     Measure(MeasureArgs),
+}
+
+/// What every command that reads a configuration takes.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Replace a key of the configuration, such as metrics.trace.method=xtrace; may be given several times
+    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+}
+
+impl Common {
+    /// The configuration in this file, read for one purpose.
+    pub fn read(&self, path: &Path, purpose: Purpose) -> Result<Config, TrainError> {
+        let file = |e: std::io::Error| TrainError::NotFound { path: path.into(), reason: e.to_string() };
+        let text = fs::read_to_string(path).map_err(file)?;
+        let mut config = Config::read_as(&text, path, &self.set, purpose)?;
+        config.data.data_dir.clone_from(&self.data_dir);
+        Ok(config)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -82,17 +116,8 @@ pub struct MeasureArgs {
     #[arg(long)]
     pub check: bool,
 
-    /// Replace a key of the configuration, such as metrics.trace.method=xtrace; may be given several times
-    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
-
-    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-
-    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
-    #[arg(long, value_name = "FOLDER")]
-    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -142,17 +167,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
-    /// Replace a key of the configuration, such as optimizer.lr=0.1; may be given several times
-    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
-    pub set: Vec<(String, String)>,
-
-    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name (the only way to a software adapter)
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
-
-    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
-    #[arg(long, value_name = "FOLDER")]
-    pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
 
     /// Say what would run, its size, and how long an epoch takes; run nothing
     #[arg(long)]

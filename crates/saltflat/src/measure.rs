@@ -8,7 +8,7 @@ use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
     Chosen, Cost, DeviceChoice, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
-    config::{Config, METRICS, MetricsConfig, Purpose},
+    config::{METRICS, MetricsConfig, Purpose},
     load_start, load_update, measurement_cost,
 };
 use serde_json::{Map, Value, json};
@@ -33,7 +33,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (read(args)?, device(args)?);
+    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, device(args)?);
     let dtype = match args.precision {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,
@@ -71,20 +71,12 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(args: &MeasureArgs) -> Result<Config, TrainError> {
-    let file = |e: std::io::Error| TrainError::NotFound { path: args.config.clone(), reason: e.to_string() };
-    let text = fs::read_to_string(&args.config).map_err(file)?;
-    let mut config = Config::read_as(&text, &args.config, &args.set, Purpose::Measure)?;
-    config.data.data_dir.clone_from(&args.data_dir);
-    Ok(config)
-}
-
 /// f64 is a matter of the CPU.
 fn device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
     if args.precision == Precision::F32 && !args.check {
-        return choose(&args.device);
+        return choose(&args.common.device);
     }
-    match args.device {
+    match args.common.device {
         DeviceChoice::Auto | DeviceChoice::Cpu => choose(&DeviceChoice::Cpu),
         _ => Err(TrainError::Option {
             option: if args.check { "--check" } else { "--precision f64" },

@@ -7,15 +7,15 @@ use std::{
 
 use anyhow::Context;
 use saltflat_metrics::{
-    Curvature, CurvatureOperator, LanczosOptions, Objective, Samples, Spectrum, filter_normalised, lanczos,
-    orthogonal_to, plane, slice,
+    Curvature, CurvatureOperator, LanczosOptions, Objective, Spectrum, filter_normalised, lanczos, orthogonal_to,
+    plane, slice,
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use saltflat_report::{
     ContourSlice, LossSlice, Mark, Series, SpectralDensity, contour, slice as loss_line, spectral_density,
 };
-use saltflat_train::{Memory, Plan, Point, TrainError, load_start};
+use saltflat_train::{Memory, Plan, Point, TrainError, curvature_subset, load_start};
 use serde_json::{Map, Value, json};
 
 use crate::{args::MeasureArgs, table::number};
@@ -35,13 +35,7 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
     }
     let memory = Memory::new(plan, &plan.config.metrics);
     let all = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
-    let objective = match plan.config.metrics.samples {
-        Some(samples) if samples < plan.train.len() => {
-            let order = Key::new(plan.config.run.seed, Stream::Subset, 0).permutation(plan.train.len());
-            all.on(order[..samples].to_vec())
-        }
-        _ => all,
-    };
+    let objective = curvature_subset(&all, plan, plan.config.metrics.samples);
     let mut directions: Vec<Vector> = Vec::new();
     let eigenvectors = args.slice.iter().filter(|name| *name == "eigenvector").count();
     let mut top = match eigenvectors {

@@ -1,7 +1,6 @@
 //! `saltflat train`.
 
 use std::{
-    fs,
     path::Path,
     process::ExitCode,
     sync::{
@@ -14,7 +13,7 @@ use std::{
 use anyhow::Context;
 use burn::tensor::DType;
 use saltflat_train::{
-    Chosen, Outcome, Plan, RunFolder, TrainError, Trainer, choose, config::Config, load_start, save_checkpoint,
+    Chosen, Outcome, Plan, RunFolder, TrainError, Trainer, choose, config::Purpose, load_start, save_checkpoint,
 };
 
 use crate::{args::TrainArgs, dry_run, reporter::Reporter};
@@ -25,12 +24,12 @@ const DIVERGED: u8 = 3;
 
 /// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
-    let config = read(args)?;
+    let config = args.common.read(&args.config, Purpose::Train)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&config.run.name));
     if out.exists() && !args.dry_run {
         return Err(TrainError::Exists(out).into());
     }
-    let device = choose(&args.device)?;
+    let device = choose(&args.common.device)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let start = match &plan.config.train.init {
         None => Trainer::random_start(&plan),
@@ -41,14 +40,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     train(&plan, start, &device, &out)
-}
-
-fn read(args: &TrainArgs) -> Result<Config, TrainError> {
-    let file = |e: std::io::Error| TrainError::NotFound { path: args.config.clone(), reason: e.to_string() };
-    let text = fs::read_to_string(&args.config).map_err(file)?;
-    let mut config = Config::read(&text, &args.config, &args.set)?;
-    config.data.data_dir.clone_from(&args.data_dir);
-    Ok(config)
 }
 
 fn train(

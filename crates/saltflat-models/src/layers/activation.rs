@@ -109,10 +109,11 @@ impl Layer for Activation {
             (Self::Identity, _) => x,
             (_, None) if x.second.is_none() => Jet::constant(self.value(x.value)),
             (Self::Relu, _) => {
-                let off = x.first.as_ref().or(x.second.as_ref()).map(|t| for_each_direction(&x.value, t));
+                let given = x.first.as_ref().or(x.second.as_ref());
+                let off = given.map(|t| for_each_direction(&x.value, t).lower_equal_scalar(0.0));
                 let value = activation::relu(x.value);
                 let mask = |t: Tensor<4>| match &off {
-                    Some(off) => t.mask_fill(off.clone().lower_equal_scalar(0.0), 0.0),
+                    Some(off) => t.mask_fill(off.clone(), 0.0),
                     None => t,
                 };
                 Jet { value, first: x.first.map(mask), second: x.second.map(mask) }

@@ -99,7 +99,7 @@ impl Measurer {
     ) -> Result<Measurement, TrainError> {
         let memory = Memory::new(plan, config);
         let train = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
-        let subset = on_subset(&train, plan, config.samples);
+        let subset = curvature_subset(&train, plan, config.samples);
         let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
         let mut work = Work { plan, config, point, train, subset, memory, found, pairs: Vec::new(), largest: None };
         for group in config.groups() {
@@ -162,8 +162,9 @@ impl Work<'_> {
     }
 }
 
-/// The objective on a random subset of this size, the same at every measurement; on all samples where there are no more.
-fn on_subset<'a>(objective: &Objective<'a>, plan: &Plan, size: Option<usize>) -> Objective<'a> {
+/// The objective on the random subset of this size on which curvature is measured, the same at every measurement; on all
+/// samples where there are no more.
+pub fn curvature_subset<'a>(objective: &Objective<'a>, plan: &Plan, size: Option<usize>) -> Objective<'a> {
     let n = plan.train.len();
     let size = size.unwrap_or(n).min(n);
     let mut indices = match size < n {

@@ -5,7 +5,7 @@ use saltflat_metrics::{
     Batch, Curvature, CurvatureOperator, Objective, Operator, Samples, Scoring, gradient, hessian_vector_product,
 };
 use saltflat_models::{
-    Architecture, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
+    Architecture, GramChunks, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
     layers::Activation,
     models::{Mlp, Resnet, Vgg},
 };
@@ -127,8 +127,9 @@ impl Workload {
             }
             "gram" => {
                 let cotangent = self.many.targets.clone();
+                let chunks = GramChunks { microbatch: usize::MAX, bytes: usize::MAX };
                 let matrix =
-                    gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], usize::MAX);
+                    gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], chunks);
                 std::hint::black_box(matrix.into_data());
             }
             other => eprintln!("unknown task {other}"),

@@ -1,6 +1,7 @@
 //! An orthonormal basis in parameter space, as a matrix.
 
 use burn::tensor::{Tensor, TensorData};
+use nalgebra::DMatrix;
 use saltflat_models::Vector;
 
 use crate::{MetricError, error::read};
@@ -112,6 +113,38 @@ impl Basis {
             }
         }
         self.len += 1;
+    }
+
+    /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again where its rows
+    /// are. A chunk of columns at a time, so that no second basis is ever held.
+    pub(crate) fn rotate(&mut self, coefficients: &DMatrix<f64>) {
+        let device = self.space.parts()[0].device().without_autodiff();
+        let options = (&device, self.space.dtype());
+        let new = coefficients.nrows();
+        for blocks in &mut self.chunks {
+            let mut start = 0;
+            let mut sum: Option<Tensor<2>> = None;
+            for block in std::mem::take(blocks) {
+                let rows = block.dims()[0];
+                let part = coefficients.columns(start, rows).transpose().as_slice().to_vec();
+                start += rows;
+                let product = Tensor::<2>::from_data(TensorData::new(part, [new, rows]), options).matmul(block);
+                sum = Some(match sum {
+                    None => product,
+                    Some(sum) => sum + product,
+                });
+            }
+            let Some(sum) = sum else { continue };
+            let mut start = 0;
+            let columns = sum.dims()[1];
+            while start < new {
+                // Full blocks first, then the powers of two that the rest is made of, as `push` would leave them.
+                let rows = BLOCK.min(1 << (new - start).ilog2());
+                blocks.push(sum.clone().slice([start..start + rows, 0..columns]));
+                start += rows;
+            }
+        }
+        self.len = new;
     }
 
     /// The vector with this index, in chunks.

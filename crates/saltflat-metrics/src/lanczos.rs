@@ -12,6 +12,14 @@ use crate::{
     basis::{Basis, norm},
 };
 
+/// Vectors beside the basis: the one that is multiplied, its product, what the product itself holds, Gram–Schmidt's two.
+const WORKING: usize = 8;
+
+/// Products from one look at the Ritz values to the next.
+const LOOK: usize = 3;
+/// Products of the check for eigenvalues that the search has not seen.
+const CHECK: usize = 8;
+
 /// Which eigenvalues, and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LanczosOptions {
@@ -23,15 +31,14 @@ pub struct LanczosOptions {
     pub tolerance: f64,
     /// Products at most.
     pub products: usize,
-    /// Random start vectors. An eigenvalue of higher multiplicity than this is found fewer times than it is there.
-    pub starts: usize,
-    /// Bytes that the basis may take; where it is full it is cut down to the wanted Ritz vectors (thick restart).
+    /// Bytes that the basis and the vectors beside it may take; where it is full it is cut down to the wanted Ritz vectors
+    /// (thick restart). The least that it can do with is a basis of 6 more vectors than are wanted.
     pub memory: usize,
 }
 
 impl Default for LanczosOptions {
     fn default() -> Self {
-        Self { largest: 5, smallest: 1, tolerance: 1e-3, products: 300, starts: 2, memory: 1 << 30 }
+        Self { largest: 5, smallest: 1, tolerance: 1e-3, products: 300, memory: 1 << 30 }
     }
 }
 
@@ -61,9 +68,13 @@ pub struct Eigenpairs {
     pub products: usize,
 }
 
-/// Eigenvalues at both ends of A's spectrum: Rayleigh–Ritz on the block Krylov space of the start vectors, with full
+/// Eigenvalues at both ends of A's spectrum: Rayleigh–Ritz on the Krylov space of a random vector, with full
 /// reorthogonalisation (Lanczos 1950; Parlett 1980), restarted with the wanted Ritz vectors where memory ends
-/// (Wu and Simon 2000). `warm` are vectors to start from, such as those of the last measurement; random ones are added.
+/// (Wu and Simon 2000). `warm` are vectors to start from beside it, such as those of the last measurement.
+///
+/// One vector sees an eigenvalue of higher multiplicity once. So what was found is checked: from a new random vector,
+/// orthogonal to all before, [`CHECK`] more products must bring no wanted eigenvalue to light; where they do, the search goes
+/// on with both. A copy that lies close to the bulk of the spectrum can escape the check.
 ///
 /// The residuals are those of the projected problem, √Σ (f·Au)² over the basis vectors f that were not yet multiplied;
 /// equal to ‖Au − λu‖ up to rounding, about 1e−6 |λ₁| in f32.
@@ -79,32 +90,52 @@ pub fn lanczos(
     let mut krylov = Krylov::new(operator, key);
     let p = operator.space().len();
     let wanted = (options.largest + options.smallest).min(p);
+    // With fewer a restart keeps everything and makes no progress.
+    let room = |waiting: usize| wanted + 2 * waiting + 2;
     let fits = options.memory / (p * operator.space().dtype().size()).max(1);
-    // A restart holds the old basis and what is kept of it, a third of what is beyond the wanted.
-    let capacity = (3 * fits).saturating_sub(2 * wanted) / 4;
-    // Fewer than these make no progress after a restart.
-    let capacity = capacity.max(2 * wanted + options.starts + warm.len() + 4);
-    for v in warm {
-        krylov.start(v)?;
+    let capacity = fits.saturating_sub(WORKING).max(room(2));
+    match warm {
+        [first, rest @ ..] if capacity < room(2 + warm.len()) => {
+            // There is room for one: the sum has a part of each.
+            krylov.start(&rest.iter().fold(first.clone(), |sum, v| sum.plus(v)))?;
+        }
+        _ => {
+            for v in warm {
+                krylov.start(v)?;
+            }
+            krylov.start_random()?;
+        }
     }
-    for _ in 0..options.starts.max(1) {
-        krylov.start_random()?;
-    }
-    let mut unchecked = 0;
     let limit = options.products.max(wanted).min(if capacity >= p { p } else { usize::MAX });
+    let mut next_look = wanted.max(LOOK);
+    // Under a check: the wanted values before it.
+    let mut before: Option<Vec<f64>> = None;
     loop {
-        let invariant = krylov.step()?;
-        unchecked += 1;
+        let invariant = krylov.step(before.is_some())?;
         let done = invariant || krylov.products >= limit;
         let full = krylov.basis.len() >= capacity;
-        if !done && !full && (unchecked < 3 || krylov.processed.len() < wanted) {
+        let due = krylov.products >= next_look;
+        if !done && !full && !due {
             continue;
         }
-        unchecked = 0;
         let ritz = krylov.ritz();
-        let chosen = ritz.chosen(options);
-        if done || chosen.iter().all(|&i| ritz.residuals[i] <= options.tolerance * ritz.scale) {
+        if done {
             return Ok(krylov.pairs(&ritz, options));
+        }
+        if due {
+            next_look = krylov.products + LOOK;
+            let chosen = ritz.chosen(options);
+            let tolerance = options.tolerance * ritz.scale;
+            let converged = chosen.len() >= wanted && chosen.iter().all(|&i| ritz.residuals[i] <= tolerance);
+            let values: Vec<f64> = chosen.iter().map(|&i| ritz.values[i]).collect();
+            let unchanged = |before: &Vec<f64>| before.iter().zip(&values).all(|(a, b)| (a - b).abs() <= tolerance);
+            if converged && before.as_ref().is_some_and(unchanged) || converged && !krylov.start_random()? {
+                return Ok(krylov.pairs(&ritz, options));
+            }
+            before = converged.then_some(values);
+            if converged {
+                next_look = krylov.products + CHECK;
+            }
         }
         if full {
             krylov.restart(&ritz, options, capacity);
@@ -174,10 +205,11 @@ impl<'a> Krylov<'a> {
         Ok(true)
     }
 
-    /// Multiplies the next vector that waits. True where the basis spans the whole space, or everything that the start
+    /// Multiplies the next vector that waits, or the one that waits least. True where the basis spans the whole space, or everything that the start
     /// vectors reach and a random vector adds nothing.
-    fn step(&mut self) -> Result<bool, MetricError> {
-        let Some(index) = self.frontier.pop_front() else {
+    fn step(&mut self, newest: bool) -> Result<bool, MetricError> {
+        let next = if newest { self.frontier.pop_back() } else { self.frontier.pop_front() };
+        let Some(index) = next else {
             // An invariant subspace: go on from a random vector outside of it, unless there is none.
             return Ok(!self.start_random()?);
         };
@@ -237,10 +269,10 @@ impl<'a> Krylov<'a> {
         let top = (options.largest + spare / 2).min(m);
         let bottom = (options.smallest + spare / 2).min(m - top);
         let kept: Vec<usize> = (0..top).chain(m - bottom..m).collect();
-        let mut basis = Basis::new(self.operator.space());
+        let mut rotation = DMatrix::zeros(kept.len() + self.frontier.len(), self.basis.len());
         let mut columns = Vec::new();
         for (row, &i) in kept.iter().enumerate() {
-            basis.push(&self.ritz_vector(ritz, i));
+            self.processed.iter().enumerate().for_each(|(j, &q)| rotation[(row, q)] = ritz.vectors[(j, i)]);
             let mut column = vec![0.0; kept.len()];
             column[row] = ritz.values[i];
             column.extend(
@@ -248,10 +280,10 @@ impl<'a> Krylov<'a> {
             );
             columns.push(column);
         }
-        for &f in &self.frontier {
-            basis.push(&self.basis.row(f));
+        for (i, &f) in self.frontier.iter().enumerate() {
+            rotation[(kept.len() + i, f)] = 1.0;
         }
-        self.basis = basis;
+        self.basis.rotate(&rotation);
         self.columns = columns;
         self.frontier = (kept.len()..kept.len() + self.frontier.len()).collect();
         self.processed = (0..kept.len()).collect();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use nalgebra::DMatrix;
-use saltflat_models::{LossKind, Vector, gram, jacobian_gram};
+use saltflat_models::{GramChunks, LossKind, Vector, gram, jacobian_gram};
 use saltflat_random::Key;
 use serde::Serialize;
 
@@ -67,8 +67,8 @@ pub(crate) struct ExactRows {
 }
 
 impl Pairs {
-    /// Measures them on the objective's samples, as one batch. `memory` bounds the bytes of the cotangents that are kept at a
-    /// time. A network that couples its samples is refused with the reason as the inner error.
+    /// Measures them on the objective's samples, a microbatch at a time. `memory` bounds the bytes that layers keep of the
+    /// cotangents at a time. A network that couples its samples is refused with the reason as the inner error.
     ///
     /// # Errors
     /// [`MetricError::Device`] where the numbers cannot be read.
@@ -87,7 +87,10 @@ impl Pairs {
             return Ok(Err("there is no sample".into()));
         }
         let batch = objective.samples.batch(&objective.indices);
-        let values = objective.network.value(theta, objective.buffers, batch.inputs.clone());
+        let values = batch.inputs.clone().split(objective.microbatch.max(1), 0).into_iter();
+        let values = values.map(|inputs| objective.network.value(theta, objective.buffers, inputs));
+        let values = Tensor::cat(values.collect(), 0);
+        let chunks = GramChunks { microbatch: objective.microbatch, bytes: memory };
         let host = Host {
             objective,
             n: objective.len(),
@@ -98,13 +101,13 @@ impl Pairs {
         };
         Ok(match outputs {
             Outputs::Exact => {
-                let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, memory);
+                let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks);
                 Ok(host.exact(&read("alignment", kernel)?))
             }
             Outputs::Signs(draws) => {
                 let draws = draws.max(2);
                 let cotangents = host.cotangents(draws, key, &batch.inputs);
-                let kernel = gram(objective.network, theta, objective.buffers, &batch.inputs, &cotangents, memory);
+                let kernel = gram(objective.network, theta, objective.buffers, &batch.inputs, &cotangents, chunks);
                 Ok(host.by_signs(draws, &read("alignment", kernel)?))
             }
         })

@@ -207,6 +207,27 @@ fn eigenvalues_in_little_memory_and_from_a_warm_start() {
     assert!(cut_short.largest.iter().any(|eigenvalue| !eigenvalue.converged), "{:?}", cut_short.largest);
 }
 
+/// A start vector sees one copy of an eigenvalue; the check finds the others, also above a rich bulk, and with the least memory
+/// there is, where the warm start is one vector.
+#[test]
+fn copies_of_an_eigenvalue_are_found() {
+    let mut eigenvalues = vec![9.0, 9.0, 7.0, 7.0, 7.0, -5.0];
+    eigenvalues.extend((0..294).map(|i| 3.0 * 0.98_f64.powi(i)));
+    let operator = Dense::with_spectrum(&eigenvalues, 11, DType::F64);
+    for memory in [1 << 20, 1] {
+        let options = LanczosOptions { tolerance: 1e-5, products: 2000, memory, ..LanczosOptions::default() };
+        let mut warm = Vec::new();
+        for start in 0..2 {
+            let found = lanczos(&operator, &options, &warm, key(12 + start)).unwrap();
+            for (eigenvalue, exact) in found.largest.iter().zip(&eigenvalues) {
+                assert!(eigenvalue.converged && (eigenvalue.value - exact).abs() < 1e-6, "{:?}", found.largest);
+            }
+            assert!((found.smallest[0].value + 5.0).abs() < 1e-6, "{:?}", found.smallest);
+            warm = found.largest_vectors;
+        }
+    }
+}
+
 /// R(θ) against the eigenvalues, without and with momentum, with and without deflation; deflation takes variance away.
 #[test]
 fn regularizer_of_known_spectra() {

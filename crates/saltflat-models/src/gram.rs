@@ -6,47 +6,82 @@ use burn::tensor::Tensor;
 
 use crate::{Network, Pass, PerSample, Vector};
 
+/// How much a Gram matrix takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GramChunks {
+    /// Samples of one pass through the network.
+    pub microbatch: usize,
+    /// Bytes that the layers may keep. Where it does not fit, the layers are taken in groups and the gradients made again
+    /// for each; a layer is never cut, so the least is what one layer keeps of all cotangents and samples.
+    pub bytes: usize,
+}
+
+/// What a layer keeps of some cotangents and samples.
+struct Kept {
+    rule: Box<dyn PerSample>,
+    rows: Vec<Tensor<2>>,
+    inputs: Vec<Tensor<4>>,
+}
+
+impl Kept {
+    fn gram(self) -> Tensor<2> {
+        let input = (!self.inputs.is_empty()).then(|| Tensor::cat(self.inputs, 0));
+        self.rule.gram(Tensor::cat(self.rows, 0), input)
+    }
+}
+
 /// Inner products of the rows ∇_θ ⟨cotangent_c(i), f(xᵢ; θ)⟩: `[m n, m n]` with row (c, i) at c·n + i, from inputs
 /// `[n, channels, height, width]` and m cotangents `[n, outputs]`. With the unit vectors as cotangents it is the kernel
 /// J Jᵀ of the Jacobian.
 ///
 /// No matrix of size samples × parameters is made: each layer gives its part (its third rule). Costs m gradients of n
-/// samples and the layers' inner products. What the layers keep of the cotangents is bounded by `memory` bytes: where it
-/// does not fit, the layers are taken in groups and the m gradients made again for each (a layer is never cut).
+/// samples and the layers' inner products.
 pub fn gram(
     network: &Network,
     theta: &Vector,
     buffers: &Vector,
     inputs: &Tensor<4>,
     cotangents: &[Tensor<2>],
-    memory: usize,
+    chunks: GramChunks,
 ) -> Tensor<2> {
-    let size = cotangents.len() * inputs.dims()[0];
+    let [n, channels, height, width] = inputs.dims();
+    let size = cotangents.len() * n;
     let mut sum = Tensor::zeros([size, size], (&inputs.device().without_autodiff(), theta.dtype()));
-    let kept_of = |cotangent: &Tensor<2>, layers: Option<&Range<usize>>| {
+    let kept_of = |cotangent: &Tensor<2>, samples: Range<usize>, layers: Option<&Range<usize>>| {
+        let outputs = cotangent.dims()[1];
         let mut pass = Pass::value(theta, buffers).recording();
-        let outputs = network.forward(inputs.clone(), &mut pass).value;
-        let mut gradients = (outputs * cotangent.clone()).sum().backward();
+        let x = inputs.clone().slice([samples.clone(), 0..channels, 0..height, 0..width]);
+        let values = network.forward(x, &mut pass).value;
+        let mut gradients = (values * cotangent.clone().slice([samples, 0..outputs])).sum().backward();
         pass.into_tape().keep(&mut gradients, layers)
     };
-    let Some(first) = cotangents.first() else { return sum };
-    // What the first cotangent leaves says how much all will.
-    let mut pending = kept_of(first, None);
-    let bytes: Vec<usize> =
-        pending.iter().map(|(_, rows)| rows.shape().num_elements() * theta.dtype().size() * cotangents.len()).collect();
-    let groups = groups(&bytes, memory);
-    for (index, layers) in groups.iter().enumerate() {
-        let mut of_group: Vec<(Box<dyn PerSample>, Vec<Tensor<2>>)> = match index {
-            0 => pending.drain(..).take(layers.len()).map(|(rule, rows)| (rule, vec![rows])).collect(),
-            _ => kept_of(first, Some(layers)).into_iter().map(|(rule, rows)| (rule, vec![rows])).collect(),
-        };
-        for cotangent in &cotangents[1..] {
-            for ((_, all), (_, rows)) in of_group.iter_mut().zip(kept_of(cotangent, Some(layers))) {
-                all.push(rows);
+    let Some(first) = cotangents.first().filter(|_| n > 0) else { return sum };
+    // What a layer keeps of one sample says what it keeps of all.
+    let bytes: Vec<usize> = kept_of(first, 0..1, None)
+        .iter()
+        .map(|(rule, rows)| {
+            let input = rule.input().map_or(0, |input| input.shape().num_elements());
+            (rows.shape().num_elements() * cotangents.len() + input) * n * theta.dtype().size()
+        })
+        .collect();
+    let microbatch = chunks.microbatch.clamp(1, n);
+    for layers in groups(&bytes, chunks.bytes) {
+        let mut of_group: Vec<Kept> = Vec::new();
+        for (c, cotangent) in cotangents.iter().enumerate() {
+            for start in (0..n).step_by(microbatch) {
+                let samples = start..(start + microbatch).min(n);
+                for (layer, (rule, rows)) in kept_of(cotangent, samples, Some(&layers)).into_iter().enumerate() {
+                    let input = if c == 0 { rule.input() } else { None };
+                    if of_group.len() == layer {
+                        of_group.push(Kept { rule, rows: Vec::new(), inputs: Vec::new() });
+                    }
+                    of_group[layer].rows.push(rows);
+                    of_group[layer].inputs.extend(input);
+                }
             }
         }
-        for (rule, rows) in of_group {
-            sum = sum + rule.gram(Tensor::cat(rows, 0));
+        for kept in of_group {
+            sum = sum + kept.gram();
         }
     }
     sum
@@ -75,12 +110,12 @@ pub fn jacobian_gram(
     theta: &Vector,
     buffers: &Vector,
     inputs: &Tensor<4>,
-    memory: usize,
+    chunks: GramChunks,
 ) -> Tensor<2> {
     let (n, outputs) = (inputs.dims()[0], network.outputs());
     let options = (&inputs.device().without_autodiff(), theta.dtype());
     let unit = |c: usize| Tensor::<2>::zeros([n, outputs], options).slice_fill([0..n, c..c + 1], 1.0);
-    gram(network, theta, buffers, inputs, &(0..outputs).map(unit).collect::<Vec<_>>(), memory)
+    gram(network, theta, buffers, inputs, &(0..outputs).map(unit).collect::<Vec<_>>(), chunks)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod vector;
 mod weights;
 
 pub use error::ModelError;
-pub use gram::{gram, jacobian_gram};
+pub use gram::{GramChunks, gram, jacobian_gram};
 pub use init::Initialisation;
 pub use jet::Jet;
 pub use layout::{Init, Layout, Slot, TensorSpec};

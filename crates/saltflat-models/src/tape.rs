@@ -12,8 +12,14 @@ pub trait PerSample {
     /// [`gram`](Self::gram) can be computed, `[batch, k]`: either δ itself or the rows themselves.
     fn keep(&self, delta: Tensor<4>) -> Tensor<2>;
 
-    /// Inner products of all rows, `[rows, rows]`, from what was kept, `[rows, k]`; rows = cotangents · batch.
-    fn gram(&self, kept: Tensor<2>) -> Tensor<2> {
+    /// The layer's input `[batch, …]`, where [`gram`](Self::gram) needs it beside what was kept.
+    fn input(&self) -> Option<Tensor<4>> {
+        None
+    }
+
+    /// Inner products of all rows, `[rows, rows]`, from what was kept, `[rows, k]`, and the [`input`](Self::input); rows =
+    /// cotangents · samples. The samples may be those of several passes, one after the other.
+    fn gram(&self, kept: Tensor<2>, _input: Option<Tensor<4>>) -> Tensor<2> {
         kept.clone().matmul(kept.transpose())
     }
 }
@@ -31,9 +37,9 @@ impl Tape {
         output.autodiff() + leaf
     }
 
-    /// What each layer keeps of the cotangents at its output, after the backward pass, beside its rule; of the layers in
-    /// `layers` only, where it says which.
-    pub fn keep(
+    /// The rules of the layers in `layers`, of all without, each with what it keeps of the cotangent at its output, after the
+    /// backward pass.
+    pub(crate) fn keep(
         self,
         gradients: &mut Gradients,
         layers: Option<&Range<usize>>,

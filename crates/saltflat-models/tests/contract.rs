@@ -4,7 +4,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_models::{
-    Directions, Init, Layout, Network, Pass, Stage, Vector, gram,
+    Directions, GramChunks, Init, Layout, Network, Pass, Stage, Vector, gram,
     layers::{
         Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
         Window,
@@ -216,9 +216,10 @@ fn gram_matrices_are_those_of_a_loop() {
         let inputs = random([BATCH, INPUT[0], INPUT[1], INPUT[2]], 1);
         let outputs = network.value(&theta, &buffers, inputs.clone()).dims()[1];
         let cotangents = [random([BATCH, outputs], 3), random([BATCH, outputs], 4)];
-        let found = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, usize::MAX));
-        let in_groups = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, 1));
-        close(name, "the Gram matrix of one layer at a time", &in_groups, &found, 1e-14);
+        let chunks = |microbatch, bytes| GramChunks { microbatch, bytes };
+        let found = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, chunks(BATCH, usize::MAX)));
+        let in_groups = numbers(gram(&network, &theta, &buffers, &inputs, &cotangents, chunks(2, 1)));
+        close(name, "the Gram matrix, a layer and two samples at a time", &in_groups, &found, 1e-13);
         let mut rows = Vec::new();
         for cotangent in &cotangents {
             for i in 0..BATCH as i64 {

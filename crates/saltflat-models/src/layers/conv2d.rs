@@ -128,8 +128,8 @@ impl From<&Conv2d> for Shape {
     }
 }
 
-/// Entries that a chunk of explicit rows or of position products may hold (64 MiB in f32).
-const CHUNK: usize = 1 << 24;
+/// Entries that a chunk of explicit rows, of an unfolded input or of position products may hold (32 MiB in f32).
+const CHUNK: usize = 1 << 23;
 
 impl Rows {
     fn positions(&self) -> [usize; 2] {
@@ -148,14 +148,14 @@ impl Rows {
         self.depth() <= h * w
     }
 
-    /// The input unfolded, `[batch, positions, d]`, d in the order of the weight.
-    fn unfolded(&self) -> Tensor<3> {
+    /// An input unfolded, `[batch, positions, d]`, d in the order of the weight.
+    fn unfolded(&self, input: Tensor<4>) -> Tensor<3> {
         let Window { kernel, stride, padding } = self.layer.window;
-        let [n, c, _, _] = self.input.dims();
+        let [n, c, _, _] = input.dims();
         let [h, w] = self.positions();
         let padded = match padding {
-            0 => self.input.clone(),
-            p => self.input.clone().pad((p, p, p, p), PadMode::Constant(0.0)),
+            0 => input,
+            p => input.pad((p, p, p, p), PadMode::Constant(0.0)),
         };
         let cut = |start: usize, out: usize| {
             Slice::new(start as isize, Some((start + (out - 1) * stride + 1) as isize), stride as isize)
@@ -175,29 +175,37 @@ impl Rows {
         delta.matmul(unfolded).flatten(1, 2)
     }
 
-    /// Inner products through explicit rows, a chunk of output channels at a time.
-    fn gram_by_rows(&self, delta: Tensor<4>) -> Tensor<2> {
+    /// Inner products through explicit rows, a chunk of output channels at a time, made from a chunk of samples at a time.
+    fn gram_by_rows(&self, delta: Tensor<4>, input: &Tensor<4>) -> Tensor<2> {
         let [m, n, outputs, positions] = delta.dims();
-        let unfolded = self.unfolded();
         let step = (CHUNK / (m * n * self.depth())).clamp(1, outputs);
+        let samples = (CHUNK / (positions * self.depth())).clamp(1, n);
         let mut gram = Tensor::zeros([m * n, m * n], (&delta.device(), delta.dtype()));
         for start in (0..outputs).step_by(step) {
-            let end = (start + step).min(outputs);
-            let rows = (0..m).map(|c| {
-                let delta = delta.clone().slice([c..c + 1, 0..n, start..end, 0..positions]);
-                Self::explicit(delta.reshape([n, end - start, positions]), unfolded.clone())
+            let channels = (start + step).min(outputs) - start;
+            let of_samples = input.clone().split(samples, 0).into_iter().enumerate().map(|(i, input)| {
+                let first = i * samples;
+                let count = input.dims()[0];
+                let unfolded = self.unfolded(input);
+                let rows = (0..m).map(|c| {
+                    let delta =
+                        delta.clone().slice([c..c + 1, first..first + count, start..start + channels, 0..positions]);
+                    let rows = Self::explicit(delta.reshape([count, channels, positions]), unfolded.clone());
+                    rows.reshape([1, count, channels * self.depth()])
+                });
+                Tensor::cat(rows.collect(), 0)
             });
-            let rows = Tensor::cat(rows.collect(), 0);
+            let rows = Tensor::cat(of_samples.collect(), 1).reshape([m * n, channels * self.depth()]);
             gram = gram + rows.clone().matmul(rows.transpose());
         }
         gram
     }
 
     /// Inner products as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(uᵢₜ·uⱼₛ), a sample i and its cotangents at a time.
-    fn gram_by_positions(&self, delta: Tensor<4>) -> Tensor<2> {
+    fn gram_by_positions(&self, delta: Tensor<4>, input: Tensor<4>) -> Tensor<2> {
         let [m, n, outputs, positions] = delta.dims();
         let depth = self.depth();
-        let unfolded = self.unfolded();
+        let unfolded = self.unfolded(input);
         let inputs = unfolded.clone().reshape([n * positions, depth]).transpose();
         // [m, n, positions, outputs] as a matrix of all cotangents at all positions.
         let all = delta.swap_dims(2, 3);
@@ -223,10 +231,10 @@ impl Rows {
 
     /// Multiplications of the two forms: (by rows, by positions). The elementwise product of two position matrices moves
     /// memory and counts as eight.
-    fn costs(&self, m: usize) -> (f64, f64) {
+    fn costs(&self, m: usize, n: usize) -> (f64, f64) {
         let [h, w] = self.positions();
         let (t, d, o) = ((h * w) as f64, self.depth() as f64, self.layer.outputs as f64);
-        let (n, rows) = (self.input.dims()[0] as f64, (m * self.input.dims()[0]) as f64);
+        let (n, rows) = (n as f64, (m * n) as f64);
         (rows * t * d * o + rows * rows * d * o, n * n * t * t * d + rows * rows * t * t * (o + 8.0))
     }
 }
@@ -237,24 +245,29 @@ impl PerSample for Rows {
             return delta.flatten(1, 3);
         }
         let delta = delta.flatten::<3>(2, 3);
-        let rows = Self::explicit(delta.clone(), self.unfolded());
+        let rows = Self::explicit(delta.clone(), self.unfolded(self.input.clone()));
         match self.layer.has_bias {
             true => Tensor::cat(vec![rows, delta.sum_dim(2).flatten(1, 2)], 1),
             false => rows,
         }
     }
 
-    fn gram(&self, kept: Tensor<2>) -> Tensor<2> {
-        if self.keeps_rows() {
-            return kept.clone().matmul(kept.transpose());
-        }
+    fn input(&self) -> Option<Tensor<4>> {
+        (!self.keeps_rows()).then(|| self.input.clone())
+    }
+
+    fn gram(&self, kept: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
+        let Some(input) = input else { return kept.clone().matmul(kept.transpose()) };
         let [rows, _] = kept.dims();
-        let n = self.input.dims()[0];
+        let n = input.dims()[0];
         let [h, w] = self.positions();
         let delta = kept.reshape([rows / n, n, self.layer.outputs, h * w]);
         let bias = delta.clone().sum_dim(3).reshape([rows, self.layer.outputs]);
-        let (by_rows, by_positions) = self.costs(rows / n);
-        let gram = if by_rows <= by_positions { self.gram_by_rows(delta) } else { self.gram_by_positions(delta) };
+        let (by_rows, by_positions) = self.costs(rows / n, n);
+        let gram = match by_rows <= by_positions {
+            true => self.gram_by_rows(delta, &input),
+            false => self.gram_by_positions(delta, input),
+        };
         if self.layer.has_bias { gram + bias.clone().matmul(bias.transpose()) } else { gram }
     }
 }
@@ -279,8 +292,8 @@ mod tests {
             let rows = Rows { input: random([5, 3, side, side], 0), layer };
             let out = window.output(side);
             let delta = random([2, 5, 4, out * out], 1);
-            let a = rows.gram_by_rows(delta.clone());
-            let difference = (a.clone() - rows.gram_by_positions(delta)).abs().max().into_scalar::<f64>();
+            let a = rows.gram_by_rows(delta.clone(), &rows.input);
+            let difference = (a.clone() - rows.gram_by_positions(delta, rows.input.clone())).abs().max().into_scalar::<f64>();
             assert!(difference <= 1e-12 * a.abs().max().into_scalar::<f64>(), "{window:?}: {difference:e}");
         }
     }

@@ -101,8 +101,14 @@ impl PerSample for Rows {
         delta.flatten(1, 3)
     }
 
-    fn gram(&self, delta: Tensor<2>) -> Tensor<2> {
-        let inputs = self.input.clone().matmul(self.input.clone().transpose());
+    fn input(&self) -> Option<Tensor<4>> {
+        let [n, inputs] = self.input.dims();
+        Some(self.input.clone().reshape([n, inputs, 1, 1]))
+    }
+
+    fn gram(&self, delta: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
+        let input = input.map_or_else(|| self.input.clone(), |input| input.flatten(1, 3));
+        let inputs = input.clone().matmul(input.transpose());
         let inputs = if self.has_bias { inputs.add_scalar(1.0) } else { inputs };
         times_tiled(delta.clone().matmul(delta.transpose()), inputs)
     }

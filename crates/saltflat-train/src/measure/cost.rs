@@ -24,7 +24,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A quarter of the limit for the activations of a pass, the rest for what is kept beside it: vectors, or cotangents.
+    /// A quarter of the limit for the activations of a pass, the rest for what is kept beside it: vectors, or cotangents and
+    /// what their inner products need.
     pub fn new(plan: &Plan, config: &MetricsConfig) -> Self {
         let limit = config.memory_limit << 20;
         let (all, largest) = plan.network.activations();

@@ -128,8 +128,7 @@ impl Workload {
             "gram" => {
                 let cotangent = self.many.targets.clone();
                 let chunks = GramChunks { microbatch: usize::MAX, bytes: usize::MAX };
-                let matrix =
-                    gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], chunks);
+                let matrix = gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], chunks);
                 std::hint::black_box(matrix.into_data());
             }
             other => eprintln!("unknown task {other}"),

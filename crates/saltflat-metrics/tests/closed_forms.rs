@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
 use saltflat_metrics::{
     Alignment, Curvature, CurvatureOperator, LanczosOptions, Objective, Operator, Outputs, Pairs, Scoring,
-    TraceOptions, gradient, lanczos, mean_and_error, sharpness, trace,
+    TraceOptions, gradient, lanczos, mean_and_error, noise_eigenvalues, sharpness, trace,
 };
 use saltflat_models::{Architecture, Initialisation, Loss, LossKind, Network, Vector, models::LinearNet};
 use saltflat_random::{Key, Stream};
@@ -144,6 +144,33 @@ fn subset_error_of_the_trace() {
     }
     let ratio = seen / claimed;
     assert!((0.75..1.33).contains(&ratio), "seen {seen:e}, claimed {claimed:e}");
+}
+
+/// The largest eigenvalues of Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ from the samples' inner products, against those of the whole
+/// matrix, with the gradients of softmax regression in closed form.
+#[test]
+fn noise_eigenvalues_are_those_of_the_covariance() {
+    let case = Regression::new(LossKind::CrossEntropy, 15, 3);
+    let n = case.x.nrows() as f64;
+    let gradients: Vec<DVector<f64>> = case
+        .all()
+        .into_iter()
+        .map(|i| {
+            let x = case.x.row(i).transpose();
+            let exp = (case.weights() * &x).map(f64::exp);
+            (&exp / exp.sum() - case.y.row(i).transpose()).kronecker(&x)
+        })
+        .collect();
+    let mean = gradients.iter().sum::<DVector<f64>>() / n;
+    let covariance = gradients.iter().map(|g| (g - &mean) * (g - &mean).transpose()).sum::<DMatrix<f64>>() / n;
+    let mut exact = covariance.symmetric_eigenvalues().as_slice().to_vec();
+    exact.sort_by(|a, b| b.total_cmp(a));
+    let pairs = Pairs::new(&case.objective(), &case.theta, Outputs::Exact, 1 << 30, Key::new(1, Stream::Probe, 0));
+    let found = noise_eigenvalues(&pairs.unwrap().unwrap(), 5);
+    for (found, exact) in found.iter().zip(&exact) {
+        assert!((found - exact).abs() < 1e-12 * exact.max(1.0), "{found} {exact}");
+    }
+    assert_eq!(found.len(), 5);
 }
 
 /// The jackknife's error of μ and α: over 60 random subsets of 40 samples the spread of the values is what is claimed on

@@ -293,7 +293,8 @@ mod tests {
             let out = window.output(side);
             let delta = random([2, 5, 4, out * out], 1);
             let a = rows.gram_by_rows(delta.clone(), &rows.input);
-            let difference = (a.clone() - rows.gram_by_positions(delta, rows.input.clone())).abs().max().into_scalar::<f64>();
+            let difference =
+                (a.clone() - rows.gram_by_positions(delta, rows.input.clone())).abs().max().into_scalar::<f64>();
             assert!(difference <= 1e-12 * a.abs().max().into_scalar::<f64>(), "{window:?}: {difference:e}");
         }
     }

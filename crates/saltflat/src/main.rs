@@ -8,6 +8,7 @@ mod measure;
 mod measurement_table;
 mod reporter;
 mod slices;
+mod study;
 mod table;
 mod train;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
+        Command::Study(args) => study::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,0 +1,74 @@
+//! What can be wrong with a study.
+
+use std::path::PathBuf;
+
+/// Why a study cannot be read or worked off.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// Everything that is wrong with the file.
+    #[error("{}: {}", file.display(), lines(problems))]
+    Problems {
+        /// The study.
+        file: PathBuf,
+        /// A line each.
+        problems: Vec<String>,
+    },
+    /// The folder holds runs of another version of the study.
+    #[error(
+        "{}: {run} was made with another configuration than the study has now. Give the study another name or --out, or remove that folder",
+        folder.display()
+    )]
+    Changed {
+        /// The study's folder.
+        folder: PathBuf,
+        /// The run's name.
+        run: String,
+    },
+    /// The folder holds no study.
+    #[error("{}: holds no study ({reason})", folder.display())]
+    NoStudy {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// There is no such run.
+    #[error("the study has {runs} runs, numbered from 0; there is no {task}")]
+    NoTask {
+        /// How many there are.
+        runs: usize,
+        /// The number that was asked for.
+        task: usize,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// A run's process cannot be started.
+    #[error("{run}: its process cannot be started: {reason}")]
+    Start {
+        /// The run's name.
+        run: String,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+fn lines(problems: &[String]) -> String {
+    match problems {
+        [one] => one.clone(),
+        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
+impl StudyError {
+    /// With the path that a system's error belongs to.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |e| Self::File { path, reason: e.to_string() }
+    }
+}

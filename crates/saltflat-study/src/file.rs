@@ -1,0 +1,181 @@
+//! What a study's file says.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::StudyError;
+
+/// A study as written: a configuration that all runs share, stages with axes and seeds, scales, figures.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyFile {
+    /// `[study]`.
+    pub study: Header,
+    /// `[base]`: the configuration that every run starts from, or the path of one.
+    pub base: Base,
+    /// `[[stage]]`, in their order.
+    #[serde(rename = "stage")]
+    pub stages: Vec<Stage>,
+    /// `[scale.NAME]`: overrides under a name.
+    #[serde(default)]
+    pub scale: BTreeMap<String, Scale>,
+    /// `[[figure]]`: what the page shows, as the report reads it.
+    #[serde(default, rename = "figure")]
+    pub figures: Vec<Table>,
+}
+
+/// `[study]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The folder is `results/NAME`.
+    pub name: String,
+    /// The page's title; default: the name.
+    pub title: Option<String>,
+    /// What is asked, and what the page shows: paragraphs, with an empty line between them.
+    #[serde(default)]
+    pub text: String,
+    /// The group of runs that others are compared with: its labels, joined by ", ".
+    pub baseline: Option<String>,
+}
+
+/// A configuration in the file, or the path of one, relative to the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Base {
+    /// A path.
+    File(String),
+    /// Its sections.
+    Inline(Table),
+}
+
+/// `[[stage]]`: runs of one kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// A word.
+    pub name: String,
+    /// The stage (or several, which makes an axis `start`) whose final weights its runs start from.
+    #[serde(default)]
+    pub from: From,
+    /// One run a seed; default: 0 alone.
+    #[serde(default = "seed_zero")]
+    pub seeds: Vec<u64>,
+    /// What differs from the base.
+    #[serde(default)]
+    pub set: Table,
+    /// How axes go together.
+    #[serde(default)]
+    pub combine: Combine,
+    /// `[[stage.axis]]`.
+    #[serde(default, rename = "axis")]
+    pub axes: Vec<Axis>,
+}
+
+fn seed_zero() -> Vec<u64> {
+    vec![0]
+}
+
+/// Nothing, a stage, or several.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub enum From {
+    /// A random start.
+    #[default]
+    Nothing,
+    /// One stage.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl From {
+    /// The stages' names.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Nothing => &[],
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
+}
+
+/// How axes go together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combine {
+    /// Every value with every other.
+    #[default]
+    Grid,
+    /// The first values together, the second ones, and so on.
+    Zip,
+}
+
+/// `[[stage.axis]]`: values of one key, or a list of labelled settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Axis {
+    /// Its name on the page.
+    pub name: String,
+    /// The key that takes the values (`optimizer.lr`); absent: the values are tables `{ label = …, set = { … } }`.
+    pub key: Option<String>,
+    /// At least one.
+    pub values: Vec<Value>,
+}
+
+/// `[scale.NAME]`: overrides that make a study smaller.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// For every run; stronger than what a stage sets, weaker than its axes.
+    #[serde(default)]
+    pub base: Table,
+    /// By the stages' names.
+    #[serde(default)]
+    pub stage: BTreeMap<String, StageScale>,
+}
+
+/// What a scale changes in a stage.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageScale {
+    /// Instead of the stage's.
+    pub seeds: Option<Vec<u64>>,
+    /// Stronger than the scale's base.
+    #[serde(default)]
+    pub set: Table,
+    /// Values instead of those of the axis with this name; where its values are labelled settings, their labels.
+    #[serde(default)]
+    pub axis: BTreeMap<String, Vec<Value>>,
+}
+
+impl StudyFile {
+    /// Reads a study; a base that is a path is read too.
+    ///
+    /// # Errors
+    /// [`StudyError::File`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
+    pub fn read(file: &Path) -> Result<Self, StudyError> {
+        let text = fs::read_to_string(file).map_err(StudyError::file(file))?;
+        Self::parse(&text, file)
+    }
+
+    /// As [`read`](Self::read), from the text of `file`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(text: &str, file: &Path) -> Result<Self, StudyError> {
+        let problem = |file: &Path, e: toml::de::Error| StudyError::Problems {
+            file: file.into(),
+            problems: vec![e.to_string().trim_end().into()],
+        };
+        let mut study: Self = toml::from_str(text).map_err(|e| problem(file, e))?;
+        if let Base::File(path) = &study.base {
+            let path = file.parent().unwrap_or(Path::new("")).join(path);
+            let text = fs::read_to_string(&path).map_err(StudyError::file(&path))?;
+            study.base = Base::Inline(text.parse().map_err(|e| problem(&path, e))?);
+        }
+        Ok(study)
+    }
+}

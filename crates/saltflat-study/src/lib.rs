@@ -1,0 +1,18 @@
+//! Studies: a file that names stages, axes and seeds, and becomes many runs.
+//!
+//! [`StudyFile`] is what the file says, [`Study`] the runs that follow from it at a scale, [`StudyFolder`] where they lie and
+//! how far they are, and [`Queue`] what works them off, one process a run. [`slurm`] writes the same as jobs of a cluster.
+
+mod error;
+mod expand;
+mod file;
+mod folder;
+mod queue;
+mod settings;
+pub mod slurm;
+
+pub use error::StudyError;
+pub use expand::{Entry, Study};
+pub use file::StudyFile;
+pub use folder::{Standing, StudyFolder};
+pub use queue::{Ended, Queue, Report};

@@ -28,7 +28,7 @@ pub fn label_noise_gradient(
 
 /// trace_from_noise = B · mean over steps of ‖∇L̂ − ∇L̄‖²; at a minimum of the smoothed loss its expectation is tr H. The
 /// squares stay on the device until the epoch ends.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NoiseStrength {
     squares: Vec<Tensor<1>>,
 }
@@ -39,15 +39,25 @@ impl NoiseStrength {
         self.squares.push(noise.norm_squared().mul_scalar(batch as f64));
     }
 
+    /// The squares so far, times the batch size, `[steps]`; absent before the first.
+    pub fn squares(&self) -> Option<Tensor<1>> {
+        (!self.squares.is_empty()).then(|| Tensor::cat(self.squares.clone(), 0))
+    }
+
+    /// Goes on after these [`squares`](Self::squares).
+    pub fn after(squares: Option<Tensor<1>>) -> Self {
+        Self { squares: squares.into_iter().collect() }
+    }
+
     /// The epoch's estimate, with the steps as probes, and a fresh start for the next epoch.
     ///
     /// # Errors
     /// [`MetricError::Device`] where the squares cannot be read.
     pub fn take(&mut self) -> Result<Estimate, MetricError> {
-        if self.squares.is_empty() {
+        let Some(squares) = std::mem::take(self).squares() else {
             return Ok(Estimate::absent("no step of this epoch was measured"));
-        }
-        let squares = read("trace_from_noise", Tensor::cat(std::mem::take(&mut self.squares), 0))?;
+        };
+        let squares = read("trace_from_noise", squares)?;
         Ok(Estimate::of_probes(&squares))
     }
 }

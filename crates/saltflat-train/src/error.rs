@@ -32,8 +32,19 @@ pub enum TrainError {
         found: Vec<String>,
     },
     /// The run folder exists.
-    #[error("{path} exists; a run never overwrites another: choose another folder with --out, or remove it", path = .0.display())]
+    #[error("{path} exists; a run never overwrites another: choose another folder with --out, go on with it by --resume, or remove it", path = .0.display())]
     Exists(PathBuf),
+    /// A run that cannot go on.
+    #[error("{path} cannot be resumed: {reason}", path = path.display())]
+    Resume {
+        /// The run folder.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// Another process runs in the folder.
+    #[error("{path} is in use: another process holds {lock}", path = .0.display(), lock = .0.join("lock").display())]
+    Locked(PathBuf),
     /// A file that the user named cannot be read.
     #[error("{path}: {reason}", path = path.display())]
     NotFound {

@@ -1,6 +1,6 @@
 //! How a run tells what it does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One epoch of training.
@@ -21,7 +21,7 @@ pub struct EpochRow {
 }
 
 /// One measurement: the metrics by name, each with value, standard error, probes or the reason why it is absent.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasurementRow {
     /// Epochs made so far; 0 is the start.
     pub epoch: u64,
@@ -59,6 +59,10 @@ pub trait Observer {
     }
     /// A measurement was made.
     fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), crate::TrainError> {
+        Ok(())
+    }
+    /// A checkpoint is due.
+    fn checkpoint(&mut self, _trainer: &crate::Trainer<'_>) -> Result<(), crate::TrainError> {
         Ok(())
     }
     /// Something that a person should know.

@@ -25,6 +25,12 @@ impl Sgd {
         Self { keeps_update, ..self }
     }
 
+    /// Goes on with this u and this direction of the last update.
+    pub(crate) fn restore(&mut self, velocity: Option<Vector>, update: Option<Vector>) {
+        self.velocity = velocity;
+        self.update = update;
+    }
+
     /// The direction of the last update, θ before it less θ after it over η, where it is kept.
     pub fn update(&self) -> Option<&Vector> {
         self.update.as_ref()

@@ -9,18 +9,20 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError};
+use crate::{Chosen, EpochRow, MeasurementRow, Plan, Status, TrainError, Trainer, run_state, save_checkpoint};
 
 /// Version of the layout and of the JSON in it.
 pub const SCHEMA: u32 = 1;
 
-/// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`. A file is written under
-/// a temporary name and renamed, or is only appended to.
+/// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
+/// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to.
 #[derive(Debug)]
 pub struct RunFolder {
     root: PathBuf,
     metrics: File,
     log: File,
+    /// Held while this lives, and by no process that has ended.
+    _lock: File,
 }
 
 impl RunFolder {
@@ -49,18 +51,100 @@ impl RunFolder {
                 .map_err(|e| TrainError::File { path: root.join("config.toml"), reason: e.to_string() })?;
             write(&root.join("config.toml"), config.as_bytes())?;
             write_json(&root.join("env.json"), &environment(plan, device, features))?;
-            let append = |name: &str| {
-                let path = root.join(name);
-                OpenOptions::new().create(true).append(true).open(&path).map_err(failed(&path))
-            };
-            let folder = Self { root: root.into(), metrics: append("metrics.jsonl")?, log: append("log.txt")? };
-            folder.status("running", None, 0)?;
+            let folder = Self::open(root)?;
+            folder.status(&Status::new("running", None, 0))?;
             Ok(folder)
         };
         fill().inspect_err(|_| {
             // Nothing half-written stays; what cannot be removed was not writable in the first place.
             let _ = fs::remove_dir_all(root);
         })
+    }
+
+    /// Opens the folder of a run, and nobody else can until this is dropped.
+    ///
+    /// # Errors
+    /// [`TrainError::Resume`] where it is no run, [`TrainError::Locked`] where a process runs in it, [`TrainError::File`].
+    pub fn open(root: &Path) -> Result<Self, TrainError> {
+        if let Some(missing) = ["config.toml", "env.json", "checkpoints"].iter().find(|name| !root.join(name).exists())
+        {
+            let reason = format!("it is no run folder, it has no {missing}");
+            return Err(TrainError::Resume { path: root.into(), reason });
+        }
+        let lock = run_state::lock(root)?.ok_or_else(|| TrainError::Locked(root.into()))?;
+        Ok(Self {
+            root: root.into(),
+            metrics: append(root, "metrics.jsonl")?,
+            log: append(root, "log.txt")?,
+            _lock: lock,
+        })
+    }
+
+    /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to its first `rows` rows, which it returns, adds this
+    /// environment to `env.json`, and says that it runs.
+    ///
+    /// # Errors
+    /// [`TrainError::Resume`] where rows are missing or the data have changed; then nothing was changed.
+    /// [`TrainError::File`].
+    pub fn go_on(
+        &mut self,
+        trainer: &Trainer<'_>,
+        device: &Chosen,
+        features: &[&str],
+    ) -> Result<Vec<Value>, TrainError> {
+        let refused = |reason: String| TrainError::Resume { path: self.root.clone(), reason };
+        let path = self.root.join("env.json");
+        let text = fs::read(&path).map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
+        let mut first: Value =
+            serde_json::from_slice(&text).map_err(|e| refused(format!("env.json cannot be read ({e})")))?;
+        let now = environment(trainer.plan(), device, features);
+        if first["datasets"] != now["datasets"] {
+            return Err(refused(format!("its data have changed: {} then, {} now", first["datasets"], now["datasets"])));
+        }
+        let path = self.root.join("metrics.jsonl");
+        let failed = |e: std::io::Error| TrainError::File { path: path.clone(), reason: e.to_string() };
+        let text = fs::read(&path).map_err(failed)?;
+        let rows = trainer.rows() as usize;
+        // A line without its end was torn off.
+        let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').filter(|line| line.ends_with(b"\n")).collect();
+        let kept = lines.get(..rows).ok_or_else(|| {
+            refused(format!(
+                "metrics.jsonl has {} whole rows, expected {rows} at step {}",
+                lines.len(),
+                trainer.steps()
+            ))
+        })?;
+        let parsed = kept.iter().enumerate().map(|(i, line)| {
+            serde_json::from_slice(line)
+                .map_err(|e| refused(format!("row {} of metrics.jsonl is no JSON ({e})", i + 1)))
+        });
+        let parsed = parsed.collect::<Result<Vec<Value>, _>>()?;
+        let kept = kept.concat();
+        if kept != text {
+            write(&path, &kept)?;
+            self.metrics = append(&self.root, "metrics.jsonl")?;
+        }
+        if let Some(first) = first.as_object_mut() {
+            let resumed = first.entry("resumed").or_insert_with(|| json!([]));
+            if let Some(resumed) = resumed.as_array_mut() {
+                let mut now = now;
+                now["step"] = json!(trainer.steps());
+                resumed.push(now);
+            }
+        }
+        write_json(&self.root.join("env.json"), &first)?;
+        self.status(&Status::new("running", None, trainer.steps()))?;
+        Ok(parsed)
+    }
+
+    /// Saves a checkpoint, after the rows that belong to it.
+    ///
+    /// # Errors
+    /// As [`save_checkpoint`].
+    pub fn checkpoint(&self, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
+        let path = self.root.join("metrics.jsonl");
+        self.metrics.sync_all().map_err(|e| TrainError::File { path, reason: e.to_string() })?;
+        save_checkpoint(&self.root, trainer)
     }
 
     /// Where it lies.
@@ -106,14 +190,20 @@ impl RunFolder {
         writeln!(self.log, "{} {text}", now()).map_err(|e| TrainError::File { path, reason: e.to_string() })
     }
 
-    /// Writes `status.json`: running, finished, diverged, interrupted or failed, with the reason and the steps made.
+    /// Writes `status.json`.
     ///
     /// # Errors
     /// [`TrainError::File`].
-    pub fn status(&self, status: &str, reason: Option<&str>, step: u64) -> Result<(), TrainError> {
-        let value = json!({"schema": SCHEMA, "status": status, "reason": reason, "step": step, "at": now()});
-        write_json(&self.root.join("status.json"), &value)
+    pub fn status(&self, status: &Status) -> Result<(), TrainError> {
+        write_json(&self.root.join("status.json"), &json!(status))
     }
+}
+
+/// Opens a file of the run to append to it.
+fn append(root: &Path, name: &str) -> Result<File, TrainError> {
+    let path = root.join(name);
+    let opened = OpenOptions::new().create(true).append(true).open(&path);
+    opened.map_err(|e| TrainError::File { path, reason: e.to_string() })
 }
 
 /// What the numbers depend on beside the configuration.
@@ -143,7 +233,7 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
     })
 }
 
-/// Writes a file under a temporary name beside it, flushes it to disk and renames it.
+/// Writes a file under a temporary name beside it, flushes it to disk, renames it and flushes the folder.
 ///
 /// # Errors
 /// [`TrainError::File`]; the temporary file is removed.
@@ -153,11 +243,20 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let temporary = path.with_file_name(name);
     let made = File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| flush_folder(path));
     made.map_err(|e| {
         let _ = fs::remove_file(&temporary);
         TrainError::File { path: path.into(), reason: e.to_string() }
     })
+}
+
+/// So that a rename outlasts a power failure. Windows has no such call.
+fn flush_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
@@ -168,7 +267,7 @@ pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
 }
 
 /// Universal time, ISO 8601, to the second.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let seconds = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map(|elapsed| elapsed.as_secs())

@@ -1,12 +1,18 @@
 //! The loop.
 
+use std::time::Instant;
+
 use burn::tensor::Tensor;
 use saltflat_data::epoch_order;
-use saltflat_metrics::{Estimate, Samples, Scoring, label_noise_gradient};
+use saltflat_metrics::{Estimate, NoiseStrength, Samples, Scoring, label_noise_gradient};
 use saltflat_models::{Pass, Vector};
 use saltflat_random::{Key, Stream};
 
-use crate::{EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError};
+use crate::{
+    EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
+    config::Every,
+    state::{Best, Named, Progress},
+};
 
 /// Samples of one forward pass in training, where the configuration is silent.
 pub(crate) const MICROBATCH: usize = 512;
@@ -22,8 +28,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// A run at some step.
-#[derive(Debug)]
+/// A run at some step. What changes in a step is saved by `state` and comes back by `restored`.
+#[derive(Clone, Debug)]
 pub struct Trainer<'a> {
     plan: &'a Plan,
     theta: Vector,
@@ -33,15 +39,34 @@ pub struct Trainer<'a> {
     step: u64,
     measurer: Measurer,
     epoch: EpochSums,
+    /// Rows told to the observer.
+    rows: u64,
+    /// True where a measurement is to be made before the next step.
+    measurement_due: bool,
+    /// The goal that was reached.
+    goal: Option<String>,
+    best: Option<Best>,
+    /// Step and time of the last checkpoint of this process.
+    saved: Option<(u64, Instant)>,
+    started: Instant,
+    /// The last state that was seen to be finite: the epoch's start, or a checkpoint in it.
+    last_finite: Option<Box<Self>>,
 }
 
 /// Sums over an epoch's samples; they stay on the device until it ends.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct EpochSums {
     loss: Option<Tensor<1>>,
     correct: Option<Tensor<1>>,
     samples: usize,
     lr: f64,
+}
+
+/// An epoch's sums on the host, and Σθ with the buffers, which is finite where every weight is.
+struct Read {
+    loss: f64,
+    correct: Option<f64>,
+    weights: f64,
 }
 
 /// What a microbatch adds to a step.
@@ -63,6 +88,13 @@ impl<'a> Trainer<'a> {
             step: 0,
             measurer: Measurer::default(),
             epoch: EpochSums::default(),
+            rows: 0,
+            measurement_due: plan.config.metrics.at_ends,
+            goal: None,
+            best: None,
+            saved: None,
+            started: Instant::now(),
+            last_finite: None,
         }
     }
 
@@ -96,45 +128,122 @@ impl<'a> Trainer<'a> {
         self.step / self.plan.steps_per_epoch.max(1)
     }
 
-    /// Runs to the end of the plan. `stop` is asked after every step; `save` is called where a checkpoint is due.
+    /// What it runs.
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
+    }
+
+    /// Rows told to the observer so far, over all the processes that ran it.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Runs to the end of the plan. `stop` is asked before every step and every group of a measurement. The observer is
+    /// told where a checkpoint is due: as the configuration says, and at the end, whatever the outcome; of a run that
+    /// diverged it is given the last state that was seen to be finite.
     ///
     /// # Errors
     /// Whatever a measurement, the device or the observer's files say.
-    pub fn run(
-        &mut self,
-        observer: &mut dyn Observer,
-        stop: &dyn Fn() -> bool,
-        save: &mut dyn FnMut(&Self) -> Result<(), TrainError>,
-    ) -> Result<Outcome, TrainError> {
-        let mut order = Vec::new();
-        if self.plan.config.metrics.at_ends {
-            self.measure(observer)?;
+    pub fn run(&mut self, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Result<Outcome, TrainError> {
+        let outcome = self.go_on(observer, stop)?;
+        match &outcome {
+            Outcome::Diverged(_) => {
+                let finite = self.last_finite.as_deref().unwrap_or(self);
+                if self.saved.is_none_or(|(step, _)| step != finite.step) {
+                    observer.checkpoint(finite)?;
+                }
+            }
+            _ => self.save(observer)?,
         }
-        while self.step < self.plan.steps {
-            let epoch = self.epochs();
+        Ok(outcome)
+    }
+
+    fn go_on(&mut self, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Result<Outcome, TrainError> {
+        let mut order = Vec::new();
+        self.keep_as_finite();
+        loop {
+            if self.measurement_due && !self.measure(observer, stop)? {
+                return Ok(Outcome::Interrupted);
+            }
+            if self.checkpoint_due() {
+                if let Some(reason) = self.divergence()? {
+                    return Ok(Outcome::Diverged(reason));
+                }
+                self.save(observer)?;
+            }
+            if let Some(goal) = &self.goal {
+                return Ok(Outcome::Finished(goal.clone()));
+            }
+            if self.step >= self.plan.steps {
+                return Ok(Outcome::Finished(format!("{} steps", self.step)));
+            }
+            if stop() {
+                return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
+            }
             let within = self.step % self.plan.steps_per_epoch;
-            if within == 0 {
-                order = epoch_order(self.plan.config.run.seed, epoch, self.plan.train.len());
+            if within == 0 || order.is_empty() {
+                order = epoch_order(self.plan.config.run.seed, self.epochs(), self.plan.train.len());
             }
             let start = within as usize * self.plan.batch_size;
             let end = (start + self.plan.batch_size).min(order.len());
             self.make_step(&order[start..end]);
             observer.step(self.step, self.plan.steps);
-            let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch);
-            if epoch_ended || self.step == self.plan.steps {
-                if let Some(outcome) = self.end_epoch(observer)? {
-                    return Ok(outcome);
+            if self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps {
+                if let Some(reason) = self.end_epoch(observer)? {
+                    return Ok(Outcome::Diverged(reason));
                 }
-                let every = self.plan.config.train.checkpoint_every_epochs;
-                if epoch_ended && every.is_some_and(|every| self.epochs().is_multiple_of(every)) {
-                    save(self)?;
-                }
-            }
-            if stop() {
-                return Ok(Outcome::Interrupted);
             }
         }
-        Ok(Outcome::Finished(format!("{} steps", self.step)))
+    }
+
+    /// True where the configuration asks for a checkpoint at this step.
+    fn checkpoint_due(&self) -> bool {
+        let due = match self.plan.config.train.checkpoint.every {
+            None => false,
+            Some(Every::Epochs(every)) => self.step.is_multiple_of(self.plan.steps_per_epoch.saturating_mul(every)),
+            Some(Every::Steps(every)) => self.step.is_multiple_of(every),
+            Some(Every::Minutes(every)) => {
+                self.saved.map_or(self.started, |(_, at)| at).elapsed().as_secs_f64() >= 60.0 * every
+            }
+        };
+        let is_best = self.best.is_some_and(|best| best.step == self.step);
+        (due || is_best) && self.step > 0 && self.saved.is_none_or(|(step, _)| step != self.step)
+    }
+
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        if self.saved.is_none_or(|(step, _)| step != self.step) {
+            observer.checkpoint(self)?;
+            self.saved = Some((self.step, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Keeps this state as the last one that is known to be finite. Tensors are shared, so that costs no copy.
+    fn keep_as_finite(&mut self) {
+        self.last_finite = None;
+        self.last_finite = Some(Box::new(self.clone()));
+    }
+
+    /// Why this state is not finite, if it is not. Waits for the device.
+    fn divergence(&mut self) -> Result<Option<String>, TrainError> {
+        if self.last_finite.as_ref().is_some_and(|finite| finite.step == self.step) {
+            return Ok(None);
+        }
+        let Read { loss, weights, .. } = self.epoch.read(self)?;
+        let reason = self.not_finite(loss, weights);
+        if reason.is_none() {
+            self.keep_as_finite();
+        }
+        Ok(reason)
+    }
+
+    fn not_finite(&self, loss: f64, weights: f64) -> Option<String> {
+        let place = || format!("in epoch {}, step {}", self.step.div_ceil(self.plan.steps_per_epoch.max(1)), self.step);
+        match (loss.is_finite(), weights.is_finite()) {
+            (false, _) => Some(format!("the training loss is {loss} {}", place())),
+            (_, false) => Some(format!("a weight is not finite any more {}", place())),
+            _ => None,
+        }
     }
 
     /// One step on the samples with these indices.
@@ -220,16 +329,27 @@ impl<'a> Trainer<'a> {
         epochs.is_multiple_of(metrics.every_epochs) || metrics.at_ends && epochs == last
     }
 
-    /// Reports the epoch, measures where it is due, and says whether the run is over.
-    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<Outcome>, TrainError> {
-        let row = std::mem::take(&mut self.epoch).row(self)?;
+    /// Reports the epoch, and says what is due now; gives the reason where the run diverged.
+    fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<String>, TrainError> {
+        let plan = self.plan;
+        let read = self.epoch.read(self)?;
+        let n = self.epoch.samples as f64;
+        let row = EpochRow {
+            epoch: self.step.div_ceil(plan.steps_per_epoch.max(1)),
+            step: self.step,
+            lr: self.epoch.lr,
+            running_loss: read.loss / n - plan.loss.floor(plan.network.outputs()),
+            running_accuracy: read.correct.map(|correct| correct / n),
+        };
+        self.epoch = EpochSums::default();
         observer.epoch(&row)?;
-        if !row.running_loss.is_finite() {
-            let reason = format!("the training loss is {} in epoch {}, step {}", row.running_loss, row.epoch, row.step);
-            return Ok(Some(Outcome::Diverged(reason)));
+        self.rows += 1;
+        let diverged = self.not_finite(row.running_loss, read.weights);
+        if diverged.is_some() {
+            return Ok(diverged);
         }
-        let train = &self.plan.config.train;
-        let reached = match row.running_accuracy {
+        let train = &plan.config.train;
+        self.goal = match row.running_accuracy {
             _ if train.stop_loss.is_some_and(|goal| row.running_loss <= goal) => {
                 Some(format!("training loss {:.3e} reached stop_loss", row.running_loss))
             }
@@ -238,22 +358,23 @@ impl<'a> Trainer<'a> {
             }
             _ => None,
         };
-        if self.is_measured(row.epoch) || reached.is_some() && self.plan.config.metrics.at_ends {
-            self.measure(observer)?;
-        }
-        Ok(reached.map(Outcome::Finished))
+        self.measurement_due = self.is_measured(row.epoch) || self.goal.is_some() && plan.config.metrics.at_ends;
+        self.keep_as_finite();
+        Ok(None)
     }
 
-    fn measure(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    /// Makes the measurement that is due; false where it was cut short, and then it is still due.
+    fn measure(&mut self, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Result<bool, TrainError> {
         let metrics = &self.plan.config.metrics;
         if !metrics.is_on() {
-            return Ok(());
+            self.measurement_due = false;
+            return Ok(true);
         }
         let epoch = self.step.div_ceil(self.plan.steps_per_epoch.max(1));
         observer.measuring(epoch);
         let due = metrics.due(self.measurer.count);
         let point = Point { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
-        let mut found = self.measurer.measure(self.plan, &due, point)?;
+        let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
         if metrics.noise_strength.is_some() {
             let estimate = match self.plan.config.noise.noise().randomises_targets() {
                 false => Estimate::absent("the noise does not change the labels"),
@@ -269,7 +390,81 @@ impl<'a> Trainer<'a> {
             alignment_samples: found.alignment_samples,
             metrics: found.metrics,
         };
-        observer.measurement(&row)
+        observer.measurement(&row)?;
+        self.rows += 1;
+        self.measurement_due = false;
+        if let Some(by) = self.plan.config.train.checkpoint.best
+            && let Some(value) = row.value(by.name())
+            && self.best.is_none_or(|best| by.is_better(value, best.value))
+        {
+            self.best = Some(Best { step: self.step, value });
+        }
+        Ok(true)
+    }
+
+    /// What a checkpoint holds beside the weights.
+    pub(crate) fn state(&self) -> (Progress, Named) {
+        let layout = self.plan.network.layout();
+        let mut tensors = Named::default();
+        tensors.put_vector("momentum", layout, self.sgd.velocity());
+        tensors.put_vector("update", layout, self.sgd.update());
+        for (i, vector) in self.measurer.eigenvectors.iter().enumerate() {
+            tensors.put_vector(&format!("eigenvector.{i}"), layout, Some(vector));
+        }
+        tensors.put("noise_strength.squares", self.measurer.strength.squares());
+        tensors.put("epoch.loss", self.epoch.loss.clone());
+        tensors.put("epoch.correct", self.epoch.correct.clone());
+        let progress = Progress {
+            step: self.step,
+            rows: self.rows,
+            epoch_samples: self.epoch.samples,
+            measurements: self.measurer.count,
+            eigenvectors: self.measurer.eigenvectors.len(),
+            measurement_due: self.measurement_due,
+            goal: self.goal.clone(),
+            best: self.best,
+        };
+        (progress, tensors)
+    }
+
+    /// At the place where these were saved. The epoch's learning rate is not: the next step sets it.
+    ///
+    /// # Errors
+    /// Says which tensor is missing or does not fit.
+    pub(crate) fn restored(
+        plan: &'a Plan,
+        weights: (Vector, Vector),
+        progress: Progress,
+        mut tensors: Named,
+    ) -> Result<Self, String> {
+        let layout = plan.network.layout();
+        let mut trainer = Self::new(plan, weights);
+        trainer.sgd.restore(tensors.take_vector("momentum", layout)?, tensors.take_vector("update", layout)?);
+        for i in 0..progress.eigenvectors {
+            let vector = tensors.take_vector(&format!("eigenvector.{i}"), layout)?;
+            trainer.measurer.eigenvectors.push(vector.ok_or_else(|| format!("eigenvector.{i} is missing"))?);
+        }
+        trainer.measurer.strength = NoiseStrength::after(tensors.take("noise_strength.squares"));
+        trainer.measurer.count = progress.measurements;
+        trainer.epoch = EpochSums {
+            loss: tensors.take("epoch.loss"),
+            correct: tensors.take("epoch.correct"),
+            samples: progress.epoch_samples,
+            lr: 0.0,
+        };
+        trainer.step = progress.step;
+        trainer.rows = progress.rows;
+        trainer.measurement_due = progress.measurement_due;
+        trainer.goal = progress.goal;
+        trainer.best = progress.best;
+        // What is read here is what would be saved again, unless a measurement changes it.
+        trainer.saved = (!trainer.measurement_due).then(|| (trainer.step, Instant::now()));
+        Ok(trainer)
+    }
+
+    /// Step of the best measurement so far, where the configuration asks for it.
+    pub(crate) fn best_step(&self) -> Option<u64> {
+        self.best.map(|best| best.step)
     }
 }
 
@@ -283,19 +478,17 @@ impl EpochSums {
         self.samples += samples;
     }
 
-    /// Reads the sums: the one host synchronisation of an epoch.
-    fn row(self, trainer: &Trainer<'_>) -> Result<EpochRow, TrainError> {
-        let scored = self.correct.is_some();
-        let sums: Vec<_> = self.loss.into_iter().chain(self.correct).collect();
-        let sums = Tensor::cat(sums, 0).try_into_vec_as::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
-        let n = self.samples as f64;
-        let plan = trainer.plan;
-        Ok(EpochRow {
-            epoch: trainer.step.div_ceil(plan.steps_per_epoch.max(1)),
-            step: trainer.step,
-            lr: self.lr,
-            running_loss: sums[0] / n - plan.loss.floor(plan.network.outputs()),
-            running_accuracy: scored.then(|| sums[1] / n),
+    /// Reads the sums, with the sum of the weights: the one host synchronisation of an epoch.
+    fn read(&self, trainer: &Trainer<'_>) -> Result<Read, TrainError> {
+        let sums = self.loss.iter().chain(&self.correct).cloned();
+        let weights = trainer.theta.parts().iter().chain(trainer.buffers.parts()).map(|part| part.clone().sum());
+        let all = Tensor::cat(sums.chain(weights).collect(), 0).without_autodiff();
+        let all = all.try_into_vec_as::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
+        let mut all = all.into_iter();
+        Ok(Read {
+            loss: self.loss.as_ref().and_then(|_| all.next()).unwrap_or(0.0),
+            correct: self.correct.as_ref().and_then(|_| all.next()),
+            weights: all.sum(),
         })
     }
 }

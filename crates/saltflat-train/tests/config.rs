@@ -62,7 +62,9 @@ fn what_is_written_reads_as_it_was() {
             ("train.stop_accuracy", "0.5"),
             ("train.microbatch", "16"),
         ],
-        &[("train.init", "../start.safetensors"), ("train.checkpoint_every_epochs", "2")],
+        &[("train.init", "../start.safetensors"), ("train.checkpoint.every_epochs", "2")],
+        &[("train.checkpoint", "{every_steps = 7, keep = 2, best = \"test_accuracy\"}")],
+        &[("train.checkpoint", "{every_minutes = 0.5, best = \"loss\"}")],
         &[("metrics.enabled", "false")],
         &[(
             "metrics",

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     str::FromStr,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,7 +15,10 @@ use saltflat_train::{
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated."
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -163,11 +167,20 @@ fn mebibytes(text: &str) -> Result<usize, String> {
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// What to run (TOML)
-    pub config: PathBuf,
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub config: Option<PathBuf>,
 
     /// The run folder; it must not exist [default: results/NAME]
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
+
+    /// Go on with the run in this folder where it was saved last, as its config.toml says
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "set", "dry_run"])]
+    pub resume: Option<PathBuf>,
+
+    /// Save and stop, with exit code 0, before so much time has passed, such as 90m, 2h or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
 
     #[command(flatten)]
     pub common: Common,
@@ -175,6 +188,20 @@ pub struct TrainArgs {
     /// Say what would run, its size, and how long an epoch takes; run nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A time as hours, minutes and seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a time above 0, such as 90m, 2h or 1h30m, got {text}");
+    let mut seconds = 0.0;
+    for part in text.split_inclusive(['h', 'm', 's']) {
+        let unit = [('h', 3600.0), ('m', 60.0), ('s', 1.0)].into_iter();
+        let found =
+            unit.filter_map(|(unit, factor)| Some((part.strip_suffix(unit)?.trim().parse::<f64>().ok()?, factor)));
+        let (number, factor) = found.into_iter().next().ok_or_else(wrong)?;
+        seconds += if number >= 0.0 { number * factor } else { f64::NAN };
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

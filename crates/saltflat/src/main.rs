@@ -1,12 +1,13 @@
 //! `saltflat`: train networks under chosen gradient noise and measure how flat the place is where they stand.
 //!
-//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted.
+//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
 
 mod args;
 mod dry_run;
 mod measure;
 mod measurement_table;
 mod reporter;
+mod signals;
 mod slices;
 mod study;
 mod table;

@@ -2,12 +2,13 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::Path,
+    path::PathBuf,
     time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_train::{Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError};
+use saltflat_train::{Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
+use serde_json::Value;
 
 use crate::table::{Table, number};
 
@@ -20,6 +21,8 @@ pub struct Reporter {
     first: Option<MeasurementRow>,
     last: Option<MeasurementRow>,
     rows: usize,
+    /// Weights of the last checkpoint.
+    checkpoint: Option<PathBuf>,
 }
 
 impl Reporter {
@@ -32,7 +35,8 @@ impl Reporter {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {eta} left {msg}") {
             bar.set_style(style);
         }
-        let mut reporter = Self { folder, bar, table: None, measured: false, first: None, last: None, rows: 0 };
+        let (first, last) = (None, None);
+        let mut reporter = Self { folder, bar, table: None, measured: false, first, last, rows: 0, checkpoint: None };
         reporter.say(&format!(
             "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}): {}",
             plan.config.run.name,
@@ -47,13 +51,24 @@ impl Reporter {
         reporter
     }
 
+    /// Goes on after these rows.
+    pub fn resumed(&mut self, step: u64, rows: &[Value]) {
+        self.rows = rows.len();
+        let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
+        let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
+        self.first = measurements.next().and_then(parsed);
+        self.last = measurements.next_back().and_then(parsed).or_else(|| self.first.clone());
+        self.measured = self.first.is_some();
+        self.say(&format!("resumed at step {step}, after {} rows", rows.len()));
+    }
+
     /// The run folder.
     pub fn folder(&self) -> &RunFolder {
         &self.folder
     }
 
     /// Talk: stderr and the log.
-    fn say(&mut self, text: &str) {
+    pub fn say(&mut self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
         // The log is not the result: a line that cannot be written must not end a run.
         let _ = self.folder.log(text);
@@ -69,13 +84,7 @@ impl Reporter {
     }
 
     /// Says how the run ended, what was measured and where it lies.
-    pub fn end(
-        &mut self,
-        status: &str,
-        reason: &str,
-        checkpoint: Option<&Path>,
-        elapsed: Duration,
-    ) -> Result<(), TrainError> {
+    pub fn end(&mut self, status: &str, reason: &str, elapsed: Duration) {
         self.bar.finish_and_clear();
         let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
@@ -93,12 +102,11 @@ impl Reporter {
             }
         }
         text.push_str(&format!("\n{} holds {} rows", self.folder.root().join("metrics.jsonl").display(), self.rows));
-        match checkpoint {
+        match &self.checkpoint {
             Some(path) => text.push_str(&format!(", {} the weights", path.display())),
-            None => text.push_str("; no weights were saved"),
+            None => text.push_str("; no weights were saved since it was resumed"),
         }
         self.say(&text);
-        Ok(())
     }
 }
 
@@ -130,12 +138,17 @@ impl Observer for Reporter {
             let table = Table::new(row);
             self.print(&table.head());
             self.table = Some(table);
-            self.first = Some(row.clone());
+            self.first.get_or_insert_with(|| row.clone());
         }
         if let Some(table) = &self.table {
             self.print(&table.line(row));
         }
         self.last = Some(row.clone());
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
+        self.checkpoint = Some(self.folder.checkpoint(trainer)?);
         Ok(())
     }
 

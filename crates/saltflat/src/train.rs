@@ -1,90 +1,110 @@
 //! `saltflat train`.
 
 use std::{
-    path::Path,
+    cell::Cell,
+    path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     time::Instant,
 };
 
-use anyhow::Context;
 use burn::tensor::DType;
 use saltflat_train::{
-    Chosen, Outcome, Plan, RunFolder, TrainError, Trainer, choose, config::Purpose, load_start, save_checkpoint,
+    Outcome, Plan, Resumed, RunFolder, Status, TrainError, Trainer, choose, config::Purpose, resume, start,
 };
 
-use crate::{args::TrainArgs, dry_run, reporter::Reporter};
+use crate::{
+    args::TrainArgs,
+    dry_run,
+    reporter::Reporter,
+    signals::{Cause, Stop},
+};
 
-/// Interrupted by a signal, by convention 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 const DIVERGED: u8 = 3;
 
 /// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
-    let config = args.common.read(&args.config, Purpose::Train)?;
+    match (&args.resume, &args.config) {
+        (Some(run), _) => go_on(args, run),
+        (None, Some(config)) => begin(args, config),
+        (None, None) => Ok(ExitCode::FAILURE), // The command line asks for one of them.
+    }
+}
+
+/// A new run.
+fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
+    let config = args.common.read(config, Purpose::Train)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&config.run.name));
     if out.exists() && !args.dry_run {
         return Err(TrainError::Exists(out).into());
     }
+    let stop = Stop::listen(args.time_limit)?;
     let device = choose(&args.common.device)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
-    let start = match &plan.config.train.init {
-        None => Trainer::random_start(&plan),
-        Some(path) => load_start(path, &plan)?,
-    };
+    let weights = start(&plan)?;
     if args.dry_run {
-        dry_run::print(&plan, start, &device)?;
+        dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
     }
-    train(&plan, start, &device, &out)
+    let folder = RunFolder::create(&out, &plan, &device, &features())?;
+    train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop)
 }
 
-fn train(
-    plan: &Plan,
-    start: (saltflat_models::Vector, saltflat_models::Vector),
-    device: &Chosen,
-    out: &Path,
-) -> anyhow::Result<ExitCode> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let handler = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        // The first signal ends the run after its step, a second one at once.
-        if handler.swap(true, Ordering::SeqCst) {
-            std::process::exit(i32::from(INTERRUPTED));
+/// A run that was stopped, by whatever it was.
+fn go_on(args: &TrainArgs, run: &PathBuf) -> anyhow::Result<ExitCode> {
+    let mut folder = RunFolder::open(run)?;
+    let status = Status::read(run);
+    let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
+    match status.as_ref().map(|status| status.status.as_str()) {
+        Some("finished") => {
+            eprintln!("{} is finished: {reason}", run.display());
+            return Ok(ExitCode::SUCCESS);
         }
-    })
-    .context("cannot listen for signals")?;
+        Some("diverged") => {
+            eprintln!("{} diverged and would again: {reason}", run.display());
+            return Ok(ExitCode::from(DIVERGED));
+        }
+        _ => {}
+    }
+    let stop = Stop::listen(args.time_limit)?;
+    let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
+    let device = choose(&args.common.device)?;
+    let plan = Plan::new(config, &device.device, DType::F32)?;
+    let Resumed { trainer, skipped } = resume(run, &plan)?;
+    let rows = folder.go_on(&trainer, &device, &features())?;
+    let mut reporter = Reporter::new(folder, &plan, &device);
+    skipped.iter().for_each(|text| reporter.say(text));
+    reporter.resumed(trainer.steps(), &rows);
+    train(trainer, reporter, &stop)
+}
 
-    let folder = RunFolder::create(out, plan, device, &features())?;
-    let mut reporter = Reporter::new(folder, plan, device);
+fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop) -> anyhow::Result<ExitCode> {
     let clock = Instant::now();
-    let mut trainer = Trainer::new(plan, start);
-    let result = trainer.run(&mut reporter, &|| stop.load(Ordering::SeqCst), &mut |trainer| {
-        save_checkpoint(out, plan, trainer).map(drop)
-    });
+    let cause = Cell::new(None);
+    let asked = || {
+        cause.set(stop.cause());
+        cause.get().is_some()
+    };
+    let result = trainer.run(&mut reporter, &asked);
     let steps = trainer.steps();
     let outcome = match result {
         Ok(outcome) => outcome,
         Err(error) => {
             // The status is best effort: the error itself is what the person must see.
-            let _ = reporter.folder().status("failed", Some(&error.to_string()), steps);
+            let _ = reporter.folder().status(&Status::new("failed", Some(&error.to_string()), steps));
             return Err(error.into());
         }
     };
-    let (status, reason, code) = match &outcome {
-        Outcome::Finished(reason) => ("finished", reason.clone(), 0),
-        Outcome::Diverged(reason) => ("diverged", reason.clone(), DIVERGED),
-        Outcome::Interrupted => ("interrupted", format!("asked to stop after step {steps}"), INTERRUPTED),
+    let cause = cause.get().unwrap_or(Cause::Interrupt);
+    let (name, reason, code) = match outcome {
+        Outcome::Finished(reason) => ("finished", reason, 0),
+        Outcome::Diverged(reason) => ("diverged", reason, DIVERGED),
+        Outcome::Interrupted => {
+            ("interrupted", format!("stopped by {} after step {steps}", cause.name()), cause.exit_code())
+        }
     };
-    let checkpoint = match outcome {
-        Outcome::Diverged(_) => None,
-        _ => Some(save_checkpoint(out, plan, &trainer)?),
-    };
-    reporter.folder().status(status, Some(&reason), steps)?;
-    reporter.end(status, &reason, checkpoint.as_deref(), clock.elapsed())?;
+    let requeue = name == "interrupted" && cause.is_requeue();
+    reporter.folder().status(&Status { requeue, ..Status::new(name, Some(&reason), steps) })?;
+    reporter.end(name, &reason, clock.elapsed());
     Ok(ExitCode::from(code))
 }
 

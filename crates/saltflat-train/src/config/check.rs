@@ -20,6 +20,10 @@ impl Config {
         if self.optimizer.batch_size == BatchSize::Full && self.train.drop_last && !refused("optimizer.batch_size") {
             root.problem("train.drop_last", "expected false with a full batch, got true");
         }
+        if let Some(best) = self.train.checkpoint.best.filter(|_| !self.metrics.evaluate) {
+            let text = format!("expected metrics.evaluate on, which measures {}, got it off", best.name());
+            root.problem("train.checkpoint.best", text);
+        }
     }
 
     /// Number of outputs C, where the configuration tells it.

@@ -32,8 +32,72 @@ pub struct TrainConfig {
     pub drop_last: bool,
     /// Samples of one forward pass of a step, which bounds the memory; default 512.
     pub microbatch: Option<usize>,
-    /// Saves a checkpoint every so many epochs, beside the one at the end.
-    pub checkpoint_every_epochs: Option<u64>,
+    /// Checkpoints on the way; one at the end and one at a signal are always saved.
+    pub checkpoint: CheckpointConfig,
+}
+
+/// `train.checkpoint`: when the run is saved, and what stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CheckpointConfig {
+    /// When; absent: at the end alone.
+    #[serde(flatten)]
+    pub every: Option<Every>,
+    /// How many of the newest are kept; absent: all.
+    pub keep: Option<usize>,
+    /// The metric by which the best is saved and kept too.
+    pub best: Option<BestBy>,
+}
+
+/// One of the keys `every_epochs`, `every_steps` and `every_minutes`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub enum Every {
+    /// After every so many epochs.
+    #[serde(rename = "every_epochs")]
+    Epochs(u64),
+    /// After every so many steps, also in the middle of an epoch.
+    #[serde(rename = "every_steps")]
+    Steps(u64),
+    /// After the first step that ends so many minutes after the last checkpoint.
+    #[serde(rename = "every_minutes")]
+    Minutes(f64),
+}
+
+/// A metric of `evaluate` that makes one checkpoint better than another: the higher accuracy, the lower loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // The names are those of the metrics.
+pub enum BestBy {
+    TestAccuracy,
+    TestLoss,
+    Accuracy,
+    Loss,
+}
+
+impl BestBy {
+    const ALL: [(&'static str, Self); 4] = [
+        ("test_accuracy", Self::TestAccuracy),
+        ("test_loss", Self::TestLoss),
+        ("accuracy", Self::Accuracy),
+        ("loss", Self::Loss),
+    ];
+
+    /// Name of the metric.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TestAccuracy => "test_accuracy",
+            Self::TestLoss => "test_loss",
+            Self::Accuracy => "accuracy",
+            Self::Loss => "loss",
+        }
+    }
+
+    /// True where `value` is better than `old`; equal ones are not.
+    pub fn is_better(self, value: f64, old: f64) -> bool {
+        match self {
+            Self::TestAccuracy | Self::Accuracy => value > old,
+            Self::TestLoss | Self::Loss => value < old,
+        }
+    }
 }
 
 pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
@@ -61,8 +125,29 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
             .map(|p| resolved(p, base)),
         drop_last: section.optional("drop_last", "", any).unwrap_or(false),
         microbatch: section.optional("microbatch", some, |n| *n > 0),
-        checkpoint_every_epochs: section.optional("checkpoint_every_epochs", some, |n| *n > 0),
+        checkpoint: read_checkpoint(section.section("checkpoint")),
     };
     section.finish("[train]");
+    config
+}
+
+fn read_checkpoint(mut section: Section) -> CheckpointConfig {
+    let some = "a whole number above 0";
+    let all = [
+        section.optional("every_epochs", some, |n| *n > 0).map(Every::Epochs),
+        section.optional("every_steps", some, |n| *n > 0).map(Every::Steps),
+        section.optional("every_minutes", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0).map(Every::Minutes),
+    ];
+    let mut given = all.into_iter().flatten();
+    let every = given.next();
+    if let (Some(_), Some(_)) = (&every, given.next()) {
+        section.problem("every_*", "expected one of every_epochs, every_steps and every_minutes, got more");
+    }
+    let config = CheckpointConfig {
+        every,
+        keep: section.optional("keep", some, |n| *n > 0),
+        best: section.choice("best", &BestBy::ALL),
+    };
+    section.finish("train.checkpoint");
     config
 }

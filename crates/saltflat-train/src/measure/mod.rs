@@ -58,12 +58,12 @@ pub struct Measurement {
 }
 
 /// Measures what configurations ask for, and keeps from one measurement to the next what helps it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Measurer {
     /// The label noise of the epoch's steps.
     pub(crate) strength: NoiseStrength,
     /// Eigenvectors of the last measurement, from which the next search starts.
-    eigenvectors: Vec<Vector>,
+    pub(crate) eigenvectors: Vec<Vector>,
     /// Measurements made.
     pub(crate) count: u64,
 }
@@ -97,19 +97,39 @@ impl Measurer {
         config: &MetricsConfig,
         point: Point<'_>,
     ) -> Result<Measurement, TrainError> {
+        let measured = self.measure_unless(plan, config, point, &|| false)?;
+        Ok(measured.unwrap_or_default())
+    }
+
+    /// [`measure`](Self::measure), where `stop` is asked before every group. A measurement that is cut short is thrown away:
+    /// nothing is found, and all that is kept for the next one is as it was.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn measure_unless(
+        &mut self,
+        plan: &Plan,
+        config: &MetricsConfig,
+        point: Point<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Measurement>, TrainError> {
+        let mut eigenvectors = self.eigenvectors.clone();
         let memory = Memory::new(plan, config);
         let train = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
         let subset = curvature_subset(&train, plan, config.samples);
         let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
         let mut work = Work { plan, config, point, train, subset, memory, found, pairs: Vec::new(), largest: None };
         for group in config.groups() {
+            if stop() {
+                return Ok(None);
+            }
             let clock = Instant::now();
             let mut cost = match group {
                 "evaluate" => work.evaluate(),
                 "trace" => work.trace(),
                 "gauss_newton" => work.gauss_newton(),
-                "eigenvalues" => work.eigenvalues(&mut self.eigenvectors),
-                "spectrum" => work.spectrum(&mut self.eigenvectors),
+                "eigenvalues" => work.eigenvalues(&mut eigenvectors),
+                "spectrum" => work.spectrum(&mut eigenvectors),
                 "alignment" => work.alignment(),
                 "stability" => work.stability(),
                 _ => work.sharpness(),
@@ -118,7 +138,8 @@ impl Measurer {
             work.found.costs.insert(group, cost);
         }
         self.count += 1;
-        Ok(work.found)
+        self.eigenvectors = eigenvectors;
+        Ok(Some(work.found))
     }
 }
 

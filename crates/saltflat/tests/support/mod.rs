@@ -96,7 +96,7 @@ pub fn last_checkpoint(run: &Path) -> PathBuf {
     let mut found: Vec<_> = fs::read_dir(run.join("checkpoints"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(".safetensors") && !path.to_str().unwrap().contains("momentum"))
+        .filter(|path| path.to_str().unwrap().ends_with(".safetensors") && !path.to_str().unwrap().contains(".state."))
         .collect();
     found.sort();
     found.pop().expect("a checkpoint")

@@ -1,0 +1,101 @@
+//! Where a run stands, as its folder says.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::ErrorKind,
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SCHEMA, TrainError, run_folder};
+
+/// `status.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the layout.
+    pub schema: u32,
+    /// `running`, `finished`, `diverged`, `interrupted` or `failed`.
+    pub status: String,
+    /// Why it is so.
+    pub reason: Option<String>,
+    /// Steps made.
+    pub step: u64,
+    /// True where the run stopped so that it can be started again, as batch systems do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requeue: bool,
+    /// Universal time, ISO 8601.
+    pub at: String,
+}
+
+impl Status {
+    /// A status of now.
+    pub fn new(status: &str, reason: Option<&str>, step: u64) -> Self {
+        let (status, reason, at) = (status.into(), reason.map(Into::into), run_folder::now());
+        Self { schema: SCHEMA, status, reason, step, requeue: false, at }
+    }
+
+    /// The status of a run folder, if it can be read.
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(folder.join("status.json")).ok()?).ok()
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// All its steps are made, or a goal was reached.
+    Finished,
+    /// The loss or a weight is not finite any more.
+    Diverged,
+    /// Saved, and asked to stop.
+    Interrupted,
+    /// Ended by an error.
+    Failed,
+    /// A process runs in it.
+    Running,
+    /// Its process ended without a word; it can be resumed from its last checkpoint.
+    Dead,
+    /// No run: there is no folder, or no status in it that can be read.
+    None,
+}
+
+impl RunState {
+    /// Where the run in this folder stands now.
+    pub fn of(folder: &Path) -> Self {
+        // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
+        if is_locked(folder) {
+            return Self::Running;
+        }
+        match Status::read(folder) {
+            None => Self::None,
+            Some(status) => match status.status.as_str() {
+                "finished" => Self::Finished,
+                "diverged" => Self::Diverged,
+                "interrupted" => Self::Interrupted,
+                "failed" => Self::Failed,
+                _ => Self::Dead,
+            },
+        }
+    }
+}
+
+/// Takes the run's lock, which ends with its process; absent where another holds it. On a file system that has no locks
+/// everybody gets it.
+pub(crate) fn lock(folder: &Path) -> Result<Option<File>, TrainError> {
+    let path = folder.join("lock");
+    let failed = |e: std::io::Error| TrainError::File { path: path.clone(), reason: e.to_string() };
+    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(Some(file)),
+        Err(TryLockError::Error(e)) => Err(failed(e)),
+    }
+}
+
+/// True where a process holds the run's lock.
+fn is_locked(folder: &Path) -> bool {
+    let file = File::open(folder.join("lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}

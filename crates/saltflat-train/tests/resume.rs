@@ -1,0 +1,343 @@
+//! A run that was stopped anywhere and goes on ends with the files of one that was not: bit for bit, on the CPU.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use saltflat_train::{
+    Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, RunState, Status, TrainError,
+    Trainer, choose, config::Config, resume, start,
+};
+use support::read;
+use tempfile::TempDir;
+
+/// Nine steps in three epochs; the last batch of an epoch is a smaller one.
+const TINY: &[(&str, &str)] = &[
+    ("data", "{kind = \"mnist-1k\", limit = 50, test_limit = 20}"),
+    ("model.hidden", "[4]"),
+    ("optimizer.batch_size", "20"),
+    ("noise", "{kind = \"label-flip\", probability = 0.2}"),
+    ("train.checkpoint.every_steps", "2"),
+    ("metrics.trace.probes", "2"),
+    ("metrics.alignment", "false"),
+];
+
+/// Everything that is carried from step to step, at once.
+const ALL: &[(&str, &str)] = &[
+    ("optimizer.momentum", "0.9"),
+    ("metrics.trace", "{probes = 2, every = 2}"),
+    ("metrics.eigenvalues", "{largest = 2, products = 12}"),
+    ("metrics.sharpness", "{batches = 2}"),
+    ("train.checkpoint", "{every_steps = 2, best = \"test_accuracy\"}"),
+];
+
+struct Runs {
+    folder: TempDir,
+    cpu: Chosen,
+    config: Config,
+}
+
+/// Keeps a run as the program does.
+struct Keeper(RunFolder);
+
+impl Observer for Keeper {
+    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.0.epoch(row)
+    }
+    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
+        self.0.measurement(row)
+    }
+    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
+        self.0.checkpoint(trainer).map(drop)
+    }
+}
+
+/// Says stop at the question with this number, and at every later one.
+fn at_question(number: u64) -> impl Fn() -> bool {
+    let asked = Cell::new(0);
+    move || {
+        asked.set(asked.get() + 1);
+        asked.get() > number
+    }
+}
+
+impl Runs {
+    fn new(overrides: &[&[(&str, &str)]]) -> Self {
+        let config = read(&[&[TINY], overrides].concat().concat()).unwrap_or_else(|e| panic!("{overrides:?}: {e}"));
+        Self { folder: tempfile::tempdir().unwrap(), cpu: choose(&DeviceChoice::Cpu).unwrap(), config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(self.config.clone(), &self.cpu.device, burn::tensor::DType::F32).unwrap()
+    }
+
+    fn begin(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
+        let plan = self.plan();
+        let mut keeper = Keeper(RunFolder::create(&self.path(name), &plan, &self.cpu, &[]).unwrap());
+        Trainer::new(&plan, start(&plan).unwrap()).run(&mut keeper, stop).unwrap()
+    }
+
+    fn go_on(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
+        let plan = self.plan();
+        let mut folder = RunFolder::open(&self.path(name)).unwrap();
+        let mut trainer = resume(&self.path(name), &plan).unwrap().trainer;
+        folder.go_on(&trainer, &self.cpu, &[]).unwrap();
+        trainer.run(&mut Keeper(folder), stop).unwrap()
+    }
+}
+
+/// Every checkpoint's file, and the rows, by name.
+fn files(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+    let paths = entries.chain([run.join("metrics.jsonl")]);
+    paths.map(|path| (path.file_name().unwrap().to_str().unwrap().into(), fs::read(path).unwrap())).collect()
+}
+
+/// Stopped at this question and resumed, a run has all files of the whole one, with the same bytes.
+fn check(runs: &Runs, whole: &BTreeMap<String, Vec<u8>>, question: u64) -> bool {
+    let name = format!("stopped-{question}");
+    let interrupted = runs.begin(&name, &at_question(question)) == Outcome::Interrupted;
+    if interrupted {
+        assert!(matches!(runs.go_on(&name, &|| false), Outcome::Finished(_)));
+    }
+    let found = files(&runs.path(&name));
+    for (file, bytes) in whole {
+        let same = found.get(file).is_some_and(|found| found == bytes);
+        assert!(same, "stopped at question {question}, {file} differs: {:?}", found.keys());
+    }
+    interrupted
+}
+
+fn whole(runs: &Runs) -> BTreeMap<String, Vec<u8>> {
+    assert!(matches!(runs.begin("whole", &|| false), Outcome::Finished(_)));
+    files(&runs.path("whole"))
+}
+
+/// At every step, and inside every measurement.
+#[test]
+fn stopped_anywhere() {
+    let runs = Runs::new(&[ALL]);
+    let whole = whole(&runs);
+    let mut question = 0;
+    while check(&runs, &whole, question) {
+        question += 1;
+    }
+    // Nine steps, and four measurements, every other one with the trace as a fourth group.
+    assert_eq!(question, 9 + 4 + 3 + 4 + 3);
+}
+
+/// Stopped again and again.
+#[test]
+fn stopped_many_times() {
+    let runs = Runs::new(&[ALL]);
+    let whole = whole(&runs);
+    let mut outcome = runs.begin("many", &at_question(5));
+    let mut stops = 0;
+    while outcome == Outcome::Interrupted {
+        stops += 1;
+        outcome = runs.go_on("many", &at_question(5));
+    }
+    assert!(stops >= 4, "{stops}");
+    let found = files(&runs.path("many"));
+    assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)));
+}
+
+/// Every noise, schedule, normalisation and batch, with and without momentum, in the middle of an epoch.
+#[test]
+fn stopped_under_every_kind() {
+    let resnet = "{kind = \"resnet\", width = 2, blocks = [1, 1], norm = \"batch\"}";
+    let group = "{kind = \"resnet\", width = 4, blocks = [1, 1], norm = \"group\", channels_per_group = 2}";
+    let images = "{kind = \"cifar10-1k\", limit = 12, test_limit = 5, augment = true}";
+    let few = [("optimizer.batch_size", "5"), ("train.epochs", "2"), ("data", images), ("metrics.trace.probes", "1")];
+    let kinds: &[&[(&str, &str)]] = &[
+        &[("noise", "{kind = \"none\"}")],
+        &[("noise", "{kind = \"none\"}"), ("optimizer.momentum", "0.9"), ("optimizer.nesterov", "true")],
+        &[("noise", "{kind = \"label-flip\", probability = 0.3, to = \"uniform\"}")],
+        &[("noise", "{kind = \"label-smoothing\", probability = 0.3}")],
+        &[
+            ("data", "{kind = \"mnist-1k\", limit = 50, binary = true}"),
+            ("loss.kind", "square"),
+            ("noise", "{kind = \"label-noise\", sigma = 0.3}"),
+            ("metrics.noise_strength.every_steps", "2"),
+        ],
+        &[
+            (
+                "noise",
+                "{kind = \"parameter-gaussian\", sigma = 0.01, schedule = {kind = \"warmup-constant\", warmup_steps = 5}}",
+            ),
+            ("optimizer.momentum", "0.5"),
+        ],
+        &[("schedule", "{kind = \"warmup-constant\", warmup_epochs = 2}"), ("metrics.every_epochs", "2")],
+        &[("schedule", "{kind = \"warmup-cosine\", warmup_steps = 2}"), ("metrics.at_ends", "false")],
+        &[("schedule", "{kind = \"step-decay\", at_steps = [3, 5], factor = 0.5}"), ("metrics.enabled", "false")],
+        &[
+            ("optimizer.batch_size", "full"),
+            ("train.microbatch", "7"),
+            ("train.epochs", "9"),
+            ("optimizer.momentum", "0.9"),
+        ],
+        &[("train.steps", "7"), ("train.drop_last", "true"), ("train.epochs", "5")],
+        &[("metrics.spectrum", "{probes = 1, steps = 4, deflate = 1}"), ("metrics.gauss_newton", "true")],
+        &[&few[..], &[("model", resnet), ("optimizer.momentum", "0.9")]].concat(),
+        &[&few[..], &[("model", group)]].concat(),
+    ];
+    for kind in kinds {
+        let runs = Runs::new(&[kind]);
+        let whole = whole(&runs);
+        assert!(check(&runs, &whole, 3) && check(&runs, &whole, 7), "{kind:?} has fewer steps");
+        check(&runs, &whole, 11);
+    }
+}
+
+/// A goal that was reached before the last measurement was cut short still ends the run.
+#[test]
+fn a_goal_is_remembered() {
+    let runs = Runs::new(&[&[("train.stop_loss", "1e9"), ("metrics.every_epochs", "3")]]);
+    let whole = whole(&runs);
+    assert!(whole.contains_key("step-00000003.json") && !whole.contains_key("step-00000004.json"));
+    // Two groups at the start, three steps, then in the second group of the last measurement.
+    assert!(check(&runs, &whole, 2 + 3 + 1));
+}
+
+/// Of the last two and the best remain those; the best is the first with the greatest accuracy.
+#[test]
+fn only_some_are_kept() {
+    let keep = [("train.checkpoint", "{every_epochs = 1, keep = 2, best = \"test_accuracy\"}"), ("train.epochs", "8")];
+    let runs = Runs::new(&[ALL, &keep]);
+    let whole = whole(&runs);
+    let rows = String::from_utf8(whole["metrics.jsonl"].clone()).unwrap();
+    let rows = rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap());
+    let measured: Vec<(f64, u64)> = rows
+        .filter(|row| row["kind"] == "measurement")
+        .map(|row| (row["metrics"]["test_accuracy"]["value"].as_f64().unwrap(), row["step"].as_u64().unwrap()))
+        .collect();
+    let best = measured.iter().fold((-1.0, 0), |best, found| if found.0 > best.0 { *found } else { best }).1;
+    assert!(0 < best && best < 21, "the best is among the last: choose another seed, {measured:?}");
+    let sidecars: Vec<_> = whole.keys().filter(|name| name.ends_with(".json")).cloned().collect();
+    assert_eq!(sidecars, [best, 21, 24].map(|step| format!("step-{step:08}.json")));
+    assert_eq!(whole.len(), 3 * 3 + 1, "{:?}", whole.keys());
+    for question in [14, 30] {
+        assert!(check(&runs, &whole, question));
+    }
+}
+
+/// A run whose weights leave the numbers keeps the last state that had not, wherever that is seen.
+#[test]
+fn divergence_keeps_the_last_finite_state() {
+    for checkpoint in ["{every_steps = 1}", "{every_epochs = 1}"] {
+        let runs = Runs::new(&[&[
+            // From step 5 on the learning rate is 1e38.
+            ("optimizer.lr", "0.1"),
+            ("schedule", "{kind = \"step-decay\", at_steps = [4], factor = 1e39}"),
+            ("train.checkpoint", checkpoint),
+            ("metrics.enabled", "false"),
+        ]]);
+        let outcome = runs.begin("run", &|| false);
+        assert!(matches!(outcome, Outcome::Diverged(_)), "{outcome:?}");
+        let plan = runs.plan();
+        let kept = resume(&runs.path("run"), &plan).unwrap();
+        assert!(kept.skipped.is_empty());
+        let expected = if checkpoint.contains("steps") { 4 } else { 3 };
+        assert_eq!(kept.trainer.steps(), expected, "{checkpoint}");
+    }
+}
+
+/// Rows after the checkpoint and a torn one are cut off; missing ones, other data and other networks are refused.
+#[test]
+fn what_does_not_fit_is_refused() {
+    let runs = Runs::new(&[]);
+    runs.begin("run", &at_question(9));
+    let (run, plan) = (runs.path("run"), runs.plan());
+    let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let try_on = |config: &Config| -> Result<(), TrainError> {
+        let plan = Plan::new(config.clone(), &runs.cpu.device, burn::tensor::DType::F32)?;
+        let mut folder = RunFolder::open(&run)?;
+        folder.go_on(&resume(&run, &plan)?.trainer, &runs.cpu, &[]).map(drop)
+    };
+    fs::write(run.join("metrics.jsonl"), format!("{rows}{{\"kind\":\"epoch\"}}\n{{\"kind\":\"ep")).unwrap();
+    try_on(&runs.config).unwrap();
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).unwrap(), rows);
+    let env: serde_json::Value = serde_json::from_slice(&fs::read(run.join("env.json")).unwrap()).unwrap();
+    assert_eq!(env["resumed"].as_array().unwrap().len(), 1, "{env}");
+
+    let refused = |config: &Config, part: &str| {
+        let message = try_on(config).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    let other = |key, value| read(&[TINY, &[(key, value)]].concat()).unwrap();
+    refused(&other("model.hidden", "[5]"), "does not fit the network");
+    refused(&other("run.seed", "1"), "is of seed 0, config.toml says 1");
+    refused(&other("data.kind", "cifar10-1k"), "does not fit the network");
+    fs::write(run.join("metrics.jsonl"), "").unwrap();
+    refused(&runs.config, "metrics.jsonl has 0 whole rows, expected 3");
+    fs::write(run.join("metrics.jsonl"), &rows).unwrap();
+
+    // One process at a time, and not where no run is.
+    let open = RunFolder::open(&run).unwrap();
+    assert_eq!(RunState::of(&run), RunState::Running);
+    refused(&runs.config, "another process holds");
+    drop(open);
+    try_on(&runs.config).unwrap();
+    fs::remove_file(run.join("config.toml")).unwrap();
+    refused(&runs.config, "is no run folder, it has no config.toml");
+    drop(plan);
+}
+
+/// A torn checkpoint is passed over for the one before; without any the run begins again.
+#[test]
+fn a_torn_checkpoint_is_skipped() {
+    let runs = Runs::new(&[ALL]);
+    let whole = whole(&runs);
+    let plan = runs.plan();
+    for (torn, content) in [("safetensors", None), ("state.safetensors", Some(&b"torn"[..])), ("json", Some(b"{"))] {
+        let run = runs.path(torn);
+        runs.begin(torn, &at_question(12));
+        let before = resume(&run, &plan).unwrap().trainer.steps();
+        let path = run.join(format!("checkpoints/step-{before:08}.{torn}"));
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::File::options().write(true).open(&path).unwrap().set_len(500).unwrap(),
+        }
+        let resumed = resume(&run, &plan).unwrap();
+        assert!(resumed.trainer.steps() < before && resumed.trainer.steps() > 0);
+        assert_eq!(resumed.skipped.len(), 1);
+        assert!(resumed.skipped[0].contains("is skipped"), "{:?}", resumed.skipped);
+        assert!(matches!(runs.go_on(torn, &|| false), Outcome::Finished(_)));
+        let found = files(&run);
+        assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{torn}");
+    }
+    runs.begin("none", &at_question(12));
+    for entry in fs::read_dir(runs.path("none/checkpoints")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    runs.go_on("none", &|| false);
+    assert_eq!(files(&runs.path("none")), whole);
+}
+
+#[test]
+fn a_folder_tells_its_state() {
+    let place = tempfile::tempdir().unwrap();
+    assert_eq!(RunState::of(&place.path().join("nothing")), RunState::None);
+    assert_eq!(RunState::of(place.path()), RunState::None);
+    for (status, state) in [
+        ("running", RunState::Dead),
+        ("finished", RunState::Finished),
+        ("diverged", RunState::Diverged),
+        ("interrupted", RunState::Interrupted),
+        ("failed", RunState::Failed),
+    ] {
+        let text = serde_json::to_string(&Status::new(status, None, 3)).unwrap();
+        fs::write(place.path().join("status.json"), text).unwrap();
+        assert_eq!(RunState::of(place.path()), state);
+    }
+}

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_train::Config;
+use saltflat_train::config::Config;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 

@@ -6,6 +6,7 @@ mod args;
 mod dry_run;
 mod measure;
 mod measurement_table;
+mod page;
 mod reporter;
 mod signals;
 mod slices;

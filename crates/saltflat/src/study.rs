@@ -19,8 +19,7 @@ use crate::{
     signals::Stop,
 };
 
-/// Exit codes of a run's process that mean something to the queue.
-const DIVERGED: u8 = 3;
+/// Exit code of a study that was told to stop.
 const INTERRUPTED: u8 = 130;
 
 /// Runs the command.
@@ -127,13 +126,8 @@ fn replace(mut command: Command, entry: &Entry) -> anyhow::Result<ExitCode> {
 fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     let stop = Stop::listen(None)?;
     let make = |entry: &Entry, resumed: bool, device: &str| command(args, folder, entry, resumed, device);
-    let queue = Queue {
-        folder,
-        jobs: args.jobs,
-        devices: args.devices.clone(),
-        retry: args.retry_failed,
-        command: &make,
-    };
+    let queue =
+        Queue { folder, jobs: args.jobs, devices: args.devices.clone(), retry: args.retry_failed, command: &make };
     let mut talk = Talk::new(folder);
     queue.run(&mut talk, &|| stop.cause().is_some())?;
     talk.bar.finish_and_clear();

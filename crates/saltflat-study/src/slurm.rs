@@ -1,8 +1,11 @@
 //! A study as jobs of Slurm: an array a stage, a task a run.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use crate::{StudyError, StudyFolder};
+use crate::{StudyError, StudyFolder, folder::write};
 
 /// How the jobs are made.
 #[derive(Clone, Copy, Debug)]
@@ -15,10 +18,122 @@ pub struct Job<'a> {
     pub data_dir: Option<&'a Path>,
 }
 
-/// Writes `slurm/STAGE.sbatch` for each stage and `slurm/submit.sh`.
+/// Writes `slurm/STAGE.sbatch` for each stage, `slurm/page.sbatch` and `slurm/submit.sh`, which submits them with their
+/// dependencies and passes its arguments on to every `sbatch`. Returns what it wrote, `submit.sh` last.
+///
+/// A task runs one run (`saltflat study FOLDER --task N`). Slurm's USR1 before the time limit makes it save; the task is then
+/// put back into the queue and goes on from there. A run that diverged is a result: its task succeeds.
 ///
 /// # Errors
 /// [`StudyError::File`].
-pub fn emit(_folder: &StudyFolder, _job: &Job<'_>) -> Result<Vec<PathBuf>, StudyError> {
-    Ok(Vec::new())
+pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyError> {
+    let root = std::path::absolute(folder.root()).map_err(StudyError::file(folder.root()))?;
+    let place = root.join("slurm");
+    fs::create_dir_all(&place).map_err(StudyError::file(&place))?;
+    let study = root.file_name().map_or("study".into(), |name| name.to_string_lossy().into_owned());
+    let mut stages: Vec<(&str, Vec<usize>)> = Vec::new();
+    for entry in folder.entries() {
+        match stages.last_mut() {
+            Some((stage, tasks)) if *stage == entry.stage => tasks.push(entry.index),
+            _ => stages.push((&entry.stage, vec![entry.index])),
+        }
+    }
+    let mut command = format!("{} study {}", quoted(job.program), quoted(&root));
+    if let Some(data) = job.data_dir {
+        let data = std::path::absolute(data).map_err(StudyError::file(data))?;
+        command.push_str(&format!(" --data-dir {}", quoted(&data)));
+    }
+    let mut written = Vec::new();
+    let mut submit = String::from(SUBMIT);
+    for (stage, tasks) in &stages {
+        let range = format!("{}-{}", tasks[0], tasks[tasks.len() - 1]);
+        let text = TASK
+            .replace("@NAME@", &format!("{study}-{stage}"))
+            .replace("@ARRAY@", &range)
+            .replace("@LOG@", &root.join("logs/slurm-%A_%a.log").to_string_lossy())
+            .replace("@COMMAND@", &format!("{command} --devices {}", job.device));
+        let path = place.join(format!("{stage}.sbatch"));
+        write(&path, &text)?;
+        written.push(path);
+        let runs = |other: &str| stages.iter().position(|(stage, _)| *stage == other);
+        let mut before: Vec<usize> = tasks
+            .iter()
+            .filter_map(|&task| folder.entries()[task].parent)
+            .filter_map(|parent| runs(&folder.entries()[parent].stage))
+            .collect();
+        before.sort_unstable();
+        before.dedup();
+        let after: Vec<String> = before.iter().map(|i| format!("${{jobs[{i}]}}")).collect();
+        let dependency = match after.is_empty() {
+            true => String::new(),
+            false => format!(" --dependency=afterany:{}", after.join(":")),
+        };
+        submit.push_str(&format!("submit{dependency} \"$here/{stage}.sbatch\"\n"));
+    }
+    let path = place.join("page.sbatch");
+    let text = PAGE
+        .replace("@NAME@", &format!("{study}-page"))
+        .replace("@LOG@", &root.join("logs/slurm-page.log").to_string_lossy())
+        .replace("@COMMAND@", &command);
+    write(&path, &text)?;
+    written.push(path);
+    submit.push_str("submit --dependency=\"afterany:$(IFS=:; echo \"${jobs[*]}\")\" \"$here/page.sbatch\"\n");
+    let path = place.join("submit.sh");
+    write(&path, &submit)?;
+    written.push(path);
+    Ok(written)
 }
+
+/// A path as one word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+}
+
+const SUBMIT: &str = r#"#!/usr/bin/env bash
+# Submits the study. Arguments go to every sbatch: partition, account, time limit, GPUs.
+#     bash submit.sh --time=24:00:00 --gres=gpu:1
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+options=("$@")
+jobs=()
+submit() {
+    jobs+=("$(sbatch --parsable "${options[@]}" "$@")")
+    echo "$(basename "${@: -1}"): job ${jobs[-1]}"
+}
+"#;
+
+const TASK: &str = r#"#!/usr/bin/env bash
+#SBATCH --job-name=@NAME@
+#SBATCH --array=@ARRAY@
+#SBATCH --output=@LOG@
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+# One run a task. Before the time limit Slurm sends USR1 to this shell; the run saves and ends, and the task is put back
+# into the queue, where it goes on from its checkpoint.
+set -u
+requeue=
+@COMMAND@ --task "$SLURM_ARRAY_TASK_ID" &
+run=$!
+trap 'requeue=1; kill -USR1 "$run"' USR1
+trap 'kill -TERM "$run"' TERM
+wait "$run"
+code=$?
+# A signal ends `wait` before the run has ended.
+while kill -0 "$run" 2>/dev/null; do
+    wait "$run"
+    code=$?
+done
+if [ -n "$requeue" ] && [ "$code" = 0 ]; then
+    exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+fi
+# Diverged: a result.
+[ "$code" = 3 ] && code=0
+exit "$code"
+"#;
+
+const PAGE: &str = r#"#!/usr/bin/env bash
+#SBATCH --job-name=@NAME@
+#SBATCH --output=@LOG@
+exec @COMMAND@ --page
+"#;

@@ -243,6 +243,10 @@ pub struct StudyArgs {
     #[arg(long, conflicts_with_all = ["dry_run", "emit", "task"])]
     pub status: bool,
 
+    /// Write the page of what there is by now; run nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "emit", "task", "status"])]
+    pub page: bool,
+
     /// Start those runs again that failed
     #[arg(long)]
     pub retry_failed: bool,

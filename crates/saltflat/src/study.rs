@@ -27,6 +27,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     if args.status {
         return status(&open(args)?);
     }
+    if args.page {
+        println!("{}", page::write(&open(args)?)?.display());
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.study.is_dir() {
         return work(args, &StudyFolder::open(&args.study)?);
     }

@@ -40,6 +40,14 @@ pub enum StudyError {
         /// The number that was asked for.
         task: usize,
     },
+    /// There is no such study.
+    #[error("{}: cannot be read: {reason}", path.display())]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
     /// A file cannot be read or written.
     #[error("{}: {reason}", path.display())]
     File {
@@ -66,6 +74,18 @@ fn lines(problems: &[String]) -> String {
 }
 
 impl StudyError {
+    /// True where the person has to change what was given.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(
+            self,
+            Self::Problems { .. }
+                | Self::Changed { .. }
+                | Self::NoStudy { .. }
+                | Self::NoTask { .. }
+                | Self::NotFound { .. }
+        )
+    }
+
     /// With the path that a system's error belongs to.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

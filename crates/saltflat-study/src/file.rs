@@ -155,9 +155,9 @@ impl StudyFile {
     /// Reads a study; a base that is a path is read too.
     ///
     /// # Errors
-    /// [`StudyError::File`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
+    /// [`StudyError::NotFound`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
     pub fn read(file: &Path) -> Result<Self, StudyError> {
-        let text = fs::read_to_string(file).map_err(StudyError::file(file))?;
+        let text = fs::read_to_string(file).map_err(|e| not_found(file, &e))?;
         Self::parse(&text, file)
     }
 
@@ -173,9 +173,13 @@ impl StudyFile {
         let mut study: Self = toml::from_str(text).map_err(|e| problem(file, e))?;
         if let Base::File(path) = &study.base {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
-            let text = fs::read_to_string(&path).map_err(StudyError::file(&path))?;
+            let text = fs::read_to_string(&path).map_err(|e| not_found(&path, &e))?;
             study.base = Base::Inline(text.parse().map_err(|e| problem(&path, e))?);
         }
         Ok(study)
     }
+}
+
+fn not_found(path: &Path, e: &std::io::Error) -> StudyError {
+    StudyError::NotFound { path: path.into(), reason: e.to_string() }
 }

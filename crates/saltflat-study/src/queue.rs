@@ -23,8 +23,8 @@ pub struct Ended<'a> {
     pub entry: &'a Entry,
     /// Where it stands now.
     pub state: RunState,
-    /// Its process, where it was ours.
-    pub status: Option<ExitStatus>,
+    /// How its process ended.
+    pub status: ExitStatus,
     /// Since it was started.
     pub elapsed: Duration,
 }
@@ -79,7 +79,7 @@ impl Queue<'_> {
                     Some(status) => report.ended(&Ended {
                         entry: at.entry,
                         state: RunState::of(&self.folder.run(at.entry)),
-                        status: Some(status),
+                        status,
                         elapsed: at.since.elapsed(),
                     }),
                 }

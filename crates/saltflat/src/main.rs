@@ -17,6 +17,7 @@ mod train;
 use std::process::ExitCode;
 
 use clap::Parser;
+use saltflat_study::StudyError;
 use saltflat_train::TrainError;
 
 use crate::args::{Cli, Command};
@@ -30,9 +31,19 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("saltflat: {error:#}");
-            let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input);
+            eprintln!("saltflat: {}", in_words(&error));
+            let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
+                || error.downcast_ref::<StudyError>().is_some_and(StudyError::is_bad_input);
             ExitCode::from(if bad_input { 2 } else { 1 })
         }
     }
+}
+
+/// An error with its causes, each said once.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.contains(&cause) {
+        true => said,
+        false if said.is_empty() => cause,
+        false => format!("{said}: {cause}"),
+    })
 }

@@ -137,11 +137,8 @@ fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     talk.bar.finish_and_clear();
     let counts = Counts::of(folder);
     eprintln!("{}: {counts}", folder.root().display());
-    for entry in folder.entries() {
-        if folder.standing(entry) == Standing::Failed {
-            let reason = Status::read(&folder.run(entry)).and_then(|status| status.reason).unwrap_or_default();
-            eprintln!("  {} failed: {reason} (see {})", entry.name, folder.log(entry).display());
-        }
+    for (name, reason, log) in &talk.failed {
+        eprintln!("  {name} failed: {reason} (see {})", log.display());
     }
     if counts.done > 0 {
         let path = page::write(folder)?;
@@ -151,8 +148,10 @@ fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         eprintln!("stopped by {}; the same command goes on", cause.name());
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    if counts.failed + counts.blocked > 0 {
+    if counts.failed + talk.failed.len() > 0 {
         eprintln!("--retry-failed starts those again that failed");
+    }
+    if counts.failed + counts.blocked + counts.open > 0 {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -213,6 +212,8 @@ struct Talk<'a> {
     before: u64,
     ended: u64,
     looked: Option<Instant>,
+    /// Name, reason and log of those that failed in this call.
+    failed: Vec<(String, String, PathBuf)>,
 }
 
 impl<'a> Talk<'a> {
@@ -227,7 +228,7 @@ impl<'a> Talk<'a> {
         if before > 0 {
             eprintln!("{before} of {all} runs are done already");
         }
-        Self { folder, bar, clock: Instant::now(), before, ended: 0, looked: None }
+        Self { folder, bar, clock: Instant::now(), before, ended: 0, looked: None, failed: Vec::new() }
     }
 
     fn say(&self, text: &str) {
@@ -244,18 +245,21 @@ impl Report for Talk<'_> {
     fn ended(&mut self, ended: &Ended<'_>) {
         self.ended += 1;
         let status = Status::read(&self.folder.run(ended.entry));
-        let reason = match (&status, ended.status) {
-            (Some(status), _) if status.reason.is_some() => status.reason.clone().unwrap_or_default(),
-            (_, Some(exit)) => exit.to_string(),
-            _ => String::new(),
-        };
+        let log = self.folder.log(ended.entry);
+        // A process that ended before it had a folder says why in its log alone.
+        let reason = status.and_then(|status| status.reason).unwrap_or_else(|| last_line(&log));
+        let broken = matches!(ended.state, RunState::None | RunState::Dead) && !ended.status.success();
+        let state = if broken { RunState::Failed } else { ended.state };
+        if state == RunState::Failed {
+            self.failed.push((ended.entry.name.clone(), reason.clone(), log));
+        }
         let all = self.folder.entries().len() as u64;
         self.bar.set_position(self.before + self.ended);
         self.say(&format!(
             "[{}/{all}] {}: {}, {:.1} s: {reason}",
             self.before + self.ended,
             ended.entry.name,
-            word(ended.state),
+            word(state),
             ended.elapsed.as_secs_f64()
         ));
     }
@@ -274,6 +278,12 @@ impl Report for Talk<'_> {
         }
         self.bar.set_message(text);
     }
+}
+
+/// The last line of what a process said.
+fn last_line(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().into()
 }
 
 fn length(seconds: f64) -> String {

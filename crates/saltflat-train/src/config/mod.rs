@@ -120,7 +120,7 @@ impl Config {
                 problems.borrow_mut().push(problem);
             }
         }
-        let folder = file.parent().unwrap_or(Path::new(""));
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let base = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let name = file.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
         let config = Self::from_section(Section::root(table, &problems), &base, name, purpose);

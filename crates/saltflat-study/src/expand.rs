@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use crate::{
     StudyError, StudyFile,
-    file::{Axis, Base, Combine, Scale, Stage, StageScale},
+    file::{Axis, Combine, Scale, Stage, StageScale},
     settings::apply,
 };
 
@@ -190,7 +190,7 @@ impl Study {
             return Err(format!("there are two runs {name}"));
         }
         let parent = self.parent(stage, &labels, seed)?;
-        let Base::Inline(mut table) = self.source.base.clone() else { return Err("its base was not read".into()) };
+        let mut table = self.source.base.clone();
         for settings in [&stage.set, &scale.base, &of_stage.set].into_iter().chain(points.iter().map(|p| &p.set)) {
             apply(&mut table, settings)?;
         }
@@ -246,6 +246,9 @@ fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, Strin
         (Some(_), Some(values)) => values.clone(),
         (None, Some(labels)) => {
             let named = |label: &Value| {
+                if label.is_table() {
+                    return Ok(label.clone());
+                }
                 let found = axis.values.iter().find(|value| value.get("label") == Some(label)).cloned();
                 found.ok_or_else(|| format!("no value has the label {label}"))
             };

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::StudyError;
+use crate::{StudyError, settings::apply};
 
 /// A study as written: a configuration that all runs share, stages with axes and seeds, scales, figures.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,8 +13,9 @@ use crate::StudyError;
 pub struct StudyFile {
     /// `[study]`.
     pub study: Header,
-    /// `[base]`: the configuration that every run starts from, or the path of one.
-    pub base: Base,
+    /// `[base]`: the configuration that every run starts from, or what differs from the file that `study.base` names.
+    #[serde(default)]
+    pub base: Table,
     /// `[[stage]]`, in their order.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
@@ -32,6 +33,8 @@ pub struct StudyFile {
 pub struct Header {
     /// The folder is `results/NAME`.
     pub name: String,
+    /// Path of a configuration that every run starts from, relative to the study's file.
+    pub base: Option<String>,
     /// The page's title; default: the name.
     pub title: Option<String>,
     /// What is asked, and what the page shows: paragraphs, with an empty line between them.
@@ -39,16 +42,6 @@ pub struct Header {
     pub text: String,
     /// The group of runs that others are compared with: its labels, joined by ", ".
     pub baseline: Option<String>,
-}
-
-/// A configuration in the file, or the path of one, relative to the file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Base {
-    /// A path.
-    File(String),
-    /// Its sections.
-    Inline(Table),
 }
 
 /// `[[stage]]`: runs of one kind.
@@ -146,13 +139,13 @@ pub struct StageScale {
     /// Stronger than the scale's base.
     #[serde(default)]
     pub set: Table,
-    /// Values instead of those of the axis with this name; where its values are labelled settings, their labels.
+    /// Values instead of those of the axis with this name; where its values are labelled settings, their labels, or others.
     #[serde(default)]
     pub axis: BTreeMap<String, Vec<Value>>,
 }
 
 impl StudyFile {
-    /// Reads a study; a base that is a path is read too.
+    /// Reads a study; the base that it names is read too.
     ///
     /// # Errors
     /// [`StudyError::NotFound`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
@@ -171,10 +164,15 @@ impl StudyFile {
             problems: vec![e.to_string().trim_end().into()],
         };
         let mut study: Self = toml::from_str(text).map_err(|e| problem(file, e))?;
-        if let Base::File(path) = &study.base {
+        if let Some(path) = &study.study.base {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
             let text = fs::read_to_string(&path).map_err(|e| not_found(&path, &e))?;
-            study.base = Base::Inline(text.parse().map_err(|e| problem(&path, e))?);
+            let mut base: Table = text.parse().map_err(|e| problem(&path, e))?;
+            apply(&mut base, &study.base).map_err(|problem| StudyError::Problems {
+                file: file.into(),
+                problems: vec![format!("base: {problem}")],
+            })?;
+            study.base = base;
         }
         Ok(study)
     }

@@ -22,7 +22,7 @@ pub struct Job<'a> {
 /// dependencies and passes its arguments on to every `sbatch`. Returns what it wrote, `submit.sh` last.
 ///
 /// A task runs one run (`saltflat study FOLDER --task N`). Slurm's USR1 before the time limit makes it save; the task is then
-/// put back into the queue and goes on from there. A run that diverged is a result: its task succeeds.
+/// put back into the queue and goes on from there, as after a kill. A run that diverged is a result: its task succeeds.
 ///
 /// # Errors
 /// [`StudyError::File`].
@@ -124,6 +124,8 @@ while kill -0 "$run" 2>/dev/null; do
     wait "$run"
     code=$?
 done
+# A run that was killed goes on from its last checkpoint, three times at most.
+[ "$code" = 137 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ] && requeue=1 && code=0
 if [ -n "$requeue" ] && [ "$code" = 0 ]; then
     exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 fi

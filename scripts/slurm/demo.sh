@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# A study on a Slurm of this machine: brings it up, submits, kills a task's process, lets others run into their time limit, and
+# shows that the study finishes with the same files as without Slurm. Needs root and some ten minutes. What it printed once is
+# docs/slurm-demo.log.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+program=target/release/saltflat
+[ -x "$program" ] || cargo build --release
+out=$(mktemp -d)/slurm-demo
+scripts/slurm/local_cluster.sh up
+SLURM_CONF=$(scripts/slurm/local_cluster.sh conf)
+export SLURM_CONF
+trap 'scripts/slurm/local_cluster.sh down' EXIT
+started=$(date +%s)
+say() { printf '\n[%4d s] %s\n' $(($(date +%s) - started)) "$*"; }
+
+# One core a task, with Slurm and without.
+export RAYON_NUM_THREADS=1
+
+say "the job scripts"
+"$program" study scripts/slurm/demo.toml --out "$out" --devices cpu --emit slurm | sed "s|$out|OUT|"
+
+say "submitted, a minute a task, a signal half a minute before"
+bash "$out/slurm/submit.sh" --cpus-per-task=1 --mem=400 --time=1 --signal=B:USR1@30
+
+killed=
+while squeue --noheader | grep -q .; do
+    if [ -z "$killed" ] && pid=$(pgrep -f "saltflat train .*escape/label-flip_s1" | head -n 1) && [ -n "$pid" ]; then
+        sleep 4
+        say "kill -9 of the run escape/label-flip_s1"
+        kill -9 "$pid" && killed=1
+    fi
+    sleep 10
+    say "queue"
+    squeue --format='%.12i %.22j %.3t %.6M %r'
+done
+
+say "where the runs stand"
+"$program" study "$out" --status
+
+say "what Slurm and the tasks said"
+for log in "$out"/logs/slurm-*.log; do
+    echo "-- $(basename "$log")"
+    grep -hE 'resumed|finished|interrupted|Killed|requeue|CANCELLED|report.html|page' "$log" | sed "s|$out|OUT|" || true
+done
+
+say "the same study without Slurm"
+"$program" study scripts/slurm/demo.toml --out "$out-plain" --devices cpu --jobs 2 2>&1 | tail -n 2 | sed "s|$out|OUT|"
+for run in start/s0 escape/none_s0 escape/none_s1 escape/label-flip_s0 escape/label-flip_s1; do
+    cmp "$out/$run/metrics.jsonl" "$out-plain/$run/metrics.jsonl" && echo "$run: the same rows"
+    for weights in "$out-plain/$run"/checkpoints/*.safetensors; do
+        cmp "$weights" "$out/$run/checkpoints/$(basename "$weights")"
+    done
+done
+say "done"

@@ -234,7 +234,7 @@ fn only_some_are_kept() {
 /// A run whose weights leave the numbers keeps the last state that had not, wherever that is seen.
 #[test]
 fn divergence_keeps_the_last_finite_state() {
-    for checkpoint in ["{every_steps = 1}", "{every_epochs = 1}"] {
+    for checkpoint in ["{every_steps = 1}", "{every_minutes = 1e-9}", "{every_epochs = 1}"] {
         let runs = Runs::new(&[&[
             // From step 5 on the learning rate is 1e38.
             ("optimizer.lr", "0.1"),
@@ -247,7 +247,7 @@ fn divergence_keeps_the_last_finite_state() {
         let plan = runs.plan();
         let kept = resume(&runs.path("run"), &plan).unwrap();
         assert!(kept.skipped.is_empty());
-        let expected = if checkpoint.contains("steps") { 4 } else { 3 };
+        let expected = if checkpoint.contains("epochs") { 3 } else { 4 };
         assert_eq!(kept.trainer.steps(), expected, "{checkpoint}");
     }
 }
@@ -279,7 +279,7 @@ fn what_does_not_fit_is_refused() {
     refused(&other("run.seed", "1"), "is of seed 0, config.toml says 1");
     refused(&other("data.kind", "cifar10-1k"), "does not fit the network");
     fs::write(run.join("metrics.jsonl"), "").unwrap();
-    refused(&runs.config, "metrics.jsonl has 0 whole rows, expected 3");
+    refused(&runs.config, "metrics.jsonl has 0 whole rows, expected at least 3");
     fs::write(run.join("metrics.jsonl"), &rows).unwrap();
 
     // One process at a time, and not where no run is.

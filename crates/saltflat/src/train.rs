@@ -70,10 +70,10 @@ fn go_on(args: &TrainArgs, run: &PathBuf) -> anyhow::Result<ExitCode> {
     let device = choose(&args.common.device)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let Resumed { trainer, skipped } = resume(run, &plan)?;
-    let rows = folder.go_on(&trainer, &device, &features())?;
+    let before = folder.go_on(&trainer, &device, &features())?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     skipped.iter().for_each(|text| reporter.say(text));
-    reporter.resumed(trainer.steps(), &rows);
+    reporter.resumed(trainer.steps(), &before);
     train(trainer, reporter, &stop)
 }
 

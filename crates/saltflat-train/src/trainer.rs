@@ -186,10 +186,9 @@ impl<'a> Trainer<'a> {
             let end = (start + self.plan.batch_size).min(order.len());
             self.make_step(&order[start..end]);
             observer.step(self.step, self.plan.steps);
-            if self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps {
-                if let Some(reason) = self.end_epoch(observer)? {
-                    return Ok(Outcome::Diverged(reason));
-                }
+            let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps;
+            if epoch_ended && let Some(reason) = self.end_epoch(observer)? {
+                return Ok(Outcome::Diverged(reason));
             }
         }
     }

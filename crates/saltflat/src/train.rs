@@ -1,11 +1,6 @@
 //! `saltflat train`.
 
-use std::{
-    cell::Cell,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Instant,
-};
+use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_train::{
@@ -50,7 +45,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// A run that was stopped, by whatever it was.
-fn go_on(args: &TrainArgs, run: &PathBuf) -> anyhow::Result<ExitCode> {
+fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
     let status = Status::read(run);
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();

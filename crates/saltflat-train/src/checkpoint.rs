@@ -59,20 +59,15 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
     Ok(weights)
 }
 
-/// Removes the checkpoints before `step` that are neither among the `keep` newest, this one included, nor the best.
+/// Removes the checkpoints before `step` that are neither among the `keep` newest, this one included, nor the best, and what
+/// a process that was killed left of others.
 fn prune(run: &Path, step: u64, keep: usize, best: Option<u64>) -> Result<(), TrainError> {
-    let older = sidecars(run)?.into_iter().filter(|(found, _)| *found < step);
-    for (_, sidecar) in older.skip(keep - 1).filter(|(found, _)| Some(*found) != best) {
-        // The sidecar goes first: what is half removed is no checkpoint any more.
-        for path in
-            [sidecar.clone(), sidecar.with_extension("safetensors"), sidecar.with_extension("state.safetensors")]
-        {
-            match fs::remove_file(&path) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(TrainError::File { path, reason: e.to_string() });
-                }
-                _ => {}
-            }
+    let older = sidecars(run)?.into_iter().map(|(found, _)| found).filter(|found| *found < step);
+    let kept: Vec<u64> = older.take(keep - 1).chain(best).collect();
+    // In the order of their names a sidecar goes first: what is half removed is no checkpoint any more.
+    for (found, path) in step_files(run)? {
+        if found < step && !kept.contains(&found) {
+            fs::remove_file(&path).map_err(|e| TrainError::File { path, reason: e.to_string() })?;
         }
     }
     Ok(())
@@ -92,8 +87,8 @@ pub struct Resumed<'a> {
 /// # Errors
 /// [`TrainError::Model`] and [`TrainError::Resume`] where a whole checkpoint is of another network or another seed.
 pub fn resume<'a>(run: &Path, plan: &'a Plan) -> Result<Resumed<'a>, TrainError> {
-    let (newest, skipped) = newest(run)?;
-    let Some((path, sidecar)) = newest else {
+    let Newest { whole, skipped } = Newest::of(run)?;
+    let Some((path, sidecar)) = whole else {
         return Ok(Resumed { trainer: Trainer::new(plan, start(plan)?), skipped });
     };
     let refused = |reason: String| TrainError::Resume { path: run.into(), reason };
@@ -156,24 +151,30 @@ fn weights_file(path: &Path) -> Result<PathBuf, TrainError> {
     if !path.join("checkpoints").is_dir() {
         return Err(none("it holds no folder checkpoints".into()));
     }
-    match newest(path)? {
-        (Some((sidecar, _)), _) => Ok(sidecar.with_extension("safetensors")),
-        (None, skipped) if skipped.is_empty() => Err(none("it holds no checkpoint".into())),
-        (None, skipped) => Err(none(skipped.join("; "))),
+    match Newest::of(path)? {
+        Newest { whole: Some((sidecar, _)), .. } => Ok(sidecar.with_extension("safetensors")),
+        Newest { skipped, .. } if skipped.is_empty() => Err(none("it holds no checkpoint".into())),
+        Newest { skipped, .. } => Err(none(skipped.join("; "))),
     }
 }
 
 /// The newest whole checkpoint, and a sentence about each newer one that is not.
-#[allow(clippy::type_complexity)] // Named in the sentence above, used in two places.
-fn newest(run: &Path) -> Result<(Option<(PathBuf, Sidecar)>, Vec<String>), TrainError> {
-    let mut skipped = Vec::new();
-    for (_, path) in sidecars(run)? {
-        match whole(&path) {
-            Ok(sidecar) => return Ok((Some((path, sidecar)), skipped)),
-            Err(reason) => skipped.push(format!("checkpoint {} is skipped: {reason}", path.display())),
+struct Newest {
+    whole: Option<(PathBuf, Sidecar)>,
+    skipped: Vec<String>,
+}
+
+impl Newest {
+    fn of(run: &Path) -> Result<Self, TrainError> {
+        let mut skipped = Vec::new();
+        for (_, path) in sidecars(run)? {
+            match whole(&path) {
+                Ok(sidecar) => return Ok(Self { whole: Some((path, sidecar)), skipped }),
+                Err(reason) => skipped.push(format!("checkpoint {} is skipped: {reason}", path.display())),
+            }
         }
+        Ok(Self { whole: None, skipped })
     }
-    Ok((None, skipped))
 }
 
 /// Reads a sidecar and checks the files that it names, or says what is wrong with them.
@@ -197,19 +198,24 @@ fn whole(path: &Path) -> Result<Sidecar, String> {
 
 /// The sidecars of a run with their steps, newest first.
 fn sidecars(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
+    let mut found = step_files(run)?;
+    found.retain(|(_, path)| path.extension().is_some_and(|extension| extension == "json"));
+    found.reverse();
+    Ok(found)
+}
+
+/// All files `checkpoints/step-N.*` with their steps, in the order of steps and names.
+fn step_files(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
     let folder = run.join("checkpoints");
     let failed = |e: std::io::Error| TrainError::File { path: folder.clone(), reason: e.to_string() };
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = file_name(&path);
-        let step = name.strip_prefix("step-").and_then(|name| name.strip_suffix(".json"));
-        if let Some(step) = step.and_then(|step| step.parse().ok()) {
-            found.push((step, path));
-        }
+        let step = name.strip_prefix("step-").and_then(|name| name.split('.').next()?.parse().ok());
+        found.extend(step.map(|step| (step, path)));
     }
     found.sort();
-    found.reverse();
     Ok(found)
 }
 

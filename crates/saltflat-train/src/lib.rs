@@ -25,7 +25,7 @@ pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, 
 pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::Sgd;
 pub use plan::Plan;
-pub use run_folder::{RunFolder, SCHEMA};
+pub use run_folder::{Before, RunFolder, SCHEMA};
 pub use run_state::{RunState, Status};
 pub use split::Split;
 pub use trainer::{Outcome, Trainer};

@@ -25,6 +25,15 @@ pub struct RunFolder {
     _lock: File,
 }
 
+/// What a run that goes on finds.
+#[derive(Debug)]
+pub struct Before {
+    /// The rows of `metrics.jsonl` that stay.
+    pub rows: Vec<Value>,
+    /// What is not as it was when the run began, by its key in `env.json`: the numbers may differ in their last bits.
+    pub changed: Vec<&'static str>,
+}
+
 impl RunFolder {
     /// Creates the folder with `config.toml`, `env.json` and a status that says running.
     ///
@@ -80,43 +89,47 @@ impl RunFolder {
         })
     }
 
-    /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to its first `rows` rows, which it returns, adds this
-    /// environment to `env.json`, and says that it runs.
+    /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to the rows that belong to the trainer's state, adds
+    /// this environment to `env.json`, and says that it runs.
     ///
     /// # Errors
     /// [`TrainError::Resume`] where rows are missing or the data have changed; then nothing was changed.
     /// [`TrainError::File`].
-    pub fn go_on(
-        &mut self,
-        trainer: &Trainer<'_>,
-        device: &Chosen,
-        features: &[&str],
-    ) -> Result<Vec<Value>, TrainError> {
-        let refused = |reason: String| TrainError::Resume { path: self.root.clone(), reason };
+    pub fn go_on(&mut self, trainer: &Trainer<'_>, device: &Chosen, features: &[&str]) -> Result<Before, TrainError> {
         let path = self.root.join("env.json");
-        let text = fs::read(&path).map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
-        let mut first: Value =
-            serde_json::from_slice(&text).map_err(|e| refused(format!("env.json cannot be read ({e})")))?;
-        let now = environment(trainer.plan(), device, features);
+        let mut first: Value = serde_json::from_slice(&read(&path)?)
+            .map_err(|e| TrainError::File { path: path.clone(), reason: format!("it is not JSON ({e})") })?;
+        let mut now = environment(trainer.plan(), device, features);
         if first["datasets"] != now["datasets"] {
-            return Err(refused(format!("its data have changed: {} then, {} now", first["datasets"], now["datasets"])));
+            let reason = format!("its data have changed: {} then, {} now", first["datasets"], now["datasets"]);
+            return Err(TrainError::Resume { path: self.root.clone(), reason });
         }
+        let rows = self.cut_back(trainer)?;
+        let changed = ["version", "git_revision", "backend", "device", "driver"].into_iter();
+        let changed = changed.filter(|key| first[key] != now[key]).collect();
+        now["step"] = json!(trainer.steps());
+        match first.get_mut("resumed").and_then(Value::as_array_mut) {
+            Some(resumed) => resumed.push(now),
+            None => first["resumed"] = json!([now]),
+        }
+        write_json(&path, &first)?;
+        self.status(&Status::new("running", None, trainer.steps()))?;
+        Ok(Before { rows, changed })
+    }
+
+    /// Cuts `metrics.jsonl` back to its first rows, as many as the trainer told, and gives them.
+    fn cut_back(&mut self, trainer: &Trainer<'_>) -> Result<Vec<Value>, TrainError> {
         let path = self.root.join("metrics.jsonl");
-        let failed = |e: std::io::Error| TrainError::File { path: path.clone(), reason: e.to_string() };
-        let text = fs::read(&path).map_err(failed)?;
-        let rows = trainer.rows() as usize;
+        let refused = |reason: String| TrainError::Resume { path: self.root.clone(), reason };
+        let (text, rows) = (read(&path)?, trainer.rows() as usize);
         // A line without its end was torn off.
         let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').filter(|line| line.ends_with(b"\n")).collect();
+        let (found, step) = (lines.len(), trainer.steps());
         let kept = lines.get(..rows).ok_or_else(|| {
-            refused(format!(
-                "metrics.jsonl has {} whole rows, expected {rows} at step {}",
-                lines.len(),
-                trainer.steps()
-            ))
+            refused(format!("metrics.jsonl has {found} whole rows, expected at least {rows} at step {step}"))
         })?;
-        let parsed = kept.iter().enumerate().map(|(i, line)| {
-            serde_json::from_slice(line)
-                .map_err(|e| refused(format!("row {} of metrics.jsonl is no JSON ({e})", i + 1)))
+        let parsed = kept.iter().zip(1..).map(|(line, i)| {
+            serde_json::from_slice(line).map_err(|e| refused(format!("row {i} of metrics.jsonl is not JSON ({e})")))
         });
         let parsed = parsed.collect::<Result<Vec<Value>, _>>()?;
         let kept = kept.concat();
@@ -124,16 +137,6 @@ impl RunFolder {
             write(&path, &kept)?;
             self.metrics = append(&self.root, "metrics.jsonl")?;
         }
-        if let Some(first) = first.as_object_mut() {
-            let resumed = first.entry("resumed").or_insert_with(|| json!([]));
-            if let Some(resumed) = resumed.as_array_mut() {
-                let mut now = now;
-                now["step"] = json!(trainer.steps());
-                resumed.push(now);
-            }
-        }
-        write_json(&self.root.join("env.json"), &first)?;
-        self.status(&Status::new("running", None, trainer.steps()))?;
         Ok(parsed)
     }
 
@@ -197,6 +200,10 @@ impl RunFolder {
     pub fn status(&self, status: &Status) -> Result<(), TrainError> {
         write_json(&self.root.join("status.json"), &json!(status))
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
+    fs::read(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
 }
 
 /// Opens a file of the run to append to it.

@@ -1,18 +1,16 @@
 //! The loop.
 
+mod saving;
+
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 use saltflat_data::epoch_order;
-use saltflat_metrics::{Estimate, NoiseStrength, Samples, Scoring, label_noise_gradient};
+use saltflat_metrics::{Estimate, Samples, Scoring, label_noise_gradient};
 use saltflat_models::{Pass, Vector};
 use saltflat_random::{Key, Stream};
 
-use crate::{
-    EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
-    config::Every,
-    state::{Best, Named, Progress},
-};
+use crate::{EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError, state::Best};
 
 /// Samples of one forward pass in training, where the configuration is silent.
 pub(crate) const MICROBATCH: usize = 512;
@@ -188,61 +186,10 @@ impl<'a> Trainer<'a> {
             let end = (start + self.plan.batch_size).min(order.len());
             self.make_step(&order[start..end]);
             observer.step(self.step, self.plan.steps);
-            if self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps {
-                if let Some(reason) = self.end_epoch(observer)? {
-                    return Ok(Outcome::Diverged(reason));
-                }
+            let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps;
+            if epoch_ended && let Some(reason) = self.end_epoch(observer)? {
+                return Ok(Outcome::Diverged(reason));
             }
-        }
-    }
-
-    /// True where the configuration asks for a checkpoint at this step.
-    fn checkpoint_due(&self) -> bool {
-        let due = match self.plan.config.train.checkpoint.every {
-            None => false,
-            Some(Every::Epochs(every)) => self.step.is_multiple_of(self.plan.steps_per_epoch.saturating_mul(every)),
-            Some(Every::Steps(every)) => self.step.is_multiple_of(every),
-            Some(Every::Minutes(every)) => {
-                self.saved.map_or(self.started, |(_, at)| at).elapsed().as_secs_f64() >= 60.0 * every
-            }
-        };
-        let is_best = self.best.is_some_and(|best| best.step == self.step);
-        (due || is_best) && self.step > 0 && self.saved.is_none_or(|(step, _)| step != self.step)
-    }
-
-    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
-        if self.saved.is_none_or(|(step, _)| step != self.step) {
-            observer.checkpoint(self)?;
-            self.saved = Some((self.step, Instant::now()));
-        }
-        Ok(())
-    }
-
-    /// Keeps this state as the last one that is known to be finite. Tensors are shared, so that costs no copy.
-    fn keep_as_finite(&mut self) {
-        self.last_finite = None;
-        self.last_finite = Some(Box::new(self.clone()));
-    }
-
-    /// Why this state is not finite, if it is not. Waits for the device.
-    fn divergence(&mut self) -> Result<Option<String>, TrainError> {
-        if self.last_finite.as_ref().is_some_and(|finite| finite.step == self.step) {
-            return Ok(None);
-        }
-        let Read { loss, weights, .. } = self.epoch.read(self)?;
-        let reason = self.not_finite(loss, weights);
-        if reason.is_none() {
-            self.keep_as_finite();
-        }
-        Ok(reason)
-    }
-
-    fn not_finite(&self, loss: f64, weights: f64) -> Option<String> {
-        let place = || format!("in epoch {}, step {}", self.step.div_ceil(self.plan.steps_per_epoch.max(1)), self.step);
-        match (loss.is_finite(), weights.is_finite()) {
-            (false, _) => Some(format!("the training loss is {loss} {}", place())),
-            (_, false) => Some(format!("a weight is not finite any more {}", place())),
-            _ => None,
         }
     }
 
@@ -400,71 +347,6 @@ impl<'a> Trainer<'a> {
             self.best = Some(Best { step: self.step, value });
         }
         Ok(true)
-    }
-
-    /// What a checkpoint holds beside the weights.
-    pub(crate) fn state(&self) -> (Progress, Named) {
-        let layout = self.plan.network.layout();
-        let mut tensors = Named::default();
-        tensors.put_vector("momentum", layout, self.sgd.velocity());
-        tensors.put_vector("update", layout, self.sgd.update());
-        for (i, vector) in self.measurer.eigenvectors.iter().enumerate() {
-            tensors.put_vector(&format!("eigenvector.{i}"), layout, Some(vector));
-        }
-        tensors.put("noise_strength.squares", self.measurer.strength.squares());
-        tensors.put("epoch.loss", self.epoch.loss.clone());
-        tensors.put("epoch.correct", self.epoch.correct.clone());
-        let progress = Progress {
-            step: self.step,
-            rows: self.rows,
-            epoch_samples: self.epoch.samples,
-            measurements: self.measurer.count,
-            eigenvectors: self.measurer.eigenvectors.len(),
-            measurement_due: self.measurement_due,
-            goal: self.goal.clone(),
-            best: self.best,
-        };
-        (progress, tensors)
-    }
-
-    /// At the place where these were saved. The epoch's learning rate is not: the next step sets it.
-    ///
-    /// # Errors
-    /// Says which tensor is missing or does not fit.
-    pub(crate) fn restored(
-        plan: &'a Plan,
-        weights: (Vector, Vector),
-        progress: Progress,
-        mut tensors: Named,
-    ) -> Result<Self, String> {
-        let layout = plan.network.layout();
-        let mut trainer = Self::new(plan, weights);
-        trainer.sgd.restore(tensors.take_vector("momentum", layout)?, tensors.take_vector("update", layout)?);
-        for i in 0..progress.eigenvectors {
-            let vector = tensors.take_vector(&format!("eigenvector.{i}"), layout)?;
-            trainer.measurer.eigenvectors.push(vector.ok_or_else(|| format!("eigenvector.{i} is missing"))?);
-        }
-        trainer.measurer.strength = NoiseStrength::after(tensors.take("noise_strength.squares"));
-        trainer.measurer.count = progress.measurements;
-        trainer.epoch = EpochSums {
-            loss: tensors.take("epoch.loss"),
-            correct: tensors.take("epoch.correct"),
-            samples: progress.epoch_samples,
-            lr: 0.0,
-        };
-        trainer.step = progress.step;
-        trainer.rows = progress.rows;
-        trainer.measurement_due = progress.measurement_due;
-        trainer.goal = progress.goal;
-        trainer.best = progress.best;
-        // What is read here is what would be saved again, unless a measurement changes it.
-        trainer.saved = (!trainer.measurement_due).then(|| (trainer.step, Instant::now()));
-        Ok(trainer)
-    }
-
-    /// Step of the best measurement so far, where the configuration asks for it.
-    pub(crate) fn best_step(&self) -> Option<u64> {
-        self.best.map(|best| best.step)
     }
 }
 

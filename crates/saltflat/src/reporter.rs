@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_train::{Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
+use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
 use serde_json::Value;
 
 use crate::table::{Table, number};
@@ -52,7 +52,7 @@ impl Reporter {
     }
 
     /// Goes on after these rows.
-    pub fn resumed(&mut self, step: u64, rows: &[Value]) {
+    pub fn resumed(&mut self, step: u64, Before { rows, changed }: &Before) {
         self.rows = rows.len();
         let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
         let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
@@ -60,6 +60,10 @@ impl Reporter {
         self.last = measurements.next_back().and_then(parsed).or_else(|| self.first.clone());
         self.measured = self.first.is_some();
         self.say(&format!("resumed at step {step}, after {} rows", rows.len()));
+        if !changed.is_empty() {
+            let changed = changed.join(", ");
+            self.say(&format!("not as when it began: {changed}; its numbers may differ in their last bits"));
+        }
     }
 
     /// The run folder.

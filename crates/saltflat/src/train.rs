@@ -1,11 +1,6 @@
 //! `saltflat train`.
 
-use std::{
-    cell::Cell,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Instant,
-};
+use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_train::{
@@ -50,7 +45,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
 }
 
 /// A run that was stopped, by whatever it was.
-fn go_on(args: &TrainArgs, run: &PathBuf) -> anyhow::Result<ExitCode> {
+fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
     let status = Status::read(run);
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
@@ -70,10 +65,10 @@ fn go_on(args: &TrainArgs, run: &PathBuf) -> anyhow::Result<ExitCode> {
     let device = choose(&args.common.device)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let Resumed { trainer, skipped } = resume(run, &plan)?;
-    let rows = folder.go_on(&trainer, &device, &features())?;
+    let before = folder.go_on(&trainer, &device, &features())?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     skipped.iter().for_each(|text| reporter.say(text));
-    reporter.resumed(trainer.steps(), &rows);
+    reporter.resumed(trainer.steps(), &before);
     train(trainer, reporter, &stop)
 }
 

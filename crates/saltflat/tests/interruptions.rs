@@ -1,0 +1,191 @@
+//! `saltflat train` that is stopped, killed and resumed.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{
+    fs,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use support::{Place, text};
+
+/// 60 epochs of four steps, saved in their middle; what a second epoch measures starts from the first.
+const CONFIG: [&str; 11] = [
+    "tiny.toml",
+    "--device",
+    "cpu",
+    "--set",
+    "train.epochs=60",
+    "--set",
+    "train.checkpoint={every_steps = 3, keep = 3}",
+    "--set",
+    "metrics.alignment=false",
+    "--set",
+    "metrics.eigenvalues={largest = 2, products = 20}",
+];
+
+fn start(place: &Place, args: &[&str]) -> Child {
+    let mut command = place.command(&[&["train"], args].concat());
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn resume(place: &Place, run: &str) -> Output {
+    place.command(&["train", "--resume", run, "--device", "cpu"]).output().unwrap()
+}
+
+fn rows(place: &Place, run: &str) -> usize {
+    fs::read_to_string(place.path(run).join("metrics.jsonl")).map_or(0, |rows| rows.lines().count())
+}
+
+/// Waits until the run has so many rows; false where it ended before.
+fn wait_for_rows(place: &Place, run: &str, count: usize, child: &mut Child) -> bool {
+    while rows(place, run) < count {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    true
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+fn status(place: &Place, run: &str) -> serde_json::Value {
+    serde_json::from_str(&place.read(&format!("{run}/status.json"))).unwrap()
+}
+
+fn same(place: &Place, one: &str, other: &str) {
+    assert!(place.weights(one) == place.weights(other), "weights of {one} and {other}");
+    assert_eq!(place.read(&format!("{one}/metrics.jsonl")), place.read(&format!("{other}/metrics.jsonl")));
+}
+
+/// Killed where it stands, three times: at the end the files are those of a run that was left alone.
+#[test]
+fn killed_and_resumed() {
+    let place = Place::new();
+    place.trained(&[&CONFIG[..1], &CONFIG[3..], &["--out", "whole"]].concat());
+    let mut child = start(&place, &[&CONFIG[..], &["--out", "killed"]].concat());
+    for (i, more) in [7, 20, 30].into_iter().enumerate() {
+        let count = rows(&place, "killed") + more;
+        assert!(wait_for_rows(&place, "killed", count, &mut child), "it ended by itself");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(status(&place, "killed")["status"], "running");
+        child = start(&place, &["--resume", "killed", "--device", "cpu"]);
+        // It says so once it has cut the rows back.
+        while place.read("killed/log.txt").matches("resumed at step").count() <= i {
+            assert!(child.try_wait().unwrap().is_none_or(|code| code.success()));
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    same(&place, "killed", "whole");
+    let env: serde_json::Value = serde_json::from_str(&place.read("killed/env.json")).unwrap();
+    assert_eq!(env["resumed"].as_array().unwrap().len(), 3);
+    assert_eq!(env["resumed"][0]["backend"], "flex");
+    assert_eq!(status(&place, "killed")["status"], "finished");
+}
+
+/// Each signal saves, has its exit code, and the run goes on from there.
+#[test]
+fn signals_save_and_the_run_goes_on() {
+    let place = Place::new();
+    place.trained(&[&CONFIG[..1], &CONFIG[3..], &["--out", "whole"]].concat());
+    for (signal, code, requeue) in [("-INT", 130, false), ("-TERM", 143, false), ("-USR1", 0, true)] {
+        let run = &format!("run{signal}");
+        let mut child = start(&place, &[&CONFIG[..], &["--out", run]].concat());
+        assert!(wait_for_rows(&place, run, 9, &mut child));
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+        let found = status(&place, run);
+        assert_eq!(found["status"], "interrupted");
+        assert_eq!(found["requeue"] == true, requeue, "{found}");
+        let output = resume(&place, run);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let said = format!("resumed at step {}", found["step"]);
+        assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
+        assert!(place.read(&format!("{run}/log.txt")).contains(&said));
+        same(&place, run, "whole");
+    }
+}
+
+/// The time limit ends a run as SIGUSR1 does.
+#[test]
+fn a_time_limit_saves_and_exits() {
+    let place = Place::new();
+    let limit = ["--set", "train.epochs=1000000", "--time-limit", "1.5s"];
+    let output = place.train(&[&["tiny.toml"], &limit[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found = status(&place, "results/tiny");
+    assert_eq!((&found["status"], &found["requeue"]), (&"interrupted".into(), &true.into()));
+    assert!(found["reason"].as_str().unwrap().contains("--time-limit"), "{found}");
+    for wrong in ["0m", "soon", "-3s", "1d"] {
+        assert_eq!(place.train(&["tiny.toml", "--out", "no", &format!("--time-limit={wrong}")]).status.code(), Some(2));
+    }
+}
+
+/// A newest checkpoint that is cut off is passed over, which is said; the end is the same.
+#[test]
+fn a_torn_checkpoint_is_said() {
+    let place = Place::new();
+    place.trained(&[&CONFIG[..1], &CONFIG[3..], &["--out", "whole"]].concat());
+    let mut child = start(&place, &[&CONFIG[..], &["--out", "torn"]].concat());
+    assert!(wait_for_rows(&place, "torn", 12, &mut child));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let newest = support::last_checkpoint(&place.path("torn"));
+    let size = fs::metadata(&newest).unwrap().len();
+    fs::File::options().write(true).open(&newest).unwrap().set_len(size / 2).unwrap();
+    let output = resume(&place, "torn");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for said in [text(&output.stderr), place.read("torn/log.txt")] {
+        assert!(said.contains("is skipped: ") && said.contains("SHA-256"), "{said}");
+    }
+    same(&place, "torn", "whole");
+}
+
+/// What is finished stays as it is; what runs is left alone; what is no run is refused with a sentence.
+#[test]
+fn what_cannot_be_resumed() {
+    let place = Place::new();
+    place.trained(&["tiny.toml"]);
+    let before = place.read("results/tiny/status.json");
+    let output = resume(&place, "results/tiny");
+    assert!(output.status.success());
+    assert!(text(&output.stderr).contains("is finished: 8 steps"), "{}", text(&output.stderr));
+    assert_eq!(place.read("results/tiny/status.json"), before);
+
+    let refused = |args: &[&str], part: &str| {
+        let output = place.train(args);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(part), "{args:?}: {said}");
+    };
+    fs::create_dir(place.path("empty")).unwrap();
+    refused(&["--resume", "empty"], "empty cannot be resumed: it is no run folder, it has no config.toml");
+    refused(&["--resume", "nothing"], "nothing cannot be resumed: it is no run folder");
+    refused(&["--resume", "results/tiny", "--set", "optimizer.lr=1"], "cannot be used with");
+    refused(&["tiny.toml", "--resume", "results/tiny"], "cannot be used with");
+    refused(&[], "required");
+    refused(&["tiny.toml"], "--resume");
+
+    let mut child = start(&place, &["tiny.toml", "--device", "cpu", "--set", "train.epochs=1000000", "--out", "long"]);
+    assert!(wait_for_rows(&place, "long", 3, &mut child));
+    refused(&["--resume", "long"], "long is in use: another process holds long/lock");
+    send("-USR1", &child);
+    assert!(child.wait().unwrap().success());
+    // The network of its configuration is another one now.
+    let config = place.read("long/config.toml").replace("hidden = [8]", "hidden = [9]");
+    place.write("long/config.toml", config);
+    refused(&["--resume", "long"], "does not fit the network");
+
+    place.train(&["tiny.toml", "--set", "optimizer.lr=1e30", "--out", "diverged"]);
+    let output = resume(&place, "diverged");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("diverged and would again"), "{}", text(&output.stderr));
+}

@@ -1,10 +1,10 @@
 //! Label flipping.
 
 use rand::RngExt;
-use saltflat_random::{Key, Stream};
+use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Noise, Targets};
+use crate::{Moment, Noise, Targets};
 
 /// Which class a flipped label becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,7 +32,8 @@ impl FlipTo {
 
 /// At every step each label of the batch is, with this probability, replaced by a random class (Damian, Ma, Lee 2021,
 /// section 5.1 and appendix E). The drawn target is the unit vector of the drawn class: its mean is the smoothed target q,
-/// its covariance diag q − qqᵀ.
+/// its covariance diag q − qqᵀ. A schedule multiplies p, as HaoChen et al. 2021, appendix A.2, halve it with the learning
+/// rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LabelFlip {
     /// p, in [0, 1].
@@ -42,13 +43,14 @@ pub struct LabelFlip {
 }
 
 impl Noise for LabelFlip {
-    fn draw_targets(&self, seed: u64, step: u64, targets: &mut Targets) {
+    fn draw_targets(&self, at: Moment, targets: &mut Targets) {
         let Some(labels) = &targets.labels else { return };
         let classes = targets.outputs as u32;
-        let mut rng = Key::new(seed, Stream::LabelNoise, step).rng();
+        let mut rng = at.key(Stream::LabelNoise).rng();
+        let probability = (self.probability * at.factor).min(1.0);
         for (target, &label) in targets.values.chunks_mut(targets.outputs).zip(labels) {
             let drawn = match self.to {
-                _ if !rng.random_bool(self.probability) => label,
+                _ if !rng.random_bool(probability) => label,
                 FlipTo::Uniform => rng.random_range(0..classes),
                 FlipTo::Wrong if classes > 1 => (label + rng.random_range(1..classes)) % classes,
                 FlipTo::Wrong => label,
@@ -62,7 +64,7 @@ impl Noise for LabelFlip {
         true
     }
 
-    fn smoothing(&self, outputs: usize) -> f64 {
-        self.to.smoothing(self.probability, outputs)
+    fn smoothing(&self, outputs: usize, factor: f64) -> f64 {
+        self.to.smoothing((self.probability * factor).min(1.0), outputs)
     }
 }

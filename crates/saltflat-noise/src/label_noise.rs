@@ -2,10 +2,10 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
-use saltflat_random::{Key, Stream};
+use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Noise, Targets};
+use crate::{Moment, Noise, Targets};
 
 /// Distribution of the noise on a real target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,15 +34,16 @@ pub struct LabelNoise {
 }
 
 impl Noise for LabelNoise {
-    fn draw_targets(&self, seed: u64, step: u64, targets: &mut Targets) {
-        let mut rng = Key::new(seed, Stream::LabelNoise, step).rng();
+    fn draw_targets(&self, at: Moment, targets: &mut Targets) {
+        let mut rng = at.key(Stream::LabelNoise).rng();
+        let sigma = (self.sigma * at.factor) as f32;
         for target in &mut targets.values {
             let noise: f32 = match self.distribution {
                 TargetDistribution::Sign if rng.random::<bool>() => 1.0,
                 TargetDistribution::Sign => -1.0,
                 TargetDistribution::Gaussian => StandardNormal.sample(&mut rng),
             };
-            *target += self.sigma as f32 * noise;
+            *target += sigma * noise;
         }
     }
 

@@ -15,7 +15,7 @@ pub struct LabelSmoothing {
 }
 
 impl Noise for LabelSmoothing {
-    fn smoothing(&self, outputs: usize) -> f64 {
-        self.to.smoothing(self.probability, outputs)
+    fn smoothing(&self, outputs: usize, factor: f64) -> f64 {
+        self.to.smoothing((self.probability * factor).min(1.0), outputs)
     }
 }

@@ -1,7 +1,5 @@
 //! Gaussian noise on the parameters.
 
-use saltflat_models::Vector;
-use saltflat_random::{Key, Stream};
 use serde::Serialize;
 
 use crate::Noise;
@@ -14,9 +12,7 @@ pub struct ParameterGaussian {
 }
 
 impl Noise for ParameterGaussian {
-    fn perturb(&self, seed: u64, step: u64, factor: f64, theta: &Vector) -> Option<Vector> {
-        let sigma = self.sigma * factor;
-        (sigma != 0.0)
-            .then(|| theta.plus_scaled(sigma, &theta.normal_like(Key::new(seed, Stream::ParameterNoise, step))))
+    fn parameter_sigma(&self, _lr: f64) -> Option<f64> {
+        Some(self.sigma)
     }
 }

@@ -3,11 +3,16 @@
 use burn::tensor::{DType, Device};
 use saltflat_models::Vector;
 use saltflat_noise::{
-    FlipTo, LabelFlip, LabelNoise, LabelSmoothing, NoiseConfig, ParameterGaussian, Plain, TargetDistribution, Targets,
+    FlipTo, LabelFlip, LabelNoise, LabelSmoothing, Langevin, Moment, Noise, NoiseConfig, ParameterGaussian, Plain,
+    TargetDistribution, Targets, displacement,
 };
 
 const CLASSES: usize = 4;
 const DRAWS: u64 = 20_000;
+
+fn moment(seed: u64, step: u64) -> Moment {
+    Moment { seed, step, factor: 1.0 }
+}
 
 /// What a kind says of the noise on one target: its mean, and its covariance as a function of the mean.
 struct Contract {
@@ -31,7 +36,7 @@ fn contracts() -> Vec<Contract> {
     let uniform = |_: &[f64], label| smoothed(0.3 * 0.75, label);
     let variance = |_: &[f64]| entries(|a, b| if a == b { 0.25 } else { 0.0 });
     vec![
-        Contract { name: "none", noise: plain, silent: plain, mean: itself, covariance: none },
+        Contract { name: "none", noise: plain.clone(), silent: plain, mean: itself, covariance: none },
         Contract {
             name: "label-flip, wrong",
             noise: flip(0.3, FlipTo::Wrong),
@@ -87,14 +92,18 @@ fn smoothed(s: f64, label: usize) -> Vec<f64> {
 
 /// A batch of one sample; the target is what the loss smoothed as the noise says.
 fn batch(noise: &NoiseConfig, label: usize) -> Targets {
-    let values = smoothed(noise.noise().smoothing(CLASSES), label).into_iter().map(|q| q as f32).collect();
+    let values = smoothed(noise.noise().smoothing(CLASSES, 1.0), label).into_iter().map(|q| q as f32).collect();
     Targets { values, outputs: CLASSES, labels: Some(vec![label as u32]) }
 }
 
 fn drawn(noise: &NoiseConfig, seed: u64, step: u64, label: usize) -> Vec<f32> {
     let mut targets = batch(noise, label);
-    noise.noise().draw_targets(seed, step, &mut targets);
+    noise.noise().draw_targets(moment(seed, step), &mut targets);
     targets.values
+}
+
+fn perturbed(noise: &NoiseConfig, seed: u64, step: u64, theta: &Vector) -> Option<Vector> {
+    displacement(moment(seed, step), noise.noise().parameter_sigma(0.1)?, theta)
 }
 
 #[test]
@@ -104,7 +113,7 @@ fn strength_zero_changes_nothing() {
         let clean: Vec<f32> = smoothed(0.0, 2).into_iter().map(|q| q as f32).collect();
         for step in 0..100 {
             assert_eq!(drawn(&silent, 1, step, 2), clean, "{name}");
-            assert!(silent.noise().perturb(1, step, 1.0, &theta).is_none(), "{name}");
+            assert!(perturbed(&silent, 1, step, &theta).is_none(), "{name}");
         }
     }
 }
@@ -117,7 +126,7 @@ fn equal_seeds_give_equal_draws_and_steps_differ() {
         let sequence = |seed| (0..50).map(|step| drawn(&noise, seed, step, 1)).collect::<Vec<_>>();
         assert_eq!(sequence(1), sequence(1), "{name}");
         assert_eq!(sequence(1) != sequence(2), noise.noise().randomises_targets(), "{name}");
-        let perturbed = |seed, step| numbers(noise.noise().perturb(seed, step, 1.0, &theta));
+        let perturbed = |seed, step| numbers(perturbed(&noise, seed, step, &theta));
         assert_eq!(perturbed(1, 7), perturbed(1, 7), "{name}");
         if perturbed(1, 7).is_some() {
             assert_ne!(perturbed(1, 7), perturbed(1, 8), "{name}");
@@ -156,15 +165,14 @@ fn within(name: &str, what: &str, draws: &[Vec<f64>], expected: f64, f: impl Fn(
     assert!((mean - expected).abs() <= allowed, "{name}: {what} {mean}, stated {expected}, allowed ±{allowed:e}");
 }
 
-/// θ + σ·factor·ξ: mean θ, variance (σ·factor)², no correlation between neighbours or steps, within 4 standard errors.
+/// σ ξ with σ = 0.1: mean 0, variance σ², no correlation between neighbours or steps, within 4 standard errors.
 #[test]
 fn parameters_have_the_stated_mean_and_covariance() {
     let n = 200_000;
     let theta = Vector::from_host([vec![3.0; n]], &Device::flex(), DType::F32);
-    let noise = ParameterGaussian { sigma: 0.5 };
     let draw = |step| -> Vec<f64> {
-        let moved = saltflat_noise::Noise::perturb(&noise, 5, step, 0.2, &theta).expect("it is noisy");
-        moved.parts()[0].clone().try_into_vec_as::<f64>().expect("on the CPU").iter().map(|x| x - 3.0).collect()
+        let moved = displacement(moment(5, step), 0.1, &theta).expect("it is noisy");
+        moved.parts()[0].clone().try_into_vec_as::<f64>().expect("on the CPU")
     };
     let (a, b) = (draw(0), draw(1));
     let (sigma, root) = (0.1, (n as f64).sqrt());
@@ -175,11 +183,31 @@ fn parameters_have_the_stated_mean_and_covariance() {
     assert!(mean(&|i| a[i] * b[i]).abs() < 4.0 * sigma * sigma / root);
 }
 
-/// A smoothed loss is the expectation of the noisy one: the drawn target's mean is the smoothed target.
+/// √(2η/λ) = √(2 · 0.02/4) = 0.1.
+#[test]
+fn temperature_of_langevin_dynamics() {
+    assert_eq!(Langevin { inverse_temperature: 4.0 }.parameter_sigma(0.02), Some(0.1));
+    assert_eq!(ParameterGaussian { sigma: 0.3 }.parameter_sigma(0.02), Some(0.3));
+}
+
+/// A smoothed loss is the expectation of the noisy one: the drawn target's mean is the smoothed target. Halved by the
+/// schedule, both are.
 #[test]
 fn smoothing_is_the_mean_of_flipping() {
     let wrong = LabelFlip { probability: 0.2, to: FlipTo::Wrong };
     let uniform = LabelFlip { probability: 0.2, to: FlipTo::Uniform };
-    assert_eq!(NoiseConfig::LabelFlip(wrong).noise().smoothing(10), 0.2);
-    assert!((NoiseConfig::LabelFlip(uniform).noise().smoothing(10) - 0.18).abs() < 1e-15);
+    assert_eq!(wrong.smoothing(10, 1.0), 0.2);
+    assert_eq!(wrong.smoothing(10, 0.5), 0.1);
+    assert!((uniform.smoothing(10, 1.0) - 0.18).abs() < 1e-15);
+    let flips = |factor| {
+        let kept = |step| {
+            let mut targets = batch(&NoiseConfig::Plain(Plain {}), 1);
+            wrong.draw_targets(Moment { seed: 3, step, factor }, &mut targets);
+            targets.values[1] == 1.0
+        };
+        (0..DRAWS).filter(|&step| !kept(step)).count() as f64 / DRAWS as f64
+    };
+    for (factor, p) in [(1.0, 0.2), (0.5, 0.1), (0.25, 0.05)] {
+        assert!((flips(factor) - p).abs() < 4.0 * (p * (1.0 - p) / DRAWS as f64).sqrt(), "factor {factor}");
+    }
 }

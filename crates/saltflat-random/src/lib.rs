@@ -43,6 +43,10 @@ pub enum Stream {
     OutputSigns = 12,
     /// Random directions of loss slices; step = index of the direction.
     Slice = 13,
+    /// Noise at the network's outputs; step = training step.
+    OutputNoise = 14,
+    /// Gaussian noise on the gradient; step = training step.
+    GradientNoise = 15,
 }
 
 /// Names one draw: the run's seed, what the draw is for, and when.

@@ -3,6 +3,7 @@
 //! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
 //! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
 
+mod batch_step;
 mod checkpoint;
 pub mod config;
 mod device;
@@ -23,7 +24,7 @@ pub use device::{Chosen, DeviceChoice, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};
-pub use optimizer::Sgd;
+pub use optimizer::{Sam, Sgd};
 pub use plan::Plan;
 pub use run_folder::{Before, RunFolder, SCHEMA};
 pub use run_state::{RunState, Status};

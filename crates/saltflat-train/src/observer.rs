@@ -12,12 +12,23 @@ pub struct EpochRow {
     pub step: u64,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean over the epoch's samples of the loss that was trained on, noise included, counted from the expected loss's
-    /// floor.
+    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets where they are trained on,
+    /// counted from the expected loss's floor (under a schedule of the noise, that of each step).
     pub running_loss: f64,
     /// Part of the epoch's samples that were classified rightly as they came, against clean labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running_accuracy: Option<f64>,
+    /// Mean ‖ξ‖² of the noise in the gradient, over the steps of the epoch where it was measured: the achieved strength beside
+    /// `noise.strength`. Noise on the parameters counts as the gradient noise that moves them as far, displacement over η.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_sq: Option<f64>,
+    /// Those steps.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise_steps: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// One measurement: the metrics by name, each with value, standard error, probes or the reason why it is absent.

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum.
 
 use saltflat_models::Vector;
+use serde::Serialize;
 
 /// SGD in PyTorch's convention: u ← β u + g, θ ← θ − η u; with Nesterov θ ← θ − η (g + β u). No dampening, no weight
 /// decay. The effective learning rate of heavy-ball momentum is η/(1 − β).
@@ -63,6 +64,23 @@ impl Sgd {
     }
 }
 
+/// Sharpness-aware minimisation: the gradient is taken at θ + ρ g/‖g‖, g the gradient at θ (Foret et al. 2021, algorithm
+/// 1). Both are of the same samples with the same draws of the noise; running statistics are those of the first pass.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sam {
+    /// ρ > 0.
+    pub rho: f64,
+}
+
+impl Sam {
+    /// θ + ρ g/‖g‖; θ where g is 0.
+    pub fn ascend(&self, theta: &Vector, gradient: &Vector) -> Vector {
+        // As in the authors' code: the small number keeps 0/0 away.
+        let length = gradient.norm_squared().sqrt().add_scalar(1e-12).recip().mul_scalar(self.rho);
+        theta.zip(gradient, |theta, g| theta + g * length.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::{DType, Device};
@@ -91,5 +109,21 @@ mod tests {
                 assert!((numbers(theta)[0] - expected).abs() < 1e-15, "β {momentum} nesterov {nesterov}: {theta:?}");
             }
         }
+    }
+
+    /// By hand on L = ½ (θ₁² + 4 θ₂²) at (3, 1): g = (3, 4), ‖g‖ = 5; with ρ = ½ the point is (3.3, 1.4), its gradient
+    /// (3.3, 5.6), and a step with lr 0.1 goes to (2.67, 0.44).
+    #[test]
+    fn sharpness_aware_step_by_hand() {
+        let at = |x: f32, y: f32| Vector::from_host([vec![x], vec![y]], &Device::flex(), DType::F64);
+        let gradient = |v: &Vector| Vector::new(vec![v.parts()[0].clone(), v.parts()[1].clone().mul_scalar(4.0)]);
+        let theta = at(3.0, 1.0);
+        let ascended = Sam { rho: 0.5 }.ascend(&theta, &gradient(&theta));
+        let moved = Sgd::new(0.0, false).step(&theta, gradient(&ascended), 0.1);
+        for (part, expected) in moved.parts().iter().zip([2.67, 0.44]) {
+            let found = part.clone().try_into_vec_as::<f64>().expect("on the CPU")[0];
+            assert!((found - expected).abs() < 1e-7, "{found}, by hand {expected}");
+        }
+        assert_eq!(numbers(&Sam { rho: 0.5 }.ascend(&vector(2.0), &vector(0.0))), [2.0]);
     }
 }

@@ -81,7 +81,7 @@ impl Plan {
         if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
             problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
         }
-        match config.noise {
+        match config.noise.reference() {
             NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
                 problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
             }
@@ -95,7 +95,7 @@ impl Plan {
         }
         let noise = config.noise.noise();
         let smoothing = match classes {
-            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs)),
+            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs, 1.0)),
             None => 0.0,
         };
         let limit = (outputs as f64 - 1.0) / outputs as f64;

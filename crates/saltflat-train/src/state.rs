@@ -18,6 +18,14 @@ pub(crate) struct Progress {
     pub rows: u64,
     /// Samples of the epoch so far.
     pub epoch_samples: usize,
+    /// Their losses' floors.
+    #[serde(with = "as_text")]
+    pub epoch_floor: f64,
+    /// Steps of the epoch whose noise was measured.
+    pub epoch_noise_steps: u64,
+    /// Weight of what a noise of a given strength remembers.
+    #[serde(with = "as_text")]
+    pub strength_weight: f64,
     /// Measurements made.
     pub measurements: u64,
     /// Eigenvectors from which the next search starts.

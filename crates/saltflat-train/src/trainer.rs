@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use saltflat_data::epoch_order;
-use saltflat_metrics::{Estimate, Samples, Scoring, label_noise_gradient};
-use saltflat_models::{Pass, Vector};
-use saltflat_random::{Key, Stream};
+use saltflat_metrics::{Estimate, Samples};
+use saltflat_models::Vector;
+use saltflat_noise::{StrengthControl, displacement};
 
-use crate::{EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError, state::Best};
-
-/// Samples of one forward pass in training, where the configuration is silent.
-pub(crate) const MICROBATCH: usize = 512;
+use crate::{
+    EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
+    batch_step::{BatchGradient, BatchStep},
+    state::Best,
+};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Trainer<'a> {
     step: u64,
     measurer: Measurer,
     epoch: EpochSums,
+    /// What a noise of a given strength remembers.
+    strength: StrengthControl,
     /// Rows told to the observer.
     rows: u64,
     /// True where a measurement is to be made before the next step.
@@ -56,21 +59,22 @@ pub struct Trainer<'a> {
 struct EpochSums {
     loss: Option<Tensor<1>>,
     correct: Option<Tensor<1>>,
+    /// Of ‖ξ‖², over the steps where it was measured.
+    noise: Option<Tensor<1>>,
+    noise_steps: u64,
+    /// Of the samples' floors.
+    floor: f64,
     samples: usize,
     lr: f64,
 }
 
 /// An epoch's sums on the host, and Σθ with the buffers, which is finite where every weight is.
 struct Read {
+    /// From the floors.
     loss: f64,
     correct: Option<f64>,
+    noise: Option<f64>,
     weights: f64,
-}
-
-/// What a microbatch adds to a step.
-struct Part {
-    gradient: Vector,
-    noise: Option<Vector>,
 }
 
 impl<'a> Trainer<'a> {
@@ -86,6 +90,7 @@ impl<'a> Trainer<'a> {
             step: 0,
             measurer: Measurer::default(),
             epoch: EpochSums::default(),
+            strength: StrengthControl::default(),
             rows: 0,
             measurement_due: plan.config.metrics.at_ends,
             goal: None,
@@ -195,78 +200,64 @@ impl<'a> Trainer<'a> {
 
     /// One step on the samples with these indices.
     pub fn make_step(&mut self, indices: &[u32]) {
-        let config = &self.plan.config;
-        let (seed, noise) = (config.run.seed, config.noise.noise());
-        let expected = self.plan.train.targets(indices);
-        let mut drawn = expected.clone();
-        noise.draw_targets(seed, self.step, &mut drawn);
-        let measured = self.measures_noise_now();
-        let microbatch = config.train.microbatch.unwrap_or(MICROBATCH);
-        let mut total: Option<Part> = None;
-        for (i, chunk) in indices.chunks(microbatch).enumerate() {
-            let rows = i * microbatch * drawn.outputs..(i * microbatch + chunk.len()) * drawn.outputs;
-            let part =
-                self.part(chunk, i, &expected.values[rows.clone()], &drawn.values[rows], indices.len(), measured);
-            total = Some(match total {
-                None => part,
-                Some(sum) => Part {
-                    gradient: sum.gradient.plus(&part.gradient),
-                    noise: sum.noise.zip(part.noise).map(|(a, b)| a.plus(&b)),
-                },
-            });
+        if indices.is_empty() {
+            return;
         }
-        let Some(Part { gradient, noise: label_noise }) = total else { return };
-        if let Some(label_noise) = label_noise {
-            self.measurer.strength.record(&label_noise, indices.len());
+        let (plan, config) = (self.plan, &self.plan.config);
+        let noise = config.noise.noise();
+        let step = BatchStep::new(plan, indices, self.step);
+        let lr = config.optimizer.lr * config.schedule.factor(self.step, plan.steps_per_epoch, plan.steps);
+        let (reported, controlled) = (self.measures_noise_now(), self.controls_strength_now());
+        let measured = reported || controlled;
+        let alone = (measured || step.adds_alone()).then(|| step.noise_alone(&self.theta, &self.buffers)).flatten();
+        let squared = alone.as_ref().filter(|_| measured).map(Vector::norm_squared);
+        if let Some(squared) = squared.clone().filter(|_| controlled) {
+            self.strength.record(squared);
         }
-        let factor =
-            |schedule: &crate::config::Schedule| schedule.factor(self.step, self.plan.steps_per_epoch, self.plan.steps);
-        let lr = config.optimizer.lr * factor(&config.schedule);
-        let noise_factor = factor(&config.noise_schedule);
+        let c = step.strength.and_then(|target| self.strength.factor(target));
+        if let (Some(alone), true) = (&alone, reported && noise.randomises_targets()) {
+            self.measurer.strength.record(alone, indices.len());
+        }
+        if let Some(squared) = squared {
+            self.epoch.add_noise(c.clone().map_or(squared.clone(), |c| squared * c.square()));
+        }
+        let found = step.gradient(&self.theta, &self.buffers, c.as_ref(), alone.as_ref());
+        let gradient = match &config.optimizer.sam {
+            None => found.gradient.clone(),
+            Some(sam) => {
+                let ascended = sam.ascend(&self.theta, &found.gradient);
+                let alone = step.adds_alone().then(|| step.noise_alone(&ascended, &self.buffers)).flatten();
+                step.gradient(&ascended, &self.buffers, c.as_ref(), alone.as_ref()).gradient
+            }
+        };
+        self.epoch.add(&found, step.floor(), indices.len());
+        self.buffers = found.buffers;
         self.theta = self.sgd.step(&self.theta, gradient, lr);
-        if let Some(perturbed) = noise.perturb(seed, self.step, noise_factor, &self.theta) {
-            self.theta = perturbed;
+        let sigma = noise.parameter_sigma(lr).map(|sigma| match step.strength {
+            None => sigma * step.factor,
+            Some(target) => lr * (target / self.theta.len() as f64).sqrt(),
+        });
+        if let Some(moved) = sigma.and_then(|sigma| displacement(step.at(), sigma, &self.theta)) {
+            if measured && lr > 0.0 {
+                self.epoch.add_noise(moved.norm_squared().mul_scalar(1.0 / (lr * lr)));
+            }
+            self.theta = self.theta.plus(&moved);
         }
         self.epoch.lr = lr;
         self.step += 1;
     }
 
-    /// Gradient of a microbatch's part of a step on `of` samples.
-    fn part(&mut self, chunk: &[u32], part: usize, expected: &[f32], drawn: &[f32], of: usize, measured: bool) -> Part {
-        let plan = self.plan;
-        let augmentation = plan
-            .config
-            .data
-            .augment
-            .then(|| Key::new(plan.config.run.seed, Stream::Augmentation, self.step).part(part as u64));
-        let inputs = plan.train.inputs(chunk, augmentation);
-        let (expected, drawn) = (plan.train.upload(expected), plan.train.upload(drawn));
-        let share = chunk.len() as f64 / of as f64;
-        let noise = measured.then(|| {
-            let (inputs, drawn) = (inputs.clone(), drawn.clone());
-            label_noise_gradient(&plan.network, &self.theta, &self.buffers, inputs, expected.clone(), drawn)
-                .scale(share)
-        });
-        let leaves = self.theta.leaves();
-        let mut pass = Pass::value(&leaves, &self.buffers).training();
-        let outputs = plan.network.forward(inputs, &mut pass).value;
-        let buffers = pass.updated_buffers();
-        let losses = plan.loss.value(outputs.clone(), drawn).sum();
-        let mut gradients = losses.clone().mul_scalar(1.0 / of as f64).backward();
-        let gradient = leaves.take_gradients(&mut gradients);
-        self.buffers = buffers;
-        self.epoch.add(losses, outputs.without_autodiff(), expected, plan.train.scoring(), chunk.len());
-        Part { gradient, noise }
+    /// True where this step's noise is due to be measured for the report: in an epoch that ends with a measurement, every
+    /// so many steps.
+    fn measures_noise_now(&self) -> bool {
+        let Some(strength) = &self.plan.config.metrics.noise_strength else { return false };
+        self.is_measured(self.epochs() + 1) && self.step.is_multiple_of(strength.every_steps)
     }
 
-    /// True where this step's label noise is due to be measured: in an epoch that ends with a measurement, every so many
-    /// steps.
-    fn measures_noise_now(&self) -> bool {
-        let config = &self.plan.config;
-        let Some(strength) = &config.metrics.noise_strength else { return false };
-        config.noise.noise().randomises_targets()
-            && self.is_measured(self.epochs() + 1)
-            && self.step.is_multiple_of(strength.every_steps)
+    /// True where a noise of a given strength is due to be measured: every so many steps, and first of all.
+    fn controls_strength_now(&self) -> bool {
+        let Some(strength) = &self.plan.config.noise_strength else { return false };
+        self.step.is_multiple_of(strength.every) || self.strength.is_empty()
     }
 
     /// True where a measurement is due after this many epochs.
@@ -285,8 +276,10 @@ impl<'a> Trainer<'a> {
             epoch: self.step.div_ceil(plan.steps_per_epoch.max(1)),
             step: self.step,
             lr: self.epoch.lr,
-            running_loss: read.loss / n - plan.loss.floor(plan.network.outputs()),
+            running_loss: read.loss / n,
             running_accuracy: read.correct.map(|correct| correct / n),
+            noise_sq: read.noise.map(|sum| sum / self.epoch.noise_steps as f64),
+            noise_steps: self.epoch.noise_steps,
         };
         self.epoch = EpochSums::default();
         observer.epoch(&row)?;
@@ -351,26 +344,36 @@ impl<'a> Trainer<'a> {
 }
 
 impl EpochSums {
-    fn add(&mut self, losses: Tensor<1>, outputs: Tensor<2>, expected: Tensor<2>, scoring: Scoring, samples: usize) {
-        let sum = |old: Option<Tensor<1>>, new: Tensor<1>| Some(old.map_or(new.clone(), |old| old + new));
-        self.loss = sum(self.loss.take(), losses.without_autodiff());
-        if let Some(correct) = scoring.correct(outputs, expected) {
-            self.correct = sum(self.correct.take(), correct);
+    fn add(&mut self, found: &BatchGradient, floor: f64, samples: usize) {
+        self.loss = sum(self.loss.take(), found.losses.clone());
+        if let Some(correct) = &found.correct {
+            self.correct = sum(self.correct.take(), correct.clone());
         }
+        self.floor += floor * samples as f64;
         self.samples += samples;
+    }
+
+    fn add_noise(&mut self, squared: Tensor<1>) {
+        self.noise = sum(self.noise.take(), squared);
+        self.noise_steps += 1;
     }
 
     /// Reads the sums, with the sum of the weights: the one host synchronisation of an epoch.
     fn read(&self, trainer: &Trainer<'_>) -> Result<Read, TrainError> {
-        let sums = self.loss.iter().chain(&self.correct).cloned();
+        let sums = self.loss.iter().chain(&self.correct).chain(&self.noise).cloned();
         let weights = trainer.theta.parts().iter().chain(trainer.buffers.parts()).map(|part| part.clone().sum());
         let all = Tensor::cat(sums.chain(weights).collect(), 0).without_autodiff();
         let all = all.try_into_vec_as::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
         let mut all = all.into_iter();
         Ok(Read {
-            loss: self.loss.as_ref().and_then(|_| all.next()).unwrap_or(0.0),
+            loss: self.loss.as_ref().and_then(|_| all.next()).unwrap_or(0.0) - self.floor,
             correct: self.correct.as_ref().and_then(|_| all.next()),
+            noise: self.noise.as_ref().and_then(|_| all.next()),
             weights: all.sum(),
         })
     }
+}
+
+fn sum(old: Option<Tensor<1>>, new: Tensor<1>) -> Option<Tensor<1>> {
+    Some(old.map_or(new.clone(), |old| old + new))
 }

@@ -164,6 +164,13 @@ fn stopped_under_every_kind() {
         &[("noise", "{kind = \"none\"}"), ("optimizer.momentum", "0.9"), ("optimizer.nesterov", "true")],
         &[("noise", "{kind = \"label-flip\", probability = 0.3, to = \"uniform\"}")],
         &[("noise", "{kind = \"label-smoothing\", probability = 0.3}")],
+        &[(
+            "noise",
+            "{kind = \"label-flip\", probability = 0.3, schedule = {kind = \"step-decay\", at_steps = [3], factor = 0.5}}",
+        )],
+        &[("noise", "{kind = \"sgd-covariance\", strength = 0.01, strength_every = 2}"), ("optimizer.momentum", "0.9")],
+        &[("noise", "{kind = \"isotropic\", like = {kind = \"minibatch\"}}"), ("optimizer.sam.rho", "0.1")],
+        &[("noise", "{kind = \"langevin\", strength = 0.01}")],
         &[
             ("data", "{kind = \"mnist-1k\", limit = 50, binary = true}"),
             ("loss.kind", "square"),

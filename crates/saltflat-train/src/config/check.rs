@@ -13,6 +13,7 @@ impl Config {
         self.check_smoothing(root);
         self.check_targets(root);
         self.check_warmup(root);
+        self.check_pairs(root);
         let refused = |key| root.refused(&[key]);
         if self.optimizer.nesterov && self.optimizer.momentum == 0.0 && !refused("optimizer.momentum") {
             root.problem("optimizer.nesterov", "expected optimizer.momentum above 0, got 0");
@@ -45,14 +46,14 @@ impl Config {
         if root.refused(&keys) || root.refused(&outputs) || self.data.binary {
             return;
         }
-        let implied = match (self.noise, self.outputs()) {
+        let implied = match (self.noise.reference(), self.outputs()) {
             (
                 NoiseConfig::LabelFlip(LabelFlip { probability, to: FlipTo::Wrong })
                 | NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to: FlipTo::Wrong }),
                 _,
-            ) => Some(probability),
+            ) => Some(*probability),
             (NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_), Some(outputs)) => {
-                Some(self.noise.noise().smoothing(outputs))
+                Some(self.noise.noise().smoothing(outputs, 1.0))
             }
             _ => None,
         };
@@ -74,7 +75,7 @@ impl Config {
         if self.data.binary && cross_entropy {
             root.problem("loss.kind", "expected square with data.binary, whose targets are 0 and 1, got cross_entropy");
         }
-        match self.noise {
+        match self.noise.reference() {
             NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if self.data.binary => {
                 let text = "expected label-noise with data.binary: there are no classes to flip";
                 root.problem("noise.kind", text);
@@ -92,6 +93,17 @@ impl Config {
                 root.problem("noise.kind", text);
             }
             _ => {}
+        }
+    }
+
+    /// A single sample has no minibatch noise.
+    fn check_pairs(&self, root: &Section) {
+        let of_pairs = matches!(self.noise.reference(), NoiseConfig::SgdCovariance(_) | NoiseConfig::Minibatch(_));
+        if of_pairs && self.optimizer.batch_size == BatchSize::Samples(1) {
+            root.problem(
+                "optimizer.batch_size",
+                "expected at least 2 samples, whose gradients [noise] compares, got 1",
+            );
         }
     }
 

@@ -27,6 +27,7 @@ pub use metrics::{
     AlignmentConfig, EigenvaluesConfig, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
     StabilityConfig, TraceConfig,
 };
+pub use noise::EqualStrength;
 pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
 use reader::Section;
 pub use run::{BestBy, CheckpointConfig, Every, RunConfig, TrainConfig};
@@ -47,9 +48,12 @@ pub struct Config {
     pub loss: LossConfig,
     /// `[noise]`.
     pub noise: NoiseConfig,
-    /// `noise.schedule`: a factor on the strength of `parameter-gaussian`.
+    /// `noise.schedule`: a factor on the probability or σ of the noise.
     #[serde(skip)]
     pub noise_schedule: Schedule,
+    /// `noise.strength` and `noise.strength_every`.
+    #[serde(skip)]
+    pub noise_strength: Option<EqualStrength>,
     /// `[optimizer]`.
     pub optimizer: OptimizerConfig,
     /// `[schedule]`: a factor on the learning rate.
@@ -132,13 +136,14 @@ impl Config {
         let run = run::read_run(root.section("run"), name);
         let data = data::read(root.section("data"), base, run.seed);
         let model = model::read(root.section("model"));
-        let (noise, noise_schedule) = noise::read(root.section("noise"));
+        let (noise, noise_schedule, noise_strength) = noise::read(root.section("noise"));
         let loss = optimizer::read_loss(root.section("loss"));
         let optimizer = optimizer::read(root.section("optimizer"));
         let schedule = schedule::read(root.section("schedule"));
         let train = run::read_train(root.section("train"), base, purpose);
         let metrics = metrics::read(root.section("metrics"));
-        let config = Self { run, data, model, loss, noise, noise_schedule, optimizer, schedule, train, metrics };
+        let config =
+            Self { run, data, model, loss, noise, noise_schedule, noise_strength, optimizer, schedule, train, metrics };
         config.check(&root);
         root.finish("a configuration");
         config
@@ -155,8 +160,8 @@ impl Config {
             data.remove("data_dir");
             data.remove("seed");
         }
-        if let (Some(Value::Table(noise)), NoiseConfig::ParameterGaussian(_)) = (table.get_mut("noise"), &self.noise) {
-            noise.insert("schedule".into(), Value::try_from(&self.noise_schedule)?);
+        if let Some(Value::Table(noise)) = table.get_mut("noise") {
+            noise::complete(noise, self)?;
         }
         toml::to_string(&table)
     }

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use toml::Value;
 
 use super::{any, reader::Section};
+use crate::Sam;
 
 /// Samples of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct OptimizerConfig {
     pub nesterov: bool,
     /// B.
     pub batch_size: BatchSize,
+    /// Sharpness-aware minimisation; default none, `true` for ρ = 0.05.
+    pub sam: Option<Sam>,
 }
 
 /// `[loss]`.
@@ -52,9 +55,16 @@ pub(super) fn read(mut section: Section) -> OptimizerConfig {
         momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
         nesterov: section.optional("nesterov", "", any).unwrap_or(false),
         batch_size: batch_size(&mut section),
+        sam: section.switch("sam", false).map(sam),
     };
     section.finish("[optimizer]");
     config
+}
+
+fn sam(mut section: Section) -> Sam {
+    let rho = section.optional("rho", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0).unwrap_or(0.05);
+    section.finish("optimizer.sam");
+    Sam { rho }
 }
 
 fn batch_size(section: &mut Section) -> BatchSize {

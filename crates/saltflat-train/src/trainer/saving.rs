@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use saltflat_metrics::NoiseStrength;
 use saltflat_models::Vector;
+use saltflat_noise::StrengthControl;
 
 use super::{EpochSums, Read, Trainer};
 use crate::{
@@ -78,10 +79,16 @@ impl<'a> Trainer<'a> {
         tensors.put("noise_strength.squares", self.measurer.strength.squares());
         tensors.put("epoch.loss", self.epoch.loss.clone());
         tensors.put("epoch.correct", self.epoch.correct.clone());
+        tensors.put("epoch.noise", self.epoch.noise.clone());
+        let (squares, strength_weight) = self.strength.parts();
+        tensors.put("strength.squares", squares);
         let progress = Progress {
             step: self.step,
             rows: self.rows,
             epoch_samples: self.epoch.samples,
+            epoch_floor: self.epoch.floor,
+            epoch_noise_steps: self.epoch.noise_steps,
+            strength_weight,
             measurements: self.measurer.count,
             eigenvectors: self.measurer.eigenvectors.len(),
             measurement_due: self.measurement_due,
@@ -113,9 +120,13 @@ impl<'a> Trainer<'a> {
         trainer.epoch = EpochSums {
             loss: tensors.take("epoch.loss"),
             correct: tensors.take("epoch.correct"),
+            noise: tensors.take("epoch.noise"),
+            noise_steps: progress.epoch_noise_steps,
+            floor: progress.epoch_floor,
             samples: progress.epoch_samples,
             lr: 0.0,
         };
+        trainer.strength = StrengthControl::from_parts(tensors.take("strength.squares"), progress.strength_weight);
         trainer.step = progress.step;
         trainer.rows = progress.rows;
         trainer.measurement_due = progress.measurement_due;

@@ -1,0 +1,29 @@
+//! Geometry-aware noise.
+
+use saltflat_random::Stream;
+use serde::Serialize;
+
+use crate::{Moment, Noise, OutputForm, OutputNoise};
+
+/// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss,
+/// counted from its floor, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the outputs, so Jᵢᵀ Jᵢ for the square
+/// loss.
+///
+/// νᵢ = √(2 L B/b) Aᵢ^½ zᵢ with z ~ N(0, I); the trainer multiplies by √(2L).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GeometryAware {
+    /// b ≥ 1.
+    pub batch_size: usize,
+}
+
+impl Noise for GeometryAware {
+    fn output_noise(&self, at: Moment, batch: usize, outputs: usize) -> Option<OutputNoise> {
+        let scale = (batch as f64 / self.batch_size as f64).sqrt();
+        let values = at.scaled_normal(Stream::OutputNoise, scale, batch * outputs)?;
+        Some(OutputNoise { values, width: outputs, form: OutputForm::CurvatureRoot })
+    }
+
+    fn scales_with_loss(&self) -> bool {
+        true
+    }
+}

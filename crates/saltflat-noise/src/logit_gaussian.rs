@@ -1,0 +1,43 @@
+//! Gaussian noise on the output gradient.
+
+use saltflat_random::Stream;
+use serde::Serialize;
+
+use crate::{Moment, Noise, OutputForm, OutputNoise};
+
+/// What σ is the size of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SigmaConvention {
+    /// Of the whole vector: √E‖ν‖² = σ, so σ/√C a coordinate. The paper's text: "such that σ √E‖z‖² = 0.1".
+    #[default]
+    Norm,
+    /// Of each coordinate, the σ of the paper's equation 12.
+    Coordinate,
+}
+
+impl SigmaConvention {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 2] = [("norm", Self::Norm), ("coordinate", Self::Coordinate)];
+}
+
+/// At every step ν ~ N(0, σ²I) is added to each sample's output gradient ∂ℓ/∂f (HaoChen et al. 2021, equation 12 and
+/// appendix A.2). The gradient noise (1/B) Σᵢ Jᵢᵀ νᵢ has the covariance (σ²/B) G with G = (1/B) Σᵢ Jᵢᵀ Jᵢ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LogitGaussian {
+    /// σ ≥ 0.
+    pub sigma: f64,
+    /// Of the vector or of a coordinate.
+    pub convention: SigmaConvention,
+}
+
+impl Noise for LogitGaussian {
+    fn output_noise(&self, at: Moment, batch: usize, outputs: usize) -> Option<OutputNoise> {
+        let coordinate = match self.convention {
+            SigmaConvention::Norm => self.sigma / (outputs as f64).sqrt(),
+            SigmaConvention::Coordinate => self.sigma,
+        };
+        let values = at.scaled_normal(Stream::OutputNoise, coordinate, batch * outputs)?;
+        Some(OutputNoise { values, width: outputs, form: OutputForm::Direct })
+    }
+}

@@ -1,0 +1,220 @@
+//! Noise in the trainer: what is applied has the strength that was asked for, whatever the microbatches, and only then.
+
+mod support;
+
+use burn::tensor::{DType, Device};
+use saltflat_models::Vector;
+use saltflat_train::{EpochRow, MeasurementRow, Observer, Plan, TrainError, Trainer, config::Config};
+use support::read;
+
+const LR: f64 = 0.1;
+const BATCH: usize = 20;
+const STRENGTH: f64 = 0.01;
+
+/// Every kind of noise but the two that have no strength: its keys with a strength of its own, and without.
+const KINDS: [(&str, &str, &str); 11] = [
+    ("label-flip", "probability = 0.2", "probability = 0.2"),
+    ("label-noise", "sigma = 0.3", ""),
+    ("logit-gaussian", "sigma = 0.1", ""),
+    ("sgd-covariance", "batch_size = 5", ""),
+    ("minibatch", "batch_size = 3", "batch_size = 3"),
+    ("geometry-aware", "batch_size = 5", ""),
+    (
+        "isotropic",
+        "like = {kind = \"sgd-covariance\", batch_size = 5}",
+        "like = {kind = \"geometry-aware\", batch_size = 5}",
+    ),
+    ("diagonal", "like = {kind = \"label-flip\", probability = 0.2}", "like = {kind = \"minibatch\"}"),
+    ("isotropic-loss-scaled", "sigma = 0.01", ""),
+    ("parameter-gaussian", "sigma = 1e-3", ""),
+    ("langevin", "inverse_temperature = 1e5", ""),
+];
+
+fn noise(kind: &str, keys: &str, more: &str) -> String {
+    let keys: Vec<_> = [keys, more].into_iter().filter(|keys| !keys.is_empty()).collect();
+    format!("{{kind = \"{kind}\"{}{}}}", if keys.is_empty() { "" } else { ", " }, keys.join(", "))
+}
+
+/// 100 digits, a network with 8 hidden units; two digits as 0 and 1 where the noise is for real targets.
+fn config(noise: &str, more: &[(&str, &str)]) -> Config {
+    let (data, loss) = match noise.contains("label-noise") {
+        true => ("{kind = \"mnist-1k\", limit = 100, binary = true}", "square"),
+        false => ("{kind = \"mnist-1k\", limit = 100}", "cross_entropy"),
+    };
+    let base = [("data", data), ("loss.kind", loss), ("noise", noise), ("optimizer.batch_size", "20")];
+    read(&[&base, more].concat()).unwrap_or_else(|e| panic!("{noise}: {e}"))
+}
+
+fn plan(noise: &str, more: &[(&str, &str)], dtype: DType) -> Plan {
+    Plan::new(config(noise, more), &Device::flex(), dtype).expect("it fits")
+}
+
+fn batch(step: u64) -> Vec<u32> {
+    (0..BATCH as u64).map(|i| ((step * 7 + i * 3) % 100) as u32).collect()
+}
+
+fn numbers(v: &Vector) -> Vec<f64> {
+    v.parts().iter().flat_map(|t| t.clone().try_into_vec_as::<f64>().expect("on the CPU")).collect()
+}
+
+/// θ after this many steps from the random start.
+fn after(plan: &Plan, steps: u64) -> Vec<f64> {
+    let mut trainer = Trainer::new(plan, Trainer::random_start(plan));
+    (0..steps).for_each(|step| trainer.make_step(&batch(step)));
+    numbers(trainer.theta())
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Over 1,000 steps of a run the mean of ‖ξ‖² is within 5 % of `noise.strength`. ξ is found from outside: the same step from
+/// the same θ without the noise goes to θ − η g, with it to θ − η (g + ξ).
+#[test]
+fn achieved_strength() {
+    for (kind, _, keys) in KINDS {
+        let with = plan(&noise(kind, keys, &format!("strength = {STRENGTH}, strength_every = 2")), &[], DType::F32);
+        let without = plan(&noise(kind, keys, "strength = 0"), &[], DType::F32);
+        let mut trainer = Trainer::new(&with, Trainer::random_start(&with));
+        let mut sum = 0.0;
+        for step in 0..1000 {
+            let start = (trainer.theta().clone(), trainer.buffers().clone());
+            let mut plain = Trainer::new(&without, start);
+            plain.make_step(&batch(step));
+            trainer.make_step(&batch(step));
+            sum += (distance(&numbers(trainer.theta()), &numbers(plain.theta())) / LR).powi(2);
+        }
+        let achieved = sum / 1000.0;
+        assert!((achieved / STRENGTH - 1.0).abs() < 0.05, "{kind}: {achieved}, asked for {STRENGTH}");
+    }
+}
+
+#[derive(Default)]
+struct Rows(Vec<EpochRow>);
+
+impl Observer for Rows {
+    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.0.push(row.clone());
+        Ok(())
+    }
+
+    fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), TrainError> {
+        Ok(())
+    }
+}
+
+fn rows(plan: &Plan) -> Vec<EpochRow> {
+    let mut rows = Rows::default();
+    let mut trainer = Trainer::new(plan, Trainer::random_start(plan));
+    trainer.run(&mut rows, &|| false).expect("it runs");
+    rows.0
+}
+
+/// 100 samples, 5 steps an epoch, measured at every other step: 3, 2, 3 of them. A schedule of factor ½ after two epochs is a
+/// quarter of the strength.
+#[test]
+fn rows_have_the_achieved_strength() {
+    let schedule = "schedule = {kind = \"step-decay\", at_epochs = [20], factor = 0.5}";
+    let strength = format!("strength = {STRENGTH}, strength_every = 2, {schedule}");
+    let more = [("train.epochs", "40"), ("metrics.enabled", "false")];
+    for (kind, _, keys) in KINDS {
+        // Its probability falls too, and the running mean follows in 50 measurements.
+        if kind == "label-flip" {
+            continue;
+        }
+        let rows = rows(&plan(&noise(kind, keys, &strength), &more, DType::F32));
+        assert_eq!([0, 1, 2].map(|i| rows[i].noise_steps), [3, 2, 3], "{kind}");
+        for (half, target) in rows.chunks(20).zip([STRENGTH, STRENGTH / 4.0]) {
+            let steps: u64 = half.iter().map(|row| row.noise_steps).sum();
+            let mean = half.iter().map(|row| row.noise_sq.expect("measured") * row.noise_steps as f64).sum::<f64>();
+            assert!((mean / steps as f64 / target - 1.0).abs() < 0.25, "{kind}: {mean} of {steps}, asked for {target}");
+        }
+    }
+    let silent = rows(&plan("{kind = \"langevin\", inverse_temperature = 1e5}", &more, DType::F32));
+    assert!(silent.iter().all(|row| row.noise_sq.is_none() && row.noise_steps == 0));
+}
+
+/// Parameter noise at strength s is N(0, η² s/p): with no warm-up of its own, E‖displacement/η‖² = s exactly. Own strengths
+/// are measured in the same unit: p σ²/η², and p · 2/(λ η).
+#[test]
+fn parameter_noise_counts_as_gradient_noise() {
+    let more = [("metrics.noise_strength", "true"), ("train.epochs", "10")];
+    for (keys, expected) in [
+        ("{kind = \"parameter-gaussian\", sigma = 1e-3}", 1e-6 / (LR * LR)),
+        ("{kind = \"langevin\", inverse_temperature = 1e5}", 2e-5 / LR),
+    ] {
+        let plan = plan(keys, &more, DType::F32);
+        let p = Trainer::random_start(&plan).0.len() as f64;
+        let rows = rows(&plan);
+        let mean = rows.iter().map(|row| row.noise_sq.expect("measured")).sum::<f64>() / rows.len() as f64;
+        // 50 steps of χ² with p degrees of freedom, 5 standard errors.
+        let allowed = 5.0 * (2.0 / (50.0 * p)).sqrt();
+        assert!((mean / (p * expected) - 1.0).abs() < allowed, "{keys}: {mean}, expected {}", p * expected);
+    }
+}
+
+/// In f64 the only difference is the order of sums.
+#[test]
+fn microbatches_change_nothing() {
+    for (kind, own, keys) in KINDS {
+        for keys in [noise(kind, own, ""), noise(kind, keys, "strength = 0.01, strength_every = 2")] {
+            let whole = after(&plan(&keys, &[], DType::F64), 5);
+            let cut = after(&plan(&keys, &[("train.microbatch", "7")], DType::F64), 5);
+            assert!(distance(&whole, &cut) < 1e-10, "{keys}: {}", distance(&whole, &cut));
+        }
+    }
+}
+
+/// A σ, a strength or a schedule of 0 is plain SGD, bit for bit (for flips: on the smoothed loss, or none).
+#[test]
+fn strength_zero_is_plain() {
+    let plain = after(&plan("{kind = \"none\"}", &[], DType::F32), 5);
+    for keys in [
+        "{kind = \"logit-gaussian\", sigma = 0}",
+        "{kind = \"minibatch\", sigma = 0}",
+        "{kind = \"isotropic-loss-scaled\", sigma = 0}",
+        "{kind = \"parameter-gaussian\", sigma = 0}",
+        "{kind = \"label-flip\", probability = 0}",
+    ] {
+        assert_eq!(after(&plan(keys, &[], DType::F32), 5), plain, "{keys}");
+    }
+    let smoothed = after(&plan("{kind = \"label-smoothing\", probability = 0.2}", &[], DType::F32), 5);
+    for (kind, own, keys) in KINDS.into_iter().filter(|(kind, ..)| *kind != "label-noise") {
+        let scaled = after(&plan(&noise(kind, keys, "strength = 0"), &[], DType::F32), 5);
+        assert_eq!(&scaled, if kind == "label-flip" { &smoothed } else { &plain }, "{kind}");
+        let warmup = "schedule = {kind = \"warmup-constant\", warmup_steps = 10}";
+        let off = after(&plan(&noise(kind, own, warmup), &[], DType::F32), 1);
+        assert_eq!(off, after(&plan("{kind = \"none\"}", &[], DType::F32), 1), "{kind} with factor 0");
+    }
+}
+
+/// Measuring the strength is not setting it: θ is the same bit for bit, and so are two runs.
+#[test]
+fn measuring_changes_nothing() {
+    for (kind, own, keys) in KINDS {
+        let keys_of = noise(kind, own, "");
+        let measured = after(&plan(&keys_of, &[("metrics.noise_strength", "true")], DType::F32), 5);
+        assert_eq!(measured, after(&plan(&keys_of, &[], DType::F32), 5), "{kind}");
+        let scaled = noise(kind, keys, "strength = 0.01");
+        assert_eq!(after(&plan(&scaled, &[], DType::F32), 5), after(&plan(&scaled, &[], DType::F32), 5), "{kind}");
+    }
+}
+
+/// g from two plain steps; the step with `sam` is θ − η ∇L(θ + ρ g/‖g‖).
+#[test]
+fn sharpness_aware_minimisation() {
+    let (plain, rho) = (plan("{kind = \"none\"}", &[], DType::F64), 0.3);
+    let sam = plan("{kind = \"none\"}", &[("optimizer.sam.rho", "0.3"), ("train.microbatch", "7")], DType::F64);
+    let (theta, buffers) = Trainer::random_start(&plain);
+    let gradient = |theta: &Vector| {
+        let mut trainer = Trainer::new(&plain, (theta.clone(), buffers.clone()));
+        trainer.make_step(&batch(0));
+        theta.plus_scaled(-1.0, trainer.theta()).scale(1.0 / LR)
+    };
+    let g = gradient(&theta);
+    let norm = numbers(&g).iter().map(|g| g * g).sum::<f64>().sqrt();
+    let ascended = theta.plus_scaled(rho / norm, &g);
+    let expected = theta.plus_scaled(-LR, &gradient(&ascended));
+    assert!(distance(&after(&sam, 1), &numbers(&expected)) < 1e-10);
+    assert!(distance(&numbers(&theta.plus_scaled(-LR, &g)), &numbers(&expected)) > 1e-4);
+}

@@ -29,8 +29,12 @@ mod header;
 mod isolines;
 mod labels;
 mod lines;
+mod number;
 mod panel;
+mod phase;
+mod run;
 mod slice;
+pub mod statistics;
 mod style;
 
 pub use axis::{Axis, Scale};
@@ -38,6 +42,9 @@ pub use contour::{ContourSlice, contour};
 pub use density::{SpectralDensity, spectral_density};
 pub use error::PlotError;
 pub use lines::{LinePlot, Look, Series, Spread, lines};
+pub use number::{number, with_error};
+pub use phase::{PhaseDiagram, phase};
+pub use run::{Over, Row, Run, label_by_differences, std_error, value};
 pub use slice::{LossSlice, slice};
 
 /// A marked value of x: a vertical line with a label.

@@ -21,7 +21,7 @@ pub fn extremes(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// A mean with its standard error, and how many values it is of.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Mean {
     /// (1/n) Σ xᵢ.
     pub mean: f64,

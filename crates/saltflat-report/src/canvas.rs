@@ -187,7 +187,8 @@ fn svg_error(error: impl std::fmt::Display) -> PlotError {
     PlotError::Svg { reason: error.to_string() }
 }
 
-fn escaped(text: &str) -> String {
+/// `text` as XML holds it.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

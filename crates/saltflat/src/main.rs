@@ -6,6 +6,7 @@ mod args;
 mod dry_run;
 mod measure;
 mod measurement_table;
+mod report;
 mod reporter;
 mod slices;
 mod table;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
+        Command::Report(args) => report::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -7,7 +7,7 @@ use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Scale, Series,
     figure::Drawing,
     lines, number,
-    page::{Page, words},
+    page::{Page, heading, words},
     statistics::extremes,
 };
 
@@ -39,11 +39,7 @@ impl Bound {
     }
 
     fn against(&self, page: &Page, bound: &str) -> Result<Drawing, PlotError> {
-        let title = title(&self.title, || {
-            let mut name = format!("{} against the {}", words(&self.measured), words(bound));
-            name.get_mut(..1).map(str::make_ascii_uppercase);
-            name
-        });
+        let title = title(&self.title, || heading(format!("{} against the {}", words(&self.measured), words(bound))));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said) = (Vec::new(), Vec::new());
         for group in &groups {

@@ -7,7 +7,7 @@ use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series,
     figure::{Drawing, scale},
     lines,
-    page::{Page, words},
+    page::{Page, heading, words},
     statistics::{pearson, running_average, spearman},
 };
 
@@ -44,11 +44,7 @@ pub struct Correlation {
 
 impl Correlation {
     pub(crate) fn draw(&self, page: &Page) -> Result<Drawing, PlotError> {
-        let title = title(&self.title, || {
-            let mut name = format!("{} against {}", words(&self.y), words(&self.x));
-            name.get_mut(..1).map(str::make_ascii_uppercase);
-            name
-        });
+        let title = title(&self.title, || heading(format!("{} against {}", words(&self.y), words(&self.x))));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for group in &groups {

@@ -9,7 +9,7 @@ use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
     figure::{Drawing, scale},
     lines, number,
-    page::{Group, Page, words},
+    page::{Group, Page, heading, words},
     statistics::{extremes, median, running_average},
 };
 
@@ -62,11 +62,7 @@ pub struct Reference {
 
 impl Curves {
     pub(crate) fn draw(&self, page: &Page) -> Result<Drawing, PlotError> {
-        let title = title(&self.title, || {
-            let mut name = words(&self.y).to_string();
-            name.get_mut(..1).map(str::make_ascii_uppercase);
-            name
-        });
+        let title = title(&self.title, || heading(words(&self.y).to_string()));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for group in &groups {

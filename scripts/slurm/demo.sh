@@ -4,7 +4,7 @@
 # docs/slurm-demo.log.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-program=target/release/saltflat
+program=${SALTFLAT:-target/release/saltflat}
 [ -x "$program" ] || cargo build --release
 out=$(mktemp -d)/slurm-demo
 scripts/slurm/local_cluster.sh up

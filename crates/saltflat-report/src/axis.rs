@@ -27,17 +27,24 @@ pub struct Axis {
     pub label: String,
     /// How values lie along it.
     pub scale: Scale,
+    /// Names of the values 0, 1, 2, …, where they stand for names; empty for numbers.
+    pub categories: Vec<String>,
 }
 
 impl Axis {
     /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Linear }
+        Self { label: label.into(), ..Self::default() }
     }
 
     /// A logarithmic axis.
     pub fn log(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Log }
+        Self { label: label.into(), scale: Scale::Log, ..Self::default() }
+    }
+
+    /// An axis of names: the values 0, 1, 2, … stand for them.
+    pub fn of_names(label: impl Into<String>, names: Vec<String>) -> Self {
+        Self { label: label.into(), categories: names, ..Self::default() }
     }
 }
 

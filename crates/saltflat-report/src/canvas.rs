@@ -17,6 +17,22 @@ const UNITS: f64 = 10.0;
 /// The writer divides every font size by this.
 const FONT_FACTOR: f64 = 1.24;
 
+/// Outline of an upright cross.
+const CROSS: [Place; 12] = [
+    (-0.45, -1.3),
+    (0.45, -1.3),
+    (0.45, -0.45),
+    (1.3, -0.45),
+    (1.3, 0.45),
+    (0.45, 0.45),
+    (0.45, 1.3),
+    (-0.45, 1.3),
+    (-0.45, 0.45),
+    (-1.3, 0.45),
+    (-1.3, -0.45),
+    (-0.45, -0.45),
+];
+
 /// A place on the sheet: pixels from the left, pixels from the top.
 pub(crate) type Place = (f64, f64);
 
@@ -99,6 +115,21 @@ impl Canvas<'_> {
         self.backend.draw_circle(units(&centre), (radius * UNITS).round() as u32, &color, true).map_err(svg_error)
     }
 
+    /// A marker of one of the [`SHAPES`](crate::style::SHAPES), about as heavy as a disc of this radius.
+    pub fn shape(&mut self, shape: usize, (x, y): Place, radius: f64, color: RGBAColor) -> Result<(), PlotError> {
+        let r = radius;
+        let corners: &[Place] = match shape {
+            1 => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            2 => &[(0.0, -1.3), (1.15, 0.8), (-1.15, 0.8)],
+            3 => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+            4 => &[(0.0, 1.3), (1.15, -0.8), (-1.15, -0.8)],
+            5 => &CROSS,
+            _ => return self.disc((x, y), r, color),
+        };
+        let places: Vec<Place> = corners.iter().map(|c| (x + r * c.0, y + r * c.1)).collect();
+        self.polygon(&places, color)
+    }
+
     /// A line of text; blank text draws nothing.
     pub fn text(&mut self, text: &str, at: Place, how: Lettering) -> Result<(), PlotError> {
         let text = one_line(text);
@@ -156,7 +187,8 @@ fn svg_error(error: impl std::fmt::Display) -> PlotError {
     PlotError::Svg { reason: error.to_string() }
 }
 
-fn escaped(text: &str) -> String {
+/// `text` as XML holds it.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

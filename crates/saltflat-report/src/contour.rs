@@ -58,7 +58,7 @@ pub fn contour(slice: &ContourSlice) -> Result<String, PlotError> {
 
     figure(&description(&slice.title, &slice.subtitle), |canvas| {
         let top = header(canvas, &slice.title, &slice.subtitle, &[])?;
-        let aside = 18.0 + BAR + 7.0 + labels_width(&levels) + 8.0 + LABEL;
+        let aside = bar_width(&levels);
         let panel = Panel::new(top, HEIGHT - MARGIN - BELOW + 4.0, aside, x, y);
         canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), GRID.to_rgba())?;
         let field = Field {
@@ -183,8 +183,13 @@ fn label_spot(lines: &[Vec<Place>], label: &str, panel: &Area, taken: &Taken) ->
     free.min_by(|&a, &b| slope(a).total_cmp(&slope(b))).map(boxed)
 }
 
+/// Pixels that a colour bar takes at the right of a panel.
+pub(crate) fn bar_width(levels: &[Tick]) -> f64 {
+    18.0 + BAR + 7.0 + labels_width(levels) + 8.0 + LABEL
+}
+
 /// Draws the colour bar at the right, with the levels that have room for their labels.
-fn draw_bar(
+pub(crate) fn draw_bar(
     canvas: &mut Canvas<'_>,
     panel: &Panel,
     range: &Range,

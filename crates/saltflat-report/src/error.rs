@@ -1,4 +1,6 @@
-//! What can be wrong with a figure.
+//! What can be wrong with a figure or with the run folders it is made from.
+
+use std::path::PathBuf;
 
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +54,20 @@ pub enum PlotError {
         found: String,
         /// Its place, from 0.
         index: usize,
+    },
+    /// A file of a run folder is missing or is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// A figure of a page has nothing to show.
+    #[error("{reason}")]
+    Nothing {
+        /// What was looked for, and where.
+        reason: String,
     },
     /// The SVG could not be written.
     #[error("the figure could not be written as SVG: {reason}")]

@@ -14,6 +14,7 @@ pub(crate) struct Entry {
     pub label: String,
     pub color: RGBColor,
     pub look: Look,
+    pub shape: Option<usize>,
 }
 
 /// Draws title, subtitle and legend; returns the height they take.
@@ -44,9 +45,12 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         }
         let sample = [(left, y), (left + 22.0, y)];
         match entry.look {
-            Look::Dots => canvas.disc((left + 11.0, y), 3.2, entry.color.to_rgba())?,
+            Look::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color.to_rgba())?,
             Look::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color.to_rgba())?,
             Look::Line => canvas.path(&sample, 2.0, entry.color.to_rgba())?,
+        }
+        if let Some(shape) = entry.shape.filter(|_| entry.look == Look::Line) {
+            canvas.shape(shape, (left + 11.0, y), 3.6, entry.color.to_rgba())?;
         }
         canvas.text(&label, (left + 28.0, y), Lettering::new(LABEL, INK, HPos::Left))?;
         left += width;

@@ -1,8 +1,13 @@
-//! Figures of loss surfaces and curvature, as SVG text.
+//! Figures of loss surfaces and curvature, as SVG text, and pages that compare runs.
 //!
-//! Each function takes a plain struct and returns the SVG of one figure, 720 x 440 pixels: [`lines`] for series on two
+//! A [`Page`] holds [`Run`]s read from their folders and the [`Figure`]s to draw of them; [`html`](fn@html) writes it as one
+//! file, [`csv`] and [`json`] write its numbers. Seeds of one group stand together: medians with bands, means with standard
+//! errors, differences from a baseline paired by seed ([`statistics`]).
+//!
+//! Beneath lie the figures. Each function takes a plain struct and returns the SVG of one figure, 720 x 440 pixels: [`lines`] for series on two
 //! axes, [`slice`](fn@slice) for the loss along a direction, [`contour`](fn@contour) for the loss over two directions and
-//! [`spectral_density`] for the eigenvalues of a Hessian. Equal input gives equal bytes. Points that are not finite, or
+//! [`spectral_density`] for the eigenvalues of a
+//! Hessian, [`phase`](fn@phase) for a value over two axes. Equal input gives equal bytes. Points that are not finite, or
 //! not positive on a logarithmic axis, are left out. Text may be anything; it is cut to its room and escaped. The
 //! figures name the viewer's sans-serif faces and load no font.
 //!
@@ -25,19 +30,36 @@ mod canvas;
 mod contour;
 mod density;
 mod error;
+mod export;
+mod figure;
+mod figures;
 mod header;
+mod html;
 mod isolines;
 mod labels;
 mod lines;
+mod number;
+mod page;
 mod panel;
+mod phase;
+mod run;
 mod slice;
+pub mod statistics;
 mod style;
 
 pub use axis::{Axis, Scale};
 pub use contour::{ContourSlice, contour};
 pub use density::{SpectralDensity, spectral_density};
 pub use error::PlotError;
+pub use export::{csv, json};
+pub use figure::{Drawing, Figure};
+pub use figures::{Bound, Correlation, Curves, Final, Phase, Reference, Spectra};
+pub use html::html;
 pub use lines::{LinePlot, Look, Series, Spread, lines};
+pub use number::{number, with_error};
+pub use page::{Finding, Group, GroupSummary, Page};
+pub use phase::{PhaseDiagram, phase};
+pub use run::{Over, Row, Run, label_by_differences, std_error, value};
 pub use slice::{LossSlice, slice};
 
 /// A marked value of x: a vertical line with a label.

@@ -7,7 +7,7 @@ use crate::canvas::{Canvas, Place, figure, refined, thinned};
 use crate::header::{Entry, description, header};
 use crate::labels::{Area, Taken, around};
 use crate::panel::{BELOW, Panel};
-use crate::style::{HEIGHT, MARGIN, PALETTE, faint};
+use crate::style::{HEIGHT, MARGIN, PALETTE, faint, of_group};
 use crate::{Mark, Marker, PlotError};
 
 /// How a series is drawn.
@@ -54,6 +54,9 @@ pub struct Series {
     pub look: Look,
     /// Their uncertainty.
     pub spread: Spread,
+    /// Place among the groups of a page: series of one place have one colour and one marker in all figures. Without it
+    /// colours go by the order of labels, and lines have no markers.
+    pub group: Option<usize>,
 }
 
 impl Series {
@@ -95,20 +98,25 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
     let (x, y) = ranges(plot)?;
     let looks = looks(&plot.series);
     let mut legend: Vec<Entry> = Vec::new();
-    for (series, &(color, look)) in plot.series.iter().zip(&looks) {
+    for (series, drawn) in plot.series.iter().zip(&looks) {
         if !series.label.trim().is_empty() && !legend.iter().any(|e| e.label == series.label) {
-            legend.push(Entry { label: series.label.clone(), color, look });
+            let &Drawn { color, look, shape } = drawn;
+            legend.push(Entry { label: series.label.clone(), color, look, shape });
         }
     }
     figure(&description(&plot.title, &plot.subtitle), |canvas| {
         let top = header(canvas, &plot.title, &plot.subtitle, &legend)?;
-        let panel = Panel::new(top, HEIGHT - MARGIN - BELOW + 4.0, 0.0, x, y);
-        panel.grid(canvas)?;
-        for (series, &(color, _)) in plot.series.iter().zip(&looks) {
-            draw_spread(canvas, &panel, series, color)?;
+        let bottom = HEIGHT - MARGIN - BELOW + 4.0;
+        let mut panel = Panel::new(top, bottom, 0.0, x, y);
+        if !plot.x.categories.is_empty() {
+            panel.name_x(&plot.x.categories);
         }
-        for (series, &(color, look)) in plot.series.iter().zip(&looks) {
-            draw_series(canvas, &panel, &series.points, color, look)?;
+        panel.grid(canvas)?;
+        for (series, drawn) in plot.series.iter().zip(&looks) {
+            draw_spread(canvas, &panel, series, drawn.color)?;
+        }
+        for (series, &drawn) in plot.series.iter().zip(&looks) {
+            draw_series(canvas, &panel, &series.points, drawn)?;
         }
         panel.axes(canvas, Some(&plot.x.label), &plot.y.label)?;
         let mut taken = Taken::default();
@@ -160,9 +168,17 @@ fn reachable(all: Range, points: Range) -> Range {
     }
 }
 
-/// A colour and a look for each series, one colour a label; unlabelled ones have their own. When the colours repeat,
-/// lines are dashed.
-fn looks(series: &[Series]) -> Vec<(RGBColor, Look)> {
+/// How a series is drawn.
+#[derive(Clone, Copy)]
+struct Drawn {
+    color: RGBColor,
+    look: Look,
+    shape: Option<usize>,
+}
+
+/// A colour and a look for each series, one colour a label or a group; unlabelled ones have their own. When the colours
+/// repeat, lines are dashed.
+fn looks(series: &[Series]) -> Vec<Drawn> {
     let mut labels: Vec<&str> = Vec::new();
     let look = |s: &'_ Series, index: usize| match s.look {
         Look::Line if index / PALETTE.len() % 2 == 1 => Look::Dashed,
@@ -170,12 +186,16 @@ fn looks(series: &[Series]) -> Vec<(RGBColor, Look)> {
     };
     let mut looks = Vec::new();
     for s in series {
+        if let Some((color, shape)) = s.group.map(of_group) {
+            looks.push(Drawn { color, look: s.look, shape: Some(shape) });
+            continue;
+        }
         let known = labels.iter().position(|l| !l.is_empty() && *l == s.label);
         let index = known.unwrap_or(labels.len());
         if known.is_none() {
             labels.push(&s.label);
         }
-        looks.push((PALETTE[index % PALETTE.len()], look(s, index)));
+        looks.push(Drawn { color: PALETTE[index % PALETTE.len()], look: look(s, index), shape: None });
     }
     looks
 }
@@ -221,22 +241,39 @@ fn draw_spread(canvas: &mut Canvas<'_>, panel: &Panel, series: &Series, color: R
     }
 }
 
+/// Places of a line at least this many pixels apart bear a marker.
+const MARKER_GAP: f64 = 70.0;
+
+/// The first place of a line and those far enough from the one before.
+fn spaced(run: &[Place]) -> impl Iterator<Item = Place> {
+    let mut last = f64::NEG_INFINITY;
+    run.iter().copied().filter(move |at| {
+        let far = (at.0 - last).abs() >= MARKER_GAP;
+        last = if far { at.0 } else { last };
+        far
+    })
+}
+
 fn draw_series(
     canvas: &mut Canvas<'_>,
     panel: &Panel,
     points: &[(f64, f64)],
-    color: RGBColor,
-    look: Look,
+    Drawn { color, look, shape }: Drawn,
 ) -> Result<(), PlotError> {
     let places: Vec<Option<Place>> = points.iter().map(|&(x, y)| panel.place(x, y)).collect();
     for run in places.split(Option::is_none) {
         let run: Vec<Place> = run.iter().copied().flatten().collect();
         match look {
-            Look::Line if run.len() > 1 => canvas.path(&thinned(&run), 1.8, color.to_rgba())?,
+            Look::Line if run.len() > 1 => {
+                canvas.path(&thinned(&run), 1.8, color.to_rgba())?;
+                if let Some(shape) = shape {
+                    spaced(&run).try_for_each(|at| canvas.shape(shape, at, 3.6, color.to_rgba()))?;
+                }
+            }
             Look::Dashed if run.len() > 1 => canvas.dashes(&thinned(&run), (6.0, 4.0), 1.8, color.to_rgba())?,
             _ => {
                 for at in run {
-                    canvas.disc(at, 3.2, faint(color, 0.85))?;
+                    canvas.shape(shape.unwrap_or(0), at, 3.2, faint(color, 0.85))?;
                 }
             }
         }

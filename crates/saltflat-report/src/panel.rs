@@ -27,7 +27,16 @@ impl Panel {
     /// A panel between `top` and `bottom`, as wide as the sheet allows beside its labels and `aside` pixels at the right.
     pub fn new(top: f64, bottom: f64, aside: f64, x: Range, y: Range) -> Self {
         let y_ticks = y.ticks(((bottom - top) / 45.0).max(3.0) as usize);
-        let x_ticks = x.ticks(8);
+        Self::with_ticks((top, bottom), aside, (x, x.ticks(8)), (y, y_ticks))
+    }
+
+    /// The same with ticks of one's own.
+    pub fn with_ticks(
+        (top, bottom): (f64, f64),
+        aside: f64,
+        (x, x_ticks): (Range, Vec<Tick>),
+        (y, y_ticks): (Range, Vec<Tick>),
+    ) -> Self {
         let left = MARGIN + LABEL + 8.0 + labels_width(&y_ticks) + 7.0;
         let overhang = x_ticks.last().and_then(|t| t.label.as_ref()).map_or(0.0, |l| text_width(l, TICK) / 2.0);
         let right = WIDTH - (MARGIN + aside).max(4.0 + overhang);
@@ -40,6 +49,11 @@ impl Panel {
     pub fn aligned(first: &mut Self, second: &mut Self) {
         let left = first.left.max(second.left);
         (first.left, second.left) = (left, left);
+    }
+
+    /// Names at 0, 1, 2, … in place of numbers below.
+    pub fn name_x(&mut self, names: &[String]) {
+        self.x_ticks = ticks_of_names(names, self.right - self.left);
     }
 
     /// Pixels from the left of a place on the x scale.
@@ -141,6 +155,13 @@ impl Panel {
         }
         Ok(())
     }
+}
+
+/// A tick for each name, at 0, 1, 2, …, labels cut to their share of `room`.
+pub(crate) fn ticks_of_names(names: &[String], room: f64) -> Vec<Tick> {
+    let room = (room / names.len().max(1) as f64).max(2.0 * TICK);
+    let tick = |(i, name): (usize, &String)| Tick { at: i as f64, label: Some(shortened(name, TICK, room)) };
+    names.iter().enumerate().map(tick).collect()
 }
 
 /// The widest label of an axis.

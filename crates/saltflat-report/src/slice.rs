@@ -30,7 +30,7 @@ pub fn slice(slice: &LossSlice) -> Result<String, PlotError> {
         title: slice.title.clone(),
         subtitle: slice.subtitle.clone(),
         x: Axis::linear(format!("step t, in multiples of {direction}")),
-        y: Axis { label: "loss".to_string(), scale: slice.scale },
+        y: Axis { scale: slice.scale, ..Axis::linear("loss") },
         series: slice.curves.clone(),
         marks: Vec::new(),
         markers: start.map(|y| Marker { x: 0.0, y, label: "t = 0".to_string() }).into_iter().collect(),

@@ -43,6 +43,16 @@ pub(crate) const PALETTE: [RGBColor; 7] = [
     RGBColor(0x44, 0x44, 0x44),
 ];
 
+/// Shapes of markers.
+pub(crate) const SHAPES: usize = 6;
+/// Colours of groups: the palette without its grey.
+const GROUP_COLORS: usize = 6;
+
+/// Colour and marker of the group at this place, alike in every figure: 36 pairs, the first six differ in both.
+pub(crate) fn of_group(group: usize) -> (RGBColor, usize) {
+    (PALETTE[group % GROUP_COLORS], (group + group / GROUP_COLORS) % SHAPES)
+}
+
 /// Viridis of matplotlib (Smith and van der Walt, CC0) at 17 equal steps.
 const VIRIDIS: [(f64, f64, f64); 17] = [
     (68.0, 1.0, 84.0),
@@ -73,11 +83,16 @@ pub(crate) fn viridis(position: f64) -> RGBColor {
     RGBColor(mix(r, r2), mix(g, g2), mix(b, b2))
 }
 
-/// White on dark colours, ink on light ones.
+/// Text and lines on dark colours that no theme changes: all but white, which a page in the dark turns.
+const ON_DARK: RGBColor = RGBColor(0xFD, 0xFD, 0xFD);
+/// Text and lines on light colours that no theme changes.
+const ON_LIGHT: RGBColor = RGBColor(0x14, 0x14, 0x14);
+
+/// Nearly white on dark colours, nearly black on light ones.
 pub(crate) fn contrast(color: RGBColor) -> RGBColor {
     let RGBColor(r, g, b) = color;
     let luma = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
-    if luma < 140.0 { WHITE } else { INK }
+    if luma < 140.0 { ON_DARK } else { ON_LIGHT }
 }
 
 /// `color` at an opacity in [0, 1].
@@ -156,6 +171,6 @@ mod tests {
             assert!(off.iter().all(|&d| d <= 4), "{position}: {off:?}");
         }
         assert_eq!(viridis(f64::NAN), viridis(0.0));
-        assert_eq!((contrast(viridis(0.0)), contrast(viridis(1.0))), (WHITE, INK));
+        assert_eq!((contrast(viridis(0.0)), contrast(viridis(1.0))), (ON_DARK, ON_LIGHT));
     }
 }

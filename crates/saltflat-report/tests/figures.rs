@@ -319,7 +319,13 @@ fn no_input_panics_or_leaves_the_sheet() {
             .map(|_| {
                 let points = r.points();
                 let look = [Look::Line, Look::Dashed, Look::Dots][r.below(3)];
-                Series { label: r.text(), spread: spread(&points, r), points, look }
+                Series {
+                    label: r.text(),
+                    spread: spread(&points, r),
+                    points,
+                    look,
+                    group: Some(r.below(9)).filter(|g| *g > 4),
+                }
             })
             .collect();
         let mark = Mark { at: r.value(), label: r.text() };
@@ -336,8 +342,8 @@ fn no_input_panics_or_leaves_the_sheet() {
             lines(&LinePlot {
                 title: r.text(),
                 subtitle: r.text(),
-                x: Axis { label: r.text(), scale: r.scale() },
-                y: Axis { label: r.text(), scale: r.scale() },
+                x: Axis { scale: r.scale(), ..Axis::linear(r.text()) },
+                y: Axis { scale: r.scale(), ..Axis::linear(r.text()) },
                 series: series.clone(),
                 marks: vec![mark.clone(); r.below(7)],
                 markers: vec![marker.clone(); r.below(7)],

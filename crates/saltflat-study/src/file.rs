@@ -159,15 +159,11 @@ impl StudyFile {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &str, file: &Path) -> Result<Self, StudyError> {
-        let problem = |file: &Path, e: toml::de::Error| StudyError::Problems {
-            file: file.into(),
-            problems: vec![e.to_string().trim_end().into()],
-        };
-        let mut study: Self = toml::from_str(text).map_err(|e| problem(file, e))?;
+        let mut study = Self::parse_alone(text, file)?;
         if let Some(path) = &study.study.base {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
             let text = fs::read_to_string(&path).map_err(|e| not_found(&path, &e))?;
-            let mut base: Table = text.parse().map_err(|e| problem(&path, e))?;
+            let mut base: Table = text.parse().map_err(|e| syntax(&path, &e))?;
             apply(&mut base, &study.base).map_err(|problem| StudyError::Problems {
                 file: file.into(),
                 problems: vec![format!("base: {problem}")],
@@ -176,6 +172,18 @@ impl StudyFile {
         }
         Ok(study)
     }
+
+    /// As [`parse`](Self::parse), without the base that the file names: enough for its text and figures.
+    ///
+    /// # Errors
+    /// [`StudyError::Problems`].
+    pub fn parse_alone(text: &str, file: &Path) -> Result<Self, StudyError> {
+        toml::from_str(text).map_err(|e| syntax(file, &e))
+    }
+}
+
+fn syntax(file: &Path, e: &toml::de::Error) -> StudyError {
+    StudyError::Problems { file: file.into(), problems: vec![e.to_string().trim_end().into()] }
 }
 
 fn not_found(path: &Path, e: &std::io::Error) -> StudyError {

@@ -32,6 +32,8 @@ pub enum Command {
     Measure(MeasureArgs),
     /// Run a study: many runs from one file, as many at once as asked, and a page that compares them
     Study(StudyArgs),
+    /// Compare finished or running runs on one page: numbers with errors over seeds, figures, configurations
+    Report(ReportArgs),
 }
 
 /// What every command that reads a configuration takes.
@@ -202,6 +204,36 @@ fn duration(text: &str) -> Result<Duration, String> {
         seconds += if number >= 0.0 { number * factor } else { f64::NAN };
     }
     Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run folders; those whose configurations differ in seed alone make a group
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+
+    /// The file; `-` is stdout; only an earlier report is replaced [default: report.html, .csv or .json]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// html: the page; csv: every value of every run, one a line; json: groups with their last values and differences
+    #[arg(long, value_enum, default_value = "html")]
+    pub format: ReportFormat,
+
+    /// Heading of the page [default: the common name of the runs]
+    #[arg(long)]
+    pub title: Option<String>,
+
+    /// The group that the others are compared with, paired by seed
+    #[arg(long, value_name = "GROUP")]
+    pub baseline: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Html,
+    Csv,
+    Json,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

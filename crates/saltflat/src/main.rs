@@ -7,6 +7,7 @@ mod dry_run;
 mod measure;
 mod measurement_table;
 mod page;
+mod report;
 mod reporter;
 mod signals;
 mod slices;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),
+        Command::Report(args) => report::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,13 +1,61 @@
 //! The page of a study.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use saltflat_study::StudyFolder;
+use anyhow::Context;
+use saltflat_report::{Figure, Page, Run, html};
+use saltflat_study::{StudyError, StudyFile, StudyFolder};
+use serde::Deserialize;
 
-pub fn check_figures(_figures: &[toml::Table], _file: &Path) -> anyhow::Result<()> {
-    Ok(())
+/// Its file in the study's folder.
+const FILE: &str = "report.html";
+
+/// Reads what a study says about its figures, so that a mistake shows before the runs and not after them.
+pub fn figures(study: &StudyFile, file: &Path) -> Result<Vec<Figure>, StudyError> {
+    let mut problems = Vec::new();
+    let mut figures = Vec::new();
+    for (i, table) in study.figures.iter().enumerate() {
+        match Figure::deserialize(table.clone()) {
+            Ok(figure) => figures.push(figure),
+            Err(e) => problems.push(format!("figure {}: {}", i + 1, e.to_string().trim_end())),
+        }
+    }
+    if problems.is_empty() { Ok(figures) } else { Err(StudyError::Problems { file: file.into(), problems }) }
 }
 
+/// Writes the page of the runs that there are, finished or not.
 pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
-    Ok(folder.root().join("report.html"))
+    let file = folder.root().join("study.toml");
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let study: StudyFile = StudyFile::parse_alone(&text, &file)?;
+    let mut runs = Vec::new();
+    for entry in folder.entries() {
+        let path = folder.run(entry);
+        // A run that has not started has nothing to show.
+        if path.join("status.json").is_file() {
+            let mut run = Run::read(&path)?;
+            run.name = entry.name.clone();
+            run.labels = entry.labels.clone();
+            run.seed = entry.seed;
+            run.stage = Some(entry.stage.clone());
+            runs.push(run);
+        }
+    }
+    let mut page = Page {
+        title: study.study.title.clone().unwrap_or_else(|| study.study.name.clone()),
+        text: study.study.text.clone(),
+        runs,
+        baseline: study.study.baseline.clone(),
+        ..Page::default()
+    };
+    page.figures = figures(&study, &file)?;
+    if page.figures.is_empty() {
+        page.figures = page.default_figures();
+    }
+    let path = folder.root().join(FILE);
+    fs::write(&path, html(&page)).with_context(|| path.display().to_string())?;
+    Ok(path)
 }

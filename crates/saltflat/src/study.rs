@@ -40,7 +40,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
         dry_run(&study, &root);
         return Ok(ExitCode::SUCCESS);
     }
-    page::check_figures(&study.source.figures, &args.study)?;
+    page::figures(&study.source, &args.study)?;
     work(args, &StudyFolder::create(&root, &study)?)
 }
 

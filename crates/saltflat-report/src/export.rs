@@ -1,0 +1,131 @@
+//! The runs of a page for other programs.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{Page, Row, Run, std_error, value};
+
+/// Every value of every run, one a line: `run, stage`, a column for each axis of the labels, `seed, kind, epoch, step,
+/// metric, value, std_error, probes`. Lists and maps of estimates are one line an entry (`top_eigenvalues.0`); an absent
+/// value is an empty field. Numbers are written so that they read back the same.
+pub fn csv(page: &Page) -> String {
+    let axes: BTreeSet<&String> = page.runs.iter().flat_map(|run| run.labels.keys()).collect();
+    let mut head = vec!["run".to_string(), "stage".to_string()];
+    head.extend(axes.iter().map(|axis| (*axis).clone()));
+    head.extend(["seed", "kind", "epoch", "step", "metric", "value", "std_error", "probes"].map(String::from));
+    let mut text = line(&head);
+    for run in &page.runs {
+        for row in run.epochs.iter().chain(&run.measurements) {
+            for cells in values(row) {
+                let mut fields = vec![run.name.clone(), run.stage.clone().unwrap_or_default()];
+                fields.extend(axes.iter().map(|axis| run.labels.get(*axis).cloned().unwrap_or_default()));
+                fields.push(run.seed.to_string());
+                fields.extend(["kind", "epoch", "step"].map(|key| plain(row.get(key))));
+                fields.extend(cells);
+                text.push_str(&line(&fields));
+            }
+        }
+    }
+    text
+}
+
+/// Metric, value, standard error and probes of all that a row holds.
+fn values(row: &Row) -> Vec<[String; 4]> {
+    let estimate = |name: String, entry: &Value| match entry {
+        Value::Number(_) => Some([name, plain(Some(entry)), String::new(), String::new()]),
+        Value::Object(map) if map.contains_key("value") => {
+            let [value, error, probes] = ["value", "std_error", "probes"].map(|key| plain(map.get(key)));
+            Some([name, value, error, probes])
+        }
+        _ => None,
+    };
+    let metrics = row.get("metrics").and_then(Value::as_object).unwrap_or(row);
+    let mut found = Vec::new();
+    for (name, entry) in metrics.iter().filter(|(name, _)| !["kind", "epoch", "step"].contains(&name.as_str())) {
+        match (estimate(name.clone(), entry), entry) {
+            (Some(cells), _) => found.push(cells),
+            (None, Value::Array(list)) => {
+                found.extend(list.iter().enumerate().filter_map(|(i, e)| estimate(format!("{name}.{i}"), e)));
+            }
+            (None, Value::Object(map)) => {
+                found.extend(map.iter().filter_map(|(inner, e)| estimate(format!("{name}.{inner}"), e)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A value as a field; null and absent are empty.
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// A line of RFC 4180, ended by a line feed alone.
+fn line(fields: &[String]) -> String {
+    let quoted = |field: &String| match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.clone(),
+    };
+    fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}
+
+/// The summary: title, baseline, every group with its labels, statuses, last values and differences, the findings, and every
+/// run with its last values.
+pub fn json(page: &Page) -> Value {
+    let metrics = page.metrics();
+    let last = |run: &Run| -> serde_json::Map<String, Value> {
+        let of = |name: &String| {
+            let row = run.measurements.iter().chain(&run.epochs).rev().find(|row| value(row, name).is_some());
+            let row = run.measurements.iter().rev().find(|row| value(row, name).is_some()).or(row)?;
+            let entry =
+                json!({"value": value(row, name), "std_error": std_error(row, name), "epoch": row.get("epoch")});
+            Some((name.clone(), entry))
+        };
+        metrics.iter().filter_map(of).collect()
+    };
+    let run = |run: &Run| {
+        json!({
+            "run": run.name, "folder": run.folder.display().to_string(), "stage": run.stage, "labels": run.labels,
+            "group": run.group(), "seed": run.seed, "status": run.status, "reason": run.reason, "finals": last(run),
+        })
+    };
+    json!({
+        "schema": 1,
+        "title": page.title,
+        "baseline": page.baseline,
+        "groups": page.summary(),
+        "findings": page.findings,
+        "runs": page.runs.iter().map(run).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        let fields = ["a", "b,c", "d\"e", ""].map(String::from);
+        assert_eq!(line(&fields), "a,\"b,c\",\"d\"\"e\",\n");
+    }
+
+    #[test]
+    fn a_row_is_a_line_an_estimate() {
+        let row: Row = serde_json::from_str(
+            r#"{"kind":"measurement","step":4,"metrics":{"trace_hessian":{"value":0.1,"std_error":0.01,"probes":16},
+            "mu":{"value":null,"reason":"none"},"top_eigenvalues":[{"value":3.0},{"value":2.0}],
+            "spectral_density":{"deflated":[1.0]},"t":{"a.b":{"value":5}}}}"#,
+        )
+        .unwrap();
+        let lines: Vec<String> = values(&row).iter().map(|cells| cells.join(" ")).collect();
+        let expected =
+            ["mu   ", "t.a.b 5  ", "top_eigenvalues.0 3.0  ", "top_eigenvalues.1 2.0  ", "trace_hessian 0.1 0.01 16"];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,141 @@
+//! A metric over epochs or steps.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{counts, left_out, nothing, sentences, title};
+use crate::{
+    Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
+    figure::{Drawing, scale},
+    lines, number,
+    page::{Group, Page, heading, words},
+    statistics::{extremes, median, running_average},
+};
+
+/// A metric over epochs or steps: a line a group, the median over its seeds, with a band from the least to the largest.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curves {
+    /// The metric.
+    pub y: String,
+    /// Over epochs (default) or steps.
+    #[serde(default)]
+    pub x: Over,
+    /// Whether its axis is logarithmic.
+    #[serde(default)]
+    pub log: bool,
+    /// Window of a running average along each run; 0 and 1 are none.
+    #[serde(default)]
+    pub smooth: usize,
+    /// A dashed level to compare with.
+    #[serde(default)]
+    pub reference: Option<Reference>,
+    /// Only runs of this stage.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// Only these groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Heading; else the metric in words.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Goes before what is always said.
+    #[serde(default)]
+    pub caption: String,
+}
+
+/// A level: the median of the last values of a group or a stage.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reference {
+    /// Its group.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Its stage.
+    #[serde(default)]
+    pub stage: Option<String>,
+    /// The metric; else that of the curves.
+    #[serde(default)]
+    pub metric: Option<String>,
+}
+
+impl Curves {
+    pub(crate) fn draw(&self, page: &Page) -> Result<Drawing, PlotError> {
+        let title = title(&self.title, || heading(words(&self.y).to_string()));
+        let groups = page.selected(self.stage.as_deref(), &self.groups);
+        let (mut series, mut said, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+        for group in &groups {
+            let curves: Vec<Vec<(f64, f64)>> =
+                group.counting().map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
+            let Some(line) = over_seeds(&group.name, group.index, &curves) else { continue };
+            if let [(x0, y0), .., (x1, y1)] = line.points[..] {
+                let (over, from, to) = (self.x.name(), number(y0), number(y1));
+                said.push(format!("{}: {from} at {over} {}, {to} at {over} {}", group.name, number(x0), number(x1)));
+            }
+            counted.push((group.name.clone(), curves.len()));
+            series.push(line);
+        }
+        if series.is_empty() {
+            return Err(nothing(&title, &self.y, &groups));
+        }
+        let ends = extremes(&series.iter().flat_map(|s| s.points.iter().map(|p| p.0)).collect::<Vec<_>>());
+        if let (Some(reference), Some((low, high))) = (&self.reference, ends) {
+            let (name, index, level) = reference.level(page, &self.y)?;
+            let label = format!("{name}, last value: {}", number(level));
+            said.push(label.clone());
+            let points = vec![(low, level), (high, level)];
+            series.push(Series { look: Look::Dashed, group: Some(index), ..Series::line(label, points) });
+        }
+        let many = counted.iter().any(|(_, n)| *n > 1);
+        let caption = sentences(&[
+            self.caption.clone(),
+            match many {
+                true => format!("Median over seeds, band from least to largest; {}", counts(&counted)),
+                false => "One run a line".into(),
+            },
+            if self.smooth > 1 { format!("Running average over {} rows", self.smooth) } else { String::new() },
+            left_out(&groups),
+        ]);
+        let svg = lines(&LinePlot {
+            title: title.clone(),
+            x: Axis::linear(self.x.name()),
+            y: Axis { scale: scale(self.log), ..Axis::linear(words(&self.y)) },
+            series,
+            ..LinePlot::default()
+        })?;
+        Ok(Drawing { title, svg, caption, numbers: sentences(&said) })
+    }
+
+    fn curve(&self, run: &Run) -> Vec<(f64, f64)> {
+        let curve = run.curve(&self.y, self.x);
+        let ys: Vec<f64> = curve.iter().map(|p| p.1).collect();
+        curve.iter().map(|p| p.0).zip(running_average(&ys, self.smooth)).collect()
+    }
+}
+
+impl Reference {
+    /// Name, place among the groups and level.
+    fn level(&self, page: &Page, metric: &str) -> Result<(String, usize, f64), PlotError> {
+        let metric = self.metric.as_deref().unwrap_or(metric);
+        let groups = page.selected(self.stage.as_deref(), self.group.as_slice());
+        let found: Vec<f64> = groups.iter().flat_map(|g: &Group<'_>| g.finals(metric)).collect();
+        let name = self.group.as_ref().or(self.stage.as_ref()).cloned().unwrap_or_else(|| words(metric).into());
+        match (median(&found), groups.first()) {
+            (Some(level), Some(group)) => Ok((name, group.index, level)),
+            _ => Err(nothing(&format!("the reference {name}"), metric, &groups)),
+        }
+    }
+}
+
+/// The median over runs at each x with a band, where there are several.
+fn over_seeds(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Series> {
+    let mut at: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for &(x, y) in curves.iter().flatten() {
+        at.entry(x as u64).or_default().push(y);
+    }
+    let points = at.iter().filter_map(|(&x, ys)| Some((x as f64, median(ys)?))).collect::<Vec<_>>();
+    let band = at.values().filter_map(|ys| extremes(ys)).collect();
+    let spread = if curves.len() > 1 { Spread::Band(band) } else { Spread::None };
+    (!points.is_empty()).then(|| Series { spread, group: Some(index), ..Series::line(name, points) })
+}

@@ -1,0 +1,126 @@
+//! How each figure of a page is made from its runs.
+
+mod bound;
+mod correlation;
+mod curves;
+mod finals;
+mod phase;
+mod spectra;
+
+pub use bound::Bound;
+pub use correlation::Correlation;
+pub use curves::{Curves, Reference};
+pub use finals::Final;
+pub use phase::Phase;
+pub use spectra::Spectra;
+
+use crate::{
+    PlotError, Run,
+    page::{Group, Page},
+};
+
+/// The error of a figure for which no run has anything.
+fn nothing(title: &str, what: &str, groups: &[Group<'_>]) -> PlotError {
+    let runs: usize = groups.iter().map(|g| g.counting().count()).sum();
+    PlotError::Nothing { reason: format!("{title}: none of {runs} runs that neither diverged nor failed holds {what}") }
+}
+
+/// The given title, or one of our own.
+fn title(given: &Option<String>, own: impl FnOnce() -> String) -> String {
+    given.clone().unwrap_or_else(own)
+}
+
+/// Sentences in one paragraph; blank ones are left out.
+fn sentences(parts: &[String]) -> String {
+    let end = |s: &String| if s.ends_with(['.', '?', '!', ':']) { s.clone() } else { format!("{s}.") };
+    parts.iter().map(|s| s.trim().to_string()).filter(|s| !s.is_empty()).map(|s| end(&s)).collect::<Vec<_>>().join(" ")
+}
+
+/// `n = 3`, or the number of each group where they differ.
+fn counts(counted: &[(String, usize)]) -> String {
+    match counted {
+        [] => String::new(),
+        [(_, n), rest @ ..] if rest.iter().all(|(_, m)| m == n) => match rest.is_empty() {
+            true => format!("n = {n}"),
+            false => format!("n = {n} each"),
+        },
+        all => {
+            let each: Vec<String> = all.iter().map(|(name, n)| format!("{n} ({name})")).collect();
+            format!("n = {}", each.join(", "))
+        }
+    }
+}
+
+/// What is said of runs that diverged or failed.
+fn left_out(groups: &[Group<'_>]) -> String {
+    let count = |status: &str| groups.iter().flat_map(|g| &g.runs).filter(|run| run.status == status).count();
+    let parts: Vec<String> = ["diverged", "failed"]
+        .into_iter()
+        .map(|status| (count(status), status))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, status)| format!("{n} {status}"))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!("Left out: {}", parts.join(", ")) }
+}
+
+/// The value of an axis: a label, else a key of the configuration.
+fn on_axis(run: &Run, axis: &str) -> Option<String> {
+    run.labels.get(axis).cloned().or_else(|| run.flat_config().remove(axis))
+}
+
+/// The values of an axis: its numbers in order, or its names as they appear.
+struct AxisValues {
+    names: Vec<String>,
+    numbers: Option<Vec<f64>>,
+}
+
+impl AxisValues {
+    fn of(page: &Page, runs: &[&Run], axis: &str) -> Result<Self, PlotError> {
+        let mut names: Vec<String> = Vec::new();
+        for value in runs.iter().filter_map(|run| on_axis(run, axis)) {
+            if !names.contains(&value) {
+                names.push(value);
+            }
+        }
+        if names.is_empty() {
+            let known: std::collections::BTreeSet<&str> =
+                page.runs.iter().flat_map(|run| run.labels.keys()).map(String::as_str).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            let reason = format!("no run has the axis {axis}; expected one of: {}", known.join(", "));
+            return Err(PlotError::Nothing { reason });
+        }
+        let number = |name: &String| name.parse::<f64>().ok().filter(|v| v.is_finite());
+        let numbers: Option<Vec<f64>> = names.iter().map(number).collect();
+        let numbers = numbers.map(|mut numbers| {
+            numbers.sort_by(f64::total_cmp);
+            numbers.dedup();
+            numbers
+        });
+        Ok(Self { names, numbers })
+    }
+
+    /// Which of the values this is.
+    fn index(&self, value: &str) -> Option<usize> {
+        match &self.numbers {
+            Some(numbers) => value.parse::<f64>().ok().and_then(|v| numbers.iter().position(|&n| n == v)),
+            None => self.names.iter().position(|name| name == value),
+        }
+    }
+
+    /// Its position along an axis: the number, or the place among the names.
+    fn at(&self, index: usize) -> f64 {
+        self.numbers.as_ref().map_or(index as f64, |numbers| numbers[index])
+    }
+
+    fn len(&self) -> usize {
+        self.numbers.as_ref().map_or(self.names.len(), Vec::len)
+    }
+
+    /// The axis, with names where the values are not numbers.
+    fn axis(&self, label: &str, log: bool) -> crate::Axis {
+        match &self.numbers {
+            Some(_) => crate::Axis { scale: crate::figure::scale(log), ..crate::Axis::linear(label) },
+            None => crate::Axis::of_names(label, self.names.clone()),
+        }
+    }
+}

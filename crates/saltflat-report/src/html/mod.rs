@@ -1,0 +1,314 @@
+//! A page as one HTML file.
+
+mod table;
+mod theme;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use self::table::Table;
+use crate::{
+    Drawing, GroupSummary, Page, Run,
+    canvas::escaped,
+    number,
+    page::{HEADLINE, words},
+    statistics::Mean,
+    style::{of_group, one_line},
+    with_error,
+};
+
+/// Characters that stand for the markers of groups in text.
+const MARKERS: [&str; 6] = ["●", "■", "▲", "◆", "▼", "✚"];
+/// Keys of an environment that differ from run to run and say nothing.
+const PASSING: [&str; 2] = ["started", "schema"];
+
+/// The page as one file of HTML that is also well-formed XML: no script, no reference to anything outside, light or dark
+/// as the reader's system is. Every figure has its numbers as alternative text. What cannot be drawn says why.
+pub fn html(page: &Page) -> String {
+    let summary = page.summary();
+    let title = text(&page.title);
+    let body = [
+        introduction(page),
+        findings(page),
+        results(page, &summary),
+        endings(page),
+        figures(page),
+        configurations(page),
+        environments(page),
+        runs(page),
+    ]
+    .concat();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"generator\" content=\"Saltflat {}\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n<style>\n{}</style>\n</head>\n\
+         <body>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+        theme::css(),
+    )
+}
+
+/// Text as HTML, on one line.
+fn text(s: &str) -> String {
+    escaped(&one_line(s))
+}
+
+fn section(heading: &str, inner: &str) -> String {
+    if inner.is_empty() { String::new() } else { format!("<section>\n<h2>{heading}</h2>\n{inner}</section>\n") }
+}
+
+fn introduction(page: &Page) -> String {
+    let paragraphs = page.text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
+    let paragraphs: String = paragraphs.map(|p| format!("<p>{}</p>\n", text(p))).collect();
+    let groups = page.groups().len();
+    let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+    let size = format!("{} in {}", plural(page.runs.len(), "run"), plural(groups, "group"));
+    format!("<header>\n<h1>{}</h1>\n<p class=\"soft\">{size}</p>\n{paragraphs}</header>\n", text(&page.title))
+}
+
+fn findings(page: &Page) -> String {
+    if page.findings.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new(["Claim", "Found", "Agrees"].map(String::from));
+    for finding in &page.findings {
+        let verdict = match finding.holds {
+            Some(true) => "<b class=\"good\">✓ yes</b>",
+            Some(false) => "<b class=\"bad\">✗ no</b>",
+            None => "not decided",
+        };
+        table.row(text(&finding.claim), [text(&finding.found), verdict.into()]);
+    }
+    section("Findings", &table.prose())
+}
+
+/// A group's name after its marker, in its colour.
+fn name(index: usize, group: &str) -> String {
+    let (_, shape) = of_group(index);
+    format!("<span class=\"g{}\">{}</span> {}", index % 6, MARKERS[shape], text(group))
+}
+
+fn head(metric: &str) -> String {
+    match words(metric) {
+        same if same == metric => format!("<code>{}</code>", text(metric)),
+        words => format!("{words}<br/><code>{}</code>", text(metric)),
+    }
+}
+
+fn results(page: &Page, summary: &[GroupSummary]) -> String {
+    let (main, more): (Vec<String>, Vec<String>) =
+        page.metrics().into_iter().partition(|name| HEADLINE.contains(&name.as_str()));
+    if main.is_empty() && more.is_empty() {
+        return section("Results", "<p>No run has measured anything yet.</p>\n");
+    }
+    let finals = |names: &[String]| {
+        values(summary, names, |group| &group.finals, &|mean| with_error(mean.mean, mean.std_error), &|group| {
+            let counted: usize = group.statuses.iter().filter(|(s, _)| !is_lost(s)).map(|(_, n)| n).sum();
+            if counted == group.runs { counted.to_string() } else { format!("{counted} of {}", group.runs) }
+        })
+    };
+    let differences = |names: &[String]| {
+        values(summary, names, |group| &group.differences, &signed, &|group| {
+            group.differences.values().map(|mean| mean.n).max().unwrap_or(0).to_string()
+        })
+    };
+    let folded = |table: String| match more.is_empty() || table.is_empty() {
+        true => String::new(),
+        false => format!("<details>\n<summary>{} more metrics</summary>\n{table}</details>\n", more.len()),
+    };
+    let note = "<p class=\"soft\">Last measured values: mean ± standard error over seeds; no error where n = 1. Runs that \
+                diverged or failed are left out.</p>\n";
+    let mut inner = format!("{note}{}{}", finals(&main), folded(finals(&more)));
+    if let Some(baseline) = &page.baseline {
+        let table = differences(&main);
+        inner.push_str(&format!("<h3>Differences from {}</h3>\n", text(baseline)));
+        inner.push_str(&match table.is_empty() {
+            true => "<p>No run has a partner of the same seed in the baseline.</p>\n".into(),
+            false => format!(
+                "<p class=\"soft\">Group less baseline, paired by seed: mean difference ± standard error, n pairs.</p>\n\
+                 {table}{}",
+                folded(differences(&more))
+            ),
+        });
+    }
+    section("Results", &inner)
+}
+
+fn is_lost(status: &str) -> bool {
+    matches!(status, "diverged" | "failed")
+}
+
+fn signed(mean: &Mean) -> String {
+    let text = with_error(mean.mean, mean.std_error);
+    if mean.mean > 0.0 && !text.starts_with('(') { format!("+{text}") } else { text.replace('-', "−") }
+}
+
+/// A row a group, a column a metric; empty where no group has a value.
+fn values(
+    summary: &[GroupSummary],
+    names: &[String],
+    of: fn(&GroupSummary) -> &BTreeMap<String, Mean>,
+    cell: &dyn Fn(&Mean) -> String,
+    n: &dyn Fn(&GroupSummary) -> String,
+) -> String {
+    let names: Vec<&String> = names.iter().filter(|name| summary.iter().any(|g| of(g).contains_key(*name))).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let heads = ["Group".to_string(), "n".to_string()].into_iter().chain(names.iter().map(|name| head(name)));
+    let mut table = Table::new(heads);
+    for (index, group) in summary.iter().enumerate() {
+        let usual = of(group).values().map(|mean| mean.n).max().unwrap_or(0);
+        let one = |name: &&String| match of(group).get(*name) {
+            None => "–".into(),
+            Some(mean) if mean.n < usual => format!("{} <small>n = {}</small>", text(&cell(mean)), mean.n),
+            Some(mean) => text(&cell(mean)),
+        };
+        table.row(name(index, &group.group), std::iter::once(n(group)).chain(names.iter().map(one)));
+    }
+    table.numbers()
+}
+
+fn endings(page: &Page) -> String {
+    let mut ends: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+    for run in &page.runs {
+        let end = (run.status.as_str(), run.reason.as_deref().unwrap_or(""));
+        match ends.iter_mut().find(|(known, _)| *known == end) {
+            Some((_, names)) => names.push(&run.name),
+            None => ends.push((end, vec![&run.name])),
+        }
+    }
+    let mut table = Table::new(["Ended", "Runs", "Reason", "Which"].map(String::from));
+    for ((status, reason), names) in ends {
+        let few = if names.len() <= 4 { names.join(", ") } else { format!("{}, …", names[..3].join(", ")) };
+        table.row(ending(status), [names.len().to_string(), text(reason), text(&few)]);
+    }
+    section("How the runs ended", &table.prose())
+}
+
+/// A status, with a sign where it needs attention.
+fn ending(status: &str) -> String {
+    match status {
+        "diverged" | "failed" => format!("<b class=\"bad\">✗ {status}</b>"),
+        "finished" => "finished".into(),
+        other => format!("<b>{}</b>", text(other)),
+    }
+}
+
+fn figures(page: &Page) -> String {
+    let mut inner = String::new();
+    for figure in &page.figures {
+        match figure.draw(page) {
+            Ok(drawings) => inner.extend(drawings.iter().map(drawn)),
+            Err(error) => inner.push_str(&format!("<p class=\"missing\">{}</p>\n", text(&error.to_string()))),
+        }
+    }
+    section("Figures", &inner)
+}
+
+fn drawn(drawing: &Drawing) -> String {
+    let numbers = text(&drawing.numbers);
+    let alternative = format!("<title>{}</title><desc>{numbers}</desc>", text(&drawing.title));
+    // The opening tag is our own: its first `>` ends it, since labels are escaped.
+    let svg = drawing.svg.replacen('>', &format!(">{alternative}"), 1);
+    format!(
+        "<figure>\n{svg}<figcaption>{}\n<details><summary>In numbers</summary>\n<p>{numbers}</p>\n</details>\n\
+         </figcaption>\n</figure>\n",
+        text(&drawing.caption)
+    )
+}
+
+fn configurations(page: &Page) -> String {
+    let flat: Vec<BTreeMap<String, String>> = page.runs.iter().map(Run::flat_config).collect();
+    let Some(first) = flat.first() else { return String::new() };
+    let keys: std::collections::BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
+    let (common, differing): (Vec<&String>, Vec<&String>) =
+        keys.into_iter().partition(|key| flat.iter().all(|config| config.get(*key) == first.get(*key)));
+    let lines: String = common.iter().map(|key| format!("{} = {}\n", text(key), text(&first[*key]))).collect();
+    let common = match common.is_empty() {
+        true => String::new(),
+        false => format!(
+            "<details>\n<summary>{} keys are the same in all runs</summary>\n<pre>{lines}</pre>\n</details>\n",
+            common.len()
+        ),
+    };
+    let columns: Vec<&String> = differing.into_iter().filter(|key| *key != "run.name").collect();
+    let heads = std::iter::once("Group".to_string()).chain(columns.iter().map(|k| format!("<code>{}</code>", text(k))));
+    let mut table = Table::new(heads);
+    for group in page.groups() {
+        let configs: Vec<_> = group.runs.iter().map(|run| run.flat_config()).collect();
+        let cell = |key: &&String| {
+            let mut found: Vec<&str> = Vec::new();
+            for value in configs.iter().filter_map(|config| config.get(*key)) {
+                if !found.contains(&value.as_str()) {
+                    found.push(value);
+                }
+            }
+            if found.is_empty() { "–".into() } else { text(&found.join(", ")) }
+        };
+        table.row(name(group.index, &group.name), columns.iter().map(cell));
+    }
+    section("Configurations", &format!("{common}{}", if columns.is_empty() { String::new() } else { table.prose() }))
+}
+
+fn environments(page: &Page) -> String {
+    let mut found: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+    for run in &page.runs {
+        for (key, value) in run.env.iter().filter(|(key, _)| !PASSING.contains(&key.as_str())) {
+            for (key, value) in plain(key, value) {
+                let values = found.entry(key).or_default();
+                match values.iter_mut().find(|(known, _)| *known == value) {
+                    Some((_, n)) => *n += 1,
+                    None => values.push((value, 1)),
+                }
+            }
+        }
+    }
+    let mut table = Table::new(["Of", "Is"].map(String::from));
+    let mut order: Vec<(String, Vec<(String, usize)>)> = found.into_iter().collect();
+    let first = ["version", "git_revision", "device", "driver", "backend", "precision", "deterministic"];
+    order.sort_by_key(|(key, _)| first.iter().position(|known| known == key).unwrap_or(first.len()));
+    for (key, values) in order {
+        let one = |(value, n): &(String, usize)| match values.len() {
+            1 => text(value),
+            _ => format!("{} <small>({n} runs)</small>", text(value)),
+        };
+        table.row(text(&key), [values.iter().map(one).collect::<Vec<_>>().join("<br/>")]);
+    }
+    if page.runs.is_empty() { String::new() } else { section("Environment", &table.prose()) }
+}
+
+/// An entry of an environment as lines of text; datasets are one a file. What is empty is left out.
+fn plain(key: &str, value: &Value) -> Vec<(String, String)> {
+    let one = |v: &Value| v.as_str().map_or_else(|| v.to_string(), String::from);
+    match value {
+        Value::Null => Vec::new(),
+        Value::String(s) if s.is_empty() => Vec::new(),
+        Value::Array(list) if key == "datasets" => {
+            list.iter().map(|d| (format!("sha256 of {}", one(&d["file"])), one(&d["sha256"]))).collect()
+        }
+        Value::Array(list) => vec![(key.replace('_', " "), list.iter().map(one).collect::<Vec<_>>().join(", "))],
+        other => vec![(key.replace('_', " "), one(other))],
+    }
+}
+
+fn runs(page: &Page) -> String {
+    let mut table = Table::new(["Run", "Group", "Seed", "Ended", "Epochs", "Steps", "Folder"].map(String::from));
+    for group in page.groups() {
+        for run in &group.runs {
+            let rows = run.epochs.iter().chain(&run.measurements);
+            let reached = |key: &str| {
+                let last = rows.clone().filter_map(|row| crate::value(row, key)).reduce(f64::max);
+                last.map_or("0".into(), number)
+            };
+            let (epochs, steps) = (reached("epoch"), reached("step"));
+            let folder = format!("<code>{}</code>", text(&run.folder.display().to_string()));
+            let cells =
+                [name(group.index, &group.name), run.seed.to_string(), ending(&run.status), epochs, steps, folder];
+            table.row(text(&run.name), cells);
+        }
+    }
+    section("Runs", &table.prose())
+}

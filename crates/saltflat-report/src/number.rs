@@ -1,0 +1,55 @@
+//! Numbers as people read them.
+
+/// Four digits that count, in as few characters as they need.
+pub fn number(x: f64) -> String {
+    let size = x.abs();
+    match size {
+        0.0 => "0".into(),
+        _ if (1e-3..1e5).contains(&size) => {
+            let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
+            let text = format!("{x:.decimals$}");
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+        }
+        _ => format!("{x:.2e}"),
+    }
+}
+
+/// A value with its standard error: the error to two digits that count, the value to the same place (`12.3 ± 4.5`,
+/// `(1.23 ± 0.04)e-7`). Without an error as [`number`].
+pub fn with_error(value: f64, std_error: Option<f64>) -> String {
+    let Some(error) = std_error.filter(|e| e.is_finite() && *e > 0.0 && value.is_finite()) else {
+        return match std_error {
+            Some(_) if value.is_finite() => format!("{} ± 0", number(value)),
+            _ => number(value),
+        };
+    };
+    let size = value.abs().max(error);
+    let power = if (1e-3..1e5).contains(&size) { 0 } else { size.log10().floor() as i32 };
+    let (value, error) = (value / 10f64.powi(power), error / 10f64.powi(power));
+    let decimals = (1 - error.log10().floor() as i32).clamp(0, 12) as usize;
+    let text = format!("{value:.decimals$} ± {error:.decimals$}");
+    if power == 0 { text } else { format!("({text})e{power}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_digits_count() {
+        let cases = [(0.0, "0"), (1.23456, "1.235"), (-123.456, "-123.5"), (12345.6, "12346"), (0.2, "0.2")];
+        for (x, text) in cases.into_iter().chain([(100.0, "100"), (1.5e-7, "1.50e-7")]) {
+            assert_eq!(number(x), text);
+        }
+    }
+
+    #[test]
+    fn a_value_ends_where_its_error_ends() {
+        assert_eq!(with_error(12.3456, Some(4.5678)), "12.3 ± 4.6");
+        assert_eq!(with_error(0.98765, Some(0.0012)), "0.9877 ± 0.0012");
+        assert_eq!(with_error(1234.5, Some(150.0)), "1234 ± 150");
+        assert_eq!(with_error(1.234e-7, Some(4e-9)), "(1.234 ± 0.040)e-7");
+        assert_eq!(with_error(0.5, Some(0.0)), "0.5 ± 0");
+        assert_eq!(with_error(0.5, None), "0.5");
+    }
+}

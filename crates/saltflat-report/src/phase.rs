@@ -1,0 +1,192 @@
+//! Phase diagrams: a cell for each pair of values of two axes.
+
+use plotters::style::{Color, RGBColor, text_anchor::HPos};
+
+use crate::axis::{Axis, Range, Scale, Tick};
+use crate::canvas::{Canvas, Lettering, Place, figure};
+use crate::contour::{bar_width, draw_bar};
+use crate::header::{Entry, description, header};
+use crate::panel::{BELOW, Panel};
+use crate::style::{
+    FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, shortened, text_width, viridis,
+};
+use crate::{Look, PlotError, Series, number};
+
+/// Steps of the colour bar.
+const BAND_COUNT: usize = 48;
+
+/// A value for each pair of two axes' values, such as the growth over noise strength and batch size.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseDiagram {
+    /// What is shown.
+    pub title: String,
+    /// How it was made.
+    pub subtitle: String,
+    /// The axis below. Cells are equally wide; its scale says how curves run between their middles. With categories,
+    /// `xs` are 0, 1, 2, ….
+    pub x: Axis,
+    /// The axis at the left.
+    pub y: Axis,
+    /// Increasing values of the columns.
+    pub xs: Vec<f64>,
+    /// Increasing values of the rows, from below.
+    pub ys: Vec<f64>,
+    /// Values `[ys, xs]` row by row. NaN: nothing was measured, the cell stays empty. Infinity: it diverged, the cell is
+    /// dark with a cross.
+    pub values: Vec<f64>,
+    /// Label of the colour bar.
+    pub value_label: String,
+    /// Scale of the colours.
+    pub scale: Scale,
+    /// Smallest and largest value of the colours; else those of the values.
+    pub limits: Option<(f64, f64)>,
+    /// Lines over the cells, in values of the axes: bounds and edges.
+    pub curves: Vec<Series>,
+}
+
+/// Draws a phase diagram as SVG. Numbers stand in the cells where they have room.
+///
+/// # Errors
+/// If the values are not one a pair, or the axes' values are not finite and increasing.
+pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
+    check(diagram)?;
+    let PhaseDiagram { xs, ys, values, scale, .. } = diagram;
+    let limits = diagram.limits.map(|(low, high)| vec![low, high]);
+    let colored = limits.unwrap_or_else(|| values.iter().copied().filter(|v| v.is_finite()).collect());
+    let range = Range::of(*scale, colored).unwrap_or(Range { scale: *scale, low: 0.0, high: 1.0 });
+    let levels: Vec<Tick> = range.ticks(8).into_iter().filter(|t| t.label.is_some()).collect();
+    let band = |i: usize| i as f64 / BAND_COUNT as f64;
+    let bands: Vec<(f64, RGBColor)> = (0..BAND_COUNT)
+        .map(|i| (range.low + band(i) * (range.high - range.low), viridis(i as f64 / (BAND_COUNT - 1) as f64)))
+        .collect();
+    let mut legend: Vec<Entry> = Vec::new();
+    for (i, curve) in diagram.curves.iter().enumerate().filter(|(_, c)| !c.label.trim().is_empty()) {
+        legend.push(Entry { label: curve.label.clone(), color: line_color(i), look: line_look(i), shape: None });
+    }
+    figure(&description(&diagram.title, &diagram.subtitle), |canvas| {
+        let top = header(canvas, &diagram.title, &diagram.subtitle, &legend)?;
+        let along = |n: usize| Range { scale: Scale::Linear, low: -0.5, high: n as f64 - 0.5 };
+        let panel = Panel::with_ticks(
+            (top, HEIGHT - MARGIN - BELOW + 4.0),
+            bar_width(&levels),
+            (along(xs.len()), ticks(&diagram.x, xs, WIDTH * 0.75)),
+            (along(ys.len()), ticks(&diagram.y, ys, f64::INFINITY)),
+        );
+        canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), FINE_GRID.to_rgba())?;
+        draw_cells(canvas, &panel, diagram, &range)?;
+        for (i, curve) in diagram.curves.iter().enumerate() {
+            draw_curve(canvas, &panel, diagram, curve, i)?;
+        }
+        panel.axes(canvas, Some(&diagram.x.label), &diagram.y.label)?;
+        draw_bar(canvas, &panel, &range, &levels, &bands, &diagram.value_label)
+    })
+}
+
+fn check(diagram: &PhaseDiagram) -> Result<(), PlotError> {
+    let (columns, rows, values) = (diagram.xs.len(), diagram.ys.len(), diagram.values.len());
+    let title = || diagram.title.clone();
+    if columns == 0 || rows == 0 || columns.checked_mul(rows) != Some(values) {
+        return Err(PlotError::Grid { title: title(), columns, rows, values });
+    }
+    for (axis, line) in [("x", &diagram.xs), ("y", &diagram.ys)] {
+        let fits = |i: usize| line[i].is_finite() && (i == 0 || line[i] > line[i - 1]);
+        if let Some(index) = (0..line.len()).find(|&i| !fits(i)) {
+            return Err(PlotError::GridLine { title: title(), axis, found: line[index].to_string(), index });
+        }
+    }
+    Ok(())
+}
+
+/// A tick at the middle of each cell, fewer labels where they have no room.
+fn ticks(axis: &Axis, line: &[f64], room: f64) -> Vec<Tick> {
+    let name = |i: usize| axis.categories.get(i).cloned().unwrap_or_else(|| number(line[i]));
+    let share = (room / line.len() as f64).min(160.0);
+    let widest = (0..line.len()).map(|i| text_width(&name(i), TICK)).fold(0.0, f64::max);
+    let every = ((widest + 6.0) / share.max(1.0)).ceil().max(1.0) as usize;
+    let every = if axis.categories.is_empty() { every } else { 1 };
+    let label = |i: usize| (i % every == 0).then(|| shortened(&name(i), TICK, share.max(2.0 * TICK)));
+    (0..line.len()).map(|i| Tick { at: i as f64, label: label(i) }).collect()
+}
+
+fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, range: &Range) -> Result<(), PlotError> {
+    let columns = diagram.xs.len();
+    for (index, &value) in diagram.values.iter().enumerate() {
+        let (column, row) = ((index % columns) as f64, (index / columns) as f64);
+        let (left, right) = (panel.across(column - 0.5).round(), panel.across(column + 0.5).round());
+        let (upper, lower) = (panel.down(row + 0.5).round(), panel.down(row - 0.5).round());
+        let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
+        let (fill, text) = match range.share_of(value) {
+            Some(share) => (viridis(share), number(value)),
+            None if value == f64::INFINITY => (RGBColor(0x30, 0x30, 0x30), "×".into()),
+            None => continue,
+        };
+        canvas.rectangle((left, upper), (right, lower), fill.to_rgba())?;
+        if text_width(&text, TICK) + 6.0 < right - left && TICK + 3.0 < lower - upper {
+            canvas.text(&text, middle, Lettering::new(TICK, contrast(fill), HPos::Center))?;
+        }
+    }
+    Ok(())
+}
+
+fn line_color(index: usize) -> RGBColor {
+    [INK, PALETTE[1], PALETTE[3]][index % 3]
+}
+
+fn line_look(index: usize) -> Look {
+    if index.is_multiple_of(2) { Look::Line } else { Look::Dashed }
+}
+
+/// A curve in the values of the axes, on a plate that keeps it apart from the cells.
+fn draw_curve(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    diagram: &PhaseDiagram,
+    curve: &Series,
+    index: usize,
+) -> Result<(), PlotError> {
+    let place = |&(x, y): &(f64, f64)| -> Option<Place> {
+        let at = (between(&diagram.xs, diagram.x.scale, x)?, between(&diagram.ys, diagram.y.scale, y)?);
+        Some((panel.across(at.0), panel.down(at.1)))
+    };
+    let places: Vec<Option<Place>> = curve.points.iter().map(place).collect();
+    for run in places.split(Option::is_none).filter(|run| run.len() > 1) {
+        let run: Vec<Place> = run.iter().copied().flatten().collect();
+        canvas.path(&run, 4.2, WHITE.to_rgba())?;
+        match line_look(index) {
+            Look::Dashed => canvas.dashes(&run, (6.0, 4.0), 2.0, line_color(index).to_rgba())?,
+            _ => canvas.path(&run, 2.0, line_color(index).to_rgba())?,
+        }
+    }
+    Ok(())
+}
+
+/// Where a value lies among the middles of the cells, as a column or row with fractions; `None` off the diagram.
+fn between(line: &[f64], scale: Scale, value: f64) -> Option<f64> {
+    let at = |v: f64| scale.forward(v).filter(|v| v.is_finite());
+    let value = at(value)?;
+    let placed: Vec<f64> = line.iter().map(|&v| at(v)).collect::<Option<_>>()?;
+    let i = match placed.len() {
+        0 => return None,
+        1 => return (value == placed[0]).then_some(0.0),
+        n => placed.partition_point(|&v| v <= value).clamp(1, n - 1) - 1,
+    };
+    let found = i as f64 + (value - placed[i]) / (placed[i + 1] - placed[i]);
+    (-0.5..=line.len() as f64 - 0.5).contains(&found).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_run_between_the_middles_of_the_cells() {
+        let line = [1.0, 10.0, 1000.0];
+        assert_eq!(between(&line, Scale::Linear, 5.5), Some(0.5));
+        assert_eq!(between(&line, Scale::Log, 100.0), Some(1.5));
+        assert_eq!(between(&line, Scale::Log, 1000.0), Some(2.0));
+        assert_eq!(between(&line, Scale::Log, 0.0), None);
+        // Half a cell beyond the last middle is the border.
+        assert_eq!(between(&line, Scale::Linear, 1495.0), Some(2.5));
+        assert_eq!(between(&line, Scale::Linear, 1496.0), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! A run as its folder tells it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+use crate::PlotError;
+
+/// A row of `metrics.jsonl`: names to values.
+pub type Row = Map<String, Value>;
+
+/// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
+const OF_THE_RUN: [&str; 3] = ["run.seed", "run.name", "train.init"];
+
+/// What a curve runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Epochs made.
+    #[default]
+    Epoch,
+    /// Steps made.
+    Step,
+}
+
+impl Over {
+    /// The key in a row, and the label of the axis.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Over::Epoch => "epoch",
+            Over::Step => "step",
+        }
+    }
+}
+
+/// A run folder: what ran, where, how it ended and what was measured.
+#[derive(Debug, Clone, Default)]
+pub struct Run {
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Name of the folder.
+    pub name: String,
+    /// `config.toml`: the resolved configuration.
+    pub config: toml::Table,
+    /// `env.json`: version, device, precision, hashes of the data.
+    pub env: Row,
+    /// `status.json`: running, finished, diverged, interrupted or failed.
+    pub status: String,
+    /// Why it ended so.
+    pub reason: Option<String>,
+    /// Rows of epochs, in order.
+    pub epochs: Vec<Row>,
+    /// Rows of measurements, in order.
+    pub measurements: Vec<Row>,
+    /// What tells its group from others: axis (`noise`, `optimizer.lr`) to value.
+    pub labels: BTreeMap<String, String>,
+    /// `run.seed`.
+    pub seed: u64,
+    /// Stage of a study.
+    pub stage: Option<String>,
+}
+
+impl Run {
+    /// Reads a run folder, also of a run that is under way, failed or diverged. A torn last line of `metrics.jsonl` is left
+    /// out; of rows of one kind and step the last counts. Labels and stage stay empty.
+    ///
+    /// # Errors
+    /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
+    pub fn read(folder: &Path) -> Result<Self, PlotError> {
+        let text = |name: &str| {
+            let path = folder.join(name);
+            fs::read_to_string(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })
+        };
+        let wrong = |name: &str, reason: String| PlotError::Run { path: folder.join(name), reason };
+        let json = |name: &str| -> Result<Row, PlotError> {
+            serde_json::from_str(&text(name)?).map_err(|e| wrong(name, format!("expected a JSON object: {e}")))
+        };
+        let config: toml::Table =
+            toml::from_str(&text("config.toml")?).map_err(|e| wrong("config.toml", e.message().to_string()))?;
+        let status = json("status.json")?;
+        let said = |key: &str| status.get(key).and_then(Value::as_str).map(String::from);
+        let rows = rows(&text("metrics.jsonl")?).map_err(|reason| wrong("metrics.jsonl", reason))?;
+        let of_kind = |kind: &str| last_of_each_step(rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
+        let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
+        let seed = config.get("run").and_then(|run| run.get("seed")).and_then(toml::Value::as_integer);
+        Ok(Self {
+            folder: folder.into(),
+            name: full.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
+            env: json("env.json")?,
+            status: said("status").ok_or_else(|| wrong("status.json", "expected the key status with a text".into()))?,
+            reason: said("reason"),
+            epochs: of_kind("epoch"),
+            measurements: of_kind("measurement"),
+            labels: BTreeMap::new(),
+            seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
+            stage: None,
+            config,
+        })
+    }
+
+    /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group
+    /// make one line with a band.
+    pub fn group(&self) -> String {
+        if self.labels.is_empty() {
+            return self.stage.clone().unwrap_or_else(|| "all runs".into());
+        }
+        self.labels.iter().map(|(axis, value)| labelled(axis, value)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether its last values say where a run of its group ends: it neither diverged nor failed.
+    pub fn counts(&self) -> bool {
+        !matches!(self.status.as_str(), "diverged" | "failed")
+    }
+
+    /// The value of a metric in one of its rows; `stability_edge` is 2(1 + β)/η at the row's learning rate.
+    pub fn value(&self, row: &Row, name: &str) -> Option<f64> {
+        match name {
+            "stability_edge" => self.stability_edge(row),
+            _ => value(row, name),
+        }
+    }
+
+    fn stability_edge(&self, row: &Row) -> Option<f64> {
+        let optimizer = self.config.get("optimizer")?;
+        let number = |key: &str| optimizer.get(key).and_then(|v| v.as_float().or(v.as_integer().map(|i| i as f64)));
+        let at_the_time = self.epochs.iter().find(|e| e.get("epoch") == row.get("epoch")).and_then(|e| value(e, "lr"));
+        let lr = at_the_time.or_else(|| number("lr")).filter(|lr| *lr > 0.0)?;
+        Some(2.0 * (1.0 + number("momentum").unwrap_or(0.0)) / lr)
+    }
+
+    /// A metric over epochs or steps: of the measurements, or of the epochs where no measurement has it.
+    pub fn curve(&self, name: &str, over: Over) -> Vec<(f64, f64)> {
+        let point = |row: &Row| Some((value(row, over.name())?, self.value(row, name)?));
+        let measured: Vec<_> = self.measurements.iter().filter_map(point).collect();
+        if measured.is_empty() { self.epochs.iter().filter_map(point).collect() } else { measured }
+    }
+
+    /// The last value of a metric.
+    pub fn last(&self, name: &str) -> Option<f64> {
+        self.curve(name, Over::Step).last().map(|p| p.1)
+    }
+
+    /// The configuration as dotted keys with their values as text.
+    pub fn flat_config(&self) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        flatten("", &self.config, &mut flat);
+        flat
+    }
+}
+
+/// Value of a metric in a row of either kind: a number, an estimate's `value`, or the first of a list of estimates, such as
+/// the largest of `top_eigenvalues`. `trace_hessian_by_tensor.NAME` goes into a map.
+pub fn value(row: &Row, name: &str) -> Option<f64> {
+    let entry = entry(row, name)?;
+    entry.as_f64().or_else(|| entry.get("value")?.as_f64())
+}
+
+/// Standard error of a metric in a row, where it has one.
+pub fn std_error(row: &Row, name: &str) -> Option<f64> {
+    entry(row, name)?.get("std_error")?.as_f64()
+}
+
+pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
+    let metrics = row.get("metrics").and_then(Value::as_object);
+    let inner = |map: &'a Row| {
+        let (outer, inner) = name.split_once('.')?;
+        map.get(outer)?.get(inner)
+    };
+    let found = metrics.and_then(|m| m.get(name).or_else(|| inner(m))).or_else(|| row.get(name))?;
+    match found {
+        Value::Array(list) => list.first(),
+        other => Some(other),
+    }
+}
+
+/// Labels runs that no study labelled by the keys in which their configurations differ; seeds, names and starts are left
+/// out.
+pub fn label_by_differences(runs: &mut [Run]) {
+    let flat: Vec<BTreeMap<String, String>> = runs.iter().map(Run::flat_config).collect();
+    let keys: BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
+    let differs = |key: &&&String| flat.windows(2).any(|pair| pair[0].get(**key) != pair[1].get(**key));
+    let axes: Vec<&String> =
+        keys.iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())).filter(differs).copied().collect();
+    for (run, config) in runs.iter_mut().zip(&flat) {
+        run.labels = axes.iter().filter_map(|axis| Some(((*axis).clone(), config.get(*axis)?.clone()))).collect();
+    }
+}
+
+/// A label that can stand without its axis, or with the last word of it.
+fn labelled(axis: &str, value: &str) -> String {
+    let bare = value.parse::<f64>().is_ok() || matches!(value, "none" | "true" | "false" | "");
+    if !bare {
+        return value.into();
+    }
+    let name = axis.strip_suffix(".kind").unwrap_or(axis);
+    format!("{} {value}", name.rsplit('.').next().unwrap_or(name))
+}
+
+fn flatten(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, flat),
+            toml::Value::String(text) => drop(flat.insert(key, text.clone())),
+            other => drop(flat.insert(key, other.to_string())),
+        }
+    }
+}
+
+/// The lines as objects; the last one may be torn.
+fn rows(text: &str) -> Result<Vec<Row>, String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut rows = Vec::with_capacity(lines.len());
+    for (i, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(row) => rows.push(row),
+            Err(_) if i + 1 == lines.len() => {}
+            Err(e) => return Err(format!("line {}: expected a JSON object: {e}", i + 1)),
+        }
+    }
+    Ok(rows)
+}
+
+/// One row a step, in the order of steps: a resumed run may have written some again.
+fn last_of_each_step<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Row> {
+    let step = |row: &Row| row.get("step").and_then(Value::as_u64).unwrap_or(0);
+    rows.map(|row| (step(row), row.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(config: &str) -> Run {
+        Run { config: toml::from_str(config).unwrap(), ..Run::default() }
+    }
+
+    #[test]
+    fn labels_are_what_differs() {
+        let mut runs = [
+            run("[run]\nseed = 0\n[noise]\nkind = 'none'\n[optimizer]\nlr = 0.1"),
+            run("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[optimizer]\nlr = 0.1"),
+        ];
+        label_by_differences(&mut runs);
+        assert_eq!(runs[0].group(), "noise none");
+        assert_eq!(runs[1].group(), "label-flip, probability 0.2");
+        assert_eq!(runs[1].labels["noise.probability"], "0.2");
+        label_by_differences(&mut runs[..1]);
+        assert_eq!(runs[0].group(), "all runs");
+    }
+
+    #[test]
+    fn values_of_rows() {
+        let row: Row = serde_json::from_str(
+            r#"{"kind":"measurement","epoch":2,"metrics":{"loss":{"value":0.5,"std_error":0.1},"mu":{"value":null,
+            "reason":"zero loss"},"top_eigenvalues":[{"value":7.0},{"value":3.0}],"regularizer_momentum_0.9":{"value":2.0},
+            "trace_hessian_by_tensor":{"layers.0.bias":{"value":4.0}}}}"#,
+        )
+        .unwrap();
+        assert_eq!((value(&row, "loss"), std_error(&row, "loss")), (Some(0.5), Some(0.1)));
+        assert_eq!((value(&row, "mu"), value(&row, "nothing")), (None, None));
+        assert_eq!((value(&row, "top_eigenvalues"), value(&row, "epoch")), (Some(7.0), Some(2.0)));
+        assert_eq!(value(&row, "regularizer_momentum_0.9"), Some(2.0));
+        assert_eq!(value(&row, "trace_hessian_by_tensor.layers.0.bias"), Some(4.0));
+    }
+
+    #[test]
+    fn the_edge_is_that_of_the_rate_at_the_time() {
+        let mut run = run("[optimizer]\nlr = 0.5\nmomentum = 0.5");
+        let row = |text: &str| serde_json::from_str::<Row>(text).unwrap();
+        assert_eq!(run.value(&row(r#"{"epoch":3}"#), "stability_edge"), Some(6.0));
+        run.epochs = vec![row(r#"{"epoch":3,"lr":0.25}"#)];
+        assert_eq!(run.value(&row(r#"{"epoch":3}"#), "stability_edge"), Some(12.0));
+    }
+
+    #[test]
+    fn only_the_last_line_may_be_torn() {
+        let whole = "{\"kind\":\"epoch\",\"step\":1}\n";
+        assert_eq!(rows(&format!("{whole}{{\"ki")).unwrap().len(), 1);
+        assert!(rows(&format!("{{\"ki\n{whole}")).unwrap_err().starts_with("line 1"));
+        let again = rows(&format!("{whole}{{\"kind\":\"epoch\",\"step\":2}}\n{{\"step\":1,\"again\":1}}")).unwrap();
+        let kept = last_of_each_step(again.iter());
+        assert_eq!((kept.len(), value(&kept[0], "again")), (2, Some(1.0)));
+    }
+}

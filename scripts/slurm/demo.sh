@@ -24,15 +24,20 @@ say "submitted, a minute a task, a signal half a minute before"
 bash "$out/slurm/submit.sh" --cpus-per-task=1 --mem=400 --time=1 --signal=B:USR1@30
 
 killed=
+seen=
 while squeue --noheader | grep -q .; do
-    if [ -z "$killed" ] && pid=$(pgrep -f "saltflat train .*escape/label-flip_s1" | head -n 1) && [ -n "$pid" ]; then
-        sleep 4
-        say "kill -9 of the run escape/label-flip_s1"
+    if [ -z "$killed" ] && pid=$(pgrep -f "train .*escape-none_s1" | head -n 1) && [ -n "$pid" ]; then
+        sleep 8
+        say "kill -9 of the run escape/none_s1"
         kill -9 "$pid" && killed=1
     fi
-    sleep 10
-    say "queue"
-    squeue --format='%.12i %.22j %.3t %.6M %r'
+    now=$(squeue --noheader --format='%i %t %r' | sort)
+    if [ "$now" != "$seen" ]; then
+        say "queue"
+        squeue --format='%.12i %.22j %.3t %.6M %r'
+        seen=$now
+    fi
+    sleep 3
 done
 
 say "where the runs stand"

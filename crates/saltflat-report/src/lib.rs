@@ -46,6 +46,7 @@ mod run;
 mod slice;
 pub mod statistics;
 mod style;
+mod tensorboard;
 
 pub use axis::{Axis, Scale};
 pub use contour::{ContourSlice, contour};
@@ -61,6 +62,7 @@ pub use page::{Finding, Group, GroupSummary, Page};
 pub use phase::{PhaseDiagram, phase};
 pub use run::{Over, Row, Run, label_by_differences, std_error, value};
 pub use slice::{LossSlice, slice};
+pub use tensorboard::EventWriter;
 
 /// A marked value of x: a vertical line with a label.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -3,14 +3,20 @@
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_report::EventWriter;
 use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
 use serde_json::Value;
 
 use crate::table::{Table, number};
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+}
 
 /// Writes to the run folder and to the terminal.
 pub struct Reporter {
@@ -23,6 +29,8 @@ pub struct Reporter {
     rows: usize,
     /// Weights of the last checkpoint.
     checkpoint: Option<PathBuf>,
+    /// Event files, where they are asked for and can be written.
+    events: Option<EventWriter>,
 }
 
 impl Reporter {
@@ -36,7 +44,14 @@ impl Reporter {
             bar.set_style(style);
         }
         let (first, last) = (None, None);
-        let mut reporter = Self { folder, bar, table: None, measured: false, first, last, rows: 0, checkpoint: None };
+        let (checkpoint, events) = (None, None);
+        let mut reporter = Self { folder, bar, table: None, measured: false, first, last, rows: 0, checkpoint, events };
+        if plan.config.run.tensorboard {
+            match EventWriter::create(&reporter.folder.root().join("tensorboard"), now()) {
+                Ok(events) => reporter.events = Some(events),
+                Err(e) => reporter.say(&format!("no event files for TensorBoard: {e}")),
+            }
+        }
         reporter.say(&format!(
             "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}): {}",
             plan.config.run.name,
@@ -76,6 +91,15 @@ impl Reporter {
         self.bar.suspend(|| eprintln!("{text}"));
         // The log is not the result: a line that cannot be written must not end a run.
         let _ = self.folder.log(text);
+    }
+
+    /// Scalars for TensorBoard. The event file is not the result: what cannot be written ends it and not the run.
+    fn scalars(&mut self, step: u64, values: &[(String, f64)]) {
+        let values = values.iter().map(|(tag, value)| (tag.as_str(), *value));
+        if let Some(Err(e)) = self.events.as_mut().map(|events| events.scalars(now(), step, values)) {
+            self.events = None;
+            self.say(&format!("no more event files for TensorBoard: {e}"));
+        }
     }
 
     /// Data: stdout.
@@ -127,6 +151,15 @@ impl Observer for Reporter {
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
         self.folder.epoch(row)?;
         self.rows += 1;
+        let values = [
+            ("lr", Some(row.lr)),
+            ("running_loss", Some(row.running_loss)),
+            ("running_accuracy", row.running_accuracy),
+            ("noise_sq", row.noise_sq),
+        ];
+        let values: Vec<_> =
+            values.into_iter().filter_map(|(name, value)| Some((format!("train/{name}"), value?))).collect();
+        self.scalars(row.step, &values);
         if !self.measured {
             let accuracy = row.running_accuracy.map_or(String::new(), |a| format!(", accuracy {:.1} %", 100.0 * a));
             self.print(&format!("epoch {}: running loss {}{accuracy}", row.epoch, number(row.running_loss)));
@@ -137,6 +170,15 @@ impl Observer for Reporter {
     fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
         self.folder.measurement(row)?;
         self.rows += 1;
+        let values: Vec<_> =
+            row.metrics.keys().filter_map(|name| Some((format!("metrics/{name}"), row.value(name)?))).collect();
+        let errors: Vec<_> = row
+            .metrics
+            .keys()
+            .filter_map(|name| Some((format!("std_error/{name}"), row.std_error(name)?)))
+            .filter(|(_, error)| *error > 0.0)
+            .collect();
+        self.scalars(row.step, &[values, errors].concat());
         self.measured = true;
         if self.table.is_none() {
             let table = Table::new(row);

@@ -13,6 +13,8 @@ pub struct RunConfig {
     pub name: String,
     /// From which every draw follows; default 0.
     pub seed: u64,
+    /// Also writes event files for TensorBoard, into `tensorboard/`; default false.
+    pub tensorboard: bool,
 }
 
 /// `[train]`: how long, from where.
@@ -105,6 +107,7 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     let config = RunConfig {
         name: section.optional("name", "a name without slashes", plain).unwrap_or(default),
         seed: section.optional("seed", "", any).unwrap_or(0),
+        tensorboard: section.optional("tensorboard", "", any).unwrap_or(false),
     };
     section.finish("[run]");
     config

@@ -32,6 +32,8 @@ pub enum Command {
     Measure(MeasureArgs),
     /// Run a study: many runs from one file, as many at once as asked, and a page that compares them
     Study(StudyArgs),
+    /// Show the curves of running jobs in the terminal
+    Watch(WatchArgs),
     /// Compare finished or running runs on one page: numbers with errors over seeds, figures, configurations
     Report(ReportArgs),
 }
@@ -304,4 +306,19 @@ pub enum Emit {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("expected a whole number above 0, got {text}"))
+}
+
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+
+    /// The metric that is shown at first [default: trace_hessian]
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+
+    /// Print the last rows as a table and end, as where the output is no terminal
+    #[arg(long)]
+    pub once: bool,
 }

@@ -1,0 +1,76 @@
+//! `saltflat watch`: the curves of running jobs in the terminal, or once as a table.
+
+#[cfg(unix)]
+mod terminal;
+mod view;
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use saltflat_report::{Page, Run};
+
+use crate::args::WatchArgs;
+
+const BAD_INPUT: u8 = 2;
+
+/// Runs the command.
+pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
+    let mut watched = match Watched::read(args) {
+        Ok(watched) => watched,
+        Err(error) => {
+            eprintln!("saltflat: {error}");
+            return Ok(ExitCode::from(BAD_INPUT));
+        }
+    };
+    #[cfg(unix)]
+    if !args.once && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
+        terminal::run(args, &mut watched)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _ = (&mut watched, std::io::stdout().is_terminal());
+    print!("{}", view::table(&watched));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runs as their folders tell them, and what is shown of them.
+pub struct Watched {
+    /// Named by what tells them apart.
+    pub page: Page,
+    /// Every metric that a run has.
+    pub metrics: Vec<String>,
+    /// The one that is shown.
+    pub metric: usize,
+    /// Whether its axis is logarithmic.
+    pub log: bool,
+}
+
+impl Watched {
+    fn read(args: &WatchArgs) -> Result<Self, String> {
+        let mut watched = Self { page: read(args)?, metrics: Vec::new(), metric: 0, log: false };
+        watched.metrics = watched.page.metrics();
+        if let Some(name) = &args.metric {
+            watched.metric = watched
+                .metrics
+                .iter()
+                .position(|known| known == name)
+                .ok_or_else(|| format!("--metric: expected one of {}, got {name}", watched.metrics.join(", ")))?;
+        } else if let Some(trace) = watched.metrics.iter().position(|name| name == "trace_hessian") {
+            watched.metric = trace;
+        }
+        Ok(watched)
+    }
+
+    /// Reads the folders again and keeps what is shown. A folder that cannot be read at this moment stays as it was.
+    #[cfg(unix)]
+    fn refresh(&mut self, args: &WatchArgs) {
+        let Ok(page) = read(args) else { return };
+        let shown = self.metrics.get(self.metric).cloned();
+        self.page = page;
+        self.metrics = self.page.metrics();
+        self.metric = shown.and_then(|shown| self.metrics.iter().position(|name| *name == shown)).unwrap_or(0);
+    }
+}
+
+fn read(args: &WatchArgs) -> Result<Page, String> {
+    let runs = args.runs.iter().map(|folder| Run::read(folder)).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
+    Ok(Page { runs, ..Page::default() })
+}

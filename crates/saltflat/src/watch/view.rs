@@ -1,0 +1,50 @@
+//! What is shown of the runs.
+
+use saltflat_report::{Over, Run, number};
+
+use super::Watched;
+
+/// Metrics of the table, those that there are.
+const COLUMNS: [&str; 6] = ["running_loss", "loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "noise_sq"];
+
+/// `running, epoch 12 of 100, step 240`.
+pub fn standing(run: &Run) -> String {
+    let last = run.epochs.last().into_iter().chain(run.measurements.last());
+    let at = |key: &str| last.clone().filter_map(|row| row.get(key)?.as_u64()).max().unwrap_or(0);
+    let of = |key: &str| run.config.get("train")?.get(key)?.as_integer();
+    let with = |now: u64, all: Option<i64>| all.map_or(now.to_string(), |all| format!("{now} of {all}"));
+    let (epoch, step) = (with(at("epoch"), of("epochs")), with(at("step"), of("steps")));
+    let reason = match (&run.reason, run.status.as_str()) {
+        (Some(reason), "diverged" | "failed" | "interrupted") => format!(": {reason}"),
+        _ => String::new(),
+    };
+    format!("{}, epoch {epoch}, step {step}{reason}", run.status)
+}
+
+/// A block a run: where it stands, and the last rows of what is measured.
+pub fn table(watched: &Watched) -> String {
+    let mut text = String::new();
+    for run in &watched.page.runs {
+        text.push_str(&format!("{}: {}\n", run.name, standing(run)));
+        let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
+        let mut epochs: Vec<u64> =
+            columns.iter().flat_map(|name| run.curve(name, Over::Epoch)).map(|(epoch, _)| epoch as u64).collect();
+        epochs.sort_unstable();
+        epochs.dedup();
+        if columns.is_empty() {
+            text.push_str("  nothing measured yet\n");
+            continue;
+        }
+        let head: Vec<String> = columns.iter().map(|name| format!("{name:>18}")).collect();
+        text.push_str(&format!("{:>8}{}\n", "epoch", head.concat()));
+        for &epoch in epochs.iter().rev().take(10).rev() {
+            let cell = |name: &&str| {
+                let curve = run.curve(name, Over::Epoch);
+                let found = curve.iter().find(|(at, _)| *at as u64 == epoch);
+                format!("{:>18}", found.map_or(String::new(), |(_, value)| number(*value)))
+            };
+            text.push_str(&format!("{epoch:>8}{}\n", columns.iter().map(cell).collect::<String>()));
+        }
+    }
+    text
+}

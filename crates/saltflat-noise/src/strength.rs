@@ -2,53 +2,76 @@
 
 use burn::tensor::Tensor;
 
-/// Weight that an old measurement keeps when a new one comes: the mean reaches back over about 50.
-const MEMORY: f64 = 1.0 - 1.0 / 50.0;
+/// The means reach back over about 1/this many measurements.
+const RATE: f64 = 1.0 / 50.0;
+/// The correction is at most this factor, either way.
+const CORRECTION: f64 = 10.0;
 /// Largest c². Where the noise all but vanishes (a global minimum has no minibatch noise) no factor makes it strong: there
 /// it stays weaker than asked for.
 const LARGEST: f64 = 1e12;
 
-/// The factor c that gives a noise ξ the strength E‖cξ‖² = s: c² = s/m with the running mean m of the measured ‖ξ‖², an
-/// exponential mean over about 50 measurements. At most 10⁶; 0 where the noise is 0.
+/// The factor c that gives a noise ξ the strength E‖cξ‖² = s: c² = s g/m with the exponential mean m of the measured ‖ξ‖²
+/// over about 50 measurements. m lags where ‖ξ‖² falls or grows, and a mean of few draws that vary much is biased; so g, 1 at
+/// first, is multiplied at each measurement by exp((1 − ‖cξ‖²/s)/50), which drives the mean of what was achieved to s. c is
+/// at most 10⁶, and 0 where the noise is 0.
 ///
-/// The mean stays on the device, so a step that measures needs no host synchronisation.
+/// All of it stays on the device, so a step that measures needs no host synchronisation.
 #[derive(Clone, Debug, Default)]
 pub struct StrengthControl {
-    sum: Option<Tensor<1>>,
+    on_device: Option<OnDevice>,
     weight: f64,
+}
+
+/// One element each.
+#[derive(Clone, Debug)]
+struct OnDevice {
+    sum: Tensor<1>,
+    correction: Tensor<1>,
+    /// c²/s, until the next measurement.
+    gain: Tensor<1>,
 }
 
 impl StrengthControl {
     /// Adds a measurement of ‖ξ‖², one element.
     pub fn record(&mut self, squared: Tensor<1>) {
-        self.sum = Some(match self.sum.take() {
-            None => squared,
-            Some(sum) => sum.mul_scalar(MEMORY) + squared,
-        });
-        self.weight = self.weight * MEMORY + 1.0;
+        let (sum, correction) = match self.on_device.take() {
+            None => (squared.clone(), squared.ones_like()),
+            Some(old) => (old.sum.mul_scalar(1.0 - RATE) + squared.clone(), old.correction),
+        };
+        self.weight = self.weight * (1.0 - RATE) + 1.0;
+        // 0/0 where the noise is 0: then any factor will do, and 0 keeps it at 0.
+        let silent = sum.clone().equal_elem(0.0);
+        let gain = correction.clone().mul_scalar(self.weight).div(sum.clone()).mask_fill(silent.clone(), 0.0);
+        let missed = (gain.clone() * squared).neg().add_scalar(1.0).mask_fill(silent, 0.0);
+        let correction = (correction * missed.mul_scalar(RATE).exp()).clamp(1.0 / CORRECTION, CORRECTION);
+        self.on_device = Some(OnDevice { sum, correction, gain });
     }
 
     /// True before the first measurement.
     pub fn is_empty(&self) -> bool {
-        self.sum.is_none()
+        self.on_device.is_none()
     }
 
     /// c for this s, one element; absent before the first measurement.
     pub fn factor(&self, target: f64) -> Option<Tensor<1>> {
-        let sum = self.sum.clone()?;
-        // 0/0 where the noise is 0: then any factor will do, and 0 keeps it at 0.
-        let silent = sum.clone().equal_elem(0.0);
-        let squared = sum.recip().mul_scalar(target * self.weight).clamp_max(LARGEST);
-        Some(squared.mask_fill(silent, 0.0).sqrt())
+        let found = self.on_device.as_ref()?;
+        Some(found.gain.clone().mul_scalar(target).clamp_max(LARGEST).sqrt())
     }
 
-    /// What a checkpoint keeps: Σ 0.98^(age) ‖ξ‖² and Σ 0.98^(age).
+    /// What a checkpoint keeps: `[3]` with Σ 0.98^age ‖ξ‖², g and c²/s, on the device, and Σ 0.98^age.
     pub fn parts(&self) -> (Option<Tensor<1>>, f64) {
-        (self.sum.clone(), self.weight)
+        let join = |found: OnDevice| Tensor::cat(vec![found.sum, found.correction, found.gain], 0);
+        (self.on_device.clone().map(join), self.weight)
     }
 
     /// From its parts, as it was.
-    pub fn from_parts(sum: Option<Tensor<1>>, weight: f64) -> Self {
-        Self { sum, weight }
+    pub fn from_parts(on_device: Option<Tensor<1>>, weight: f64) -> Self {
+        let part = |all: &Tensor<1>, i: usize| all.clone().slice([i..i + 1]);
+        let on_device = on_device.filter(|all| all.dims()[0] == 3).map(|all| OnDevice {
+            sum: part(&all, 0),
+            correction: part(&all, 1),
+            gain: part(&all, 2),
+        });
+        Self { on_device, weight }
     }
 }

@@ -247,8 +247,9 @@ fn strength_zero_is_no_noise() {
     assert_eq!(draw(&sgd, LossKind::Square, off, B), None);
 }
 
-/// By hand: one measurement x gives c² = s/x; after x = 1 and x = 3 the mean is (0.98 + 3)/1.98; a noise that vanishes stays
-/// 0, one that nearly does is multiplied by 10⁶ at most.
+/// By hand: one measurement x gives c² = s/x, just what was asked for, so g stays 1; after x = 1 and x = 3 m = (0.98 + 3)/1.98,
+/// and g is e^((1 − 3/m)/50) from then on. A noise that vanishes stays 0, one that nearly does is multiplied by 10⁶ at most. One
+/// that falls by 1 % a measurement is followed: the last 500 of 1,000 have the strength s within 1 %.
 #[test]
 fn strength_control_by_hand() {
     let scalar = |x: f64| Tensor::from_data(TensorData::new(vec![x], [1]), (&Device::flex(), DType::F64));
@@ -259,15 +260,28 @@ fn strength_control_by_hand() {
     control.record(scalar(1.0));
     assert!((c(&control) - 2f64.sqrt()).abs() < 1e-15);
     control.record(scalar(3.0));
-    assert!((c(&control).powi(2) - 2.0 * 1.98 / 3.98).abs() < 1e-15);
-    let (sum, weight) = control.parts();
-    let mut again = StrengthControl::from_parts(sum, weight);
+    let mean = (0.98 + 3.0) / 1.98;
+    assert!((c(&control).powi(2) - 2.0 / mean).abs() < 1e-14);
+    let g = ((1.0 - 3.0 / mean) / 50.0f64).exp();
+    let (on_device, weight) = control.parts();
+    let mut again = StrengthControl::from_parts(on_device, weight);
     again.record(scalar(0.5));
     control.record(scalar(0.5));
     assert_eq!(c(&again), c(&control));
+    let mean = (0.98 * (0.98 + 3.0) + 0.5) / (0.98 * 1.98 + 1.0);
+    assert!((c(&control).powi(2) - 2.0 * g / mean).abs() < 1e-14);
     for (x, expected) in [(0.0, 0.0), (1e-300, 1e6)] {
         let mut control = StrengthControl::default();
         control.record(scalar(x));
         assert_eq!(c(&control), expected);
     }
+    let mut control = StrengthControl::default();
+    let achieved: Vec<f64> = (0..1000)
+        .map(|k| {
+            let x = 0.99f64.powi(k);
+            control.record(scalar(x));
+            c(&control).powi(2) * x
+        })
+        .collect();
+    assert!((achieved[500..].iter().sum::<f64>() / 500.0 / 2.0 - 1.0).abs() < 0.01);
 }

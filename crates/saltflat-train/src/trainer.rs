@@ -257,7 +257,8 @@ impl<'a> Trainer<'a> {
     /// True where a noise of a given strength is due to be measured: every so many steps, and first of all.
     fn controls_strength_now(&self) -> bool {
         let Some(strength) = &self.plan.config.noise_strength else { return false };
-        self.step.is_multiple_of(strength.every) || self.strength.is_empty()
+        let unknown = self.strength.is_empty() && self.plan.config.noise.noise().parameter_sigma(0.0).is_none();
+        self.step.is_multiple_of(strength.every) || unknown
     }
 
     /// True where a measurement is due after this many epochs.

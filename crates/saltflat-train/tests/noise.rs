@@ -35,11 +35,11 @@ fn noise(kind: &str, keys: &str, more: &str) -> String {
     format!("{{kind = \"{kind}\"{}{}}}", if keys.is_empty() { "" } else { ", " }, keys.join(", "))
 }
 
-/// 100 digits, a network with 8 hidden units; two digits as 0 and 1 where the noise is for real targets.
+/// 1,000 digits, a network with 8 hidden units, which cannot learn them all: the minibatch noise does not die out; two groups of digits as 0 and 1 where the noise is for real targets.
 fn config(noise: &str, more: &[(&str, &str)]) -> Config {
     let (data, loss) = match noise.contains("label-noise") {
-        true => ("{kind = \"mnist-1k\", limit = 100, binary = true}", "square"),
-        false => ("{kind = \"mnist-1k\", limit = 100}", "cross_entropy"),
+        true => ("{kind = \"mnist-1k\", binary = true}", "square"),
+        false => ("{kind = \"mnist-1k\"}", "cross_entropy"),
     };
     let base = [("data", data), ("loss.kind", loss), ("noise", noise), ("optimizer.batch_size", "20")];
     read(&[&base, more].concat()).unwrap_or_else(|e| panic!("{noise}: {e}"))
@@ -50,7 +50,7 @@ fn plan(noise: &str, more: &[(&str, &str)], dtype: DType) -> Plan {
 }
 
 fn batch(step: u64) -> Vec<u32> {
-    (0..BATCH as u64).map(|i| ((step * 7 + i * 3) % 100) as u32).collect()
+    (0..BATCH as u64).map(|i| ((step * 20 + i) * 7 % 1000) as u32).collect()
 }
 
 fn numbers(v: &Vector) -> Vec<f64> {
@@ -68,14 +68,16 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Over 1,000 steps of a run the mean of ‖ξ‖² is within 5 % of `noise.strength`. ξ is found from outside: the same step from
-/// the same θ without the noise goes to θ − η g, with it to θ − η (g + ξ).
+/// Over 1,000 steps of a trained network the mean of ‖ξ‖² is within 5 % of `noise.strength`. ξ is found from outside: the
+/// same step from the same θ without the noise goes to θ − η g, with it to θ − η (g + ξ).
 #[test]
 fn achieved_strength() {
     for (kind, _, keys) in KINDS {
-        let with = plan(&noise(kind, keys, &format!("strength = {STRENGTH}, strength_every = 2")), &[], DType::F32);
+        let with = plan(&noise(kind, keys, &format!("strength = {STRENGTH}")), &[], DType::F32);
         let without = plan(&noise(kind, keys, "strength = 0"), &[], DType::F32);
-        let mut trainer = Trainer::new(&with, Trainer::random_start(&with));
+        let mut trained = Trainer::new(&without, Trainer::random_start(&without));
+        (0..500).for_each(|step| trained.make_step(&batch(step)));
+        let mut trainer = Trainer::new(&with, (trained.theta().clone(), trained.buffers().clone()));
         let mut sum = 0.0;
         for step in 0..1000 {
             let start = (trainer.theta().clone(), trainer.buffers().clone());
@@ -110,24 +112,21 @@ fn rows(plan: &Plan) -> Vec<EpochRow> {
     rows.0
 }
 
-/// 100 samples, 5 steps an epoch, measured at every other step: 3, 2, 3 of them. A schedule of factor ½ after two epochs is a
-/// quarter of the strength.
+/// 50 steps an epoch, measured at every other one. Factor ½ after six epochs is a quarter of the strength.
 #[test]
 fn rows_have_the_achieved_strength() {
-    let schedule = "schedule = {kind = \"step-decay\", at_epochs = [20], factor = 0.5}";
+    let schedule = "schedule = {kind = \"step-decay\", at_epochs = [6], factor = 0.5}";
     let strength = format!("strength = {STRENGTH}, strength_every = 2, {schedule}");
-    let more = [("train.epochs", "40"), ("metrics.enabled", "false")];
-    for (kind, _, keys) in KINDS {
-        // Its probability falls too, and the running mean follows in 50 measurements.
-        if kind == "label-flip" {
-            continue;
-        }
+    let more = [("train.epochs", "12"), ("metrics.enabled", "false")];
+    // The probability of flips falls too, and the running mean follows in 50 measurements.
+    for (kind, _, keys) in KINDS.into_iter().filter(|(kind, ..)| *kind != "label-flip") {
         let rows = rows(&plan(&noise(kind, keys, &strength), &more, DType::F32));
-        assert_eq!([0, 1, 2].map(|i| rows[i].noise_steps), [3, 2, 3], "{kind}");
-        for (half, target) in rows.chunks(20).zip([STRENGTH, STRENGTH / 4.0]) {
-            let steps: u64 = half.iter().map(|row| row.noise_steps).sum();
-            let mean = half.iter().map(|row| row.noise_sq.expect("measured") * row.noise_steps as f64).sum::<f64>();
-            assert!((mean / steps as f64 / target - 1.0).abs() < 0.25, "{kind}: {mean} of {steps}, asked for {target}");
+        assert!(rows.iter().all(|row| row.noise_steps == 25), "{kind}");
+        // The first epochs of training change the noise faster than the mean follows.
+        for (epochs, target) in [(&rows[3..6], STRENGTH), (&rows[9..], STRENGTH / 4.0)] {
+            let mean = epochs.iter().map(|row| row.noise_sq.expect("measured")).sum::<f64>() / epochs.len() as f64;
+            // 75 measurements of a ‖ξ‖² that spreads as widely as its mean (single pairs: three times as widely).
+            assert!((mean / target - 1.0).abs() < 0.35, "{kind}: {mean}, asked for {target}");
         }
     }
     let silent = rows(&plan("{kind = \"langevin\", inverse_temperature = 1e5}", &more, DType::F32));
@@ -138,7 +137,7 @@ fn rows_have_the_achieved_strength() {
 /// are measured in the same unit: p σ²/η², and p · 2/(λ η).
 #[test]
 fn parameter_noise_counts_as_gradient_noise() {
-    let more = [("metrics.noise_strength", "true"), ("train.epochs", "10")];
+    let more = [("metrics.noise_strength", "true"), ("train.epochs", "1")];
     for (keys, expected) in [
         ("{kind = \"parameter-gaussian\", sigma = 1e-3}", 1e-6 / (LR * LR)),
         ("{kind = \"langevin\", inverse_temperature = 1e5}", 2e-5 / LR),
@@ -151,6 +150,81 @@ fn parameter_noise_counts_as_gradient_noise() {
         let allowed = 5.0 * (2.0 / (50.0 * p)).sqrt();
         assert!((mean / (p * expected) - 1.0).abs() < allowed, "{keys}: {mean}, expected {}", p * expected);
     }
+}
+
+/// A linear network f = W x on 20 samples with the square loss, whose gradients rᵢ xᵢ are made here from the inputs: tr Σ
+/// of each noise through the whole trainer, with its own σ. θ stands still (η = 1e-9), so 2,000 steps are as many draws; 5
+/// standard errors, from the draws.
+#[test]
+fn own_strength_through_the_network() {
+    let more = [
+        ("model", "{kind = \"linear-net\", hidden = []}"),
+        ("data", "{kind = \"mnist-1k\", limit = 20, binary = true}"),
+        ("loss.kind", "square"),
+        ("optimizer.lr", "1e-9"),
+    ];
+    let plain = plan("{kind = \"none\"}", &more, DType::F64);
+    let (theta, buffers) = Trainer::random_start(&plain);
+    let indices: Vec<u32> = (0..20).collect();
+    let x = plain.train.inputs(&indices, None).try_into_vec_as::<f64>().expect("on the CPU");
+    let weights = numbers(&theta);
+    let pixels = x.len() / 20;
+    assert_eq!(weights.len(), pixels);
+    let rows: Vec<Vec<f64>> = x.chunks(pixels).map(<[f64]>::to_vec).collect();
+    let targets = plain.train.targets(&indices).values;
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let residuals: Vec<f64> = rows.iter().zip(targets).map(|(x, y)| dot(x, &weights) - f64::from(y)).collect();
+    let loss = residuals.iter().map(|r| 0.5 * r * r).sum::<f64>() / 20.0;
+    let gram = rows.iter().map(|x| dot(x, x)).sum::<f64>() / 20.0;
+    let mean = |j: usize| rows.iter().zip(&residuals).map(|(x, r)| r * x[j]).sum::<f64>() / 20.0;
+    let second = rows.iter().zip(&residuals).map(|(x, r)| r * r * dot(x, x)).sum::<f64>() / 20.0;
+    let sgd = second - (0..pixels).map(|j| mean(j).powi(2)).sum::<f64>();
+    let p = weights.len() as f64;
+    for (keys, expected) in [
+        ("{kind = \"label-noise\", sigma = 0.5}", 0.25 * gram / 20.0),
+        ("{kind = \"logit-gaussian\", sigma = 0.5}", 0.25 * gram / 20.0),
+        ("{kind = \"sgd-covariance\", batch_size = 5}", sgd / 5.0),
+        ("{kind = \"minibatch\", sigma = 0.5, batch_size = 2}", 2.0 * 0.25 * sgd / 2.0),
+        ("{kind = \"geometry-aware\", batch_size = 5}", 2.0 * loss * gram / 5.0),
+        ("{kind = \"isotropic\", like = {kind = \"geometry-aware\", batch_size = 5}}", 2.0 * loss * gram / 5.0),
+        ("{kind = \"diagonal\", like = {kind = \"sgd-covariance\", batch_size = 5}}", sgd / 5.0),
+        ("{kind = \"isotropic-loss-scaled\", sigma = 0.1}", 2.0 * loss * 0.01 * p),
+    ] {
+        let noisy = plan(keys, &more, DType::F64);
+        let mut trainer = Trainer::new(&noisy, (theta.clone(), buffers.clone()));
+        let squares: Vec<f64> = (0..2000)
+            .map(|_| {
+                let mut without = Trainer::new(&plain, (trainer.theta().clone(), buffers.clone()));
+                without.make_step(&indices);
+                trainer.make_step(&indices);
+                (distance(&numbers(trainer.theta()), &numbers(without.theta())) / 1e-9).powi(2)
+            })
+            .collect();
+        let mean = squares.iter().sum::<f64>() / 2000.0;
+        let variance = squares.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 1999.0;
+        // θ moves by 1e-6 in all, and has 16 digits of which 9 are lost in the difference.
+        let allowed = 5.0 * (variance / 2000.0).sqrt() + 1e-4 * expected;
+        assert!((mean - expected).abs() < allowed, "{keys}: {mean}, expected {expected} ± {allowed}");
+    }
+}
+
+/// The loss of a scale is counted from its floor, the entropy of the smoothed target: noise N(0, 2 σ² L I) with L the row's
+/// running loss, 5 standard errors of χ² with p degrees of freedom; in microbatches too.
+#[test]
+fn loss_scaled_noise_is_counted_from_the_floor() {
+    let more = [
+        ("loss.smoothing", "0.5"),
+        ("optimizer.batch_size", "full"),
+        ("train.epochs", "1"),
+        ("train.microbatch", "300"),
+        ("metrics.noise_strength", "true"),
+    ];
+    let plan = plan("{kind = \"isotropic-loss-scaled\", sigma = 0.1}", &more, DType::F32);
+    let p = Trainer::random_start(&plan).0.len() as f64;
+    let row = &rows(&plan)[0];
+    let expected = 2.0 * row.running_loss * 0.01 * p;
+    let found = row.noise_sq.expect("measured");
+    assert!((found / expected - 1.0).abs() < 5.0 * (2.0 / p).sqrt(), "{found}, expected {expected}");
 }
 
 /// In f64 the only difference is the order of sums.

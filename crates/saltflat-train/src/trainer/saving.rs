@@ -80,8 +80,8 @@ impl<'a> Trainer<'a> {
         tensors.put("epoch.loss", self.epoch.loss.clone());
         tensors.put("epoch.correct", self.epoch.correct.clone());
         tensors.put("epoch.noise", self.epoch.noise.clone());
-        let (squares, strength_weight) = self.strength.parts();
-        tensors.put("strength.squares", squares);
+        let (control, strength_weight) = self.strength.parts();
+        tensors.put("strength", control);
         let progress = Progress {
             step: self.step,
             rows: self.rows,
@@ -126,7 +126,7 @@ impl<'a> Trainer<'a> {
             samples: progress.epoch_samples,
             lr: 0.0,
         };
-        trainer.strength = StrengthControl::from_parts(tensors.take("strength.squares"), progress.strength_weight);
+        trainer.strength = StrengthControl::from_parts(tensors.take("strength"), progress.strength_weight);
         trainer.step = progress.step;
         trainer.rows = progress.rows;
         trainer.measurement_due = progress.measurement_due;

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-/// Four digits that count, in as few characters as they need.
+/// Four digits that count, without zeros at the end.
 pub fn number(x: f64) -> String {
     let size = x.abs();
     match size {

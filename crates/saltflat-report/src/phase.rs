@@ -104,7 +104,7 @@ fn ticks(axis: &Axis, line: &[f64], room: f64) -> Vec<Tick> {
     let widest = (0..line.len()).map(|i| text_width(&name(i), TICK)).fold(0.0, f64::max);
     let every = ((widest + 6.0) / share.max(1.0)).ceil().max(1.0) as usize;
     let every = if axis.categories.is_empty() { every } else { 1 };
-    let label = |i: usize| (i % every == 0).then(|| shortened(&name(i), TICK, share.max(2.0 * TICK)));
+    let label = |i: usize| i.is_multiple_of(every).then(|| shortened(&name(i), TICK, share.max(2.0 * TICK)));
     (0..line.len()).map(|i| Tick { at: i as f64, label: label(i) }).collect()
 }
 

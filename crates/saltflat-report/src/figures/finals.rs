@@ -106,7 +106,7 @@ impl Final {
         groups: &[Group<'_>],
         x: &str,
     ) -> Result<(Axis, Vec<(String, usize, Vec<Column>)>), PlotError> {
-        let runs: Vec<&Run> = groups.iter().flat_map(|g| g.counting()).collect();
+        let runs: Vec<&Run> = groups.iter().flat_map(Group::counting).collect();
         let values = AxisValues::of(page, &runs, x)?;
         let mut series: Vec<(String, usize, Vec<Column>)> = Vec::new();
         for run in runs {

@@ -201,8 +201,8 @@ pub(crate) fn draw_bar(
     let height = |at: f64| panel.bottom - range.share(at).clamp(0.0, 1.0) * (panel.bottom - panel.top);
     for (index, &(start, color)) in bands.iter().enumerate() {
         let lower = if index == 0 { panel.bottom } else { height(start) };
-        let upper = bands.get(index + 1).map_or(panel.top, |&(end, _)| height(end));
-        canvas.rectangle((left, upper), (left + BAR, lower), color.to_rgba())?;
+        // Up to the top, under the next band: no paper shines through between them.
+        canvas.rectangle((left, panel.top), (left + BAR, lower), color.to_rgba())?;
     }
     let mut last = f64::INFINITY;
     for level in levels {

@@ -49,7 +49,8 @@ fn values(row: &Row) -> Vec<[String; 4]> {
                 found.extend(list.iter().enumerate().filter_map(|(i, e)| estimate(format!("{name}.{i}"), e)));
             }
             (None, Value::Object(map)) => {
-                found.extend(map.iter().filter_map(|(inner, e)| estimate(format!("{name}.{inner}"), e)));
+                let estimates = map.iter().filter(|(_, e)| e.is_object());
+                found.extend(estimates.filter_map(|(inner, e)| estimate(format!("{name}.{inner}"), e)));
             }
             _ => {}
         }
@@ -120,7 +121,7 @@ mod tests {
         let row: Row = serde_json::from_str(
             r#"{"kind":"measurement","step":4,"metrics":{"trace_hessian":{"value":0.1,"std_error":0.01,"probes":16},
             "mu":{"value":null,"reason":"none"},"top_eigenvalues":[{"value":3.0},{"value":2.0}],
-            "spectral_density":{"deflated":[1.0]},"t":{"a.b":{"value":5}}}}"#,
+            "spectral_density":{"deflated":[1.0],"dimension":3},"t":{"a.b":{"value":5}}}}"#,
         )
         .unwrap();
         let lines: Vec<String> = values(&row).iter().map(|cells| cells.join(" ")).collect();

@@ -7,7 +7,7 @@ use crate::canvas::{Canvas, Place, figure, refined, thinned};
 use crate::header::{Entry, description, header};
 use crate::labels::{Area, Taken, around};
 use crate::panel::{BELOW, Panel};
-use crate::style::{HEIGHT, MARGIN, PALETTE, faint, of_group};
+use crate::style::{HEIGHT, MARGIN, NO_GROUP, PALETTE, faint, of_group};
 use crate::{Mark, Marker, PlotError};
 
 /// How a series is drawn.
@@ -63,6 +63,11 @@ impl Series {
     /// A plain line.
     pub fn line(label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
         Self { label: label.into(), points, ..Self::default() }
+    }
+
+    /// A dashed grey line that belongs to no group: a bound, a diagonal.
+    pub fn reference(label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { look: Look::Dashed, group: Some(NO_GROUP), ..Self::line(label, points) }
     }
 }
 
@@ -152,7 +157,10 @@ fn ranges(plot: &LinePlot) -> Result<(Range, Range), PlotError> {
     let xs = points().chain(markers()).map(|p| p.0).chain(plot.marks.iter().map(|m| m.at));
     let ys = points().chain(markers()).map(|p| p.1).chain(ends.flat_map(|&(low, high)| [low, high]));
     let nothing = || PlotError::Empty { title: plot.title.clone(), expected: "finite point", found: 0 };
-    let x = Range::of(sx, xs).ok_or_else(nothing)?.padded(0.02, 0.02);
+    let x = match plot.x.categories.len() {
+        0 => Range::of(sx, xs).ok_or_else(nothing)?.padded(0.02, 0.02),
+        names => Range { scale: Scale::Linear, low: -0.5, high: names as f64 - 0.5 },
+    };
     let y = Range::of(sy, ys).ok_or_else(nothing)?;
     let core = Range::of(sy, points().chain(markers()).map(|p| p.1)).ok_or_else(nothing)?;
     Ok((x, reachable(y, core).padded(0.05, 0.08)))

@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-/// Four digits that count, in as few characters as they need.
+/// Four digits that count, without zeros at the end.
 pub fn number(x: f64) -> String {
     let size = x.abs();
     match size {
@@ -17,9 +17,11 @@ pub fn number(x: f64) -> String {
 /// A value with its standard error: the error to two digits that count, the value to the same place (`12.3 ± 4.5`,
 /// `(1.23 ± 0.04)e-7`). Without an error as [`number`].
 pub fn with_error(value: f64, std_error: Option<f64>) -> String {
-    let Some(error) = std_error.filter(|e| e.is_finite() && *e > 0.0 && value.is_finite()) else {
+    // An error that is rounding alone is none.
+    let least = 1e-12 * value.abs();
+    let Some(error) = std_error.filter(|e| e.is_finite() && *e > least && value.is_finite()) else {
         return match std_error {
-            Some(_) if value.is_finite() => format!("{} ± 0", number(value)),
+            Some(error) if error.is_finite() => format!("{} ± 0", number(value)),
             _ => number(value),
         };
     };
@@ -50,6 +52,7 @@ mod tests {
         assert_eq!(with_error(1234.5, Some(150.0)), "1234 ± 150");
         assert_eq!(with_error(1.234e-7, Some(4e-9)), "(1.234 ± 0.040)e-7");
         assert_eq!(with_error(0.5, Some(0.0)), "0.5 ± 0");
-        assert_eq!(with_error(0.5, None), "0.5");
+        assert_eq!(with_error(0.4, Some(4e-17)), "0.4 ± 0");
+        assert_eq!((with_error(0.5, None), with_error(0.5, Some(f64::INFINITY))), ("0.5".into(), "0.5".into()));
     }
 }

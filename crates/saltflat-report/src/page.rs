@@ -207,10 +207,9 @@ impl Page {
 }
 
 /// What a reader looks for first.
-pub(crate) const HEADLINE: [&str; 12] = [
+pub(crate) const HEADLINE: [&str; 9] = [
     "loss",
     "accuracy",
-    "test_loss",
     "test_accuracy",
     "trace_hessian",
     "hessian_frobenius",
@@ -218,8 +217,6 @@ pub(crate) const HEADLINE: [&str; 12] = [
     "trace_from_noise",
     "noise_sq",
     "noise_sq_target",
-    "running_loss",
-    "running_accuracy",
 ];
 
 /// A metric in words, for axes and tables; without words its name.

@@ -44,7 +44,10 @@ pub struct PhaseDiagram {
     pub curves: Vec<Series>,
 }
 
-/// Draws a phase diagram as SVG. Numbers stand in the cells where they have room.
+/// Height that a label of the axis at the left takes.
+const LINE: f64 = TICK + 4.0;
+
+/// Draws a phase diagram as SVG. Numbers stand in the cells where they have room and no curve crosses them.
 ///
 /// # Errors
 /// If the values are not one a pair, or the axes' values are not finite and increasing.
@@ -65,12 +68,18 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
     }
     figure(&description(&diagram.title, &diagram.subtitle), |canvas| {
         let top = header(canvas, &diagram.title, &diagram.subtitle, &legend)?;
+        let across = 0.75 * WIDTH;
         let along = |n: usize| Range { scale: Scale::Linear, low: -0.5, high: n as f64 - 0.5 };
         let panel = Panel::with_ticks(
             (top, HEIGHT - MARGIN - BELOW + 4.0),
             bar_width(&levels),
-            (along(xs.len()), ticks(&diagram.x, xs, WIDTH * 0.75)),
-            (along(ys.len()), ticks(&diagram.y, ys, f64::INFINITY)),
+            (
+                along(xs.len()),
+                ticks(&diagram.x, xs, across, (across / xs.len() as f64).max(3.0 * TICK), |label| {
+                    text_width(label, TICK) + 6.0
+                }),
+            ),
+            (along(ys.len()), ticks(&diagram.y, ys, HEIGHT - BELOW - top, 0.2 * WIDTH, |_| LINE)),
         );
         canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), FINE_GRID.to_rgba())?;
         draw_cells(canvas, &panel, diagram, &range)?;
@@ -97,14 +106,15 @@ fn check(diagram: &PhaseDiagram) -> Result<(), PlotError> {
     Ok(())
 }
 
-/// A tick at the middle of each cell, fewer labels where they have no room.
-fn ticks(axis: &Axis, line: &[f64], room: f64) -> Vec<Tick> {
-    let name = |i: usize| axis.categories.get(i).cloned().unwrap_or_else(|| number(line[i]));
-    let share = (room / line.len() as f64).min(160.0);
-    let widest = (0..line.len()).map(|i| text_width(&name(i), TICK)).fold(0.0, f64::max);
-    let every = ((widest + 6.0) / share.max(1.0)).ceil().max(1.0) as usize;
+/// A tick at the middle of each cell. Names are cut at `widest`; of numbers only as many have labels as fit the room by
+/// their `length`.
+fn ticks(axis: &Axis, line: &[f64], room: f64, widest: f64, length: impl Fn(&str) -> f64) -> Vec<Tick> {
+    let name = |i: usize| axis.categories.get(i).map_or_else(|| number(line[i]), |name| shortened(name, TICK, widest));
+    let share = room / line.len() as f64;
+    let longest = (0..line.len()).map(|i| length(&name(i))).fold(0.0, f64::max);
+    let every = (longest / share.max(1.0)).ceil().max(1.0) as usize;
     let every = if axis.categories.is_empty() { every } else { 1 };
-    let label = |i: usize| (i % every == 0).then(|| shortened(&name(i), TICK, share.max(2.0 * TICK)));
+    let label = |i: usize| i.is_multiple_of(every).then(|| name(i));
     (0..line.len()).map(|i| Tick { at: i as f64, label: label(i) }).collect()
 }
 
@@ -121,7 +131,8 @@ fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, ra
             None => continue,
         };
         canvas.rectangle((left, upper), (right, lower), fill.to_rgba())?;
-        if text_width(&text, TICK) + 6.0 < right - left && TICK + 3.0 < lower - upper {
+        let free = diagram.curves.is_empty() || value == f64::INFINITY;
+        if free && text_width(&text, TICK) + 6.0 < right - left && TICK + 3.0 < lower - upper {
             canvas.text(&text, middle, Lettering::new(TICK, contrast(fill), HPos::Center))?;
         }
     }

@@ -177,14 +177,24 @@ pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// Labels runs that no study labelled by the keys in which their configurations differ; seeds, names and starts are left
-/// out.
+/// Labels runs that no study labelled by the keys in which their configurations differ. Seeds, names and starts are left
+/// out, and so are keys that follow from the `kind` of their section: those on which all runs that have them agree.
 pub fn label_by_differences(runs: &mut [Run]) {
     let flat: Vec<BTreeMap<String, String>> = runs.iter().map(Run::flat_config).collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
     let differs = |key: &&&String| flat.windows(2).any(|pair| pair[0].get(**key) != pair[1].get(**key));
-    let axes: Vec<&String> =
-        keys.iter().filter(|key| !OF_THE_RUN.contains(&key.as_str())).filter(differs).copied().collect();
+    let follows = |key: &&&String| {
+        let kind = key.rsplit_once('.').map(|(section, _)| format!("{section}.kind"));
+        let values: BTreeSet<&String> = flat.iter().filter_map(|config| config.get(**key)).collect();
+        values.len() == 1 && kind.is_some_and(|kind| differs(&&&kind))
+    };
+    let axes: Vec<&String> = keys
+        .iter()
+        .filter(|key| !OF_THE_RUN.contains(&key.as_str()))
+        .filter(differs)
+        .filter(|key| !follows(key))
+        .copied()
+        .collect();
     for (run, config) in runs.iter_mut().zip(&flat) {
         run.labels = axes.iter().filter_map(|axis| Some(((*axis).clone(), config.get(*axis)?.clone()))).collect();
     }
@@ -206,6 +216,7 @@ fn flatten(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String
         match value {
             toml::Value::Table(inner) => flatten(&key, inner, flat),
             toml::Value::String(text) => drop(flat.insert(key, text.clone())),
+            toml::Value::Float(number) => drop(flat.insert(key, number.to_string())),
             other => drop(flat.insert(key, other.to_string())),
         }
     }
@@ -247,8 +258,13 @@ mod tests {
         ];
         label_by_differences(&mut runs);
         assert_eq!(runs[0].group(), "noise none");
-        assert_eq!(runs[1].group(), "label-flip, probability 0.2");
-        assert_eq!(runs[1].labels["noise.probability"], "0.2");
+        assert_eq!(runs[1].group(), "label-flip");
+        let other = run("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.4\n[optimizer]\nlr = 100.0");
+        let mut runs = [runs[0].clone(), runs[1].clone(), other];
+        label_by_differences(&mut runs);
+        assert_eq!(runs[0].group(), "noise none, lr 0.1");
+        assert_eq!(runs[2].group(), "label-flip, probability 0.4, lr 100");
+        assert_eq!(runs[2].labels["noise.probability"], "0.4");
         label_by_differences(&mut runs[..1]);
         assert_eq!(runs[0].group(), "all runs");
     }

@@ -48,8 +48,14 @@ pub(crate) const SHAPES: usize = 6;
 /// Colours of groups: the palette without its grey.
 const GROUP_COLORS: usize = 6;
 
+/// In place of a group: bounds, diagonals, levels. Drawn in grey.
+pub(crate) const NO_GROUP: usize = usize::MAX;
+
 /// Colour and marker of the group at this place, alike in every figure: 36 pairs, the first six differ in both.
 pub(crate) fn of_group(group: usize) -> (RGBColor, usize) {
+    if group == NO_GROUP {
+        return (PALETTE[GROUP_COLORS], 0);
+    }
     (PALETTE[group % GROUP_COLORS], (group + group / GROUP_COLORS) % SHAPES)
 }
 

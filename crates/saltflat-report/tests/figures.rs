@@ -4,8 +4,8 @@
 
 use roxmltree::{Document, Node};
 use saltflat_report::{
-    Axis, ContourSlice, LinePlot, Look, LossSlice, Mark, Marker, PlotError, Scale, Series, SpectralDensity, Spread,
-    contour, lines, slice, spectral_density,
+    Axis, ContourSlice, LinePlot, Look, LossSlice, Mark, Marker, PhaseDiagram, PlotError, Scale, Series,
+    SpectralDensity, Spread, contour, lines, phase, slice, spectral_density,
 };
 
 /// First colour of the palette.
@@ -338,6 +338,7 @@ fn no_input_panics_or_leaves_the_sheet() {
             line
         };
         let (xs, ys) = (line(nx), line(ny));
+        let (cells, more) = ((line(3), line(2)), series.clone());
         let figures = [
             lines(&LinePlot {
                 title: r.text(),
@@ -368,6 +369,18 @@ fn no_input_panics_or_leaves_the_sheet() {
                 markers: vec![marker],
                 ..ContourSlice::default()
             }),
+            phase(&PhaseDiagram {
+                title: r.text(),
+                x: Axis { scale: r.scale(), ..Axis::of_names(r.text(), vec![r.text(); r.below(4)]) },
+                y: Axis { scale: r.scale(), ..Axis::linear(r.text()) },
+                values: (0..cells.0.len() * cells.1.len()).map(|_| r.value()).collect(),
+                xs: cells.0,
+                ys: cells.1,
+                scale: r.scale(),
+                limits: Some((r.value(), r.value())).filter(|(low, high)| low < high),
+                curves: more,
+                ..PhaseDiagram::default()
+            }),
         ];
         for svg in figures.into_iter().flatten() {
             assert_on_sheet(&svg);
@@ -375,4 +388,30 @@ fn no_input_panics_or_leaves_the_sheet() {
         }
     }
     assert!(drawn > 800, "{drawn}");
+}
+
+/// A cell is dark where it diverged, empty where nothing was measured, and has its number where no curve is.
+#[test]
+fn a_phase_diagram_shows_each_cell() {
+    let diagram = PhaseDiagram {
+        xs: vec![1.0, 2.0],
+        ys: vec![10.0, 100.0],
+        values: vec![1.0, 2.0, f64::INFINITY, f64::NAN],
+        ..PhaseDiagram::default()
+    };
+    let svg = phase(&diagram).unwrap();
+    assert_eq!(count(&svg, "rect", "fill", "#303030"), 1);
+    let shown = texts(&svg);
+    assert_eq!(shown.iter().filter(|t| *t == "×").count(), 1);
+    assert_eq!(shown.iter().filter(|t| ["1", "2", "10", "100"].contains(&t.as_str())).count(), 6, "{shown:?}");
+    // The lowest value has the first colour, the largest the last; a bar has both too.
+    assert_eq!((count(&svg, "rect", "fill", "#440154"), count(&svg, "rect", "fill", "#FDE725")), (2, 2));
+
+    let crossed =
+        phase(&PhaseDiagram { curves: vec![Series::line("edge", vec![(1.0, 10.0), (2.0, 100.0)])], ..diagram });
+    let crossed = crossed.unwrap();
+    assert!(texts(&crossed).contains(&"edge".to_string()) && !texts(&crossed).contains(&"1.5".to_string()));
+    let wrong = PhaseDiagram { xs: vec![1.0], ys: vec![1.0, 1.0], values: vec![0.0, 0.0], ..PhaseDiagram::default() };
+    assert!(matches!(phase(&wrong), Err(PlotError::GridLine { axis: "y", index: 1, .. })));
+    assert!(matches!(phase(&PhaseDiagram::default()), Err(PlotError::Grid { .. })));
 }

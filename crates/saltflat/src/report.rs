@@ -45,8 +45,11 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     });
     let out = args.out.as_deref().unwrap_or(default);
     if out == Path::new("-") {
-        std::io::stdout().write_all(text.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+        // A reader may stop early.
+        return match std::io::stdout().write_all(text.as_bytes()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(ExitCode::SUCCESS),
+        };
     }
     if out.exists() && !is_ours(out, args.format) {
         return Ok(refused(&format!(

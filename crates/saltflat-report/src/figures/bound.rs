@@ -57,7 +57,7 @@ impl Bound {
         let below = points.iter().filter(|(x, y)| y <= x).count();
         let scale = if low > 0.0 { Scale::Log } else { Scale::Linear };
         let diagonal = vec![(low, low), (high, high)];
-        series.push(Series { look: Look::Dashed, ..Series::line("measured = bound", diagonal) });
+        series.push(Series::reference("measured = bound", diagonal));
         let caption = sentences(&[
             self.caption.clone(),
             format!("{below} of {} runs lie below the bound, at their last measurement", points.len()),

@@ -94,7 +94,10 @@ impl Correlation {
 
 fn correlations(name: &str, points: &[(f64, f64)]) -> String {
     match (pearson(points), spearman(points)) {
-        (Some(r), Some(rho)) => format!("{name}: Pearson {r:.2}, Spearman {rho:.2} (n = {})", points.len()),
+        (Some(r), Some(rho)) => {
+            let [r, rho] = [r, rho].map(|c| format!("{c:.2}").replace('-', "−"));
+            format!("{name}: Pearson {r}, Spearman {rho} (n = {})", points.len())
+        }
         _ => format!("{name}: no correlation (n = {})", points.len()),
     }
 }

@@ -58,7 +58,7 @@ impl Final {
             None => self.over_groups(&groups),
             Some(x) => self.over_axis(page, &groups, x)?,
         };
-        if columns.iter().all(|(_, _, columns)| columns.iter().all(|c| c.values.is_empty())) {
+        if columns.iter().flat_map(|(_, _, columns)| columns).all(|c| c.values.is_empty()) {
             return Err(nothing(&title, &self.y, &groups));
         }
         let aside = if axis.categories.is_empty() { 0.0 } else { ASIDE };
@@ -89,12 +89,13 @@ impl Final {
     }
 
     fn over_groups(&self, groups: &[Group<'_>]) -> (Axis, Vec<(String, usize, Vec<Column>)>) {
-        let column = |(i, g): (usize, &Group<'_>)| {
-            let column = Column { at: i as f64, name: g.name.clone(), values: g.finals(&self.y) };
-            (String::new(), g.index, vec![column])
+        let filled: Vec<(&Group<'_>, Vec<f64>)> =
+            groups.iter().map(|g| (g, g.finals(&self.y))).filter(|(_, values)| !values.is_empty()).collect();
+        let names = filled.iter().map(|(g, _)| g.name.clone()).collect();
+        let column = |(i, (g, values)): (usize, (&Group<'_>, Vec<f64>))| {
+            (g.name.clone(), g.index, vec![Column { at: i as f64, name: g.name.clone(), values }])
         };
-        let names = groups.iter().map(|g| g.name.clone()).collect();
-        (Axis::of_names("", names), groups.iter().enumerate().map(column).collect())
+        (Axis::of_names("", names), filled.into_iter().enumerate().map(column).collect())
     }
 
     /// A series for each combination of the other labels.
@@ -105,7 +106,7 @@ impl Final {
         groups: &[Group<'_>],
         x: &str,
     ) -> Result<(Axis, Vec<(String, usize, Vec<Column>)>), PlotError> {
-        let runs: Vec<&Run> = groups.iter().flat_map(|g| g.counting()).collect();
+        let runs: Vec<&Run> = groups.iter().flat_map(Group::counting).collect();
         let values = AxisValues::of(page, &runs, x)?;
         let mut series: Vec<(String, usize, Vec<Column>)> = Vec::new();
         for run in runs {

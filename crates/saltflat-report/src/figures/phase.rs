@@ -7,7 +7,7 @@ use crate::{
     PhaseDiagram, PlotError, Run, Scale,
     figure::{Drawing, scale},
     number,
-    page::{Page, words},
+    page::{Page, heading, words},
     phase,
     statistics::median,
 };
@@ -43,7 +43,7 @@ impl Phase {
     pub(crate) fn draw(&self, page: &Page) -> Result<Drawing, PlotError> {
         let of_status = self.value == "status";
         let label = if of_status { "share of runs that diverged" } else { words(&self.value) };
-        let title = title(&self.title, || format!("{label} over {} and {}", self.x, self.y));
+        let title = title(&self.title, || heading(format!("{label} over {} and {}", self.x, self.y)));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let runs: Vec<&Run> = groups.iter().flat_map(|g| g.runs.iter().copied()).collect();
         let (xs, ys) = (AxisValues::of(page, &runs, &self.x)?, AxisValues::of(page, &runs, &self.y)?);

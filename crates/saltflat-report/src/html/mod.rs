@@ -104,15 +104,27 @@ fn results(page: &Page, summary: &[GroupSummary]) -> String {
         return section("Results", "<p>No run has measured anything yet.</p>\n");
     }
     let finals = |names: &[String]| {
-        values(summary, names, |group| &group.finals, &|mean| with_error(mean.mean, mean.std_error), &|group| {
-            let counted: usize = group.statuses.iter().filter(|(s, _)| !is_lost(s)).map(|(_, n)| n).sum();
-            if counted == group.runs { counted.to_string() } else { format!("{counted} of {}", group.runs) }
-        })
+        values(
+            summary,
+            names,
+            |group| &group.finals,
+            &|mean| with_error(mean.mean, mean.std_error),
+            &|group| {
+                let counted: usize = group.statuses.iter().filter(|(s, _)| !is_lost(s)).map(|(_, n)| n).sum();
+                if counted == group.runs { counted.to_string() } else { format!("{counted} of {}", group.runs) }
+            },
+            true,
+        )
     };
     let differences = |names: &[String]| {
-        values(summary, names, |group| &group.differences, &signed, &|group| {
-            group.differences.values().map(|mean| mean.n).max().unwrap_or(0).to_string()
-        })
+        values(
+            summary,
+            names,
+            |group| &group.differences,
+            &signed,
+            &|group| group.differences.values().map(|mean| mean.n).max().unwrap_or(0).to_string(),
+            false,
+        )
     };
     let folded = |table: String| match more.is_empty() || table.is_empty() {
         true => String::new(),
@@ -145,13 +157,14 @@ fn signed(mean: &Mean) -> String {
     if mean.mean > 0.0 && !text.starts_with('(') { format!("+{text}") } else { text.replace('-', "−") }
 }
 
-/// A row a group, a column a metric; empty where no group has a value.
+/// A row a group (with values, unless all are asked for), a column a metric; empty where no group has a value.
 fn values(
     summary: &[GroupSummary],
     names: &[String],
     of: fn(&GroupSummary) -> &BTreeMap<String, Mean>,
     cell: &dyn Fn(&Mean) -> String,
     n: &dyn Fn(&GroupSummary) -> String,
+    all: bool,
 ) -> String {
     let names: Vec<&String> = names.iter().filter(|name| summary.iter().any(|g| of(g).contains_key(*name))).collect();
     if names.is_empty() {
@@ -159,7 +172,7 @@ fn values(
     }
     let heads = ["Group".to_string(), "n".to_string()].into_iter().chain(names.iter().map(|name| head(name)));
     let mut table = Table::new(heads);
-    for (index, group) in summary.iter().enumerate() {
+    for (index, group) in summary.iter().enumerate().filter(|(_, group)| all || !of(group).is_empty()) {
         let usual = of(group).values().map(|mean| mean.n).max().unwrap_or(0);
         let one = |name: &&String| match of(group).get(*name) {
             None => "–".into(),
@@ -205,7 +218,7 @@ fn figures(page: &Page) -> String {
             Err(error) => inner.push_str(&format!("<p class=\"missing\">{}</p>\n", text(&error.to_string()))),
         }
     }
-    section("Figures", &inner)
+    if inner.is_empty() { inner } else { section("Figures", &format!("<div class=\"grid\">\n{inner}</div>\n")) }
 }
 
 fn drawn(drawing: &Drawing) -> String {
@@ -268,7 +281,7 @@ fn environments(page: &Page) -> String {
     }
     let mut table = Table::new(["Of", "Is"].map(String::from));
     let mut order: Vec<(String, Vec<(String, usize)>)> = found.into_iter().collect();
-    let first = ["version", "git_revision", "device", "driver", "backend", "precision", "deterministic"];
+    let first = ["version", "git revision", "device", "driver", "backend", "precision", "deterministic"];
     order.sort_by_key(|(key, _)| first.iter().position(|known| known == key).unwrap_or(first.len()));
     for (key, values) in order {
         let one = |(value, n): &(String, usize)| match values.len() {

@@ -1,0 +1,151 @@
+//! Pages of runs that are written here by hand, read as another program reads them.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use roxmltree::{Document, Node, ParsingOptions};
+use saltflat_report::{Figure, Finding, Page, Run, csv, html, json};
+use support::{FIGURES, Study, page, write_run};
+
+fn parsed(html: &str) -> Document<'_> {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    Document::parse_with_options(html, options).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn all_text(node: Node) -> String {
+    node.descendants().filter_map(|n| n.text().filter(|_| n.is_text())).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_page_is_whole_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut page = page(folder.path());
+    page.figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    page.text = "First <b>.\n\nSecond.".into();
+    page.findings = vec![Finding { claim: "a < b".into(), found: "yes & no".into(), holds: Some(false) }];
+    let html = html(&page);
+    let document = parsed(&html);
+
+    // Nothing is fetched: no script, no address, no import.
+    for foreign in ["<script", "<link", "<img", "href", "src=", "@import", "url("] {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+    let addresses = html.match_indices("http").filter(|(at, _)| !html[*at..].starts_with("http://www.w3.org/"));
+    assert_eq!(addresses.count(), 0);
+
+    // Every figure says its numbers in words.
+    let figures: Vec<Node> =
+        document.descendants().filter(|n| n.has_tag_name(("http://www.w3.org/1999/xhtml", "figure"))).collect();
+    assert_eq!(figures.len(), 9);
+    for figure in figures {
+        let svg = figure.first_element_child().unwrap();
+        assert_eq!((svg.tag_name().name(), svg.attribute("role")), ("svg", Some("img")));
+        let of = |name: &str| all_text(svg.children().find(|n| n.tag_name().name() == name).unwrap());
+        assert!(!of("title").is_empty() && of("desc").chars().any(|c| c.is_ascii_digit()), "{}", of("title"));
+        assert!(svg.attribute("aria-label").is_some_and(|label| !label.is_empty()));
+    }
+
+    let text = all_text(document.root_element());
+    for seen in ["A <page> & more", "First <b>.", "a < b", "yes & no", "<device>", "sha256 of f", "abc", "why & how"] {
+        assert!(text.contains(seen), "{seen}");
+    }
+    assert!(text.contains("As figure 3 & more. Median over seeds"));
+    assert!(!text.contains("holds"), "a figure is missing");
+    let headings: Vec<String> = document.descendants().filter(|n| n.tag_name().name() == "h2").map(all_text).collect();
+    let expected = ["Findings", "Results", "How the runs ended", "Figures", "Configurations", "Environment", "Runs"];
+    assert_eq!(headings, expected);
+}
+
+/// Closed forms: at the last epoch the trace is 60 + seed − 20 p, so its mean over seeds 0, 1, 2 is 61 − 20 p with standard
+/// error 1/√3, and the difference of p = 0.5 from p = 0 is −10 at every seed.
+#[test]
+fn groups_in_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page(folder.path());
+    let summary = page.summary();
+    assert_eq!(
+        summary.iter().map(|g| g.group.as_str()).collect::<Vec<_>>(),
+        ["probability 0", "probability 0.5", "probability 1"]
+    );
+    let last = summary[1].finals["trace_hessian"];
+    assert!(
+        (last.mean - 51.0).abs() < 1e-12 && (last.std_error.unwrap() - 1.0 / 3f64.sqrt()).abs() < 1e-12 && last.n == 3
+    );
+    let difference = summary[1].differences["trace_hessian"];
+    assert!((difference.mean + 10.0).abs() < 1e-12 && difference.std_error.unwrap() < 1e-12 && difference.n == 3);
+    // The one that diverged is counted and left out; the baseline has no difference from itself.
+    assert_eq!((summary[2].statuses["diverged"], summary[2].finals.len(), summary[0].differences.len()), (1, 0, 0));
+    assert_eq!((summary[0].statuses["finished"], summary[0].statuses["running"]), (2, 1));
+
+    let found = json(&page);
+    assert_eq!(found["groups"][1]["differences"]["trace_hessian"]["n"], 3);
+    assert_eq!(found["runs"][6]["status"], "diverged");
+    assert_eq!(found["runs"][5]["finals"]["trace_hessian"]["value"], 52.0);
+}
+
+#[test]
+fn a_line_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = csv(&page(folder.path()));
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("run,stage,noise.probability,seed,kind,epoch,step,metric,value,std_error,probes"));
+    assert!(text.contains("p0.5-1,,0.5,1,measurement,4,16,trace_hessian,51,0.5,16\n"), "{text}");
+    assert!(text.contains("p0.5-1,,0.5,1,epoch,4,16,running_loss,1.0,,\n"));
+    assert!(lines.all(|line| line.split(',').count() == 11));
+}
+
+/// Perfectly linear trajectories correlate by −1 at each seed's level; the reference stands at the median of 60, 61, 62.
+#[test]
+fn captions_and_alternative_texts_hold_the_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page(folder.path());
+    let figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    let drawn: Vec<_> = figures.iter().flat_map(|f| f.draw(&page).unwrap()).collect();
+    assert!(drawn[0].numbers.contains("probability 0, last value: 61"), "{}", drawn[0].numbers);
+    assert!(drawn[0].caption.contains("n = 3 each") && drawn[0].caption.contains("Left out: 1 diverged"));
+    assert!(drawn[1].caption.contains("probability 0.5: Pearson −1.00, Spearman −0.9"), "{}", drawn[1].caption);
+    assert!(
+        drawn[2].numbers.contains("noise.probability 0.5: median 51, from 50 to 52 (n = 3)"),
+        "{}",
+        drawn[2].numbers
+    );
+    // 30 is above the Wu bound of 20, and above 2/0.1.
+    assert!(drawn[4].caption.contains("0 of 6 runs lie below the bound") && drawn[5].caption.contains("0 of 6"));
+    assert!(drawn[6].numbers.contains("edge of stability 2(1+β)/η: 20"), "{}", drawn[6].numbers);
+    assert!(drawn[7].numbers.contains("noise.probability 0.5, run.seed 2: 52"), "{}", drawn[7].numbers);
+    assert!(drawn[7].numbers.contains("noise.probability 1, run.seed 0: diverged"), "{}", drawn[7].numbers);
+    assert!(drawn[8].numbers.contains("noise.probability 1, noise.kind label-flip: 1."), "{}", drawn[8].numbers);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r");
+    write_run(&path, 0.0, 0, "finished");
+    for name in ["config.toml", "env.json", "status.json", "metrics.jsonl"] {
+        let whole = fs::read(path.join(name)).unwrap();
+        fs::remove_file(path.join(name)).unwrap();
+        assert!(Run::read(&path).unwrap_err().to_string().contains(name));
+        fs::write(path.join(name), "]{\n\n]").unwrap();
+        assert!(Run::read(&path).unwrap_err().to_string().contains(name));
+        fs::write(path.join(name), whole).unwrap();
+    }
+    let mut page = Page { runs: vec![Run::read(&path).unwrap()], ..Page::default() };
+    let error = Figure::curves("alpha").draw(&page).unwrap_err().to_string();
+    assert_eq!(error, "Alpha: none of 1 runs that neither diverged nor failed holds alpha");
+    page.figures = vec![Figure::curves("alpha")];
+    assert!(html(&page).contains("holds alpha"));
+    // Nothing at all is a page too.
+    parsed(&html(&Page::default()));
+}
+
+#[test]
+fn figures_refuse_what_they_do_not_know() {
+    let wrong = |toml: &str| toml::from_str::<Study>(toml).map(drop).unwrap_err().to_string();
+    assert!(wrong("[[figure]]\nkind = \"curves\"\ny = \"loss\"\nsmoth = 3").contains("smoth"));
+    assert!(wrong("[[figure]]\nkind = \"curve\"\ny = \"loss\"").contains("curves"));
+    assert!(wrong("[[figure]]\nkind = \"curves\"").contains('y'));
+}

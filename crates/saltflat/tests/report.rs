@@ -1,0 +1,96 @@
+//! `saltflat report` end to end.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::{fs, process::Output};
+
+use support::{Place, text};
+
+/// `saltflat report ARGS`.
+fn report(place: &Place, args: &[&str]) -> Output {
+    place.command(&[&["report"], args].concat()).output().unwrap()
+}
+
+/// Two noises at two seeds, and a run that diverges.
+fn runs(place: &Place) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, set) in [
+        ("a0", ["run.seed=0", "noise.probability=0.1", "train.epochs=1"]),
+        ("a1", ["run.seed=1", "noise.probability=0.1", "train.epochs=1"]),
+        ("b0", ["run.seed=0", "noise.probability=0.4", "train.epochs=1"]),
+        ("b1", ["run.seed=1", "noise.probability=0.4", "train.epochs=1"]),
+        ("c0", ["run.seed=0", "noise.probability=0.8", "optimizer.lr=1e30"]),
+    ] {
+        let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        let output = place.train(&[&["tiny.toml", "--out", name], sets.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(if name == "c0" { 3 } else { 0 }), "{}", text(&output.stderr));
+        names.push(name.into());
+    }
+    names
+}
+
+#[test]
+fn runs_are_compared() {
+    let place = Place::new();
+    let names = runs(&place);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+
+    let first = report(&place, &[names.as_slice(), &["--format", "json", "--out", "-"]].concat());
+    let json: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(json["title"], "tiny");
+    assert_eq!(json["groups"].as_array().unwrap().len(), 3);
+    let baseline = json["groups"][0]["group"].as_str().unwrap();
+
+    // The difference is that of the last rows of metrics.jsonl.
+    let last = |name: &str| {
+        let rows = place.measurements(name);
+        rows[rows.len() - 1]["metrics"]["trace_hessian"]["value"].as_f64().unwrap()
+    };
+    let expected = (last("b0") - last("a0") + last("b1") - last("a1")) / 2.0;
+    let paired =
+        report(&place, &[names.as_slice(), &["--format", "json", "--baseline", baseline, "--out", "-"]].concat());
+    let json: serde_json::Value = serde_json::from_slice(&paired.stdout).unwrap();
+    let difference = &json["groups"][1]["differences"]["trace_hessian"];
+    assert!((difference["mean"].as_f64().unwrap() - expected).abs() < 1e-9 * expected.abs());
+    assert_eq!((difference["n"].as_u64(), json["groups"][2]["statuses"]["diverged"].as_u64()), (Some(2), Some(1)));
+
+    let page = report(&place, &[names.as_slice(), &["--title", "Noise & flatness"]].concat());
+    assert!(page.status.success() && text(&page.stderr).contains("report.html"));
+    let html = place.read("report.html");
+    for seen in ["<h1>Noise &amp; flatness</h1>", "✗ diverged", "trace of the Hessian", "Configurations", "<desc>"] {
+        assert!(html.contains(seen), "{seen}");
+    }
+    // An earlier report is replaced.
+    assert!(report(&place, &names).status.success());
+    assert!(place.read("report.html").contains("<h1>tiny</h1>"));
+
+    let csv = report(&place, &[names.as_slice(), &["--format", "csv", "--out", "-"]].concat());
+    assert!(text(&csv.stdout).starts_with("run,stage,noise.probability,optimizer.lr,"), "{}", text(&csv.stdout));
+}
+
+#[test]
+fn what_cannot_be_reported_is_refused() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "r", "--set", "train.epochs=1"]);
+    place.write("mine.html", "<p>a page of my own</p>");
+    for (args, said) in [
+        (vec!["nowhere"], "nowhere/config.toml"),
+        (vec!["r", "--baseline", "x"], "there are: all runs"),
+        (vec!["r", "--out", "mine.html"], "mine.html: exists and is not a report of Saltflat"),
+        (vec![], "required"),
+    ] {
+        let output = report(&place, &args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+    assert_eq!(place.read("mine.html"), "<p>a page of my own</p>");
+    assert!(!place.path("report.html").exists());
+    // A run that was killed while it wrote its last row.
+    let path = place.path("r").join("metrics.jsonl");
+    let rows = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &rows[..rows.len() - 20]).unwrap();
+    fs::write(place.path("r").join("status.json"), "{\"status\":\"running\"}").unwrap();
+    assert!(report(&place, &["r"]).status.success());
+    assert!(place.read("report.html").contains("<b>running</b>"));
+}

@@ -195,6 +195,8 @@ impl<'a> Trainer<'a> {
             if epoch_ended && let Some(reason) = self.end_epoch(observer)? {
                 return Ok(Outcome::Diverged(reason));
             }
+            let every = self.plan.config.metrics.every_steps;
+            self.measurement_due |= every.is_some_and(|every| self.step.is_multiple_of(every));
         }
     }
 
@@ -251,7 +253,8 @@ impl<'a> Trainer<'a> {
     /// so many steps.
     fn measures_noise_now(&self) -> bool {
         let Some(strength) = &self.plan.config.metrics.noise_strength else { return false };
-        self.is_measured(self.epochs() + 1) && self.step.is_multiple_of(strength.every_steps)
+        let measured = self.plan.config.metrics.every_steps.is_some() || self.is_measured(self.epochs() + 1);
+        measured && self.step.is_multiple_of(strength.every_steps)
     }
 
     /// True where a noise of a given strength is due to be measured: every so many steps, and first of all.
@@ -265,7 +268,7 @@ impl<'a> Trainer<'a> {
     fn is_measured(&self, epochs: u64) -> bool {
         let metrics = &self.plan.config.metrics;
         let last = self.plan.steps.div_ceil(self.plan.steps_per_epoch.max(1));
-        epochs.is_multiple_of(metrics.every_epochs) || metrics.at_ends && epochs == last
+        metrics.every_steps.is_none() && epochs.is_multiple_of(metrics.every_epochs) || metrics.at_ends && epochs == last
     }
 
     /// Reports the epoch, and says what is due now; gives the reason where the run diverged.

@@ -185,6 +185,7 @@ fn stopped_under_every_kind() {
             ("optimizer.momentum", "0.5"),
         ],
         &[("schedule", "{kind = \"warmup-constant\", warmup_epochs = 2}"), ("metrics.every_epochs", "2")],
+        &[("metrics.every_steps", "2"), ("metrics.noise_strength.every_steps", "3")],
         &[("schedule", "{kind = \"warmup-cosine\", warmup_steps = 2}"), ("metrics.at_ends", "false")],
         &[("schedule", "{kind = \"step-decay\", at_steps = [3, 5], factor = 0.5}"), ("metrics.enabled", "false")],
         &[

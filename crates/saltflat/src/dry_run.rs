@@ -33,9 +33,12 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     let epoch = step * plan.steps_per_epoch as f64;
     let measurement = measurement_cost(plan, &plan.config.metrics) * step / plan.batch_size as f64;
     let epochs = plan.steps as f64 / plan.steps_per_epoch.max(1) as f64;
-    let every = plan.config.metrics.every_epochs.max(1) as f64;
+    let times = match plan.config.metrics.every_steps {
+        Some(every) => plan.steps as f64 / every as f64,
+        None => epochs / plan.config.metrics.every_epochs.max(1) as f64,
+    };
     let ends = if plan.config.metrics.at_ends { 1.0 } else { 0.0 };
-    let measurements = if measurement > 0.0 { (epochs / every).floor() + ends } else { 0.0 };
+    let measurements = if measurement > 0.0 { times.floor() + ends } else { 0.0 };
     println!("# time: {} a step, {} an epoch ({STEPS} timed steps)", seconds(step), seconds(epoch));
     println!("# time: about {} a measurement (counted in gradients)", seconds(measurement));
     println!("# time: about {} in all", seconds(epoch * epochs + measurement * measurements));

@@ -12,6 +12,8 @@ use super::{any, reader::Section};
 pub struct MetricsConfig {
     /// A measurement every so many epochs; default 1. A group may have a schedule of its own, in multiples of these.
     pub every_epochs: u64,
+    /// A measurement every so many steps instead.
+    pub every_steps: Option<u64>,
     /// Also at the start and at the end, wherever that is; default true.
     pub at_ends: bool,
     /// Training samples on which curvature and gradient norm are measured; absent: all.
@@ -242,6 +244,7 @@ pub(super) fn read(mut section: Section) -> MetricsConfig {
     let enabled = section.optional("enabled", "", any).unwrap_or(true);
     let mut config = MetricsConfig {
         every_epochs: section.optional("every_epochs", SOME, |n| *n > 0).unwrap_or(1),
+        every_steps: section.optional("every_steps", SOME, |n| *n > 0),
         at_ends: section.optional("at_ends", "", any).unwrap_or(true),
         samples: section.optional("samples", SOME, |n| *n > 0),
         microbatch: positive(&mut section, "microbatch", 500),

@@ -292,17 +292,18 @@ def main():
     parser.add_argument("--gram-samples", type=int, default=10)
     parser.add_argument("--time-budget", type=int, default=600, help="seconds of one row of one tool")
     parser.add_argument("--rows", nargs="*", default=["gradient", "product", "probe", "top 5", "alignment"])
+    parser.add_argument("--tools", nargs="*", default=TOOLS, choices=TOOLS)
     parser.add_argument("--binary", default=ROOT / "target/release/saltflat")
     parser.add_argument("--json")
     args = parser.parse_args()
     results = {}
-    print("| network | row | ours | " + " | ".join(TOOLS) + " |\n|" + " --- |" * (3 + len(TOOLS)))
+    print("| network | row | ours | " + " | ".join(args.tools) + " |\n|" + " --- |" * (3 + len(args.tools)))
     for name in args.only:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             prepare(name, folder, args.samples, args.gram_samples)
             found = {"ours": our_rows(args.binary, folder, args)}
-            for tool in TOOLS:
+            for tool in args.tools:
                 found[tool] = {row: peer(tool, row, name, folder, args) for row in args.rows}
             needed = found["ours"]["probe"]["probes"]
             for of_tool in found.values():
@@ -314,7 +315,7 @@ def main():
             for row in args.rows + (["1 % trace"] if "probe" in args.rows else []):
                 our = found["ours"][row]
                 cells = [cell(our, None, own["ours"])]
-                for tool in TOOLS:
+                for tool in args.tools:
                     cells.append(cell(found[tool].get(row, {"error": "-"}), our["seconds"], own[tool]))
                 label = f"1 % trace ({needed:.0f} probes)" if row == "1 % trace" else row
                 print(f"| {name} | {label} | " + " | ".join(cells) + " |", flush=True)

@@ -14,7 +14,7 @@ alive() { [ -f "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/nu
 
 up() {
     [ "$(id -u)" = 0 ] || { echo "needs root: Slurm starts jobs as their users" >&2; exit 1; }
-    if ! command -v slurmctld slurmd sbatch munged >/dev/null; then
+    if ! { command -v slurmctld && command -v slurmd && command -v sbatch && command -v munged; } >/dev/null; then
         apt-get update -qq
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
             slurmctld slurmd slurm-client munge >/dev/null

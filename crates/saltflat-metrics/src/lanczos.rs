@@ -27,7 +27,7 @@ pub struct LanczosOptions {
     pub largest: usize,
     /// How many of the smallest.
     pub smallest: usize,
-    /// A pair is converged where ‖Au − λu‖ is at most this times the largest |λ| found.
+    /// A pair is converged where ‖Au − λu‖ is at most this times |λ|, or a tenth of the largest |λ| found where that is more.
     pub tolerance: f64,
     /// Products at most.
     pub products: usize,
@@ -125,10 +125,13 @@ pub fn lanczos(
         if due {
             next_look = krylov.products + LOOK;
             let chosen = ritz.chosen(options);
-            let tolerance = options.tolerance * ritz.scale;
-            let converged = chosen.len() >= wanted && chosen.iter().all(|&i| ritz.residuals[i] <= tolerance);
+            let converged = chosen.len() >= wanted && chosen.iter().all(|&i| ritz.is_converged(i, options.tolerance));
             let values: Vec<f64> = chosen.iter().map(|&i| ritz.values[i]).collect();
-            let unchanged = |before: &Vec<f64>| before.iter().zip(&values).all(|(a, b)| (a - b).abs() <= tolerance);
+            let unchanged = |before: &Vec<f64>| {
+                let same =
+                    |(&i, before): (&usize, &f64)| (ritz.values[i] - before).abs() <= ritz.bound(i, options.tolerance);
+                chosen.iter().zip(before).all(same)
+            };
             if converged && before.as_ref().is_some_and(unchanged) || converged && !krylov.start_random()? {
                 return Ok(krylov.pairs(&ritz, options));
             }
@@ -294,7 +297,7 @@ impl<'a> Krylov<'a> {
         let value = |i: usize| Eigenvalue {
             value: ritz.values[i],
             residual: ritz.residuals[i],
-            converged: ritz.residuals[i] <= options.tolerance * ritz.scale,
+            converged: ritz.is_converged(i, options.tolerance),
         };
         let vector = |i: usize| self.basis.restore(&self.ritz_vector(ritz, i));
         let top = 0..options.largest.min(m);
@@ -310,6 +313,15 @@ impl<'a> Krylov<'a> {
 }
 
 impl Ritz {
+    /// The residual up to which a pair is converged.
+    fn bound(&self, i: usize, tolerance: f64) -> f64 {
+        tolerance * self.values[i].abs().max(0.1 * self.scale)
+    }
+
+    fn is_converged(&self, i: usize, tolerance: f64) -> bool {
+        self.residuals[i] <= self.bound(i, tolerance)
+    }
+
     /// Indices of the pairs that are asked for.
     fn chosen(&self, options: &LanczosOptions) -> Vec<usize> {
         let m = self.values.len();

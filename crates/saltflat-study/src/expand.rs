@@ -18,6 +18,9 @@ use crate::{
 /// Axis that the name of the earlier stage becomes where there are several.
 const START: &str = "start";
 
+/// Folders of the study's own.
+const RESERVED: [&str; 4] = ["configs", "figures", "logs", "slurm"];
+
 /// A run of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -104,8 +107,12 @@ impl Study {
         for stage in &source.stages {
             let plain =
                 !stage.name.is_empty() && stage.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-            if !plain || stage.name == "configs" || stage.name == "logs" || stage.name == "slurm" {
-                problems.push(format!("stage.name: expected a word of letters, digits, - and _, got {:?}", stage.name));
+            if !plain || RESERVED.contains(&stage.name.as_str()) {
+                problems.push(format!(
+                    "stage.name: expected a word of letters, digits, - and _ (not {}), got {:?}",
+                    RESERVED.join(", "),
+                    stage.name
+                ));
             }
             for from in stage.from.names().iter().filter(|from| !seen.contains(*from)) {
                 problems.push(format!("stage.{}.from: expected an earlier stage, got {from}", stage.name));

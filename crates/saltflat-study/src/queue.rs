@@ -71,6 +71,8 @@ impl Queue<'_> {
         // Tried once: what fails in this call is not tried again in it.
         let mut tried = BTreeSet::new();
         let mut told = false;
+        // A process that cannot be started ends the queue, after those that are at work.
+        let mut failed = None;
         loop {
             let mut still = Vec::new();
             for mut at in work {
@@ -85,13 +87,13 @@ impl Queue<'_> {
                 }
             }
             work = still;
-            if stop() {
+            if stop() || failed.is_some() {
                 if !told {
                     work.iter().for_each(|at| interrupt(&at.child));
                     told = true;
                 }
                 if work.is_empty() {
-                    return Ok(());
+                    return failed.map_or(Ok(()), Err);
                 }
             } else {
                 let mut elsewhere = false;
@@ -114,8 +116,13 @@ impl Queue<'_> {
                     let name = self.devices.get(device).map_or("auto", String::as_str);
                     let resumed = self.folder.prepare(entry)?;
                     report.started(entry, resumed, name);
-                    let child = self.spawn(entry, resumed, name)?;
-                    work.push(Work { entry, child, device, since: Instant::now() });
+                    match self.spawn(entry, resumed, name) {
+                        Ok(child) => work.push(Work { entry, child, device, since: Instant::now() }),
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                    }
                 }
                 if work.is_empty() && !elsewhere {
                     return Ok(());

@@ -147,7 +147,11 @@ fn every_problem_is_named() {
     assert!(wrong_key[0].starts_with("stage.a: a/s0: optimizer.lrr: "), "{wrong_key:?}");
     let cases = [
         ("[[stage]]\nname = \"a\"\nfrom = \"b\"\n", None, "stage.a.from: expected an earlier stage, got b"),
-        ("[[stage]]\nname = \"a b\"\n", None, "stage.name: expected a word of letters, digits, - and _, got \"a b\""),
+        (
+            "[[stage]]\nname = \"a b\"\n",
+            None,
+            "stage.name: expected a word of letters, digits, - and _ (not configs, figures, logs, slurm), got \"a b\"",
+        ),
         ("[[stage]]\nname = \"a\"\nseeds = []\n", None, "stage.a.seeds: expected at least one"),
         ("[[stage]]\nname = \"a\"\n[scale.tiny]\n", Some("small"), "--scale: expected one of paper, tiny, got small"),
         (

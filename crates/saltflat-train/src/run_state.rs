@@ -4,11 +4,17 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::ErrorKind,
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{SCHEMA, TrainError, run_folder};
+
+/// How often, and how long after one another, a lock is tried.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// `status.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,12 +92,17 @@ pub(crate) fn lock(folder: &Path) -> Result<Option<File>, TrainError> {
     let path = folder.join("lock");
     let failed = |e: std::io::Error| TrainError::File { path: path.clone(), reason: e.to_string() };
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(Some(file)),
-        Err(TryLockError::Error(e)) => Err(failed(e)),
+    for attempt in 0.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            // Who looks where the run stands holds it for an instant.
+            Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => break,
+            Err(TryLockError::Error(e)) => return Err(failed(e)),
+        }
     }
+    Ok(Some(file))
 }
 
 /// True where a process holds the run's lock.

@@ -268,7 +268,8 @@ impl<'a> Trainer<'a> {
     fn is_measured(&self, epochs: u64) -> bool {
         let metrics = &self.plan.config.metrics;
         let last = self.plan.steps.div_ceil(self.plan.steps_per_epoch.max(1));
-        metrics.every_steps.is_none() && epochs.is_multiple_of(metrics.every_epochs) || metrics.at_ends && epochs == last
+        metrics.every_steps.is_none() && epochs.is_multiple_of(metrics.every_epochs)
+            || metrics.at_ends && epochs == last
     }
 
     /// Reports the epoch, and says what is due now; gives the reason where the run diverged.

@@ -6,12 +6,15 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_report::{Figure, Page, Run, html};
+use saltflat_report::{Figure, Page, Run, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
 
-/// Its file in the study's folder.
+/// Its file in the study's folder, and the same in numbers.
 const FILE: &str = "report.html";
+const SUMMARY: &str = "summary.json";
+/// Folder of the figures, each by itself.
+const FIGURES: &str = "figures";
 
 /// Reads what a study says about its figures, so that a mistake shows before the runs and not after them.
 pub fn figures(study: &StudyFile, file: &Path) -> Result<Vec<Figure>, StudyError> {
@@ -38,6 +41,8 @@ pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
         if path.join("status.json").is_file() {
             let mut run = Run::read(&path)?;
             run.name = entry.name.clone();
+            // The page says where within the study, wherever that lies.
+            run.folder = PathBuf::from(&entry.name);
             run.labels = entry.labels.clone();
             run.seed = entry.seed;
             run.stage = Some(entry.stage.clone());
@@ -55,7 +60,25 @@ pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }
-    let path = folder.root().join(FILE);
-    fs::write(&path, html(&page)).with_context(|| path.display().to_string())?;
-    Ok(path)
+    let write = |name: &str, text: String| {
+        let path = folder.root().join(name);
+        fs::write(&path, text).with_context(|| path.display().to_string()).map(|()| path)
+    };
+    let place = folder.root().join(FIGURES);
+    fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
+    for (i, figure) in page.figures.iter().enumerate() {
+        // What cannot be drawn is a sentence on the page.
+        for drawing in figure.draw(&page).unwrap_or_default() {
+            write(&format!("{FIGURES}/{}-{}.svg", i + 1, slug(&drawing.title)), drawing.svg)?;
+        }
+    }
+    write(SUMMARY, serde_json::to_string_pretty(&json(&page))? + "\n")?;
+    write(FILE, html(&page))
+}
+
+/// A title as part of a file's name.
+fn slug(title: &str) -> String {
+    let plain: String =
+        title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    plain.split('-').filter(|word| !word.is_empty()).take(8).collect::<Vec<_>>().join("-")
 }

@@ -59,7 +59,7 @@ fn open(args: &StudyArgs) -> anyhow::Result<StudyFolder> {
 
 fn work(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     if args.emit == Some(Emit::Slurm) {
-        let program = std::env::current_exe().context("cannot tell where this program lies")?;
+        let program = program()?;
         let job = slurm::Job { program: &program, device: &args.devices[0], data_dir: args.data_dir.as_deref() };
         for path in slurm::emit(folder, &job)? {
             println!("{}", path.display());
@@ -72,9 +72,19 @@ fn work(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     all(args, folder)
 }
 
+fn program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program lies")
+}
+
 /// The process of a run.
-fn command(args: &StudyArgs, folder: &StudyFolder, entry: &Entry, resumed: bool, device: &str) -> Command {
-    let program = std::env::current_exe().unwrap_or_else(|_| "saltflat".into());
+fn command(
+    args: &StudyArgs,
+    program: &Path,
+    folder: &StudyFolder,
+    entry: &Entry,
+    resumed: bool,
+    device: &str,
+) -> Command {
     let mut command = Command::new(program);
     command.arg("train");
     match resumed {
@@ -106,7 +116,7 @@ fn one(args: &StudyArgs, folder: &StudyFolder, entry: &Entry) -> anyhow::Result<
         Standing::Ready | Standing::Failed => {}
     }
     let resumed = folder.prepare(entry)?;
-    let mut command = command(args, folder, entry, resumed, &args.devices[0]);
+    let mut command = command(args, &program()?, folder, entry, resumed, &args.devices[0]);
     if let Some(limit) = &args.time_limit {
         command.arg("--time-limit").arg(limit);
     }
@@ -129,7 +139,9 @@ fn replace(mut command: Command, entry: &Entry) -> anyhow::Result<ExitCode> {
 
 fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     let stop = Stop::listen(None)?;
-    let make = |entry: &Entry, resumed: bool, device: &str| command(args, folder, entry, resumed, device);
+    // Asked once: the file may be replaced while the study runs.
+    let program = program()?;
+    let make = |entry: &Entry, resumed: bool, device: &str| command(args, &program, folder, entry, resumed, device);
     let queue =
         Queue { folder, jobs: args.jobs, devices: args.devices.clone(), retry: args.retry_failed, command: &make };
     let mut talk = Talk::new(folder);

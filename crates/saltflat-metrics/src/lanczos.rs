@@ -73,7 +73,7 @@ pub struct Eigenpairs {
 /// (Wu and Simon 2000). `warm` are vectors to start from beside it, such as those of the last measurement.
 ///
 /// One vector sees an eigenvalue of higher multiplicity once. So what was found is checked: from a new random vector,
-/// orthogonal to all before, [`CHECK`] more products must bring no wanted eigenvalue to light; where they do, the search goes
+/// orthogonal to all before, eight more products must bring no wanted eigenvalue to light; where they do, the search goes
 /// on with both. A copy that lies close to the bulk of the spectrum can escape the check.
 ///
 /// The residuals are those of the projected problem, √Σ (f·Au)² over the basis vectors f that were not yet multiplied;
@@ -132,7 +132,7 @@ pub fn lanczos(
                     |(&i, before): (&usize, &f64)| (ritz.values[i] - before).abs() <= ritz.bound(i, options.tolerance);
                 chosen.iter().zip(before).all(same)
             };
-            if converged && before.as_ref().is_some_and(unchanged) || converged && !krylov.start_random()? {
+            if converged && (before.as_ref().is_some_and(unchanged) || !krylov.start_random()?) {
                 return Ok(krylov.pairs(&ritz, options));
             }
             before = converged.then_some(values);

@@ -193,7 +193,6 @@ fn eigenvalues_in_little_memory_and_from_a_warm_start() {
         tolerance: 1e-6,
         products: 1000,
         memory: 20 * 300 * 8,
-        ..LanczosOptions::default()
     };
     let found = lanczos(&operator, &options, &[], key(3)).unwrap();
     for (eigenvalue, exact) in found.largest.iter().zip(&eigenvalues) {

@@ -66,7 +66,7 @@ impl StrengthControl {
 
     /// From its parts, as it was.
     pub fn from_parts(on_device: Option<Tensor<1>>, weight: f64) -> Self {
-        let part = |all: &Tensor<1>, i: usize| all.clone().slice([i..i + 1]);
+        let part = |all: &Tensor<1>, i: usize| all.clone().narrow(0, i, 1);
         let on_device = on_device.filter(|all| all.dims()[0] == 3).map(|all| OnDevice {
             sum: part(&all, 0),
             correction: part(&all, 1),

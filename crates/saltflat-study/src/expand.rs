@@ -191,7 +191,7 @@ impl Study {
     ) -> Result<(), String> {
         let labels: BTreeMap<String, String> =
             points.iter().map(|point| (point.axis.clone(), point.label.clone())).collect();
-        let slugs: Vec<String> = points.iter().map(|point| slug(point)).chain([format!("s{seed}")]).collect();
+        let slugs: Vec<String> = points.iter().map(slug).chain([format!("s{seed}")]).collect();
         let name = format!("{}/{}", stage.name, slugs.join("_"));
         if self.entries.iter().any(|entry| entry.name == name) {
             return Err(format!("there are two runs {name}"));
@@ -299,7 +299,9 @@ fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, Strin
 /// Every value of an axis with every value of the others; the last axis runs fastest.
 fn product(axes: Vec<Vec<Point>>) -> Vec<Vec<Point>> {
     axes.into_iter().fold(vec![Vec::new()], |all, axis| {
-        all.iter().flat_map(|before| axis.iter().map(|point| [before.as_slice(), &[point.clone()]].concat())).collect()
+        all.iter()
+            .flat_map(|before| axis.iter().map(|point| [before.as_slice(), std::slice::from_ref(point)].concat()))
+            .collect()
     })
 }
 

@@ -73,7 +73,6 @@ impl Work<'_> {
             tolerance: config.tolerance,
             products: config.products,
             memory: self.memory.vectors,
-            ..LanczosOptions::default()
         };
         let operator = self.operator(Curvature::Hessian);
         let found = lanczos(&operator, &options, warm, self.key(Stream::Eigenvalue))?;

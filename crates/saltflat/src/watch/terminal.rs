@@ -47,11 +47,13 @@ type Screen = Terminal<TermionBackend<AlternateScreen<RawTerminal<Stdout>>>>;
 pub fn run(args: &WatchArgs, watched: &mut Watched) -> anyhow::Result<()> {
     let stop = Stop::listen(None)?;
     let mut screen = open().context("the terminal cannot be used")?;
-    let mut keys = async_stdin().bytes();
+    let mut keys = async_stdin();
+    let mut pressed = [0; 32];
     let mut read = Instant::now();
     let mut changed = true;
     while stop.cause().is_none() {
-        while let Some(Ok(key)) = keys.next() {
+        let count = keys.read(&mut pressed).unwrap_or(0);
+        for &key in &pressed[..count] {
             changed = true;
             let count = watched.metrics.len().max(1);
             match key {

@@ -187,13 +187,7 @@ fn eigenvalues_of_known_spectra() {
 fn eigenvalues_in_little_memory_and_from_a_warm_start() {
     let eigenvalues: Vec<f64> = (0..300).map(|i| 20.0 * 0.97_f64.powi(i)).collect();
     let operator = Dense::with_spectrum(&eigenvalues, 8, DType::F64);
-    let options = LanczosOptions {
-        largest: 3,
-        smallest: 0,
-        tolerance: 1e-6,
-        products: 1000,
-        memory: 20 * 300 * 8,
-    };
+    let options = LanczosOptions { largest: 3, smallest: 0, tolerance: 1e-6, products: 1000, memory: 20 * 300 * 8 };
     let found = lanczos(&operator, &options, &[], key(3)).unwrap();
     for (eigenvalue, exact) in found.largest.iter().zip(&eigenvalues) {
         assert!(eigenvalue.converged && (eigenvalue.value - exact).abs() < 1e-4, "{eigenvalue:?} {exact}");

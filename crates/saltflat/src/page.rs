@@ -13,6 +13,9 @@ use serde::Deserialize;
 /// Its file in the study's folder, and the same in numbers.
 const FILE: &str = "report.html";
 const SUMMARY: &str = "summary.json";
+/// Follows a study's text where the runs are smaller than it says.
+const SCALED: &str = "These runs are the study at the scale NAME: smaller data, networks and lengths than the text above speaks of; \
+                      the configurations below say which.";
 /// Folder of the figures, each by itself.
 const FIGURES: &str = "figures";
 
@@ -43,6 +46,11 @@ pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
             run.name = entry.name.clone();
             // The page says where within the study, wherever that lies.
             run.folder = PathBuf::from(&entry.name);
+            if let (Some(parent), Some(train)) =
+                (entry.parent, run.config.get_mut("train").and_then(|t| t.as_table_mut()))
+            {
+                train.insert("init".into(), folder.entries()[parent].name.clone().into());
+            }
             run.labels = entry.labels.clone();
             run.seed = entry.seed;
             run.stage = Some(entry.stage.clone());
@@ -51,7 +59,10 @@ pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     }
     let mut page = Page {
         title: study.study.title.clone().unwrap_or_else(|| study.study.name.clone()),
-        text: study.study.text.clone(),
+        text: match folder.scale() {
+            None => study.study.text.clone(),
+            Some(scale) => format!("{}\n\n{}", study.study.text.trim_end(), SCALED.replace("NAME", scale)),
+        },
         runs,
         baseline: study.study.baseline.clone(),
         ..Page::default()

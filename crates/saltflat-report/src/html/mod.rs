@@ -300,7 +300,9 @@ fn plain(key: &str, value: &Value) -> Vec<(String, String)> {
         Value::Null => Vec::new(),
         Value::String(s) if s.is_empty() => Vec::new(),
         Value::Array(list) if key == "datasets" => {
-            list.iter().map(|d| (format!("sha256 of {}", one(&d["file"])), one(&d["sha256"]))).collect()
+            // The name of the file: where it lies is of this machine.
+            let name = |file: String| file.rsplit(['/', '\\']).next().unwrap_or_default().to_string();
+            list.iter().map(|d| (format!("sha256 of {}", name(one(&d["file"]))), one(&d["sha256"]))).collect()
         }
         Value::Array(list) => vec![(key.replace('_', " "), list.iter().map(one).collect::<Vec<_>>().join(", "))],
         other => vec![(key.replace('_', " "), one(other))],

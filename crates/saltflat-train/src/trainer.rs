@@ -224,15 +224,16 @@ impl<'a> Trainer<'a> {
             self.epoch.add_noise(c.clone().map_or(squared.clone(), |c| squared * c.square()));
         }
         let found = step.gradient(&self.theta, &self.buffers, c.as_ref(), alone.as_ref());
+        self.epoch.add(&found, step.floor(), indices.len());
+        // Handed on, not cloned: the optimizer may update it in place.
         let gradient = match &config.optimizer.sam {
-            None => found.gradient.clone(),
+            None => found.gradient,
             Some(sam) => {
                 let ascended = sam.ascend(&self.theta, &found.gradient);
                 let alone = step.adds_alone().then(|| step.noise_alone(&ascended, &self.buffers)).flatten();
                 step.gradient(&ascended, &self.buffers, c.as_ref(), alone.as_ref()).gradient
             }
         };
-        self.epoch.add(&found, step.floor(), indices.len());
         self.buffers = found.buffers;
         self.theta = self.sgd.step(&self.theta, gradient, lr);
         let sigma = noise.parameter_sigma(lr).map(|sigma| match step.strength {

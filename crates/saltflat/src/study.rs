@@ -24,7 +24,8 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the command.
 pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
-    if args.status {
+    // Of a study that was started, what would run is what is not done.
+    if args.status || args.dry_run && args.study.is_dir() {
         return status(&open(args)?);
     }
     if args.page {
@@ -36,11 +37,11 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     }
     let study = Study::new(StudyFile::read(&args.study)?, &args.study, args.scale.as_deref())?;
     let root = root(args, &study);
+    page::figures(&study.source, &args.study)?;
     if args.dry_run {
         dry_run(&study, &root);
         return Ok(ExitCode::SUCCESS);
     }
-    page::figures(&study.source, &args.study)?;
     work(args, &StudyFolder::create(&root, &study)?)
 }
 

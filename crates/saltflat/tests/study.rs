@@ -167,6 +167,8 @@ fn tasks_and_what_is_wrong() {
     assert!(code == Some(2) && said.contains("the study has 5 runs, numbered from 0; there is no 99"), "{said}");
     let (code, said) = run(&["out", "--status"]);
     assert!(code == Some(0) && said.contains("1 of 5 runs done, 4 left"), "{said}");
+    let (code, said) = run(&["out", "--dry-run"]);
+    assert!(code == Some(0) && said.contains("1 of 5 runs done, 4 left"), "{said}");
     for (args, expected) in [
         (&["none.toml"][..], "none.toml"),
         (&["study.toml", "--scale", "huge"], "--scale: expected one of paper"),

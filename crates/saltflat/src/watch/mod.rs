@@ -4,7 +4,9 @@
 mod terminal;
 mod view;
 
-use std::{io::IsTerminal, process::ExitCode};
+#[cfg(unix)]
+use std::io::IsTerminal;
+use std::process::ExitCode;
 
 use saltflat_report::{Page, Run};
 
@@ -14,7 +16,7 @@ const BAD_INPUT: u8 = 2;
 
 /// Runs the command.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
-    let mut watched = match Watched::read(args) {
+    let watched = match Watched::read(args) {
         Ok(watched) => watched,
         Err(error) => {
             eprintln!("saltflat: {error}");
@@ -23,10 +25,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     };
     #[cfg(unix)]
     if !args.once && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
-        terminal::run(args, &mut watched)?;
+        terminal::run(args, watched)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let _ = (&mut watched, std::io::stdout().is_terminal());
     print!("{}", view::table(&watched));
     Ok(ExitCode::SUCCESS)
 }

@@ -44,7 +44,7 @@ type Screen = Terminal<TermionBackend<AlternateScreen<RawTerminal<Stdout>>>>;
 
 /// Shows the runs until q, Ctrl-C or a signal. The terminal is as it was afterwards, also after a panic: raw mode and the
 /// other screen end when their guards are dropped.
-pub fn run(args: &WatchArgs, watched: &mut Watched) -> anyhow::Result<()> {
+pub fn run(args: &WatchArgs, mut watched: Watched) -> anyhow::Result<()> {
     let stop = Stop::listen(None)?;
     let mut screen = open().context("the terminal cannot be used")?;
     let mut keys = async_stdin();
@@ -71,7 +71,7 @@ pub fn run(args: &WatchArgs, watched: &mut Watched) -> anyhow::Result<()> {
             changed = true;
         }
         if changed {
-            screen.draw(|frame| draw(frame, watched))?;
+            screen.draw(|frame| draw(frame, &watched))?;
             changed = false;
         }
         thread::sleep(KEYS);

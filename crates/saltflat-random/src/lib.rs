@@ -47,6 +47,12 @@ pub enum Stream {
     OutputNoise = 14,
     /// Gaussian noise on the gradient; step = training step.
     GradientNoise = 15,
+    /// Data and start of a small world; step = 0.
+    SmallWorld = 16,
+    /// Every draw along a trajectory of a small world, in one sequence; step = 0, part = the trial's.
+    SmallWorldNoise = 17,
+    /// Inputs of a synthetic dataset; step = index of the split.
+    Synthetic = 18,
 }
 
 /// Names one draw: the run's seed, what the draw is for, and when.

@@ -1,0 +1,12 @@
+//! The papers' small worlds that need no network, in plain Rust and f64.
+//!
+//! A [`Lab`] is a claim of a paper and the trials that show it: each [`Trial`] is a pure function of the lab's settings, the
+//! trial's labels and its seed, so that trials run side by side, and a lab that was stopped goes on with those that are left.
+
+mod error;
+mod lab;
+mod settings;
+
+pub use error::LabError;
+pub use lab::{About, Finding, Lab, Outcome, Row, Stopped, Trial, Watch};
+pub use settings::{Scale, Settings, read};

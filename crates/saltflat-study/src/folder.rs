@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_train::RunState;
+use saltflat_folder::RunState;
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Study, StudyError};

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saltflat_train::RunState;
+use saltflat_folder::RunState;
 
 use crate::{Entry, Standing, StudyError, StudyFolder};
 

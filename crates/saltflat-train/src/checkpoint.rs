@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use saltflat_folder::{SCHEMA, write, write_json};
 use saltflat_models::{Layout, Vector, load, save};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     Plan, TrainError, Trainer,
-    run_folder::{self, SCHEMA},
     state::{Named, Progress},
 };
 
@@ -47,12 +47,12 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
         (&weights, save(layout, trainer.theta(), trainer.buffers())?),
         (&stem.with_extension("state.safetensors"), tensors.to_bytes()?),
     ] {
-        run_folder::write(path, &bytes)?;
+        write(path, &bytes)?;
         files.insert(file_name(path), sha256(&bytes));
     }
     let (epoch, seed, parameters) = (trainer.epochs(), plan.config.run.seed, layout.len());
     let sidecar = Sidecar { schema: SCHEMA, step, epoch, seed, parameters, files, progress };
-    run_folder::write_json(&stem.with_extension("json"), &serde_json::json!(sidecar))?;
+    write_json(&stem.with_extension("json"), &serde_json::json!(sidecar))?;
     if let Some(keep) = plan.config.train.checkpoint.keep {
         prune(run, step, keep, trainer.best_step())?;
     }

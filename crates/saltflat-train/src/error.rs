@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use saltflat_data::DataError;
+use saltflat_folder::FolderError;
 use saltflat_metrics::MetricError;
 use saltflat_models::ModelError;
 
@@ -96,5 +97,11 @@ fn listing(adapters: &[String]) -> String {
             "found {}; a software adapter must be asked for by name, --device cpu always works",
             adapters.join(", ")
         ),
+    }
+}
+
+impl From<FolderError> for TrainError {
+    fn from(FolderError { path, reason }: FolderError) -> Self {
+        Self::File { path, reason }
     }
 }

@@ -13,7 +13,6 @@ mod observer;
 mod optimizer;
 mod plan;
 mod run_folder;
-mod run_state;
 mod schedule;
 mod split;
 mod state;
@@ -26,7 +25,6 @@ pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, 
 pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
 pub use plan::Plan;
-pub use run_folder::{Before, RunFolder, SCHEMA};
-pub use run_state::{RunState, Status};
+pub use run_folder::{Before, RunFolder};
 pub use split::Split;
 pub use trainer::{Outcome, Trainer};

@@ -1,7 +1,7 @@
 //! The folder of a run.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -9,10 +9,9 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Chosen, EpochRow, MeasurementRow, Plan, Status, TrainError, Trainer, run_state, save_checkpoint};
+use saltflat_folder::{Status, append, lock, now, provenance, write, write_json};
 
-/// Version of the layout and of the JSON in it.
-pub const SCHEMA: u32 = 1;
+use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError, Trainer, save_checkpoint};
 
 /// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
 /// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to.
@@ -80,7 +79,7 @@ impl RunFolder {
             let reason = format!("it is no run folder, it has no {missing}");
             return Err(TrainError::Resume { path: root.into(), reason });
         }
-        let lock = run_state::lock(root)?.ok_or_else(|| TrainError::Locked(root.into()))?;
+        let lock = lock(root)?.ok_or_else(|| TrainError::Locked(root.into()))?;
         Ok(Self {
             root: root.into(),
             metrics: append(root, "metrics.jsonl")?,
@@ -198,19 +197,12 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::File`].
     pub fn status(&self, status: &Status) -> Result<(), TrainError> {
-        write_json(&self.root.join("status.json"), &json!(status))
+        Ok(write_json(&self.root.join("status.json"), &json!(status))?)
     }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
     fs::read(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
-}
-
-/// Opens a file of the run to append to it.
-fn append(root: &Path, name: &str) -> Result<File, TrainError> {
-    let path = root.join(name);
-    let opened = OpenOptions::new().create(true).append(true).open(&path);
-    opened.map_err(|e| TrainError::File { path, reason: e.to_string() })
 }
 
 /// What the numbers depend on beside the configuration.
@@ -220,10 +212,7 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
         "flex" => "equal seeds give equal bits",
         _ => "reductions on a GPU may use atomics: equal seeds agree up to rounding",
     };
-    json!({
-        "schema": SCHEMA,
-        "version": env!("CARGO_PKG_VERSION"),
-        "git_revision": env!("SALTFLAT_GIT_REVISION"),
+    let own = json!({
         "backend": device.backend,
         "device": device.name,
         "driver": device.driver,
@@ -233,79 +222,12 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
         "autotune_level": std::env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
         "precision": format!("{:?}", plan.dtype).to_lowercase(),
         "deterministic": deterministic,
-        "threads": std::thread::available_parallelism().map(usize::from).unwrap_or(1),
         "parameters": plan.network.layout().len(),
         "datasets": datasets,
-        "started": now(),
-    })
-}
-
-/// Writes a file under a temporary name beside it, flushes it to disk, renames it and flushes the folder.
-///
-/// # Errors
-/// [`TrainError::File`]; the temporary file is removed.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
-    let made = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| flush_folder(path));
-    made.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        TrainError::File { path: path.into(), reason: e.to_string() }
-    })
-}
-
-/// So that a rename outlasts a power failure. Windows has no such call.
-fn flush_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
+    });
+    let mut all = provenance();
+    if let Value::Object(own) = own {
+        all.extend(own);
     }
-}
-
-pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })?;
-    text.push('\n');
-    write(path, text.as_bytes())
-}
-
-/// Universal time, ISO 8601, to the second.
-pub(crate) fn now() -> String {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map(|elapsed| elapsed.as_secs())
-        .unwrap_or(0);
-    iso8601(seconds)
-}
-
-/// Civil date from days since 1970 (Howard Hinnant's `civil_from_days`).
-fn iso8601(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `date -u -d @SECONDS +%FT%TZ`.
-    #[test]
-    fn dates() {
-        assert_eq!(iso8601(0), "1970-01-01T00:00:00Z");
-        assert_eq!(iso8601(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(iso8601(1_800_000_000), "2027-01-15T08:00:00Z");
-    }
+    Value::Object(all)
 }

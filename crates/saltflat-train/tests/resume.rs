@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use saltflat_folder::{RunState, Status};
 use saltflat_train::{
-    Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, RunState, Status, TrainError,
-    Trainer, choose, config::Config, resume, start,
+    Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, TrainError, Trainer, choose,
+    config::Config, resume, start,
 };
 use support::read;
 use tempfile::TempDir;

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use saltflat_folder::{RunState, Status};
 use saltflat_study::{Ended, Entry, Queue, Report, Standing, Study, StudyFile, StudyFolder, slurm};
-use saltflat_train::{RunState, Status};
 
 use crate::{
     args::{Emit, StudyArgs},

@@ -3,9 +3,8 @@
 use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
-use saltflat_train::{
-    Outcome, Plan, Resumed, RunFolder, Status, TrainError, Trainer, choose, config::Purpose, resume, start,
-};
+use saltflat_folder::Status;
+use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, choose, config::Purpose, resume, start};
 
 use crate::{
     args::TrainArgs,

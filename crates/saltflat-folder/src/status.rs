@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SCHEMA, TrainError, run_folder};
+use crate::{FolderError, SCHEMA, now};
 
 /// How often, and how long after one another, a lock is tried.
 const ATTEMPTS: u32 = 20;
@@ -37,7 +37,7 @@ pub struct Status {
 impl Status {
     /// A status of now.
     pub fn new(status: &str, reason: Option<&str>, step: u64) -> Self {
-        let (status, reason, at) = (status.into(), reason.map(Into::into), run_folder::now());
+        let (status, reason, at) = (status.into(), reason.map(Into::into), now());
         Self { schema: SCHEMA, status, reason, step, requeue: false, at }
     }
 
@@ -88,9 +88,12 @@ impl RunState {
 
 /// Takes the run's lock, which ends with its process; absent where another holds it. On a file system that has no locks
 /// everybody gets it.
-pub(crate) fn lock(folder: &Path) -> Result<Option<File>, TrainError> {
+///
+/// # Errors
+/// [`FolderError`].
+pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
     let path = folder.join("lock");
-    let failed = |e: std::io::Error| TrainError::File { path: path.clone(), reason: e.to_string() };
+    let failed = |e: std::io::Error| FolderError { path: path.clone(), reason: e.to_string() };
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
     for attempt in 0.. {
         match file.try_lock() {

@@ -1,0 +1,13 @@
+//! What every folder of results has: files that are whole or absent, a lock that ends with its process, a status, and where
+//! its numbers come from.
+
+mod file;
+mod provenance;
+mod status;
+
+pub use file::{FolderError, append, now, write, write_json};
+pub use provenance::provenance;
+pub use status::{RunState, Status, lock};
+
+/// Version of the layout and of the JSON in it.
+pub const SCHEMA: u32 = 1;

@@ -4,9 +4,17 @@
 //! trial's labels and its seed, so that trials run side by side, and a lab that was stopped goes on with those that are left.
 
 mod error;
+mod folder;
 mod lab;
+pub mod quadratic;
+mod registry;
+mod runner;
 mod settings;
+mod statistics;
 
 pub use error::LabError;
+pub use folder::LabFolder;
 pub use lab::{About, Finding, Lab, Outcome, Row, Stopped, Trial, Watch};
+pub use registry::{LABS, lab};
+pub use runner::run;
 pub use settings::{Scale, Settings, read};

@@ -84,6 +84,7 @@ fn fitting(old: &Value, new: Value) -> Result<Value, &'static str> {
             Some(first) => new.into_iter().map(|item| fitting(first, item)).collect::<Result<_, _>>().map(Value::Array),
             None => Ok(Value::Array(new)),
         },
+        (Value::Integer(_), Value::Integer(whole)) if whole < 0 => Err("a whole number of at least 0"),
         (old, new) if old.same_type(&new) => Ok(new),
         (Value::Float(_), _) => Err("a number"),
         (Value::Integer(_), _) => Err("a whole number"),
@@ -91,5 +92,69 @@ fn fitting(old: &Value, new: Value) -> Result<Value, &'static str> {
         (Value::String(_), _) => Err("a text"),
         (Value::Array(_), _) => Err("a list"),
         _ => Err("another type"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quadratic::Quadratic;
+
+    fn with(changes: &[(&str, &str)]) -> Result<Quadratic, String> {
+        let changes: Vec<(String, String)> =
+            changes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        read::<Quadratic>(Scale::Smoke, &changes).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn changes_take_the_type_that_stands_there() {
+        let made =
+            with(&[("lr", "1"), ("decay_at", "[5]"), ("gaussian_sigmas", "[1, 0.5]"), ("label_noise", "gaussian")])
+                .unwrap();
+        let expected = Quadratic {
+            lr: 1.0,
+            decay_at: vec![5],
+            gaussian_sigmas: vec![1.0, 0.5],
+            label_noise: "gaussian".into(),
+            ..Quadratic::at(Scale::Smoke)
+        };
+        assert_eq!(made, expected);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_with_its_key() {
+        let error = with(&[("lr", "fast"), ("sample", "3"), ("seeds", "1.5"), ("decay_at", "3")]).unwrap_err();
+        for part in [
+            "quadratic: 4 problems",
+            "lr: expected a number, found fast",
+            "sample: there is no such key; did you mean samples?",
+            "seeds: expected a whole number, found 1.5",
+            "decay_at: expected a list, found 3",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        for (key, value) in [
+            ("samples", "100"),
+            ("samples", "0"),
+            ("lr", "-1"),
+            ("lr", "nan"),
+            ("delta", "-0.5"),
+            ("gaussian_sigmas", "[0.1, -1.0]"),
+            ("langevin_inverse_temperatures", "[0]"),
+            ("seeds", "0"),
+            ("seeds", "-3"),
+            ("steps", "0"),
+            ("rows", "0"),
+            ("ones", "101"),
+            ("start", "inf"),
+            ("noises", "[\"salt\"]"),
+            ("shapes", "[\"round\"]"),
+            ("label_noise", "uniform"),
+        ] {
+            let error = with(&[(key, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("quadratic: {key}")), "{key} {value}: {error}");
+        }
+        let nothing = with(&[("noises", "[]"), ("gaussian_sigmas", "[]"), ("langevin_inverse_temperatures", "[]")]);
+        assert!(nothing.unwrap_err().contains("noises: expected at least one"));
     }
 }

@@ -60,7 +60,7 @@ pub struct Run {
     pub labels: BTreeMap<String, String>,
     /// `run.seed`.
     pub seed: u64,
-    /// Stage of a study.
+    /// Stage of a study, or name of a lab.
     pub stage: Option<String>,
 }
 
@@ -100,6 +100,50 @@ impl Run {
             stage: None,
             config,
         })
+    }
+
+    /// Reads a folder of one run, or that of a lab, whose rows say by `labels` and `seed` which of its trials they belong to: a
+    /// run for each. Of a trial that is not whole there is none.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_all(folder: &Path) -> Result<Vec<Self>, PlotError> {
+        let whole = Self::read(folder)?;
+        let path = folder.join("metrics.jsonl");
+        let text =
+            fs::read_to_string(&path).map_err(|e| PlotError::Run { path: path.clone(), reason: e.to_string() })?;
+        let rows = rows(&text).map_err(|reason| PlotError::Run { path, reason })?;
+        let lab = whole.config.get("run").and_then(|run| run.get("name")).and_then(toml::Value::as_str);
+        let lab = lab.unwrap_or(&whole.name).to_string();
+        let mut trials: Vec<Self> = Vec::new();
+        let mut open: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            let (Some(Value::Object(labels)), Some(seed)) =
+                (row.get("labels"), row.get("seed").and_then(Value::as_u64))
+            else {
+                continue;
+            };
+            let name = format!("{labels:?} {seed}");
+            if row.get("kind") != Some(&"trial".into()) {
+                open.entry(name).or_default().push(row);
+                continue;
+            }
+            let label = |(axis, value): (&String, &Value)| Some((axis.clone(), value.as_str()?.to_string()));
+            let said = |key: &str| row.get(key).and_then(Value::as_str).map(String::from);
+            let mut trial = Self {
+                labels: labels.iter().filter_map(label).collect(),
+                seed,
+                status: said("status").unwrap_or_default(),
+                reason: said("reason"),
+                measurements: open.remove(&name).unwrap_or_default(),
+                stage: Some(lab.clone()),
+                epochs: Vec::new(),
+                ..whole.clone()
+            };
+            trial.name = format!("{}: {}, seed {seed}", whole.name, trial.group());
+            trials.push(trial);
+        }
+        Ok(if trials.is_empty() { vec![whole] } else { trials })
     }
 
     /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group
@@ -177,10 +221,11 @@ pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// Labels runs that no study labelled by the keys in which their configurations differ. Seeds, names and starts are left
+/// Labels runs of no stage by the keys in which their configurations differ. Seeds, names and starts are left
 /// out, and so are keys that follow from the `kind` of their section: those on which all runs that have them agree.
 pub fn label_by_differences(runs: &mut [Run]) {
-    let flat: Vec<BTreeMap<String, String>> = runs.iter().map(Run::flat_config).collect();
+    let mut runs: Vec<&mut Run> = runs.iter_mut().filter(|run| run.stage.is_none()).collect();
+    let flat: Vec<BTreeMap<String, String>> = runs.iter().map(|run| run.flat_config()).collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
     let differs = |key: &&&String| flat.windows(2).any(|pair| pair[0].get(**key) != pair[1].get(**key));
     let follows = |key: &&&String| {

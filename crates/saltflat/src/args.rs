@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use saltflat_lab::Scale;
 use saltflat_train::{
     DeviceChoice, TrainError,
     config::{Config, Purpose},
@@ -32,6 +33,8 @@ pub enum Command {
     Measure(MeasureArgs),
     /// Run a study: many runs from one file, as many at once as asked, and a page that compares them
     Study(StudyArgs),
+    /// Show a claim of a paper in a small world that needs no network; without a name, list them
+    Lab(LabArgs),
     /// Show the curves of running jobs in the terminal
     Watch(WatchArgs),
     /// Compare finished or running runs on one page: numbers with errors over seeds, figures, configurations
@@ -206,6 +209,44 @@ fn duration(text: &str) -> Result<Duration, String> {
         seconds += if number >= 0.0 { number * factor } else { f64::NAN };
     }
     Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// Which; without it they are listed
+    pub name: Option<String>,
+
+    /// smoke: seconds; small: a minute or so; paper: as in the paper
+    #[arg(long, default_value = "paper", value_parser = scale)]
+    pub scale: Scale,
+
+    /// Repetitions with other data and draws [default: the scale's]
+    #[arg(long, value_name = "N")]
+    pub seeds: Option<u64>,
+
+    /// Replace a setting, such as lr=0.02; may be given several times; --dry-run shows them
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+
+    /// The folder; one of the same settings is gone on with [default: results/lab/NAME, or NAME-SCALE]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+
+    /// Stop, with exit code 0, before so much time has passed, such as 90m, 2h or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub time_limit: Option<Duration>,
+
+    /// Show the settings and how many trials there are; run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A lab's scale.
+fn scale(text: &str) -> Result<Scale, String> {
+    let found = Scale::ALL.into_iter().find(|(name, _)| *name == text);
+    found
+        .map(|(_, scale)| scale)
+        .ok_or_else(|| format!("expected {}, got {text}", Scale::ALL.map(|(name, _)| name).join(", ")))
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod dry_run;
+mod lab;
 mod measure;
 mod measurement_table;
 mod page;
@@ -19,6 +20,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use saltflat_lab::LabError;
 use saltflat_study::StudyError;
 use saltflat_train::TrainError;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),
+        Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Report(args) => report::run(&args),
     };
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("saltflat: {}", in_words(&error));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
+                || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)
                 || error.downcast_ref::<StudyError>().is_some_and(StudyError::is_bad_input);
             ExitCode::from(if bad_input { 2 } else { 1 })
         }

@@ -1,4 +1,4 @@
-//! The page of a study.
+//! The page of a study or a lab.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use saltflat_report::{Figure, Page, Run, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
 
-/// Its file in the study's folder, and the same in numbers.
+/// Its file, and the same in numbers.
 const FILE: &str = "report.html";
 const SUMMARY: &str = "summary.json";
 /// Follows a study's text where the runs are smaller than it says.
@@ -32,8 +32,18 @@ pub fn figures(study: &StudyFile, file: &Path) -> Result<Vec<Figure>, StudyError
     if problems.is_empty() { Ok(figures) } else { Err(StudyError::Problems { file: file.into(), problems }) }
 }
 
+/// Figures as `[[figure]]` tables in TOML.
+pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
+    #[derive(Deserialize)]
+    struct Figures {
+        #[serde(default)]
+        figure: Vec<Figure>,
+    }
+    Ok(toml::from_str::<Figures>(tables)?.figure)
+}
+
 /// Writes the page of the runs that there are, finished or not.
-pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
+pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     let file = folder.root().join("study.toml");
     let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let study: StudyFile = StudyFile::parse_alone(&text, &file)?;
@@ -71,20 +81,25 @@ pub fn write(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }
+    write(folder.root(), &page)
+}
+
+/// Writes a page, its numbers and its figures into a folder; gives the page's path.
+pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
     let write = |name: &str, text: String| {
-        let path = folder.root().join(name);
+        let path = root.join(name);
         fs::write(&path, text).with_context(|| path.display().to_string()).map(|()| path)
     };
-    let place = folder.root().join(FIGURES);
+    let place = root.join(FIGURES);
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
     for (i, figure) in page.figures.iter().enumerate() {
         // What cannot be drawn is a sentence on the page.
-        for drawing in figure.draw(&page).unwrap_or_default() {
+        for drawing in figure.draw(page).unwrap_or_default() {
             write(&format!("{FIGURES}/{}-{}.svg", i + 1, slug(&drawing.title)), drawing.svg)?;
         }
     }
-    write(SUMMARY, serde_json::to_string_pretty(&json(&page))? + "\n")?;
-    write(FILE, html(&page))
+    write(SUMMARY, serde_json::to_string_pretty(&json(page))? + "\n")?;
+    write(FILE, html(page))
 }
 
 /// A title as part of a file's name.

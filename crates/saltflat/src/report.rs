@@ -17,8 +17,8 @@ const BAD_INPUT: u8 = 2;
 pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let mut runs = Vec::new();
     for folder in &args.runs {
-        match Run::read(folder) {
-            Ok(run) => runs.push(run),
+        match Run::read_all(folder) {
+            Ok(found) => runs.extend(found),
             Err(error) => return Ok(refused(&error)),
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     args::{Emit, StudyArgs},
     page,
     signals::Stop,
+    table::length,
 };
 
 /// Exit code of a study that was told to stop.
@@ -29,7 +30,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
         return status(&open(args)?);
     }
     if args.page {
-        println!("{}", page::write(&open(args)?)?.display());
+        println!("{}", page::of_study(&open(args)?)?.display());
         return Ok(ExitCode::SUCCESS);
     }
     if args.study.is_dir() {
@@ -154,7 +155,7 @@ fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         eprintln!("  {name} failed: {reason} (see {})", log.display());
     }
     if counts.done > 0 {
-        let path = page::write(folder)?;
+        let path = page::of_study(folder)?;
         println!("{}", path.display());
     }
     if let Some(cause) = stop.cause() {
@@ -297,15 +298,6 @@ impl Report for Talk<'_> {
 fn last_line(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().into()
-}
-
-fn length(seconds: f64) -> String {
-    match seconds {
-        s if s < 100.0 => format!("{s:.0} s"),
-        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
-        s => format!("{:.1} days", s / 86_400.0),
-    }
 }
 
 fn word(state: RunState) -> &'static str {

@@ -98,8 +98,12 @@ fn head(metric: &str) -> String {
 }
 
 fn results(page: &Page, summary: &[GroupSummary]) -> String {
-    let (main, more): (Vec<String>, Vec<String>) =
+    let (mut main, mut more): (Vec<String>, Vec<String>) =
         page.metrics().into_iter().partition(|name| HEADLINE.contains(&name.as_str()));
+    if main.is_empty() {
+        // A small world has names of its own.
+        std::mem::swap(&mut main, &mut more);
+    }
     if main.is_empty() && more.is_empty() {
         return section("Results", "<p>No run has measured anything yet.</p>\n");
     }

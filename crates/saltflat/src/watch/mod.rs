@@ -72,6 +72,6 @@ impl Watched {
 }
 
 fn read(args: &WatchArgs) -> Result<Page, String> {
-    let runs = args.runs.iter().map(|folder| Run::read(folder)).collect::<Result<_, _>>().map_err(|e| e.to_string())?;
-    Ok(Page { runs, ..Page::default() })
+    let runs: Result<Vec<Vec<Run>>, _> = args.runs.iter().map(|folder| Run::read_all(folder)).collect();
+    Ok(Page { runs: runs.map_err(|e| e.to_string())?.concat(), ..Page::default() })
 }

@@ -1,0 +1,24 @@
+//! The labs by their names.
+
+use crate::{Lab, LabError, Scale, Settings, quadratic::Quadratic, read};
+
+/// Makes a lab from its settings.
+type Make = fn(Scale, &[(String, String)]) -> Result<Box<dyn Lab>, LabError>;
+
+/// Every lab: its name, and what makes it.
+pub const LABS: [(&str, Make); 1] = [(Quadratic::LAB, make::<Quadratic>)];
+
+fn make<S: Settings + Lab + 'static>(scale: Scale, changes: &[(String, String)]) -> Result<Box<dyn Lab>, LabError> {
+    Ok(Box::new(read::<S>(scale, changes)?))
+}
+
+/// The lab of this name at a scale, with some of its settings changed.
+///
+/// # Errors
+/// [`LabError::Unknown`], and what [`read`] says.
+pub fn lab(name: &str, scale: Scale, changes: &[(String, String)]) -> Result<Box<dyn Lab>, LabError> {
+    match LABS.iter().find(|(known, _)| *known == name) {
+        Some((_, make)) => make(scale, changes),
+        None => Err(LabError::Unknown { name: name.into(), known: LABS.iter().map(|(name, _)| *name).collect() }),
+    }
+}

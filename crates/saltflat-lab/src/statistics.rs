@@ -1,0 +1,63 @@
+//! Means with their errors, for findings.
+
+use std::fmt;
+
+/// A mean with its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mean {
+    /// (1/n) Σ xᵢ.
+    pub mean: f64,
+    /// √(Σ (xᵢ − mean)² / (n (n − 1))); `None` for a single value.
+    pub std_error: Option<f64>,
+}
+
+impl Mean {
+    /// Of values; `None` where there is none.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let std_error = (values.len() > 1).then(|| (squares / (n * (n - 1.0))).sqrt());
+        (!values.is_empty()).then_some(Self { mean, std_error })
+    }
+}
+
+impl fmt::Display for Mean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.std_error {
+            Some(error) => write!(f, "{} ± {}", short(self.mean), short(error)),
+            None => write!(f, "{}", short(self.mean)),
+        }
+    }
+}
+
+/// From the least to the largest, in words.
+pub(crate) fn spread(values: &[f64]) -> Option<String> {
+    let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    (!values.is_empty()).then(|| format!("{} to {}", short(low), short(high)))
+}
+
+/// Three digits.
+pub(crate) fn short(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if value == 0.0 => "0".into(),
+        _ if !(1e-3..1e5).contains(&size) => format!("{value:.2e}"),
+        _ => format!("{value:.*}", (2 - size.log10().floor() as i32).max(0) as usize),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Deviations of 1, 2, 3, 4 from 2.5 have the squares 2.25, 0.25, 0.25, 2.25: √(5 / (4 · 3)) = 0.6455.
+    #[test]
+    fn means() {
+        assert_eq!(Mean::of(&[4.0, 1.0, 3.0, 2.0]).unwrap().to_string(), "2.50 ± 0.645");
+        assert_eq!(Mean::of(&[7.0]).unwrap().to_string(), "7.00");
+        assert_eq!((Mean::of(&[]), spread(&[])), (None, None));
+        assert_eq!(spread(&[0.5, -123.4, 2e-9]).unwrap(), "-123 to 0.500");
+        assert_eq!([short(0.0), short(1e-21), short(0.00123), short(99_999.0)], ["0", "1.00e-21", "0.00123", "99999"]);
+    }
+}

@@ -1,0 +1,158 @@
+//! `saltflat lab`: the papers' small worlds.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::mpsc::{RecvTimeoutError, channel},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
+use saltflat_report::{Page, Run};
+
+use crate::{args::LabArgs, page, signals::Stop, table::length};
+
+/// How often signals are looked for.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs the command.
+pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
+    let Some(name) = &args.name else {
+        list()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut changes = args.set.clone();
+    changes.extend(args.seeds.map(|seeds| ("seeds".into(), seeds.to_string())));
+    let lab = lab(name, args.scale, &changes)?;
+    let figures = page::parsed(lab.about().figures)?;
+    let root = args.out.clone().unwrap_or_else(|| default_folder(name, args.scale));
+    if args.dry_run {
+        dry_run(&*lab, &root);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = Stop::listen(args.time_limit)?;
+    let mut folder = LabFolder::open(&root, &*lab)?;
+    let Some(done) = work(&*lab, &mut folder, &stop)? else {
+        let cause = stop.cause();
+        eprintln!("stopped by {}; the same command goes on", cause.map_or("a signal", |cause| cause.name()));
+        return Ok(ExitCode::from(cause.map_or(1, |cause| cause.exit_code())));
+    };
+    let mut findings = lab.findings(&done);
+    if args.scale == Scale::Smoke {
+        // Too short to say anything of a paper.
+        findings.iter_mut().for_each(|finding| finding.holds = None);
+    }
+    drop(folder);
+    for finding in &findings {
+        println!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found);
+    }
+    let findings =
+        findings.into_iter().map(|Finding { claim, found, holds }| saltflat_report::Finding { claim, found, holds });
+    let mut runs = Run::read_all(&root)?;
+    // The page says where within the results, wherever those lie.
+    runs.iter_mut().for_each(|run| run.folder = PathBuf::from(root.file_name().unwrap_or(root.as_os_str())));
+    let about = lab.about();
+    let page = Page {
+        title: about.title.into(),
+        text: format!("{}\n\n{}. Made by: {}", about.text, about.source, command(args, name)),
+        runs,
+        findings: findings.collect(),
+        figures,
+        ..Page::default()
+    };
+    println!("{}", page::write(&root, &page)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verdict(finding: &Finding) -> &'static str {
+    match finding.holds {
+        Some(true) => "seen",
+        Some(false) => "NOT seen",
+        None => "measured",
+    }
+}
+
+fn default_folder(name: &str, scale: Scale) -> PathBuf {
+    let scale = Scale::ALL.into_iter().find(|(_, known)| *known == scale).map_or("", |(name, _)| name);
+    let folder = if scale == "paper" { name.to_string() } else { format!("{name}-{scale}") };
+    Path::new("results/lab").join(folder)
+}
+
+/// The command that makes the same again.
+fn command(args: &LabArgs, name: &str) -> String {
+    let scale = Scale::ALL.into_iter().find(|(_, known)| *known == args.scale).map_or("", |(name, _)| name);
+    let mut command = format!("saltflat lab {name} --scale {scale}");
+    if let Some(seeds) = args.seeds {
+        command += &format!(" --seeds {seeds}");
+    }
+    for (key, value) in &args.set {
+        command += &format!(" --set {key}={value}");
+    }
+    command
+}
+
+fn list() -> anyhow::Result<()> {
+    let width = LABS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, make) in LABS {
+        let about = make(Scale::Paper, &[])?.about();
+        println!("{name:<width$}  {}\n{:<width$}  {}", about.title, "", about.source);
+    }
+    Ok(())
+}
+
+fn dry_run(lab: &dyn Lab, root: &Path) {
+    let trials = lab.trials();
+    let steps: u64 = trials.iter().map(|trial| trial.steps).sum();
+    println!("# {}: {} trials, at most {steps} steps, in {}", lab.about().name, trials.len(), root.display());
+    print!("{}", lab.settings());
+}
+
+/// Makes the trials that are left, and tells how it goes.
+fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Option<Vec<(Trial, Outcome)>>> {
+    let trials = lab.trials();
+    let (held, left): (Vec<&Trial>, Vec<&Trial>) = trials.iter().partition(|trial| folder.holds(trial));
+    if !held.is_empty() {
+        eprintln!("{} of {} trials are made already", held.len(), trials.len());
+    }
+    let total: u64 = left.iter().map(|trial| trial.steps).sum();
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent}% {msg}") {
+        bar.set_style(style);
+    }
+    let (watch, clock) = (Watch::default(), Instant::now());
+    let made = |trial: &Trial, outcome: &Outcome| {
+        let labels: Vec<&str> = trial.labels.values().map(String::as_str).collect();
+        let end = outcome.diverged.as_ref().map_or(String::new(), |why| format!(": diverged, {why}"));
+        bar.suspend(|| eprintln!("{}, seed {}{end}", labels.join(", "), trial.seed));
+    };
+    let result = std::thread::scope(|scope| {
+        let (done, wait) = channel();
+        let watch = &watch;
+        let worker = scope.spawn(move || {
+            let result = saltflat_lab::run(lab, folder, watch, &made);
+            // Whoever waits may be gone already.
+            let _ = done.send(());
+            result
+        });
+        while wait.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+            if stop.cause().is_some() {
+                watch.stop();
+            }
+            // Trials that ended before their last step count as whole.
+            let steps = watch.steps().min(total);
+            bar.set_position(steps);
+            if steps > 0 {
+                let left = clock.elapsed().as_secs_f64() * (total - steps) as f64 / steps as f64;
+                bar.set_message(format!("about {} left", length(left)));
+            }
+        }
+        worker.join()
+    });
+    bar.finish_and_clear();
+    match result {
+        Ok(result) => Ok(result?),
+        Err(_) => anyhow::bail!("a trial broke off; its message stands above"),
+    }
+}

@@ -273,7 +273,7 @@ def machine():
 
 
 def build_ours():
-    command = ["cargo", "build", "--release", "--workspace", "--example", "peer"]
+    command = ["cargo", "build", "--release", "--workspace", "--bins", "--example", "peer"]
     if subprocess.run(command, cwd=ROOT).returncode != 0:
         raise SystemExit(f"`{' '.join(command)}` failed")
     return ROOT / "target/release/examples/peer"

@@ -4,6 +4,7 @@
 //! trial's labels and its seed, so that trials run side by side, and a lab that was stopped goes on with those that are left.
 
 pub mod binary_losses;
+pub mod coupling;
 pub mod cycling;
 mod error;
 mod folder;

@@ -58,13 +58,13 @@ impl Settings for Coupling {
             sigmas: vec![0.3, 0.17, 0.1, 0.054, 0.03],
             lr: 1.0,
             window: 10.0,
-            horizon: 5.0,
+            horizon: 2.0,
             rows: 200,
             seeds: 5,
         };
         match scale {
             Scale::Paper => paper,
-            Scale::Small => Self { lrs: vec![0.3, 0.1, 0.03, 0.01], horizon: 2.0, ..paper },
+            Scale::Small => Self { lrs: vec![0.3, 0.1, 0.03, 0.01], ..paper },
             Scale::Smoke => {
                 Self { lrs: vec![0.3, 0.1, 0.03], sigmas: vec![0.3, 0.1, 0.03], horizon: 0.5, seeds: 3, ..paper }
             }

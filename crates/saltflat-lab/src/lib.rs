@@ -3,11 +3,15 @@
 //! A [`Lab`] is a claim of a paper and the trials that show it: each [`Trial`] is a pure function of the lab's settings, the
 //! trial's labels and its seed, so that trials run side by side, and a lab that was stopped goes on with those that are left.
 
+pub mod binary_losses;
+pub mod coupling;
+pub mod cycling;
 mod error;
 mod folder;
 mod lab;
 pub mod quadratic;
 mod registry;
+pub mod regularizer;
 mod runner;
 mod settings;
 mod statistics;

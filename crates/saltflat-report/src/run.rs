@@ -16,23 +16,36 @@ pub type Row = Map<String, Value>;
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
 const OF_THE_RUN: [&str; 3] = ["run.seed", "run.name", "train.init"];
 
-/// What a curve runs over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What a curve runs over: `epoch`, `step`, or the name of a metric.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(from = "String")]
 pub enum Over {
     /// Epochs made.
     #[default]
     Epoch,
     /// Steps made.
     Step,
+    /// Another metric of the same row.
+    Metric(String),
+}
+
+impl From<String> for Over {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "epoch" => Over::Epoch,
+            "step" => Over::Step,
+            _ => Over::Metric(name),
+        }
+    }
 }
 
 impl Over {
-    /// The key in a row, and the label of the axis.
-    pub(crate) fn name(self) -> &'static str {
+    /// The key in a row.
+    pub(crate) fn name(&self) -> &str {
         match self {
             Over::Epoch => "epoch",
             Over::Step => "step",
+            Over::Metric(name) => name,
         }
     }
 }
@@ -176,9 +189,9 @@ impl Run {
         Some(2.0 * (1.0 + number("momentum").unwrap_or(0.0)) / lr)
     }
 
-    /// A metric over epochs or steps: of the measurements, or of the epochs where no measurement has it.
+    /// A metric over epochs, steps or another metric: of the measurements, or of the epochs where no measurement has it.
     pub fn curve(&self, name: &str, over: Over) -> Vec<(f64, f64)> {
-        let point = |row: &Row| Some((value(row, over.name())?, self.value(row, name)?));
+        let point = |row: &Row| Some((self.value(row, over.name())?, self.value(row, name)?));
         let measured: Vec<_> = self.measurements.iter().filter_map(point).collect();
         if measured.is_empty() { self.epochs.iter().filter_map(point).collect() } else { measured }
     }

@@ -1,6 +1,4 @@
-//! A metric over epochs or steps.
-
-use std::collections::BTreeMap;
+//! A metric over epochs, steps or another metric.
 
 use serde::Deserialize;
 
@@ -13,18 +11,21 @@ use crate::{
     statistics::{extremes, median, running_average},
 };
 
-/// A metric over epochs or steps: a line a group, the median over its seeds, with a band from the least to the largest.
+/// A metric over epochs, steps or another metric: a line a group, the median over its seeds, with a band from the least to the largest.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Curves {
     /// The metric.
     pub y: String,
-    /// Over epochs (default) or steps.
+    /// Over epochs (default), steps, or a metric whose values the seeds of a group share.
     #[serde(default)]
     pub x: Over,
     /// Whether its axis is logarithmic.
     #[serde(default)]
     pub log: bool,
+    /// Whether the axis below is logarithmic.
+    #[serde(default)]
+    pub log_x: bool,
     /// Window of a running average along each run; 0 and 1 are none.
     #[serde(default)]
     pub smooth: usize,
@@ -70,7 +71,7 @@ impl Curves {
                 group.counting().map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
             let Some(line) = over_seeds(&group.name, group.index, &curves) else { continue };
             if let [(x0, y0), .., (x1, y1)] = line.points[..] {
-                let (over, from, to) = (self.x.name(), number(y0), number(y1));
+                let (over, from, to) = (words(self.x.name()), number(y0), number(y1));
                 said.push(format!("{}: {from} at {over} {}, {to} at {over} {}", group.name, number(x0), number(x1)));
             }
             counted.push((group.name.clone(), curves.len()));
@@ -99,7 +100,7 @@ impl Curves {
         ]);
         let svg = lines(&LinePlot {
             title: title.clone(),
-            x: Axis::linear(self.x.name()),
+            x: Axis { scale: scale(self.log_x), ..Axis::linear(words(self.x.name())) },
             y: Axis { scale: scale(self.log), ..Axis::linear(words(&self.y)) },
             series,
             ..LinePlot::default()
@@ -108,7 +109,7 @@ impl Curves {
     }
 
     fn curve(&self, run: &Run) -> Vec<(f64, f64)> {
-        let curve = run.curve(&self.y, self.x);
+        let curve = run.curve(&self.y, self.x.clone());
         let ys: Vec<f64> = curve.iter().map(|p| p.1).collect();
         curve.iter().map(|p| p.0).zip(running_average(&ys, self.smooth)).collect()
     }
@@ -130,12 +131,39 @@ impl Reference {
 
 /// The median over runs at each x with a band, where there are several.
 fn over_seeds(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Series> {
-    let mut at: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for &(x, y) in curves.iter().flatten() {
-        at.entry(x as u64).or_default().push(y);
+    let mut all = curves.concat();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut points, mut band) = (Vec::new(), Vec::new());
+    for same in all.chunk_by(|a, b| a.0 == b.0) {
+        let ys: Vec<f64> = same.iter().map(|p| p.1).collect();
+        points.extend(median(&ys).map(|middle| (same[0].0, middle)));
+        band.extend(extremes(&ys));
     }
-    let points = at.iter().filter_map(|(&x, ys)| Some((x as f64, median(ys)?))).collect::<Vec<_>>();
-    let band = at.values().filter_map(|ys| extremes(ys)).collect();
     let spread = if curves.len() > 1 { Spread::Band(band) } else { Spread::None };
     (!points.is_empty()).then(|| Series { spread, group: Some(index), ..Series::line(name, points) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_meet_at_equal_x_and_only_there() {
+        let curves = [vec![(0.25, 1.0), (0.75, 5.0)], vec![(0.75, 3.0), (0.25, 2.0)], vec![(0.25, 9.0)]];
+        let series = over_seeds("label noise", 0, &curves).unwrap();
+        assert_eq!(series.points, [(0.25, 2.0), (0.75, 4.0)]);
+        assert_eq!(series.spread, Spread::Band(vec![(1.0, 9.0), (3.0, 5.0)]));
+        assert!(over_seeds("label noise", 0, &[Vec::new()]).is_none());
+    }
+
+    #[test]
+    fn x_is_epochs_steps_or_a_metric() {
+        let over = |text: &str| toml::from_str::<Curves>(&format!("y = 'loss'\n{text}")).unwrap().x;
+        assert_eq!((over(""), over("x = 'step'")), (Over::Epoch, Over::Step));
+        assert_eq!(over("x = 'eta_l'"), Over::Metric("eta_l".into()));
+        let text = r#"[{"step":4,"metrics":{"eta_l":0.5,"loss":2.0}},{"step":8,"metrics":{"loss":1.0}}]"#;
+        let run = Run { measurements: serde_json::from_str(text).unwrap(), ..Run::default() };
+        assert_eq!(run.curve("loss", over("x = 'eta_l'")), [(0.5, 2.0)]);
+        assert_eq!(run.curve("loss", Over::Step), [(4.0, 2.0), (8.0, 1.0)]);
+    }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod lab;
+pub mod linear_stability;
 mod settings;
 
 pub use error::LabError;

@@ -6,6 +6,7 @@
 mod error;
 mod lab;
 pub mod linear_stability;
+pub mod random_walk;
 mod settings;
 
 pub use error::LabError;

@@ -13,6 +13,8 @@ pub mod quadratic;
 mod registry;
 pub mod regularizer;
 mod runner;
+pub mod linear_stability;
+pub mod random_walk;
 mod settings;
 mod statistics;
 

@@ -1,0 +1,300 @@
+//! Linearised SGD on quadratic losses: where it diverges, beside the lines of Dexter et al. 2024.
+
+mod construction;
+mod findings;
+mod sampling;
+mod settings;
+mod trajectory;
+
+use saltflat_random::{Key, Stream};
+
+pub use construction::Construction;
+pub use sampling::Sampling;
+pub use settings::{LinearStabilitySettings, Loss};
+
+use crate::{About, Finding, Lab, Outcome, Row, Settings, Stopped, Trial, Watch};
+use sampling::LogFactorials;
+use trajectory::{Ending, Rule, Trajectory};
+
+/// The lab `linear-stability`: a trial is a diagram, its rows are the diagram's cells.
+#[derive(Clone, Debug)]
+pub struct LinearStability {
+    settings: LinearStabilitySettings,
+}
+
+/// What a diagram runs over beside the batch size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Diagram {
+    /// The coherence, at a learning rate.
+    Sigma { eta: f64 },
+    /// The learning rate, at a coherence.
+    Eta { sigma: usize },
+}
+
+impl Diagram {
+    fn name(self) -> String {
+        match self {
+            Diagram::Sigma { eta } => format!("sigma and batch size at eta {eta}"),
+            Diagram::Eta { sigma } => format!("eta and batch size at sigma {sigma}"),
+        }
+    }
+
+    /// The name of the axis below in rows.
+    fn axis(self) -> &'static str {
+        match self {
+            Diagram::Sigma { .. } => "sigma",
+            Diagram::Eta { .. } => "eta",
+        }
+    }
+
+    /// Its columns: place along the axis below, coherence, learning rate.
+    fn columns(self, settings: &LinearStabilitySettings) -> Vec<(f64, usize, f64)> {
+        match self {
+            Diagram::Sigma { eta } => settings.sigmas().into_iter().map(|sigma| (sigma as f64, sigma, eta)).collect(),
+            Diagram::Eta { sigma } => settings.eta_grid().into_iter().map(|eta| (eta, sigma, eta)).collect(),
+        }
+    }
+}
+
+impl LinearStability {
+    /// The lab with these settings.
+    pub fn new(settings: LinearStabilitySettings) -> Self {
+        Self { settings }
+    }
+
+    fn diagrams(&self) -> Vec<Diagram> {
+        let of_sigma = self.settings.etas.iter().map(|&eta| Diagram::Sigma { eta });
+        let of_eta = (self.settings.eta_count > 0).then_some(Diagram::Eta { sigma: self.settings.sigma });
+        of_sigma.chain(of_eta).collect()
+    }
+
+    /// What a trial's labels name, and its number among the trials of its seed.
+    fn named(&self, trial: &Trial) -> Option<(Diagram, Sampling, u64)> {
+        let diagrams = self.diagrams();
+        let diagram = diagrams.iter().position(|d| d.name() == trial.label("diagram"))?;
+        let sampling = self.settings.samplings.iter().position(|s| s.name() == trial.label("sampling"))?;
+        let number = diagram * self.settings.samplings.len() + sampling;
+        Some((diagrams[diagram], self.settings.samplings[sampling], number as u64))
+    }
+}
+
+impl Lab for LinearStability {
+    fn about(&self) -> About {
+        About {
+            name: LinearStabilitySettings::LAB,
+            title: "Linear stability of SGD and the coherence of Hessians",
+            text: TEXT,
+            source: "Dexter et al. 2024, figures 1 and 2",
+            figures: FIGURES,
+        }
+    }
+
+    fn settings(&self) -> toml::Table {
+        toml::Table::try_from(&self.settings).unwrap_or_default()
+    }
+
+    fn trials(&self) -> Vec<Trial> {
+        let LinearStabilitySettings { samplings, seeds, steps, repetitions, .. } = &self.settings;
+        let mut trials = Vec::new();
+        for diagram in self.diagrams() {
+            let cells = diagram.columns(&self.settings).len() * self.settings.batch_sizes().len();
+            let steps = (cells as u64 * u64::from(*repetitions)).saturating_mul(*steps);
+            for sampling in samplings {
+                let labels = [("diagram", diagram.name()), ("sampling", sampling.name().to_string())];
+                trials.extend((0..*seeds).map(|seed| Trial::new(&labels, seed, steps)));
+            }
+        }
+        trials
+    }
+
+    fn run(&self, trial: &Trial, watch: &Watch) -> Result<Outcome, Stopped> {
+        let Some((diagram, sampling, number)) = self.named(trial) else { return Ok(Outcome::default()) };
+        let settings = &self.settings;
+        let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number).rng();
+        let rule = Rule { steps: settings.steps, factor: settings.factor };
+        let logs = LogFactorials::up_to(settings.n);
+        let mut rows = Vec::new();
+        for (x, sigma, eta) in diagram.columns(settings) {
+            let construction = settings.construction(sigma);
+            let lines = [
+                ("theorem_1_batch_size", construction.theorem_1_batch_size(eta)),
+                ("theorem_2_batch_size", construction.theorem_2_batch_size(eta)),
+                ("mean_square_batch_size", construction.mean_square_batch_size(eta, sampling)),
+                ("almost_sure_batch_size", construction.almost_sure_batch_size(&logs, eta, sampling) as f64),
+            ];
+            for batch_size in settings.batch_sizes() {
+                let mut trajectory = Trajectory::new(&construction, eta, batch_size, sampling);
+                let (mut diverged, mut decayed) = (0, 0);
+                for _ in 0..settings.repetitions {
+                    match trajectory.run(rule, &mut rng) {
+                        Ending::Diverged => diverged += 1,
+                        Ending::Decayed => decayed += 1,
+                        Ending::Between => {}
+                    }
+                    // All steps of a repetition that ended early need no more making.
+                    watch.made(settings.steps)?;
+                }
+                let share = |times: u32| f64::from(times) / f64::from(settings.repetitions);
+                let lyapunov = construction.lyapunov_exponent(&logs, eta, batch_size, sampling);
+                let mut row = Row::new(rows.len() as u64, &lines);
+                row.values.extend(
+                    Row::new(
+                        0,
+                        &[
+                            (diagram.axis(), x),
+                            ("batch_size", batch_size as f64),
+                            ("diverged", share(diverged)),
+                            ("decayed", share(decayed)),
+                            ("cell", f64::from(u8::from(2 * diverged > settings.repetitions))),
+                            ("lyapunov_exponent", lyapunov),
+                        ],
+                    )
+                    .values,
+                );
+                rows.push(row);
+            }
+        }
+        Ok(Outcome { rows, diverged: None })
+    }
+
+    fn findings(&self, done: &[(Trial, Outcome)]) -> Vec<Finding> {
+        findings::findings(done)
+    }
+}
+
+const TEXT: &str = "\
+A minimum at 0 of n quadratic losses is stable for SGD or not: w ← (I − (η/B) Σ Hᵢ) w over the batch either falls or grows. \
+The coherence σ of the Hessians Hᵢ says how alike they are. Theorem 1: E‖w‖ grows without bound if \
+λ₁(H) > (σ/η)(n/B − 1)^(−1/2) or λ₁(H) > 2/η. Theorem 2: there are Hessians with λ₁(H) < (2σ/η)(σ + n/B − 1)⁻¹ for which \
+E‖w‖² stays bounded. Between the two lines the theorems say nothing.
+
+The Hessians here are Hᵢ = m e₁e₁ᵀ for the first σ samples and m times a coordinate of its own for each other, m = 2n/σ, so that \
+λ₁(H) = 2 and the coherence is σ exactly. A cell is a batch size and a coherence or a learning rate. It diverges if the norm grows \
+by 1000 in the majority of five repetitions; a repetition ends early where the norm has fallen or grown by 1000. \
+Open in the paper, and our choice: the start (standard normal), the range of learning rates of figure 2, and the factor ½ in the \
+loss. The paper writes the losses as wᵀHᵢw, whose gradient is 2Hᵢw; then gradient descent itself would diverge at η = 0.8. With \
+½wᵀHᵢw the Hessians are Hᵢ, as the theorems need (`loss` chooses).
+
+Theorem 1 is about the mean of the norm, theorem 2 about its mean square, a majority of repetitions about what is typical. We add \
+the line that belongs to the latter: a coordinate shared by s samples is multiplied by 1 − (ηm/B) K at each step, K the number of \
+its samples in the batch, so that almost every trajectory grows if E ln|1 − (ηm/B) K| > 0 for s = σ or s = 1 (the largest Lyapunov \
+exponent). Its line is the largest batch size for which that is so.";
+
+const FIGURES: &str = r#"
+[[figure]]
+kind = "phase"
+rows = true
+x = "sigma"
+y = "batch_size"
+value = "diverged"
+lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
+title = "Share of repetitions that diverged"
+caption = "As figure 1 of Dexter et al. 2024."
+
+[[figure]]
+kind = "phase"
+rows = true
+x = "eta"
+y = "batch_size"
+value = "diverged"
+lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
+title = "Share of repetitions that diverged"
+caption = "As figure 2 of Dexter et al. 2024, with equal ratios of the learning rate."
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LabError, Scale, read};
+
+    fn small() -> LinearStabilitySettings {
+        LinearStabilitySettings {
+            n: 12,
+            etas: vec![0.6],
+            sigma: 3,
+            sigma_step: 3,
+            eta_count: 4,
+            batch_size_step: 1,
+            samplings: vec![Sampling::Bernoulli, Sampling::WithReplacement],
+            seeds: 2,
+            ..Settings::at(Scale::Smoke)
+        }
+    }
+
+    #[test]
+    fn a_trial_is_a_diagram_and_a_pure_function() {
+        // So few steps that many repetitions end between the factors.
+        let lab = LinearStability::new(LinearStabilitySettings { steps: 60, ..small() });
+        let watch = Watch::default();
+        let trials = lab.trials();
+        assert_eq!((trials.len(), trials[0].steps), (8, 4 * 12 * 5 * 60));
+        let outcomes: Vec<Outcome> = trials.iter().map(|trial| lab.run(trial, &watch).unwrap()).collect();
+        assert_eq!(watch.steps(), trials.iter().map(|trial| trial.steps).sum::<u64>());
+        assert_eq!(lab.run(&trials[3], &Watch::default()).unwrap(), outcomes[3]);
+        assert_ne!(outcomes[0], outcomes[1]);
+        for outcome in &outcomes {
+            assert!(outcome.rows.len() == 48 && outcome.rows.iter().enumerate().all(|(i, row)| row.step == i as u64));
+        }
+        assert!(outcomes[0].rows[13].values["sigma"] == 4.0 && outcomes[0].rows[13].values["batch_size"] == 2.0);
+        assert_eq!(outcomes[4].rows[47].values["eta"], 1.0);
+        watch.stop();
+        assert_eq!(lab.run(&trials[0], &watch), Err(Stopped));
+        assert_eq!(lab.run(&Trial::new(&[], 0, 1), &Watch::default()).unwrap(), Outcome::default());
+    }
+
+    /// σ = n without replacement is gradient descent in one dimension: 1 − ηλ₁ = −0.2 at η = 0.6. With batches of one and
+    /// σ = 1, a coordinate is hit one time in 12 and multiplied by 1 − 0.6·24.
+    #[test]
+    fn cells_whose_end_is_known() {
+        let settings = LinearStabilitySettings {
+            sigma_step: 11,
+            samplings: vec![Sampling::WithoutReplacement],
+            eta_count: 0,
+            seeds: 1,
+            ..small()
+        };
+        let lab = LinearStability::new(settings);
+        let outcome = lab.run(&lab.trials()[0], &Watch::default()).unwrap();
+        for row in &outcome.rows {
+            let at = |name: &str| row.values[name];
+            if at("sigma") == 12.0 {
+                assert_eq!((at("diverged"), at("decayed"), at("cell")), (0.0, 1.0, 0.0));
+                assert!((at("lyapunov_exponent") - 0.2f64.ln()).abs() < 1e-12);
+            } else if at("batch_size") == 1.0 {
+                assert_eq!((at("diverged"), at("cell")), (1.0, 1.0));
+                assert!((at("lyapunov_exponent") - 13.4f64.ln() / 12.0).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
+        for (key, value) in [
+            ("n", "1"),
+            ("sigma", "0"),
+            ("sigma", "101"),
+            ("sigma_step", "0"),
+            ("batch_size_step", "0"),
+            ("steps", "0"),
+            ("repetitions", "0"),
+            ("etas", "[-0.5]"),
+            ("etas", "[0.5, 0.5]"),
+            ("eta_min", "0"),
+            ("eta_max", "0.01"),
+            ("eta_max", "inf"),
+            ("factor", "1"),
+            ("samplings", "[]"),
+            ("seeds", "0"),
+        ] {
+            let error = read::<LinearStabilitySettings>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
+            let LabError::Settings { problems, .. } = &error else { panic!("{error}") };
+            assert!(problems.iter().any(|problem| problem.starts_with(&format!("{key}: expected "))), "{error}");
+        }
+        for (_, scale) in Scale::ALL {
+            assert!(LinearStabilitySettings::at(scale).problems().is_empty());
+        }
+        // The borders of a grid whatever its step: no diagram is empty.
+        assert_eq!(small().batch_sizes().len(), 12);
+        assert_eq!(small().eta_grid().last(), Some(&1.0));
+    }
+}

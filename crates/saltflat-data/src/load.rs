@@ -179,6 +179,20 @@ mod tests {
         assert_eq!(error, "data.test_limit: expected 1 to 1000, the number of samples there are; found 0");
     }
 
+    /// A random sample is of the training split alone, and not the first samples; without a limit there is nothing to draw.
+    #[test]
+    fn a_random_sample_belongs_to_a_limit() {
+        let of = |limit, sample| {
+            let splits = shipped(|config| (config.limit, config.sample, config.test_limit) = (limit, sample, Some(5)));
+            splits.map(|splits| (labels(&splits.train).to_vec(), labels(splits.test.as_ref().unwrap()).to_vec()))
+        };
+        let (first, random) = (of(Some(50), Sample::First).unwrap(), of(Some(50), Sample::Random).unwrap());
+        assert_eq!((first.0.len(), random.0.len()), (50, 50));
+        assert!(first.0 != random.0 && first.1 == random.1);
+        let error = of(None, Sample::Random).unwrap_err().to_string();
+        assert_eq!(error, "data.sample: expected data.limit beside it, found none");
+    }
+
     #[test]
     fn binary_targets_in_both_splits() {
         let splits = shipped(|config| config.binary = true).unwrap();

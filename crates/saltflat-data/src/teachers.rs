@@ -135,7 +135,7 @@ mod tests {
     fn a_sample_depends_on_the_seed_and_its_place_alone() {
         let of = |seed: u64, n: usize| {
             drawn(DataKind::LinearTeacher, |config| {
-                (config.seed, config.limit, config.dimension) = (seed, Some(n), Some(7))
+                (config.seed, config.limit, config.dimension) = (seed, Some(n), Some(7));
             })
             .unwrap()
             .train

@@ -18,10 +18,14 @@ pub struct DataConfig {
     pub data_dir: Option<PathBuf>,
     /// Keep these classes only and relabel them 0, 1, … in the order given.
     pub classes: Option<Vec<u32>>,
-    /// Keep the first samples of the training split.
+    /// Keep this many samples of the training split; of a teacher: draw them.
     pub limit: Option<usize>,
-    /// Keep the first samples of the test split.
+    /// Keep the first samples of the test split; of a teacher: draw as many.
     pub test_limit: Option<usize>,
+    /// Which samples of the training split `limit` keeps.
+    pub sample: Sample,
+    /// d; for teachers only. Absent: as in the paper.
+    pub dimension: Option<usize>,
     /// Turn ten classes into real targets: labels 0–4 become 0, labels 5–9 become 1.
     pub binary: bool,
     /// Subtract the published mean of each channel and divide by its published standard deviation. Nothing for tensors.
@@ -30,7 +34,7 @@ pub struct DataConfig {
     pub augment: bool,
     /// Replace the training split by its adversarial copies.
     pub adversarial: Option<Adversarial>,
-    /// Seed of the adversarial copies.
+    /// Seed of every draw that makes data: a teacher's samples, a random sample, adversarial copies.
     pub seed: u64,
 }
 
@@ -44,6 +48,8 @@ impl DataConfig {
             classes: None,
             limit: None,
             test_limit: None,
+            sample: Sample::First,
+            dimension: None,
             binary: false,
             standardise: true,
             augment: false,
@@ -51,6 +57,22 @@ impl DataConfig {
             seed: 0,
         }
     }
+}
+
+/// Which samples a limit keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sample {
+    /// The first ones.
+    #[default]
+    First,
+    /// Random ones, without replacement.
+    Random,
+}
+
+impl Sample {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 2] = [("first", Self::First), ("random", Self::Random)];
 }
 
 /// A training set on which a network can only memorise; the adversarial initialisation of Damian et al. 2021
@@ -90,15 +112,41 @@ pub enum DataKind {
     Cifar100,
     /// Tensors from a safetensors file.
     Tensors,
+    /// x ~ N(0, I_d) with f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4) (Wu, Wang, Su 2022, A.1).
+    RandomFeatureTeacher,
+    /// x ~ N(0, I_d) with f*(x) = Σ xᵢ / d (Wu, Wang, Su 2022, A.1).
+    LinearTeacher,
 }
 
 impl DataKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Mnist1k, Self::Cifar10_1k, Self::Mnist, Self::Cifar10, Self::Cifar100, Self::Tensors];
+    pub const ALL: [Self; 8] = [
+        Self::Mnist1k,
+        Self::Cifar10_1k,
+        Self::Mnist,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::Tensors,
+        Self::RandomFeatureTeacher,
+        Self::LinearTeacher,
+    ];
 
     /// The names of all kinds, in the order of [`ALL`](Self::ALL).
-    pub const NAMES: [&'static str; 6] = ["mnist-1k", "cifar10-1k", "mnist", "cifar10", "cifar100", "tensors"];
+    pub const NAMES: [&'static str; 8] = [
+        "mnist-1k",
+        "cifar10-1k",
+        "mnist",
+        "cifar10",
+        "cifar100",
+        "tensors",
+        "random-feature-teacher",
+        "linear-teacher",
+    ];
+
+    /// True where samples are drawn and their targets are real numbers, one each.
+    pub fn is_teacher(self) -> bool {
+        matches!(self, Self::RandomFeatureTeacher | Self::LinearTeacher)
+    }
 
     /// The name in a configuration.
     pub fn name(self) -> &'static str {

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::adversarial::adversarial;
-use crate::config::{DataConfig, DataKind};
+use crate::config::{DataConfig, DataKind, Sample};
 use crate::error::DataError;
 use crate::examples::{Splits, Standardise};
 use crate::official::{self, Official};
-use crate::{options, shipped, tensors};
+use crate::{options, shipped, teachers, tensors};
 
 /// Reads the dataset of a configuration and applies its options.
 ///
@@ -17,7 +17,7 @@ use crate::{options, shipped, tensors};
 /// may be compressed. Sizes and labels are always checked; the content of MNIST and CIFAR-10 against their SHA-256. Of
 /// CIFAR-100 only the archive has a published checksum, so the content of its files is taken as it is.
 ///
-/// `limit`, `classes` and `binary` apply to both splits alike, except that the test split has a limit of its own.
+/// `classes` and `binary` apply to both splits alike; the test split has a limit of its own and keeps its first samples.
 ///
 /// # Errors
 /// Files that are missing or damaged, and options that do not fit the data; see [`DataError`].
@@ -32,8 +32,14 @@ fn load_with(config: &DataConfig, environment: Option<OsString>) -> Result<Split
         splits.train = options::keep_classes(&splits.train, classes)?;
         splits.test = splits.test.map(|test| options::keep_classes(&test, classes)).transpose()?;
     }
-    if let Some(limit) = config.limit {
-        options::limit(&mut splits.train, limit, "data.limit")?;
+    match (config.limit, config.sample) {
+        (Some(limit), Sample::First) => options::limit(&mut splits.train, limit, "data.limit")?,
+        (Some(limit), Sample::Random) => options::random_sample(&mut splits.train, limit, config.seed)?,
+        (None, Sample::First) => {}
+        (None, Sample::Random) => {
+            let reason = "expected data.limit beside it, found none".into();
+            return Err(DataError::Option { key: "data.sample", reason });
+        }
     }
     match (config.test_limit, &mut splits.test) {
         (Some(limit), Some(test)) => options::limit(test, limit, "data.test_limit")?,
@@ -59,6 +65,10 @@ fn load_with(config: &DataConfig, environment: Option<OsString>) -> Result<Split
 fn read(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, DataError> {
     let wrong = |reason: String| Err(DataError::Option { key: "data.path", reason });
     let standardise = if config.standardise { published(config.kind) } else { None };
+    if config.dimension.is_some() && !config.kind.is_teacher() {
+        let reason = format!("expected only with a teacher, found \"{}\"", config.kind);
+        return Err(DataError::Option { key: "data.dimension", reason });
+    }
     let (train, test, source) = match (config.kind, &config.path) {
         (DataKind::Tensors, Some(path)) => return tensors::load(path),
         (DataKind::Tensors, None) => {
@@ -70,6 +80,8 @@ fn read(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, Da
         (kind @ DataKind::Mnist, None) => from_folder(&official::MNIST, kind, config, environment)?,
         (kind @ DataKind::Cifar10, None) => from_folder(&official::CIFAR_10, kind, config, environment)?,
         (kind @ DataKind::Cifar100, None) => from_folder(&official::CIFAR_100, kind, config, environment)?,
+        (DataKind::RandomFeatureTeacher, None) => return teachers::draw(&teachers::RANDOM_FEATURE, config),
+        (DataKind::LinearTeacher, None) => return teachers::draw(&teachers::LINEAR, config),
     };
     Ok(Splits { train, test: Some(test), standardise, source })
 }
@@ -95,7 +107,7 @@ fn published(kind: DataKind) -> Option<Standardise> {
             (vec![0.491_399_68, 0.482_158_41, 0.446_530_9], vec![0.247_032_23, 0.243_485_13, 0.261_587_84])
         }
         DataKind::Cifar100 => (vec![0.5071, 0.4867, 0.4408], vec![0.2675, 0.2565, 0.2761]),
-        DataKind::Tensors => return None,
+        DataKind::Tensors | DataKind::RandomFeatureTeacher | DataKind::LinearTeacher => return None,
     };
     Some(Standardise { mean, std })
 }
@@ -165,6 +177,20 @@ mod tests {
         assert_eq!(error.unwrap_err().to_string(), expected);
         let error = shipped(|config| config.test_limit = Some(0)).unwrap_err().to_string();
         assert_eq!(error, "data.test_limit: expected 1 to 1000, the number of samples there are; found 0");
+    }
+
+    /// A random sample is of the training split alone, and not the first samples; without a limit there is nothing to draw.
+    #[test]
+    fn a_random_sample_belongs_to_a_limit() {
+        let of = |limit, sample| {
+            let splits = shipped(|config| (config.limit, config.sample, config.test_limit) = (limit, sample, Some(5)));
+            splits.map(|splits| (labels(&splits.train).to_vec(), labels(splits.test.as_ref().unwrap()).to_vec()))
+        };
+        let (first, random) = (of(Some(50), Sample::First).unwrap(), of(Some(50), Sample::Random).unwrap());
+        assert_eq!((first.0.len(), random.0.len()), (50, 50));
+        assert!(first.0 != random.0 && first.1 == random.1);
+        let error = of(None, Sample::Random).unwrap_err().to_string();
+        assert_eq!(error, "data.sample: expected data.limit beside it, found none");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Options that change a split on the host: which classes, how many samples, which targets.
 
+use saltflat_random::{Key, Stream};
+
 use crate::error::DataError;
 use crate::examples::{Examples, Inputs, Labels};
 
@@ -38,6 +40,14 @@ pub(crate) fn limit(examples: &mut Examples, limit: usize, key: &'static str) ->
     }
     examples.truncate(limit);
     Ok(())
+}
+
+/// Keeps `limit` random samples, without replacement, in random order.
+pub(crate) fn random_sample(examples: &mut Examples, n: usize, seed: u64) -> Result<(), DataError> {
+    let order: Vec<usize> =
+        Key::new(seed, Stream::DataSample, 0).permutation(examples.len()).into_iter().map(|i| i as usize).collect();
+    *examples = examples.select(&order);
+    limit(examples, n, "data.limit")
 }
 
 /// Real targets from ten classes: 0 for the classes 0–4, 1 for 5–9.
@@ -108,6 +118,35 @@ mod tests {
         assert_eq!(message(limit(&mut examples, 3, "data.limit")), format!("{expected} 3"));
         assert_eq!(message(limit(&mut examples, 0, "data.limit")), format!("{expected} 0"));
         limit(&mut examples, 2, "data.limit").unwrap();
+    }
+
+    /// Every sample once with its own label, others for another seed, and a small sample starts the larger one.
+    #[test]
+    fn random_samples_are_without_replacement() {
+        let n = 300;
+        let all = Examples::new(
+            [1, 1, 1],
+            Inputs::Floats((0..n).map(|i| i as f32).collect()),
+            Labels::Real { values: (0..n).map(|i| -(i as f32)).collect(), outputs: 1 },
+        )
+        .unwrap();
+        let kept = |limit: usize, seed: u64| {
+            let mut examples = all.clone();
+            random_sample(&mut examples, limit, seed).unwrap();
+            let (Inputs::Floats(x), Labels::Real { values, .. }) = (&examples.inputs, &examples.labels) else {
+                panic!()
+            };
+            assert!(x.iter().zip(values).all(|(x, y)| x + y == 0.0));
+            x.clone()
+        };
+        let mut whole = kept(n, 1);
+        assert_eq!(kept(20, 1), whole[..20]);
+        assert_ne!(kept(20, 2), whole[..20]);
+        assert_ne!(whole, (0..n).map(|i| i as f32).collect::<Vec<_>>());
+        whole.sort_by(f32::total_cmp);
+        assert_eq!(whole, (0..n).map(|i| i as f32).collect::<Vec<_>>());
+        let expected = "data.limit: expected 1 to 300, the number of samples there are; found 301";
+        assert_eq!(message(random_sample(&mut all.clone(), 301, 1)), expected);
     }
 
     #[test]

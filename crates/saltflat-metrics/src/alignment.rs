@@ -142,6 +142,14 @@ pub fn wu_bound(mu: &Estimate, batch_size: usize, lr: f64) -> Estimate {
     }
 }
 
+/// χᵢ / mean χ of each sample, χᵢ = tr(rowsᵢ G rowsᵢᵀ): the relative feature norms (Wu, Wang, Su 2022, assumption 1 and figures
+/// 2 and 6), in the order of the samples. Nothing where G is zero.
+pub fn feature_norms(pairs: &Pairs) -> Vec<f64> {
+    let chi: Vec<f64> = pairs.blocks.chunks(pairs.n).map(|row| row.iter().sum()).collect();
+    let mean = chi.iter().sum::<f64>() / pairs.n as f64;
+    if mean > 0.0 { chi.iter().map(|chi| chi / mean).collect() } else { Vec::new() }
+}
+
 /// The largest eigenvalues of Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, largest first: those of its n × n Gram matrix.
 pub fn noise_eigenvalues(pairs: &Pairs, count: usize) -> Vec<f64> {
     let n = pairs.n;
@@ -253,6 +261,30 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Features (1, 0), (0, 2), (1, 1): inner products 1, 4, 2 on the diagonal and 0, 1, 2 beside it. n χ is 1 + 0 + 1,
+    /// 0 + 16 + 4, 1 + 4 + 4, their mean 31/3; the least of them over it is γ.
+    #[test]
+    fn feature_norms_by_hand() {
+        let blocks = vec![1.0, 0.0, 1.0, 0.0, 16.0, 4.0, 1.0, 4.0, 4.0];
+        let pairs = Pairs {
+            rows: GramRows::Jacobian,
+            n: 3,
+            resolution: 0.0,
+            losses: vec![1.0; 3],
+            traces: vec![1.0, 4.0, 2.0],
+            blocks,
+            gradients: vec![0.0; 9],
+            mixed: vec![vec![0.0]; 9],
+            exact: None,
+        };
+        let norms = feature_norms(&pairs);
+        let expected = [6.0 / 31.0, 60.0 / 31.0, 27.0 / 31.0];
+        assert!(norms.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{norms:?}");
+        let gamma = Alignment::new(&pairs).chi_min_over_mean.value.unwrap();
+        assert!((gamma - 6.0 / 31.0).abs() < 1e-15);
+        assert!(feature_norms(&Pairs { blocks: vec![0.0; 9], ..pairs }).is_empty());
+    }
 
     /// Sums without a sample are those of the samples that are left.
     #[test]

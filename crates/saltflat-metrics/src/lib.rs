@@ -24,7 +24,7 @@ mod spectrum;
 pub mod stability;
 mod trace;
 
-pub use alignment::{Alignment, noise_eigenvalues, wu_bound};
+pub use alignment::{Alignment, feature_norms, noise_eigenvalues, wu_bound};
 pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
 pub use evaluation::{Evaluation, evaluate};

@@ -53,6 +53,8 @@ pub enum Stream {
     SmallWorldNoise = 17,
     /// Inputs of a synthetic dataset; step = index of the split.
     Synthetic = 18,
+    /// The samples of a dataset that are kept; step = 0.
+    DataSample = 19,
 }
 
 /// Names one draw: the run's seed, what the draw is for, and when.

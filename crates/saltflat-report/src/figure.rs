@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     PlotError, Scale,
-    figures::{Bound, Correlation, Curves, Final, Phase, Spectra},
+    figures::{Bound, Correlation, Curves, Final, Phase, Samples, Spectra},
     page::Page,
 };
 
@@ -24,6 +24,8 @@ pub enum Figure {
     Spectrum(Spectra),
     /// A cell for each pair of values of two axes.
     Phase(Phase),
+    /// A list of numbers, one a sample, in order of size.
+    Samples(Samples),
 }
 
 /// A figure that was drawn.
@@ -52,6 +54,7 @@ impl Figure {
             Figure::Bound(figure) => figure.draw(page),
             Figure::Spectrum(figure) => figure.draw(page),
             Figure::Phase(figure) => figure.draw(page).map(|d| vec![d]),
+            Figure::Samples(figure) => figure.draw(page).map(|d| vec![d]),
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         match entry.look {
             Look::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color.to_rgba())?,
             Look::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color.to_rgba())?,
-            Look::Line => canvas.path(&sample, 2.0, entry.color.to_rgba())?,
+            Look::Line | Look::Thin => canvas.path(&sample, 2.0, entry.color.to_rgba())?,
         }
         if let Some(shape) = entry.shape.filter(|_| entry.look == Look::Line) {
             canvas.shape(shape, (left + 11.0, y), 3.6, entry.color.to_rgba())?;

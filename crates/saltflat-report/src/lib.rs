@@ -54,7 +54,7 @@ pub use density::{SpectralDensity, spectral_density};
 pub use error::PlotError;
 pub use export::{csv, json};
 pub use figure::{Drawing, Figure};
-pub use figures::{Bound, Correlation, Curves, Final, Phase, Reference, Spectra};
+pub use figures::{Bound, Correlation, Curves, Final, Phase, Reference, Samples, Spectra};
 pub use html::html;
 pub use lines::{LinePlot, Look, Series, Spread, lines};
 pub use number::{number, with_error};

@@ -20,6 +20,8 @@ pub enum Look {
     Dashed,
     /// A dot at each point.
     Dots,
+    /// A faint line: one of many.
+    Thin,
 }
 
 /// Lower and upper ends around the points of a series, one pair a point, as values of y.
@@ -279,6 +281,7 @@ fn draw_series(
                 }
             }
             Look::Dashed if run.len() > 1 => canvas.dashes(&thinned(&run), (6.0, 4.0), 1.8, color.to_rgba())?,
+            Look::Thin if run.len() > 1 => canvas.path(&thinned(&run), 0.8, faint(color, 0.35))?,
             _ => {
                 for at in run {
                     canvas.shape(shape.unwrap_or(0), at, 3.2, faint(color, 0.85))?;

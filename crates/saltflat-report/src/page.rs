@@ -242,6 +242,8 @@ pub(crate) fn words(metric: &str) -> &str {
         "wu_bound_frobenius" => "Wu bound √(B/μ)/η",
         "dexter_bound" => "Dexter bound (σ/η)(n/B − 1)^(−1/2)",
         "stability_edge" => "edge of stability 2(1+β)/η",
+        "feature_norms" => "relative feature norm",
+        "chi_min_over_mean" => "least relative feature norm γ",
         "lr" => "learning rate",
         "train_error" => "training error",
         "test_error" => "test error",

@@ -14,7 +14,7 @@ use crate::PlotError;
 pub type Row = Map<String, Value>;
 
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
-const OF_THE_RUN: [&str; 3] = ["run.seed", "run.name", "train.init"];
+const OF_THE_RUN: [&str; 4] = ["run.seed", "run.name", "train.init", "data.seed"];
 
 /// What a curve runs over: `epoch`, `step`, or the name of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
@@ -210,10 +210,16 @@ impl Run {
 }
 
 /// Value of a metric in a row of either kind: a number, an estimate's `value`, or the first of a list of estimates, such as
-/// the largest of `top_eigenvalues`. `trace_hessian_by_tensor.NAME` goes into a map.
+/// the largest of `top_eigenvalues`; a list of numbers (`feature_norms`) has none. `trace_hessian_by_tensor.NAME` goes into a map.
 pub fn value(row: &Row, name: &str) -> Option<f64> {
     let entry = entry(row, name)?;
     entry.as_f64().or_else(|| entry.get("value")?.as_f64())
+}
+
+/// The numbers of a metric that is a list of them, such as `feature_norms`; empty for any other.
+pub fn numbers(row: &Row, name: &str) -> Vec<f64> {
+    let list = row.get("metrics").and_then(|metrics| metrics.get(name)).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 /// Standard error of a metric in a row, where it has one.
@@ -229,7 +235,7 @@ pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
     };
     let found = metrics.and_then(|m| m.get(name).or_else(|| inner(m))).or_else(|| row.get(name))?;
     match found {
-        Value::Array(list) => list.first(),
+        Value::Array(list) => list.first().filter(|first| first.is_object()),
         other => Some(other),
     }
 }
@@ -332,12 +338,14 @@ mod tests {
         let row: Row = serde_json::from_str(
             r#"{"kind":"measurement","epoch":2,"metrics":{"loss":{"value":0.5,"std_error":0.1},"mu":{"value":null,
             "reason":"zero loss"},"top_eigenvalues":[{"value":7.0},{"value":3.0}],"regularizer_momentum_0.9":{"value":2.0},
-            "trace_hessian_by_tensor":{"layers.0.bias":{"value":4.0}}}}"#,
+            "feature_norms":[0.5,1.5],"trace_hessian_by_tensor":{"layers.0.bias":{"value":4.0}}}}"#,
         )
         .unwrap();
         assert_eq!((value(&row, "loss"), std_error(&row, "loss")), (Some(0.5), Some(0.1)));
         assert_eq!((value(&row, "mu"), value(&row, "nothing")), (None, None));
         assert_eq!((value(&row, "top_eigenvalues"), value(&row, "epoch")), (Some(7.0), Some(2.0)));
+        assert_eq!(value(&row, "feature_norms"), None);
+        assert_eq!(numbers(&row, "feature_norms"), [0.5, 1.5]);
         assert_eq!(value(&row, "regularizer_momentum_0.9"), Some(2.0));
         assert_eq!(value(&row, "trace_hessian_by_tensor.layers.0.bias"), Some(4.0));
     }

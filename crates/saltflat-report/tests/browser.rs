@@ -99,7 +99,7 @@ fn the_page_fits_a_phone_and_the_dark() {
         assert_eq!((seen["background"].as_str(), seen["paper"].as_str()), (Some(background), Some(background)));
         assert_ne!(seen["ink"], seen["background"]);
         let colors = seen["colors"].as_array().unwrap();
-        assert!(colors.len() == 9 && colors.iter().all(|n| n.as_u64().unwrap() > 10), "{seen}");
+        assert!(colors.len() == 11 && colors.iter().all(|n| n.as_u64().unwrap() > 10), "{seen}");
         assert!(seen["letters"].as_u64().unwrap() > 1000);
         // Figures are as wide as they may be.
         assert!(

@@ -39,7 +39,7 @@ fn the_page_is_whole_by_itself() {
     // Every figure says its numbers in words.
     let figures: Vec<Node> =
         document.descendants().filter(|n| n.has_tag_name(("http://www.w3.org/1999/xhtml", "figure"))).collect();
-    assert_eq!(figures.len(), 9);
+    assert_eq!(figures.len(), 11);
     for figure in figures {
         let svg = figure.first_element_child().unwrap();
         assert_eq!((svg.tag_name().name(), svg.attribute("role")), ("svg", Some("img")));
@@ -57,6 +57,24 @@ fn the_page_is_whole_by_itself() {
     let headings: Vec<String> = document.descendants().filter(|n| n.tag_name().name() == "h2").map(all_text).collect();
     let expected = ["Findings", "Results", "How the runs ended", "Figures", "Configurations", "Environment", "Runs"];
     assert_eq!(headings, expected);
+}
+
+/// Closed forms, with traces of 100 + seed − 10 epochs − 20 p. The last ones have the slope −20 in p: residuals of ±1 and 0 at
+/// both places, so the error is √(4 / (4 · 6 · 0.25²)). At p = 0 the mean falls from 101 to 91; without the first seed from
+/// 101.5 to 91.5, and so on.
+#[test]
+fn slopes_and_growth_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page(folder.path());
+    let figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    let numbers: Vec<String> = figures.iter().flat_map(|f| f.draw(&page).unwrap()).map(|d| d.numbers).collect();
+    assert!(numbers.iter().any(|text| text.contains("-20.0 ± 1.6 (n = 6)")), "{numbers:?}");
+    let slopes = [101.5_f64, 101.0, 100.5].map(|m| ((m - 10.0) / m).ln());
+    let mean = slopes.iter().sum::<f64>() / 3.0;
+    let error = (2.0 / 3.0 * slopes.iter().map(|b| (b - mean).powi(2)).sum::<f64>()).sqrt();
+    let expected = format!("its logarithm by {:.5} ± {error:.5}", (91.0f64 / 101.0).ln());
+    assert!(numbers.iter().any(|text| text.contains(&expected)), "{expected} {numbers:?}");
+    assert!(numbers.iter().any(|text| text.contains("9 samples of 3 runs, least 0.5, median 1, largest 1.5")));
 }
 
 /// Closed forms: at the last epoch the trace is 60 + seed − 20 p, so its mean over seeds 0, 1, 2 is 61 − 20 p with standard

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 
 use crate::{StudyError, settings::apply};
@@ -53,8 +53,8 @@ pub struct Stage {
     /// The stage (or several, which makes an axis `start`) whose final weights its runs start from.
     #[serde(default)]
     pub from: From,
-    /// One run a seed; default: 0 alone.
-    #[serde(default = "seed_zero")]
+    /// One run a seed: a list of them, or a number n for 0 to n − 1; default: 0 alone.
+    #[serde(default = "seed_zero", deserialize_with = "seeds")]
     pub seeds: Vec<u64>,
     /// What differs from the base.
     #[serde(default)]
@@ -69,6 +69,28 @@ pub struct Stage {
 
 fn seed_zero() -> Vec<u64> {
     vec![0]
+}
+
+/// Seeds that a stage may have at most.
+const MOST_SEEDS: i64 = 100_000;
+
+/// A list of seeds, or their number.
+fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let list = |all: &[Value]| all.iter().map(|seed| u64::try_from(seed.as_integer()?).ok()).collect();
+    let found = match &value {
+        Value::Integer(n) if (0..=MOST_SEEDS).contains(n) => Some((0..n.unsigned_abs()).collect()),
+        Value::Array(all) => list(all),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        let expected = format!("a list of whole numbers, or how many seeds (0 to n - 1, at most {MOST_SEEDS})");
+        D::Error::custom(format!("seeds: expected {expected}, got {value}"))
+    })
+}
+
+fn some_seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u64>>, D::Error> {
+    seeds(deserializer).map(Some)
 }
 
 /// Nothing, a stage, or several.
@@ -135,6 +157,7 @@ pub struct Scale {
 #[serde(deny_unknown_fields)]
 pub struct StageScale {
     /// Instead of the stage's.
+    #[serde(default, deserialize_with = "some_seeds")]
     pub seeds: Option<Vec<u64>>,
     /// Stronger than the scale's base.
     #[serde(default)]

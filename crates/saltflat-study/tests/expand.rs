@@ -153,6 +153,7 @@ fn every_problem_is_named() {
             "stage.name: expected a word of letters, digits, - and _ (not configs, figures, logs, slurm), got \"a b\"",
         ),
         ("[[stage]]\nname = \"a\"\nseeds = []\n", None, "stage.a.seeds: expected at least one"),
+        ("[[stage]]\nname = \"a\"\nseeds = 0\n", None, "stage.a.seeds: expected at least one"),
         ("[[stage]]\nname = \"a\"\n[scale.tiny]\n", Some("small"), "--scale: expected one of paper, tiny, got small"),
         (
             "[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\nvalues = [1]\n",
@@ -175,6 +176,19 @@ fn every_problem_is_named() {
     }
     let error = study("[[stage]]\nname = \"a\"\nsede = [1]\n", None).unwrap_err().to_string();
     assert!(error.contains("unknown field `sede`") && error.contains("studies/escapes.toml"), "{error}");
+}
+
+#[test]
+fn a_number_of_seeds() {
+    let rest =
+        "[[stage]]\nname = \"a\"\nseeds = 3\n[scale.tiny]\nstage.a.seeds = 2\n[scale.other]\nstage.a.seeds = [5]\n";
+    assert_eq!(names(&study(rest, None).unwrap()), ["a/s0", "a/s1", "a/s2"]);
+    assert_eq!(names(&study(rest, Some("tiny")).unwrap()), ["a/s0", "a/s1"]);
+    assert_eq!(names(&study(rest, Some("other")).unwrap()), ["a/s5"]);
+    for wrong in ["-1", "100001", "1.5", "[1, -2]", "[\"a\"]", "true"] {
+        let error = study(&format!("[[stage]]\nname = \"a\"\nseeds = {wrong}\n"), None).unwrap_err().to_string();
+        assert!(error.contains("seeds: expected a list of whole numbers, or how many seeds"), "{wrong}: {error}");
+    }
 }
 
 #[test]

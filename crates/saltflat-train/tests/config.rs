@@ -35,6 +35,8 @@ fn what_is_written_reads_as_it_was() {
         )],
         &[("data", "{kind = \"cifar10-1k\", adversarial = {copies = 3, zeroed = 0.25}}")],
         &[("data.adversarial", "true")],
+        &[("data", "{kind = \"mnist-1k\", limit = 10, sample = \"random\", seed = 3}"), ("run.seed", "4")],
+        &[("data", "{kind = \"linear-teacher\", dimension = 7, limit = 10}"), ("loss.kind", "square")],
         &[("data", "{kind = \"tensors\", path = \"sub/data.safetensors\"}")],
         &[
             ("data.binary", "true"),

@@ -54,6 +54,21 @@ fn smoothing_leaves_the_label_likeliest() {
     );
 }
 
+/// The teachers have real targets: label noise suits them, their seed is the run's unless it is given.
+#[test]
+fn teachers_have_real_targets() {
+    let teacher = ("data", "{kind = \"linear-teacher\"}");
+    let noise = ("noise", "{kind = \"label-noise\", sigma = 0.5}");
+    assert!(problems(&[teacher, ("loss.kind", "square"), noise]).is_empty());
+    let seed = |extra: &[(&str, &str)]| {
+        read(&[&[teacher, ("loss.kind", "square"), ("noise", "{kind = \"none\"}"), ("run.seed", "4")], extra].concat())
+            .unwrap()
+            .data
+            .seed
+    };
+    assert_eq!((seed(&[]), seed(&[("data.seed", "7")])), (4, 7));
+}
+
 #[test]
 fn a_refused_key_is_told_once() {
     let kind = ("noise", "{kind = \"label-flipp\", probability = 0.2}");

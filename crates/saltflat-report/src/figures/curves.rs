@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{counts, left_out, nothing, sentences, title};
+use super::{
+    counts, left_out, nothing, sentences, title,
+    trajectories::{growth_rate, mean_of, thin},
+};
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
     figure::{Drawing, scale},
@@ -32,6 +35,13 @@ pub struct Curves {
     /// A dashed level to compare with.
     #[serde(default)]
     pub reference: Option<Reference>,
+    /// Every run as a faint line with their mean on top, instead of the median with a band.
+    #[serde(default)]
+    pub each: bool,
+    /// From where to where on the axis below the growth of the mean is said: the slope of its logarithm, with the standard error
+    /// of a jackknife over the runs.
+    #[serde(default)]
+    pub growth: Option<[f64; 2]>,
     /// Only runs of this stage.
     #[serde(default)]
     pub stage: Option<String>,
@@ -65,11 +75,19 @@ impl Curves {
     pub(crate) fn draw(&self, page: &Page) -> Result<Drawing, PlotError> {
         let title = title(&self.title, || heading(words(&self.y).to_string()));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
-        let (mut series, mut said, mut counted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut series, mut said, mut counted, mut rates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for group in &groups {
             let curves: Vec<Vec<(f64, f64)>> =
                 group.counting().map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
-            let Some(line) = over_seeds(&group.name, group.index, &curves) else { continue };
+            let line = match self.each {
+                true => mean_of(&group.name, group.index, &curves),
+                false => over_seeds(&group.name, group.index, &curves),
+            };
+            let Some(line) = line else { continue };
+            rates.extend(self.growth.map(|window| growth_rate(&group.name, &curves, window, self.x.name())));
+            if self.each {
+                series.extend(thin(group.index, &curves));
+            }
             if let [(x0, y0), .., (x1, y1)] = line.points[..] {
                 let (over, from, to) = (words(self.x.name()), number(y0), number(y1));
                 said.push(format!("{}: {from} at {over} {}, {to} at {over} {}", group.name, number(x0), number(x1)));
@@ -92,9 +110,11 @@ impl Curves {
         let caption = sentences(&[
             self.caption.clone(),
             match many {
+                true if self.each => format!("A faint line a run, the mean over them on top; {}", counts(&counted)),
                 true => format!("Median over seeds, band from least to largest; {}", counts(&counted)),
                 false => "One run a line".into(),
             },
+            sentences(&rates),
             if self.smooth > 1 { format!("Running average over {} rows", self.smooth) } else { String::new() },
             left_out(&groups),
         ]);
@@ -105,6 +125,7 @@ impl Curves {
             series,
             ..LinePlot::default()
         })?;
+        said.extend(rates);
         Ok(Drawing { title, svg, caption, numbers: sentences(&said) })
     }
 

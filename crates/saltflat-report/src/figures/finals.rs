@@ -8,7 +8,8 @@ use crate::{
     figure::{Drawing, scale},
     lines, number,
     page::{Group, Page, words},
-    statistics::{extremes, median},
+    statistics::{Line, extremes, median},
+    with_error,
 };
 
 /// Seeds stand this far beside their median, in places of names.
@@ -29,6 +30,10 @@ pub struct Final {
     /// Whether the axis below is logarithmic, if its values are numbers.
     #[serde(default)]
     pub log_x: bool,
+    /// Also the least-squares slope of the metric against the axis over all runs of a series, both logarithmic where their
+    /// axes are, with its standard error; for an axis of numbers.
+    #[serde(default)]
+    pub slope: bool,
     /// Only runs of this stage.
     #[serde(default)]
     pub stage: Option<String>,
@@ -62,7 +67,7 @@ impl Final {
             return Err(nothing(&title, &self.y, &groups));
         }
         let aside = if axis.categories.is_empty() { 0.0 } else { ASIDE };
-        let (mut series, mut said) = (Vec::new(), Vec::new());
+        let (mut series, mut said, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
         for (label, index, columns) in columns {
             let filled: Vec<&Column> = columns.iter().filter(|c| !c.values.is_empty()).collect();
             let points = filled.iter().filter_map(|c| Some((c.at - aside, median(&c.values)?))).collect();
@@ -70,8 +75,13 @@ impl Final {
             let look = if aside > 0.0 { Look::Dots } else { Look::Line };
             let spread = Spread::Bars(bars);
             series.push(Series { look, spread, group: Some(index), ..Series::line(label.clone(), points) });
-            let dots = filled.iter().flat_map(|c| c.values.iter().map(|&v| (c.at + aside, v))).collect();
-            series.push(Series { look: Look::Dots, group: Some(index), ..Series::line(label, dots) });
+            let dots: Vec<_> = filled.iter().flat_map(|c| c.values.iter().map(|&v| (c.at + aside, v))).collect();
+            let fitted = if self.slope && aside == 0.0 { self.fitted(&dots) } else { None };
+            series.push(Series { look: Look::Dots, group: Some(index), ..Series::line(label.clone(), dots) });
+            if let Some((line, ends)) = fitted {
+                slopes.push(slope_of(&label, &line));
+                series.push(Series { look: Look::Dashed, group: Some(index), ..Series::line(label.clone(), ends) });
+            }
             said.extend(filled.iter().filter_map(|c| {
                 let ((low, high), middle) = (extremes(&c.values)?, median(&c.values)?);
                 let [low, middle, high] = [low, middle, high].map(number);
@@ -81,11 +91,34 @@ impl Final {
         let caption = sentences(&[
             self.caption.clone(),
             "Last measured value: median with a bar from least to largest, and a dot a seed".into(),
+            self.of_slopes(&slopes),
             left_out(&groups),
         ]);
         let y = Axis { scale: scale(self.log), ..Axis::linear(words(&self.y)) };
         let svg = lines(&LinePlot { title: title.clone(), x: axis, y, series, ..LinePlot::default() })?;
+        said.extend(slopes);
         Ok(Drawing { title, svg, caption, numbers: sentences(&said) })
+    }
+
+    /// The least-squares line through all runs of a series, and its ends on the axes.
+    fn fitted(&self, dots: &[(f64, f64)]) -> Option<(Line, Vec<(f64, f64)>)> {
+        let onto = |log: bool, v: f64| if log { v.log10() } else { v };
+        let back = |log: bool, v: f64| if log { 10f64.powf(v) } else { v };
+        let points: Vec<(f64, f64)> = dots.iter().map(|&(x, y)| (onto(self.log_x, x), onto(self.log, y))).collect();
+        let line = Line::fit(&points)?;
+        let (low, high) = extremes(&points.iter().map(|p| p.0).collect::<Vec<_>>())?;
+        let end = |x: f64| (back(self.log_x, x), back(self.log, line.intercept + line.slope * x));
+        Some((line, vec![end(low), end(high)]))
+    }
+
+    /// What the slopes are, before them.
+    fn of_slopes(&self, slopes: &[String]) -> String {
+        if slopes.is_empty() {
+            return String::new();
+        }
+        let axis = |log: bool, name: &str| if log { format!("the logarithm of {name}") } else { name.to_string() };
+        let (y, x) = (axis(self.log, words(&self.y)), axis(self.log_x, self.x.as_deref().unwrap_or("the axis")));
+        format!("Least-squares slope of {y} against {x}, over all runs (dashed): {}", slopes.join("; "))
     }
 
     fn over_groups(&self, groups: &[Group<'_>]) -> (Axis, Vec<(String, usize, Vec<Column>)>) {
@@ -98,7 +131,7 @@ impl Final {
         (Axis::of_names("", names), filled.into_iter().enumerate().map(column).collect())
     }
 
-    /// A series for each combination of the other labels.
+    /// A series for each combination of the other labels, and for each stage where there are several.
     #[allow(clippy::type_complexity)]
     fn over_axis(
         &self,
@@ -108,6 +141,8 @@ impl Final {
     ) -> Result<(Axis, Vec<(String, usize, Vec<Column>)>), PlotError> {
         let runs: Vec<&Run> = groups.iter().flat_map(Group::counting).collect();
         let values = AxisValues::of(page, &runs, x)?;
+        let several =
+            groups.iter().any(|g| g.runs.first().map(|r| &r.stage) != groups[0].runs.first().map(|r| &r.stage));
         let mut series: Vec<(String, usize, Vec<Column>)> = Vec::new();
         for run in runs {
             let Some((name, index)) = on_axis(run, x).and_then(|name| values.index(&name).map(|i| (name, i))) else {
@@ -115,7 +150,7 @@ impl Final {
             };
             let mut others = Run { labels: run.labels.clone(), stage: run.stage.clone(), ..Run::default() };
             others.labels.remove(x);
-            let label = if others.labels.is_empty() { String::new() } else { others.group() };
+            let label = if others.labels.is_empty() && !several { String::new() } else { others.group() };
             let at = match series.iter().position(|(known, ..)| *known == label) {
                 Some(at) => at,
                 None => {
@@ -131,4 +166,11 @@ impl Final {
         }
         Ok((values.axis(x, self.log_x), series))
     }
+}
+
+/// `LABEL: −0.02 ± 0.01 (n = 25)`.
+fn slope_of(label: &str, line: &Line) -> String {
+    let value = with_error(line.slope, line.std_error);
+    let name = if label.is_empty() { String::new() } else { format!("{label}: ") };
+    format!("{name}{value} (n = {})", line.n)
 }

@@ -5,13 +5,16 @@ mod correlation;
 mod curves;
 mod finals;
 mod phase;
+mod samples;
 mod spectra;
+mod trajectories;
 
 pub use bound::Bound;
 pub use correlation::Correlation;
 pub use curves::{Curves, Reference};
 pub use finals::Final;
 pub use phase::Phase;
+pub use samples::Samples;
 pub use spectra::Spectra;
 
 use crate::{

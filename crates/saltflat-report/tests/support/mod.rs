@@ -35,6 +35,7 @@ pub fn write_run(folder: &Path, probability: f64, seed: u64, status: &str) {
             r#"{{"kind":"measurement","epoch":{epoch},"step":{},"metrics":{{"trace_hessian":{{"value":{trace},
             "std_error":0.5,"probes":16}},"test_accuracy":{{"value":{accuracy}}},"top_eigenvalues":[{{"value":15.0}}],
             "hessian_frobenius":{{"value":30.0}},"wu_bound_frobenius":{{"value":20.0}},"mu":{{"value":null}},
+            "feature_norms":[1.5,0.5,1.0],
             "spectral_density":{density}}}}}"#,
             4 * epoch
         )
@@ -90,6 +91,15 @@ smooth = 2
 kind = "final"
 y = "trace_hessian"
 x = "noise.probability"
+slope = true
+[[figure]]
+kind = "curves"
+y = "trace_hessian"
+each = true
+growth = [0, 1]
+[[figure]]
+kind = "samples"
+y = "feature_norms"
 [[figure]]
 kind = "final"
 y = "test_accuracy"

@@ -32,6 +32,7 @@ impl Config {
         let of_kind = match self.data.kind {
             DataKind::Mnist1k | DataKind::Cifar10_1k | DataKind::Mnist | DataKind::Cifar10 => Some(10),
             DataKind::Cifar100 => Some(100),
+            DataKind::RandomFeatureTeacher | DataKind::LinearTeacher => Some(1),
             DataKind::Tensors => None,
         };
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
@@ -86,6 +87,7 @@ impl Config {
             }
             NoiseConfig::LabelNoise(_)
                 if self.data.kind != DataKind::Tensors
+                    && !self.data.kind.is_teacher()
                     && !self.data.binary
                     && !root.refused(&["data.kind", "data.binary"]) =>
             {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_data::{Adversarial, DataConfig, DataKind};
+use saltflat_data::{Adversarial, DataConfig, DataKind, Sample};
 
 use super::{any, reader::Section, resolved};
 
@@ -21,11 +21,13 @@ pub(super) fn read(mut section: Section, base: &Path, seed: u64) -> DataConfig {
             .optional("classes", "a list of classes, such as [0, 1]", |classes: &Vec<u32>| !classes.is_empty()),
         limit: section.optional("limit", some, |n| *n > 0),
         test_limit: section.optional("test_limit", some, |n| *n > 0),
+        sample: section.choice("sample", &Sample::ALL).unwrap_or_default(),
+        dimension: section.optional("dimension", some, |n| *n > 0),
         binary: section.optional("binary", "", any).unwrap_or(false),
         standardise: section.optional("standardise", "", any).unwrap_or(true),
         augment: section.optional("augment", "", any).unwrap_or(false),
         adversarial: section.switch("adversarial", false).map(adversarial),
-        seed,
+        seed: section.optional("seed", "", any).unwrap_or(seed),
     };
     section.finish("[data]");
     config

@@ -103,6 +103,8 @@ pub struct AlignmentConfig {
     pub subsets: usize,
     /// Random sums of a sample's outputs in place of all of them; default none up to ten outputs, 8 beyond.
     pub signs: Option<usize>,
+    /// Also χᵢ / mean χ of every sample, each subset relative to its own mean; default false.
+    pub feature_norms: bool,
     /// In multiples of the section's schedule; default 1.
     pub every: u64,
 }
@@ -234,6 +236,7 @@ fn alignment(mut section: Section) -> AlignmentConfig {
         samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(50),
         subsets: positive(&mut section, "subsets", 1),
         signs: section.optional("signs", "a whole number above 1", |n| *n > 1),
+        feature_norms: section.optional("feature_norms", "", any).unwrap_or(false),
         every: every(&mut section),
     };
     section.finish("metrics.alignment");

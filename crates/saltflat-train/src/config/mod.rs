@@ -156,9 +156,11 @@ impl Config {
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let mut table = Table::try_from(self)?;
         if let Some(Value::Table(data)) = table.get_mut("data") {
-            // The folder comes from the command line, the seed is the run's.
+            // The folder comes from the command line; the seed is the run's where nothing else is said.
             data.remove("data_dir");
-            data.remove("seed");
+            if self.data.seed == self.run.seed {
+                data.remove("seed");
+            }
         }
         if let Some(Value::Table(noise)) = table.get_mut("noise") {
             noise::complete(noise, self)?;

@@ -1,7 +1,7 @@
 //! The noise of the gradients and what it says of stability.
 
 use saltflat_metrics::{
-    Alignment, Estimate, FlipNoise, Outputs, Pairs, Samples, flip_noise, noise_eigenvalues, sharpness,
+    Alignment, Estimate, FlipNoise, Outputs, Pairs, Samples, feature_norms, flip_noise, noise_eigenvalues, sharpness,
     stability::{
         LinearDynamics, Sampling, Solver, StabilityError, coherence, dexter_convergence_bound, dexter_divergence_bound,
         gram_eigenvalues,
@@ -62,6 +62,10 @@ impl Work<'_> {
         let found = Alignment::mean(&all).unwrap_or_else(|| Alignment::absent(rows, 0, "there is no sample"));
         for (name, estimate) in found.named() {
             self.put(name, estimate);
+        }
+        if self.config.alignment.as_ref().is_some_and(|config| config.feature_norms) {
+            let norms: Vec<f64> = self.pairs.iter().flatten().flat_map(feature_norms).collect();
+            self.put("feature_norms", norms);
         }
         let optimizer = &self.plan.config.optimizer;
         self.put("wu_bound_frobenius", wu_bound(&found.mu, self.plan.batch_size, optimizer.lr));

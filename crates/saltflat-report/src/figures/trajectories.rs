@@ -1,0 +1,39 @@
+//! Every run of a group as a line of its own, their mean, and how it grows.
+
+use std::collections::BTreeMap;
+
+use crate::{Look, Series, statistics::growth, with_error};
+
+/// A faint line a run, without entries in the legend.
+pub(super) fn thin(index: usize, curves: &[Vec<(f64, f64)>]) -> Vec<Series> {
+    let line =
+        |curve: &Vec<(f64, f64)>| Series { look: Look::Thin, group: Some(index), ..Series::line("", curve.clone()) };
+    curves.iter().map(line).collect()
+}
+
+/// The mean over runs at each x that all of them have.
+pub(super) fn mean_of(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Series> {
+    let mut at: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for &(x, y) in curves.iter().flatten() {
+        at.entry(x as u64).or_default().push(y);
+    }
+    let whole = at.iter().filter(|(_, ys)| ys.len() == curves.len());
+    let points: Vec<(f64, f64)> = whole.map(|(&x, ys)| (x as f64, ys.iter().sum::<f64>() / ys.len() as f64)).collect();
+    (!points.is_empty()).then(|| Series { group: Some(index), ..Series::line(name, points) })
+}
+
+/// `NAME: the mean grows by a factor of 1.42 a step from 0 to 10 (its logarithm by 0.351 ± 0.012)`.
+pub(super) fn growth_rate(name: &str, curves: &[Vec<(f64, f64)>], [from, to]: [f64; 2], over: &str) -> String {
+    match growth(curves, from, to) {
+        Some(rate) => {
+            let of_logarithm = with_error(rate.mean, rate.std_error);
+            let factor = with_error(rate.mean.exp(), rate.std_error.map(|error| error * rate.mean.exp()));
+            format!(
+                "{name}: from {over} {from} to {to} the mean over {} runs grows by a factor of {factor} a {over} (its logarithm by \
+                 {of_logarithm}; errors of a jackknife over the runs)",
+                rate.n
+            )
+        }
+        None => format!("{name}: no growth can be said from {over} {from} to {to}"),
+    }
+}

@@ -9,12 +9,12 @@ pub mod cycling;
 mod error;
 mod folder;
 mod lab;
+pub mod linear_stability;
 pub mod quadratic;
+pub mod random_walk;
 mod registry;
 pub mod regularizer;
 mod runner;
-pub mod linear_stability;
-pub mod random_walk;
 mod settings;
 mod statistics;
 

@@ -10,17 +10,11 @@ use saltflat_random::{Key, Stream};
 
 pub use construction::Construction;
 pub use sampling::Sampling;
-pub use settings::{LinearStabilitySettings, Loss};
+pub use settings::{LinearStability, Loss};
 
 use crate::{About, Finding, Lab, Outcome, Row, Settings, Stopped, Trial, Watch};
 use sampling::LogFactorials;
 use trajectory::{Ending, Rule, Trajectory};
-
-/// The lab `linear-stability`: a trial is a diagram, its rows are the diagram's cells.
-#[derive(Clone, Debug)]
-pub struct LinearStability {
-    settings: LinearStabilitySettings,
-}
 
 /// What a diagram runs over beside the batch size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +42,7 @@ impl Diagram {
     }
 
     /// Its columns: place along the axis below, coherence, learning rate.
-    fn columns(self, settings: &LinearStabilitySettings) -> Vec<(f64, usize, f64)> {
+    fn columns(self, settings: &LinearStability) -> Vec<(f64, usize, f64)> {
         match self {
             Diagram::Sigma { eta } => settings.sigmas().into_iter().map(|sigma| (sigma as f64, sigma, eta)).collect(),
             Diagram::Eta { sigma } => settings.eta_grid().into_iter().map(|eta| (eta, sigma, eta)).collect(),
@@ -57,14 +51,9 @@ impl Diagram {
 }
 
 impl LinearStability {
-    /// The lab with these settings.
-    pub fn new(settings: LinearStabilitySettings) -> Self {
-        Self { settings }
-    }
-
     fn diagrams(&self) -> Vec<Diagram> {
-        let of_sigma = self.settings.etas.iter().map(|&eta| Diagram::Sigma { eta });
-        let of_eta = (self.settings.eta_count > 0).then_some(Diagram::Eta { sigma: self.settings.sigma });
+        let of_sigma = self.etas.iter().map(|&eta| Diagram::Sigma { eta });
+        let of_eta = (self.eta_count > 0).then_some(Diagram::Eta { sigma: self.sigma });
         of_sigma.chain(of_eta).collect()
     }
 
@@ -72,16 +61,16 @@ impl LinearStability {
     fn named(&self, trial: &Trial) -> Option<(Diagram, Sampling, u64)> {
         let diagrams = self.diagrams();
         let diagram = diagrams.iter().position(|d| d.name() == trial.label("diagram"))?;
-        let sampling = self.settings.samplings.iter().position(|s| s.name() == trial.label("sampling"))?;
-        let number = diagram * self.settings.samplings.len() + sampling;
-        Some((diagrams[diagram], self.settings.samplings[sampling], number as u64))
+        let sampling = self.samplings.iter().position(|s| s.name() == trial.label("sampling"))?;
+        let number = diagram * self.samplings.len() + sampling;
+        Some((diagrams[diagram], self.samplings[sampling], number as u64))
     }
 }
 
 impl Lab for LinearStability {
     fn about(&self) -> About {
         About {
-            name: LinearStabilitySettings::LAB,
+            name: LinearStability::LAB,
             title: "Linear stability of SGD and the coherence of Hessians",
             text: TEXT,
             source: "Dexter et al. 2024, figures 1 and 2",
@@ -90,14 +79,14 @@ impl Lab for LinearStability {
     }
 
     fn settings(&self) -> toml::Table {
-        toml::Table::try_from(&self.settings).unwrap_or_default()
+        toml::Table::try_from(self).unwrap_or_default()
     }
 
     fn trials(&self) -> Vec<Trial> {
-        let LinearStabilitySettings { samplings, seeds, steps, repetitions, .. } = &self.settings;
+        let LinearStability { samplings, seeds, steps, repetitions, .. } = self;
         let mut trials = Vec::new();
         for diagram in self.diagrams() {
-            let cells = diagram.columns(&self.settings).len() * self.settings.batch_sizes().len();
+            let cells = diagram.columns(self).len() * self.batch_sizes().len();
             let steps = (cells as u64 * u64::from(*repetitions)).saturating_mul(*steps);
             for sampling in samplings {
                 let labels = [("diagram", diagram.name()), ("sampling", sampling.name().to_string())];
@@ -109,7 +98,7 @@ impl Lab for LinearStability {
 
     fn run(&self, trial: &Trial, watch: &Watch) -> Result<Outcome, Stopped> {
         let Some((diagram, sampling, number)) = self.named(trial) else { return Ok(Outcome::default()) };
-        let settings = &self.settings;
+        let settings = self;
         let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number).rng();
         let rule = Rule { steps: settings.steps, factor: settings.factor };
         let logs = LogFactorials::up_to(settings.n);
@@ -207,8 +196,8 @@ mod tests {
     use super::*;
     use crate::{LabError, Scale, read};
 
-    fn small() -> LinearStabilitySettings {
-        LinearStabilitySettings {
+    fn small() -> LinearStability {
+        LinearStability {
             n: 12,
             etas: vec![0.6],
             sigma: 3,
@@ -224,7 +213,7 @@ mod tests {
     #[test]
     fn a_trial_is_a_diagram_and_a_pure_function() {
         // So few steps that many repetitions end between the factors.
-        let lab = LinearStability::new(LinearStabilitySettings { steps: 60, ..small() });
+        let lab = LinearStability { steps: 60, ..small() };
         let watch = Watch::default();
         let trials = lab.trials();
         assert_eq!((trials.len(), trials[0].steps), (8, 4 * 12 * 5 * 60));
@@ -246,14 +235,14 @@ mod tests {
     /// σ = 1, a coordinate is hit one time in 12 and multiplied by 1 − 0.6·24.
     #[test]
     fn cells_whose_end_is_known() {
-        let settings = LinearStabilitySettings {
+        let settings = LinearStability {
             sigma_step: 11,
             samplings: vec![Sampling::WithoutReplacement],
             eta_count: 0,
             seeds: 1,
             ..small()
         };
-        let lab = LinearStability::new(settings);
+        let lab = settings;
         let outcome = lab.run(&lab.trials()[0], &Watch::default()).unwrap();
         for row in &outcome.rows {
             let at = |name: &str| row.values[name];
@@ -286,12 +275,12 @@ mod tests {
             ("samplings", "[]"),
             ("seeds", "0"),
         ] {
-            let error = read::<LinearStabilitySettings>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
+            let error = read::<LinearStability>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
             let LabError::Settings { problems, .. } = &error else { panic!("{error}") };
             assert!(problems.iter().any(|problem| problem.starts_with(&format!("{key}: expected "))), "{error}");
         }
         for (_, scale) in Scale::ALL {
-            assert!(LinearStabilitySettings::at(scale).problems().is_empty());
+            assert!(LinearStability::at(scale).problems().is_empty());
         }
         // The borders of a grid whatever its step: no diagram is empty.
         assert_eq!(small().batch_sizes().len(), 12);

@@ -8,7 +8,7 @@ use crate::{Scale, Settings};
 /// Settings of the lab `linear-stability`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LinearStabilitySettings {
+pub struct LinearStability {
     /// Samples n.
     pub n: usize,
     /// Learning rates of the diagrams over coherence and batch size, one diagram each.
@@ -61,7 +61,7 @@ impl Loss {
     }
 }
 
-impl LinearStabilitySettings {
+impl LinearStability {
     /// The Hessians at a coherence.
     pub(super) fn construction(&self, sigma: usize) -> Construction {
         Construction::new(self.n, sigma, self.loss)
@@ -89,7 +89,7 @@ impl LinearStabilitySettings {
 /// The Lyapunov exponents are sums over all batch sizes and counts.
 const MOST_SAMPLES: usize = 1000;
 
-impl Settings for LinearStabilitySettings {
+impl Settings for LinearStability {
     const LAB: &'static str = "linear-stability";
 
     fn at(scale: Scale) -> Self {

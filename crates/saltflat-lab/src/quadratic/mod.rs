@@ -271,14 +271,14 @@ const FIGURES: &str = r#"
 [[figure]]
 kind = "curves"
 y = "test_error"
-x = "step"
+x = "share"
 log = true
 title = "Test error (HaoChen et al. 2021, figure 1, right)"
 
 [[figure]]
 kind = "curves"
 y = "train_error"
-x = "step"
+x = "share"
 log = true
 
 [[figure]]

@@ -1,6 +1,6 @@
 //! What the walkers say about the paper's claims, beside closed forms.
 
-use super::{settings::RandomWalkSettings, walk::NEAR_ZERO, walk::Walk};
+use super::{settings::RandomWalk, walk::NEAR_ZERO, walk::Walk};
 use crate::{Finding, Outcome, Row, Trial};
 
 /// Agreement is within so many standard errors.
@@ -29,12 +29,12 @@ impl Pooled {
 }
 
 struct Findings<'a> {
-    settings: &'a RandomWalkSettings,
+    settings: &'a RandomWalk,
     done: &'a [(Trial, Outcome)],
 }
 
 /// The findings of all walks that are done.
-pub(super) fn findings(settings: &RandomWalkSettings, done: &[(Trial, Outcome)]) -> Vec<Finding> {
+pub(super) fn findings(settings: &RandomWalk, done: &[(Trial, Outcome)]) -> Vec<Finding> {
     let all = Findings { settings, done };
     let own = [all.mean_is_kept(), all.brownian(), all.typical(), all.caught(), all.potential(), all.dimensions()];
     own.into_iter().flatten().collect()
@@ -217,8 +217,8 @@ mod tests {
         assert!((near_zero(0.1, 40_000) - 1.0).abs() < 1e-9);
     }
 
-    fn holds(settings: &RandomWalkSettings, spoil: impl Fn(&mut Row)) -> Vec<Option<bool>> {
-        let lab = RandomWalk::new(settings.clone());
+    fn holds(settings: &RandomWalk, spoil: impl Fn(&mut Row)) -> Vec<Option<bool>> {
+        let lab = settings.clone();
         let run = |trial: Trial| {
             let mut outcome = lab.run(&trial, &Watch::default()).unwrap();
             outcome.rows.iter_mut().for_each(&spoil);
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn every_claim_can_fail() {
         let settings =
-            RandomWalkSettings { eta: 0.2, steps: 1000, walkers: 2000, seeds: 2, ..Settings::at(Scale::Smoke) };
+            RandomWalk { eta: 0.2, steps: 1000, walkers: 2000, seeds: 2, ..Settings::at(Scale::Smoke) };
         assert_eq!(holds(&settings, |_| {}), [Some(true); 6]);
         let spoiled = holds(&settings, |row| {
             for (name, factor) in
@@ -242,7 +242,7 @@ mod tests {
         });
         assert_eq!(spoiled, [Some(false); 6]);
         // Too few steps to say what v converges to.
-        let few = holds(&RandomWalkSettings { steps: 100, ..settings.clone() }, |_| {});
+        let few = holds(&RandomWalk { steps: 100, ..settings.clone() }, |_| {});
         assert_eq!(few, [Some(true), Some(true), Some(true), None, Some(true), None]);
         assert!(findings(&settings, &[]).is_empty());
     }

@@ -6,26 +6,15 @@ mod walk;
 
 use saltflat_random::{Key, Stream};
 
-pub use settings::RandomWalkSettings;
+pub use settings::RandomWalk;
 pub use walk::Walk;
 
 use crate::{About, Finding, Lab, Outcome, Settings, Stopped, Trial, Watch};
 
-/// The lab `random-walk`: a trial is many walkers of one walk, all from v = 1.
-#[derive(Clone, Debug)]
-pub struct RandomWalk {
-    settings: RandomWalkSettings,
-}
-
 impl RandomWalk {
-    /// The lab with these settings.
-    pub fn new(settings: RandomWalkSettings) -> Self {
-        Self { settings }
-    }
-
     /// Whether the walkers are looked at after this step: `rows` times, at equal distances, and at the end.
     fn is_row(&self, step: u64) -> bool {
-        let RandomWalkSettings { rows, steps, .. } = self.settings;
+        let RandomWalk { rows, steps, .. } = *self;
         let row = |step: u64| u128::from(step) * u128::from(rows) / u128::from(steps);
         step > 0 && row(step) > row(step - 1)
     }
@@ -34,7 +23,7 @@ impl RandomWalk {
 impl Lab for RandomWalk {
     fn about(&self) -> About {
         About {
-            name: RandomWalkSettings::LAB,
+            name: RandomWalk::LAB,
             title: "Random walks with parameter-dependent noise",
             text: TEXT,
             source: "HaoChen et al. 2021, section 3.1, equations 5 and 6",
@@ -43,13 +32,13 @@ impl Lab for RandomWalk {
     }
 
     fn settings(&self) -> toml::Table {
-        toml::Table::try_from(&self.settings).unwrap_or_default()
+        toml::Table::try_from(self).unwrap_or_default()
     }
 
     fn trials(&self) -> Vec<Trial> {
         let of_walk = |walk: Walk| {
             let labels = [("walk", walk.name().to_string())];
-            (0..self.settings.seeds).map(move |seed| Trial::new(&labels, seed, self.settings.steps))
+            (0..self.seeds).map(move |seed| Trial::new(&labels, seed, self.steps))
         };
         Walk::ALL.into_iter().flat_map(of_walk).collect()
     }
@@ -58,7 +47,7 @@ impl Lab for RandomWalk {
         let Some(number) = Walk::ALL.iter().position(|walk| walk.name() == trial.label("walk")) else {
             return Ok(Outcome::default());
         };
-        let RandomWalkSettings { eta, steps, walkers, dimension, .. } = self.settings;
+        let RandomWalk { eta, steps, walkers, dimension, .. } = *self;
         let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number as u64).rng();
         let mut all = vec![1.0; walkers];
         let mut rows = vec![walk::seen(0, &all)];
@@ -80,7 +69,7 @@ impl Lab for RandomWalk {
     }
 
     fn findings(&self, done: &[(Trial, Outcome)]) -> Vec<Finding> {
-        findings::findings(&self.settings, done)
+        findings::findings(self, done)
     }
 }
 
@@ -139,13 +128,13 @@ mod tests {
     use super::*;
     use crate::{LabError, Scale, read};
 
-    fn small() -> RandomWalkSettings {
-        RandomWalkSettings { steps: 70, walkers: 40, dimension: 8, rows: 9, seeds: 2, ..Settings::at(Scale::Smoke) }
+    fn small() -> RandomWalk {
+        RandomWalk { steps: 70, walkers: 40, dimension: 8, rows: 9, seeds: 2, ..Settings::at(Scale::Smoke) }
     }
 
     #[test]
     fn a_trial_is_a_pure_function() {
-        let (lab, watch) = (RandomWalk::new(small()), Watch::default());
+        let (lab, watch) = (small(), Watch::default());
         let trials = lab.trials();
         let outcomes: Vec<Outcome> = trials.iter().map(|trial| lab.run(trial, &watch).unwrap()).collect();
         assert_eq!((trials.len(), watch.steps()), (6, 6 * 70));
@@ -163,7 +152,7 @@ mod tests {
     /// ‖v‖ grows by e^(0.45 t) or so at η = 0.99: beyond all numbers in 4000 steps.
     #[test]
     fn a_walk_that_leaves_all_numbers_ends() {
-        let lab = RandomWalk::new(RandomWalkSettings { eta: 0.99, steps: 4000, ..small() });
+        let lab = RandomWalk { eta: 0.99, steps: 4000, ..small() };
         let outcome = lab.run(&lab.trials()[4], &Watch::default()).unwrap();
         assert!(outcome.diverged.is_some() && outcome.rows.len() < 10);
         assert!(outcome.rows.iter().all(|row| row.values.values().all(|value| value.is_finite())));
@@ -183,12 +172,12 @@ mod tests {
             ("rows", "1001"),
             ("seeds", "0"),
         ] {
-            let error = read::<RandomWalkSettings>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
+            let error = read::<RandomWalk>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
             let LabError::Settings { problems, .. } = &error else { panic!("{error}") };
             assert!(problems.iter().any(|problem| problem.starts_with(&format!("{key}: expected "))), "{error}");
         }
         for (_, scale) in Scale::ALL {
-            assert!(RandomWalkSettings::at(scale).problems().is_empty());
+            assert!(RandomWalk::at(scale).problems().is_empty());
         }
     }
 }

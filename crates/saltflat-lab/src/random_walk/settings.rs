@@ -7,7 +7,7 @@ use crate::{Scale, Settings};
 /// Settings of the lab `random-walk`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RandomWalkSettings {
+pub struct RandomWalk {
     /// Learning rate η, below 1 so that walks with parameter-dependent noise stay above 0.
     pub eta: f64,
     /// Steps.
@@ -22,7 +22,7 @@ pub struct RandomWalkSettings {
     pub seeds: u64,
 }
 
-impl Settings for RandomWalkSettings {
+impl Settings for RandomWalk {
     const LAB: &'static str = "random-walk";
 
     fn at(scale: Scale) -> Self {

@@ -22,7 +22,7 @@ pub enum Figure {
     Bound(Bound),
     /// Spectral densities, one a group.
     Spectrum(Spectra),
-    /// A cell for each pair of values of two axes.
+    /// A cell for each pair of values of two axes, of runs or of their rows.
     Phase(Phase),
     /// A list of numbers, one a sample, in order of size.
     Samples(Samples),
@@ -42,7 +42,7 @@ pub struct Drawing {
 }
 
 impl Figure {
-    /// Draws it from the runs of a page; a spectrum or bound of several groups or bounds gives several.
+    /// Draws it from the runs of a page; spectra, bounds and diagrams of rows may be several.
     ///
     /// # Errors
     /// [`PlotError::Nothing`] where no run holds what it shows, and what the drawing says.
@@ -53,8 +53,8 @@ impl Figure {
             Figure::Final(figure) => figure.draw(page).map(|d| vec![d]),
             Figure::Bound(figure) => figure.draw(page),
             Figure::Spectrum(figure) => figure.draw(page),
-            Figure::Phase(figure) => figure.draw(page).map(|d| vec![d]),
             Figure::Samples(figure) => figure.draw(page).map(|d| vec![d]),
+            Figure::Phase(figure) => figure.draw(page),
         }
     }
 

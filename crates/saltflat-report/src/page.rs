@@ -247,6 +247,13 @@ pub(crate) fn words(metric: &str) -> &str {
         "lr" => "learning rate",
         "train_error" => "training error",
         "test_error" => "test error",
+        "eta" => "learning rate η",
+        "batch_size" => "batch size B",
+        "diverged" => "share that diverged",
+        "theorem_1_batch_size" => "theorem 1: diverges below",
+        "theorem_2_batch_size" => "theorem 2: stays bounded above",
+        "mean_square_batch_size" => "mean square grows below",
+        "almost_sure_batch_size" => "typical trajectory grows below",
         name => name,
     }
 }

@@ -44,6 +44,9 @@ pub struct PhaseDiagram {
     pub curves: Vec<Series>,
 }
 
+/// Cells that diverged.
+const DIVERGED: RGBColor = RGBColor(0x30, 0x30, 0x30);
+
 /// Height that a label of the axis at the left takes.
 const LINE: f64 = TICK + 4.0;
 
@@ -118,25 +121,39 @@ fn ticks(axis: &Axis, line: &[f64], room: f64, widest: f64, length: impl Fn(&str
     (0..line.len()).map(|i| Tick { at: i as f64, label: label(i) }).collect()
 }
 
+/// Draws the cells; those of one colour beside each other are one rectangle where no numbers stand in them.
 fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, range: &Range) -> Result<(), PlotError> {
-    let columns = diagram.xs.len();
-    for (index, &value) in diagram.values.iter().enumerate() {
-        let (column, row) = ((index % columns) as f64, (index / columns) as f64);
-        let (left, right) = (panel.across(column - 0.5).round(), panel.across(column + 0.5).round());
-        let (upper, lower) = (panel.down(row + 0.5).round(), panel.down(row - 0.5).round());
-        let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
-        let (fill, text) = match range.share_of(value) {
-            Some(share) => (viridis(share), number(value)),
-            None if value == f64::INFINITY => (RGBColor(0x30, 0x30, 0x30), "×".into()),
-            None => continue,
+    let edge = |column: usize| panel.across(column as f64 - 0.5).round();
+    for (row, values) in diagram.values.chunks(diagram.xs.len()).enumerate() {
+        let (upper, lower) = (panel.down(row as f64 + 0.5).round(), panel.down(row as f64 - 0.5).round());
+        let cell = |(column, &value): (usize, &f64)| {
+            let crossed = value == f64::INFINITY;
+            let text = if crossed { "×".into() } else { number(value) };
+            let fits = text_width(&text, TICK) + 6.0 < edge(column + 1) - edge(column) && TICK + 3.0 < lower - upper;
+            (fill(range, value), Some(text).filter(|_| fits && (crossed || diagram.curves.is_empty())))
         };
-        canvas.rectangle((left, upper), (right, lower), fill.to_rgba())?;
-        let free = diagram.curves.is_empty() || value == f64::INFINITY;
-        if free && text_width(&text, TICK) + 6.0 < right - left && TICK + 3.0 < lower - upper {
-            canvas.text(&text, middle, Lettering::new(TICK, contrast(fill), HPos::Center))?;
+        let cells: Vec<(Option<RGBColor>, Option<String>)> = values.iter().enumerate().map(cell).collect();
+        let mut column = 0;
+        for alike in cells.chunk_by(|a, b| a == b && a.1.is_none()) {
+            let (left, right) = (edge(column), edge(column + alike.len()));
+            column += alike.len();
+            let (Some(fill), text) = &alike[0] else { continue };
+            canvas.rectangle((left, upper), (right, lower), fill.to_rgba())?;
+            if let Some(text) = text {
+                let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
+                canvas.text(text, middle, Lettering::new(TICK, contrast(*fill), HPos::Center))?;
+            }
         }
     }
     Ok(())
+}
+
+/// The colour of a cell; none where nothing was measured.
+fn fill(range: &Range, value: f64) -> Option<RGBColor> {
+    match range.share_of(value) {
+        Some(share) => Some(viridis(share)),
+        None => (value == f64::INFINITY).then_some(DIVERGED),
+    }
 }
 
 fn line_color(index: usize) -> RGBColor {

@@ -415,3 +415,31 @@ fn a_phase_diagram_shows_each_cell() {
     assert!(matches!(phase(&wrong), Err(PlotError::GridLine { axis: "y", index: 1, .. })));
     assert!(matches!(phase(&PhaseDiagram::default()), Err(PlotError::Grid { .. })));
 }
+
+/// Rows of 200 columns in two colours: as many rectangles as there are runs of one colour, and no numbers.
+#[test]
+fn small_cells_of_one_colour_are_one_rectangle() {
+    let row: Vec<f64> = (0..200).map(|i| if (50..120).contains(&i) || i == 199 { 1.0 } else { 0.0 }).collect();
+    let gap: Vec<f64> = (0..200).map(|i| if i == 7 { f64::NAN } else { 0.0 }).collect();
+    let diagram = PhaseDiagram {
+        xs: (0..200).map(f64::from).collect(),
+        ys: vec![0.0, 1.0],
+        values: [row, gap].concat(),
+        ..PhaseDiagram::default()
+    };
+    let svg = phase(&diagram).unwrap();
+    assert_on_sheet(&svg);
+    // Two runs of zeros in the first row and two beside the gap in the second, two runs of ones; one more of each in the bar.
+    assert_eq!((count(&svg, "rect", "fill", "#440154"), count(&svg, "rect", "fill", "#FDE725")), (4 + 1, 2 + 1));
+    let document = Document::parse(&svg).unwrap();
+    let edges: Vec<(f64, f64)> = document
+        .descendants()
+        .filter(|n| n.has_tag_name("rect") && n.attribute("fill") == Some("#FDE725"))
+        .map(|n| ["x", "width"].map(|name| n.attribute(name).unwrap().parse::<f64>().unwrap()))
+        .map(|[x, width]| (x, x + width))
+        .collect();
+    let (left, right) = (edges[0].0, edges[1].1);
+    // 50 of 200 columns are left of the first run; 70 wide. The panel ends where the second run does.
+    let column = (right - left) / 150.0;
+    assert!((edges[0].1 - left - 70.0 * column).abs() <= 10.0, "{edges:?}");
+}

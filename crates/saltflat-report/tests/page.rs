@@ -167,3 +167,70 @@ fn figures_refuse_what_they_do_not_know() {
     assert!(wrong("[[figure]]\nkind = \"curve\"\ny = \"loss\"").contains("curves"));
     assert!(wrong("[[figure]]\nkind = \"curves\"").contains('y'));
 }
+
+/// Runs whose rows are the cells of a diagram: y up to x is 1 in each group but the last, which has other axes.
+fn diagrams() -> Page {
+    let run = |name: &str, seed: u64, x: &str, lift: f64| {
+        let row = |i: u64| {
+            let (column, y) = ((i % 3) as f64, (i / 3) as f64);
+            let value = f64::from(u8::from(y <= column)) + lift;
+            serde_json::json!({ "kind": "measurement", "step": i,
+                "metrics": { x: column, "batch_size": y, "diverged": value, "edge": column + 0.5, "none": null } })
+        };
+        let rows = (0..9).map(|i| row(i).as_object().unwrap().clone()).collect();
+        let labels = [("diagram".to_string(), name.to_string())].into();
+        Run { measurements: rows, labels, seed, status: "finished".into(), ..Run::default() }
+    };
+    let runs = vec![run("one", 0, "sigma", 0.0), run("one", 1, "sigma", 2.0), run("two", 0, "sigma", 0.0)];
+    Page { runs: [runs, vec![run("other", 0, "eta", 0.0)]].concat(), ..Page::default() }
+}
+
+#[test]
+fn rows_are_cells_a_diagram_a_group() {
+    let page = diagrams();
+    let figure = |text: &str| toml::from_str::<Study>(&format!("[[figure]]\nkind = \"phase\"\n{text}")).unwrap().figure;
+    let drawn = figure(
+        "rows = true\nx = \"sigma\"\ny = \"batch_size\"\nvalue = \"diverged\"\nlines = [\"edge\", \"none\"]\ntitle = \"T\"",
+    );
+    let drawn = drawn[0].draw(&page).unwrap();
+    assert_eq!(drawn.iter().map(|d| d.title.as_str()).collect::<Vec<_>>(), ["T: one", "T: two"]);
+    // The median of two seeds that differ by 2.
+    let numbers = &drawn[0].numbers;
+    assert!(numbers.starts_with("sigma 0, batch_size 0: 2. sigma 1, batch_size 0: 2."), "{numbers}");
+    assert!(
+        numbers.contains("sigma 0, batch_size 2: 1. ") && numbers.ends_with("edge: 0.5 at sigma 0, 2.5 at sigma 2.")
+    );
+    assert!(drawn[0].caption.contains("Median over 2 runs") && drawn[1].caption.is_empty());
+    // The line goes from (0, 0.5) to (2, 2.5): half a cell off the diagram at its end, where it stops at (1, 1.5).
+    let document = Document::parse(&drawn[1].svg).unwrap();
+    let lines: Vec<Node> = document
+        .descendants()
+        .filter(|n| n.has_tag_name("polyline") && n.attribute("stroke-width") == Some("20"))
+        .filter(|n| n.attribute("points").unwrap().split_whitespace().count() == 3)
+        .collect();
+    assert_eq!(lines.len(), 1);
+    let legend = all_text(document.root_element());
+    assert!(legend.contains("edge") && legend.contains("batch size B"), "{legend}");
+
+    let refused = |text: &str| figure(text)[0].draw(&page).unwrap_err().to_string();
+    assert!(
+        refused("x = \"diagram\"\ny = \"diagram\"\nvalue = \"diverged\"\nlines = [\"edge\"]")
+            .starts_with("lines: expected rows")
+    );
+    let nothing = refused("rows = true\nx = \"mu\"\ny = \"batch_size\"\nvalue = \"diverged\"");
+    assert!(nothing.contains("none of 4 runs") && nothing.contains("mu, batch_size and diverged"), "{nothing}");
+    // Many cells are not said one by one.
+    let mut page = diagrams();
+    page.runs.truncate(1);
+    let first = page.runs[0].measurements.clone();
+    for times in 1..8 {
+        page.runs[0].measurements.extend(first.iter().cloned().map(|mut row| {
+            let metrics = row["metrics"].as_object_mut().unwrap();
+            let x = metrics["sigma"].as_f64().unwrap() + 3.0 * f64::from(times);
+            metrics.insert("sigma".into(), x.into());
+            row
+        }));
+    }
+    let drawn = figure("rows = true\nx = \"sigma\"\ny = \"batch_size\"\nvalue = \"diverged\"")[0].draw(&page).unwrap();
+    assert_eq!(drawn[0].numbers, "72 cells, 24 of sigma by 3 of batch_size: from 0 to 1, median 1, mean 0.6667.");
+}

@@ -230,8 +230,7 @@ mod tests {
 
     #[test]
     fn every_claim_can_fail() {
-        let settings =
-            RandomWalk { eta: 0.2, steps: 1000, walkers: 2000, seeds: 2, ..Settings::at(Scale::Smoke) };
+        let settings = RandomWalk { eta: 0.2, steps: 1000, walkers: 2000, seeds: 2, ..Settings::at(Scale::Smoke) };
         assert_eq!(holds(&settings, |_| {}), [Some(true); 6]);
         let spoiled = holds(&settings, |row| {
             for (name, factor) in

@@ -243,6 +243,7 @@ pub(crate) fn words(metric: &str) -> &str {
         "dexter_bound" => "Dexter bound (σ/η)(n/B − 1)^(−1/2)",
         "stability_edge" => "edge of stability 2(1+β)/η",
         "lr" => "learning rate",
+        "eta_l" => "ηl",
         "train_error" => "training error",
         "test_error" => "test error",
         name => name,

@@ -105,9 +105,9 @@ impl Loss {
         for _ in 0..200 {
             let slope = self.smoothed_slope(p, x);
             if slope > 0.0 {
-                high = x
+                high = x;
             } else {
-                low = x
+                low = x;
             }
             let newton = x - slope / self.smoothed_curvature(p, x);
             let next = if (low..=high).contains(&newton) { newton } else { 0.5 * (low + high) };

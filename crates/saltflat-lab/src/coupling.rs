@@ -214,7 +214,6 @@ y = "first_r_max"
 x = "lambda"
 log = true
 log_x = true
-groups = ["learning rate", "label noise"]
 title = "Largest error ‖θ − ξ − Φ‖ in the first coupling"
 
 [[figure]]
@@ -223,21 +222,20 @@ y = "first_xi_max"
 x = "lambda"
 log = true
 log_x = true
-groups = ["learning rate", "label noise"]
 title = "Largest ‖ξ‖ in the first coupling"
 
 [[figure]]
 kind = "curves"
-y = "regularizer"
+y = "regularizer_ratio"
 x = "time"
-title = "R at θ − ξ"
+title = "R at θ − ξ over R at the start"
 caption = "Time is ηλ times the step."
 
 [[figure]]
 kind = "curves"
-y = "regularizer_descent"
+y = "descent_ratio"
 x = "time"
-title = "R along gradient descent on L + λR"
+title = "R along gradient descent on L + λR over R at the start"
 caption = "Time is ηλ times the step."
 "#,
 };
@@ -283,7 +281,7 @@ mod tests {
                 row.values.insert("first_r_max".into(), lambda.sqrt());
                 row.values.insert("first_xi_max".into(), lambda);
                 row.values.insert("first_movement_max".into(), lambda);
-                row.values.insert("regularizer".into(), 1.0);
+                row.values.insert("regularizer_ratio".into(), 1.0);
                 row.values.insert("xi_sq_over_stationary".into(), 2.0 + 0.001 * trial.seed as f64);
             }
         }

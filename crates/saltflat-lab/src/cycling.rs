@@ -69,7 +69,7 @@ impl Settings for Cycling {
         }
         if self.every == 0 || self.every > self.steps {
             problems.push(format!("every: expected a number from 1 to steps = {}, found {}", self.steps, self.every));
-        } else if self.average == 0 || self.average % self.every != 0 {
+        } else if self.average == 0 || !self.average.is_multiple_of(self.every) {
             problems.push(format!("average: expected a multiple of every = {}, found {}", self.every, self.average));
         }
         problems

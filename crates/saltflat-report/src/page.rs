@@ -245,6 +245,7 @@ pub(crate) fn words(metric: &str) -> &str {
         "feature_norms" => "relative feature norm",
         "chi_min_over_mean" => "least relative feature norm γ",
         "lr" => "learning rate",
+        "eta_l" => "ηl",
         "train_error" => "training error",
         "test_error" => "test error",
         "eta" => "learning rate η",

@@ -101,12 +101,9 @@ fn below_the_movement(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Find
 
 /// Whether R falls along both, and by the same.
 fn falls(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
-    let drops = |name: &str| -> Vec<f64> {
-        let drop =
-            |outcome: &Outcome| Some(outcome.last(name)? / outcome.rows.first()?.values.get("regularizer")? - 1.0);
-        trials.iter().filter_map(|(_, outcome)| drop(outcome)).collect()
-    };
-    let (sgd, descent) = (drops("regularizer"), drops("regularizer_descent"));
+    let drops =
+        |name: &str| -> Vec<f64> { trials.iter().filter_map(|(_, outcome)| Some(outcome.last(name)? - 1.0)).collect() };
+    let (sgd, descent) = (drops("regularizer_ratio"), drops("descent_ratio"));
     let apart: Vec<f64> = sgd.iter().zip(&descent).map(|(a, b)| (a - b).abs()).collect();
     let largest = sgd.iter().chain(&descent).copied().fold(f64::NEG_INFINITY, f64::max);
     let (mean_sgd, mean_descent, mean_apart) = (Mean::of(&sgd)?, Mean::of(&descent)?, Mean::of(&apart)?);

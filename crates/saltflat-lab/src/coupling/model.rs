@@ -40,7 +40,6 @@ impl Model {
     /// fᵢ(θ) − yᵢ of one sample.
     pub fn residual(&self, i: usize, theta: &DVector<f64>) -> f64 {
         let terms = theta.iter().enumerate().map(|(k, value)| value * value * self.x[(i, k)]);
-        // In the order of `fitted`'s product, so that it is 0 at the minimiser of the construction to rounding.
         terms.sum::<f64>() - self.y[i]
     }
 

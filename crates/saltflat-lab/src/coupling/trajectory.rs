@@ -30,8 +30,9 @@ pub(super) struct Trajectory<'a, R> {
     noise: Noise,
     rng: R,
     lambda: f64,
-    /// Where all began.
+    /// Where all began, and R there.
     start: DVector<f64>,
+    r_start: f64,
     /// Reference point θ* of ξ.
     reference: DVector<f64>,
     theta: DVector<f64>,
@@ -63,6 +64,7 @@ impl<'a, R: Rng> Trajectory<'a, R> {
             xi: DVector::zeros(start.len()),
             phi: start.clone(),
             descent: start.clone(),
+            r_start: model.regularizer(&start, noise.lr).unwrap_or(f64::NAN),
             start,
             first: [0.0; 3],
             window,
@@ -77,7 +79,7 @@ impl<'a, R: Rng> Trajectory<'a, R> {
     /// One step of each. A new coupling begins every `window` steps (Definition 3 and Lemma 2): θ* becomes Φ, and Φ becomes θ − ξ.
     /// What is wrong where R has no value or a trajectory left all bounds.
     pub fn step(&mut self) -> Result<(), String> {
-        if self.made > 0 && self.made % self.window == 0 {
+        if self.made > 0 && self.made.is_multiple_of(self.window) {
             self.begin_again();
         }
         let (pull, kick, kick_there) = self.draw();
@@ -173,7 +175,8 @@ impl<'a, R: Rng> Trajectory<'a, R> {
                 ("movement", (&held - &self.start).norm()),
                 ("movement_regularized", (&self.descent - &self.start).norm()),
                 ("regularizer", r(&held)),
-                ("regularizer_descent", r(&self.descent)),
+                ("regularizer_ratio", r(&held) / self.r_start),
+                ("descent_ratio", r(&self.descent) / self.r_start),
                 ("trace_hessian", self.model.hessian(&held).trace()),
                 ("first_r_max", error),
                 ("first_xi_max", xi),

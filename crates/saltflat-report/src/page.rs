@@ -242,6 +242,7 @@ pub(crate) fn words(metric: &str) -> &str {
         "wu_bound_frobenius" => "Wu bound √(B/μ)/η",
         "dexter_bound" => "Dexter bound (σ/η)(n/B − 1)^(−1/2)",
         "stability_edge" => "edge of stability 2(1+β)/η",
+        "gram_frobenius" => "Frobenius norm of the Gram matrix",
         "feature_norms" => "relative feature norm",
         "chi_min_over_mean" => "least relative feature norm γ",
         "lr" => "learning rate",

@@ -61,7 +61,7 @@ fn flush_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Writes JSON as [`write`] does, indented.
+/// Writes JSON as [`write()`] does, indented.
 ///
 /// # Errors
 /// [`FolderError`].

@@ -12,7 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
 use saltflat_report::{Page, Run};
 
-use crate::{args::LabArgs, page, signals::Stop, table::length};
+use crate::{
+    args::LabArgs,
+    page,
+    signals::{self, Stop},
+    table::length,
+};
 
 /// How often signals are looked for.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,7 +41,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     let mut folder = LabFolder::open(&root, &*lab)?;
     let Some(done) = work(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();
-        eprintln!("stopped by {}; the same command goes on", cause.map_or("a signal", |cause| cause.name()));
+        eprintln!("stopped by {}; the same command goes on", cause.map_or("a signal", signals::Cause::name));
         return Ok(ExitCode::from(cause.map_or(1, |cause| cause.exit_code())));
     };
     let mut findings = lab.findings(&done);

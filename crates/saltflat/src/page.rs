@@ -92,11 +92,10 @@ pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
     };
     let place = root.join(FIGURES);
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-    for (i, figure) in page.figures.iter().enumerate() {
-        // What cannot be drawn is a sentence on the page.
-        for drawing in figure.draw(page).unwrap_or_default() {
-            write(&format!("{FIGURES}/{}-{}.svg", i + 1, slug(&drawing.title)), drawing.svg)?;
-        }
+    // What cannot be drawn is a sentence on the page.
+    let drawings = page.figures.iter().flat_map(|figure| figure.draw(page).unwrap_or_default());
+    for (drawing, number) in drawings.zip(1..) {
+        write(&format!("{FIGURES}/{number}-{}.svg", slug(&drawing.title)), drawing.svg)?;
     }
     write(SUMMARY, serde_json::to_string_pretty(&json(page))? + "\n")?;
     write(FILE, html(page))

@@ -252,10 +252,10 @@ pub(crate) fn words(metric: &str) -> &str {
         "eta" => "learning rate η",
         "batch_size" => "batch size B",
         "diverged" => "share that diverged",
-        "theorem_1_batch_size" => "theorem 1: diverges below",
-        "theorem_2_batch_size" => "theorem 2: stays bounded above",
-        "mean_square_batch_size" => "mean square grows below",
-        "almost_sure_batch_size" => "typical trajectory grows below",
+        "theorem_1_batch_size" => "theorem 1: below it diverges",
+        "theorem_2_batch_size" => "theorem 2: above it bounded",
+        "mean_square_batch_size" => "mean square: grows below it",
+        "almost_sure_batch_size" => "typical trajectory: grows up to it",
         name => name,
     }
 }

@@ -121,9 +121,11 @@ fn ticks(axis: &Axis, line: &[f64], room: f64, widest: f64, length: impl Fn(&str
     (0..line.len()).map(|i| Tick { at: i as f64, label: label(i) }).collect()
 }
 
-/// Draws the cells; those of one colour beside each other are one rectangle where no numbers stand in them.
+/// Draws the cells; those of one colour beside each other are one rectangle where no numbers stand in them. From below and
+/// from the left, each goes on a little under the next, so that no paper shines through between them.
 fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, range: &Range) -> Result<(), PlotError> {
     let edge = |column: usize| panel.across(column as f64 - 0.5).round();
+    let under = |last: bool| if last { 0.0 } else { 0.5 };
     for (row, values) in diagram.values.chunks(diagram.xs.len()).enumerate() {
         let (upper, lower) = (panel.down(row as f64 + 0.5).round(), panel.down(row as f64 - 0.5).round());
         let cell = |(column, &value): (usize, &f64)| {
@@ -138,7 +140,8 @@ fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, ra
             let (left, right) = (edge(column), edge(column + alike.len()));
             column += alike.len();
             let (Some(fill), text) = &alike[0] else { continue };
-            canvas.rectangle((left, upper), (right, lower), fill.to_rgba())?;
+            let corner = (right + under(column == values.len()), upper - under(row + 1 == diagram.ys.len()));
+            canvas.rectangle((left, lower), corner, fill.to_rgba())?;
             if let Some(text) = text {
                 let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
                 canvas.text(text, middle, Lettering::new(TICK, contrast(*fill), HPos::Center))?;

@@ -135,7 +135,7 @@ mod tests {
     fn all(n: usize) -> impl Iterator<Item = (Construction, f64)> {
         let losses = [Loss::HalfQuadratic, Loss::Quadratic];
         let constructions = move |loss| (1..=n).map(move |sigma| Construction::new(n, sigma, loss));
-        let etas = |construction| [0.05, 0.3, 0.47, 0.8, 0.97].into_iter().map(move |eta| (construction, eta));
+        let etas = |construction| (1..40).map(move |i| (construction, 0.0243 * f64::from(i)));
         losses.into_iter().flat_map(constructions).flat_map(etas)
     }
 

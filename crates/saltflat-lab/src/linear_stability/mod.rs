@@ -226,6 +226,14 @@ mod tests {
         }
         assert!(outcomes[0].rows[13].values["sigma"] == 4.0 && outcomes[0].rows[13].values["batch_size"] == 2.0);
         assert_eq!(outcomes[4].rows[47].values["eta"], 1.0);
+        // Two diagrams of nearly one rate differ in their draws.
+        let alike = LinearStabilitySettings { etas: vec![0.6, 0.6 + 1e-12], steps: 60, eta_count: 0, ..small() };
+        let lab_of_two = LinearStability::new(alike);
+        let shares = |i: usize| -> Vec<f64> {
+            let outcome = lab_of_two.run(&lab_of_two.trials()[i], &Watch::default()).unwrap();
+            outcome.rows.iter().map(|row| row.values["decayed"]).collect()
+        };
+        assert_ne!(shares(0), shares(4));
         watch.stop();
         assert_eq!(lab.run(&trials[0], &watch), Err(Stopped));
         assert_eq!(lab.run(&Trial::new(&[], 0, 1), &Watch::default()).unwrap(), Outcome::default());

@@ -144,6 +144,10 @@ mod tests {
             assert_eq!(lab.run(&trials[i], &Watch::default()).unwrap(), *outcome);
             assert!(outcomes[..i].iter().all(|other| other != outcome));
         }
+        // The first step from 1 is the same with both normal noises, but for the draws.
+        let one = RandomWalk::new(RandomWalkSettings { steps: 1, rows: 1, ..small() });
+        let first = |i: usize| one.run(&one.trials()[i], &Watch::default()).unwrap();
+        assert_ne!(first(2), first(4));
         watch.stop();
         assert_eq!(lab.run(&trials[0], &watch), Err(Stopped));
         assert_eq!(lab.run(&Trial::new(&[], 0, 1), &Watch::default()).unwrap(), Outcome::default());

@@ -93,7 +93,8 @@ fn command(args: &LabArgs, name: &str) -> String {
         command += &format!(" --seeds {seeds}");
     }
     for (key, value) in &args.set {
-        command += &format!(" --set {key}={value}");
+        let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c));
+        command += &if plain { format!(" --set {key}={value}") } else { format!(" --set '{key}={value}'") };
     }
     command
 }

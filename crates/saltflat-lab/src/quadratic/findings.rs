@@ -33,8 +33,11 @@ fn one(lab: &Quadratic, label: &str, noise: Noise, outcomes: &[&Outcome], descen
         Noise::Minibatch(Shape::Own) | Noise::Sgd => "minibatch noise generalises better than gradient descent",
         Noise::LabelNoise(Shape::Own) | Noise::LabelNoiseSgd => "label noise leads to v⋆",
         Noise::Gaussian(_) | Noise::Langevin(_) => "Gaussian noise does not lead to v⋆, and v grows",
-        // The paper says this of the shape in section 3.1, and shows no figure.
-        Noise::Minibatch(_) | Noise::LabelNoise(_) => "it is the shape that matters, not the strength alone",
+        // Section 3.1 says it of random walks.
+        Noise::LabelNoise(Shape::Isotropic) => {
+            "of the same strength but equal in all directions, label noise loses its bias"
+        }
+        Noise::Minibatch(_) | Noise::LabelNoise(_) => "as strong in another shape (the paper shows none)",
     };
     let mut found = format!("{label}: ");
     if let (Some(mean), Some(range)) = (Mean::of(&test), spread(&test)) {
@@ -65,7 +68,9 @@ fn one(lab: &Quadratic, label: &str, noise: Noise, outcomes: &[&Outcome], descen
             let grows = Mean::of(&growth).is_some_and(|g| g.mean > 0.0);
             (sigma > 0.0).then_some(diverged > 0 || grows && test.iter().all(|e| *e > FOUND))
         }
-        Noise::Langevin(_) => Some(diverged > 0 || test.iter().all(|e| *e > FOUND)),
+        Noise::LabelNoise(Shape::Isotropic) | Noise::Langevin(_) => {
+            Some(diverged > 0 || test.iter().all(|e| *e > FOUND))
+        }
         Noise::Minibatch(_) | Noise::LabelNoise(_) => None,
     };
     let whole = outcomes.len() as u64 == lab.seeds;

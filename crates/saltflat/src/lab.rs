@@ -42,7 +42,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     let Some(done) = work(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();
         eprintln!("stopped by {}; the same command goes on", cause.map_or("a signal", signals::Cause::name));
-        return Ok(ExitCode::from(cause.map_or(1, |cause| cause.exit_code())));
+        return Ok(ExitCode::from(cause.map_or(1, signals::Cause::exit_code)));
     };
     let mut findings = lab.findings(&done);
     if args.scale == Scale::Smoke {

@@ -227,8 +227,8 @@ mod tests {
         assert!(outcomes[0].rows[13].values["sigma"] == 4.0 && outcomes[0].rows[13].values["batch_size"] == 2.0);
         assert_eq!(outcomes[4].rows[47].values["eta"], 1.0);
         // Two diagrams of nearly one rate differ in their draws.
-        let alike = LinearStabilitySettings { etas: vec![0.6, 0.6 + 1e-12], steps: 60, eta_count: 0, ..small() };
-        let lab_of_two = LinearStability::new(alike);
+        let alike = LinearStability { etas: vec![0.6, 0.6 + 1e-12], steps: 60, eta_count: 0, ..small() };
+        let lab_of_two = alike;
         let shares = |i: usize| -> Vec<f64> {
             let outcome = lab_of_two.run(&lab_of_two.trials()[i], &Watch::default()).unwrap();
             outcome.rows.iter().map(|row| row.values["decayed"]).collect()

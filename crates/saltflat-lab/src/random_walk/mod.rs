@@ -145,7 +145,7 @@ mod tests {
             assert!(outcomes[..i].iter().all(|other| other != outcome));
         }
         // The first step from 1 is the same with both normal noises, but for the draws.
-        let one = RandomWalk::new(RandomWalkSettings { steps: 1, rows: 1, ..small() });
+        let one = RandomWalk { steps: 1, rows: 1, ..small() };
         let first = |i: usize| one.run(&one.trials()[i], &Watch::default()).unwrap();
         assert_ne!(first(2), first(4));
         watch.stop();

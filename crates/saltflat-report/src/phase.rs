@@ -140,8 +140,8 @@ fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, ra
             let (left, right) = (edge(column), edge(column + alike.len()));
             column += alike.len();
             let (Some(fill), text) = &alike[0] else { continue };
-            let corner = (right + under(column == values.len()), upper - under(row + 1 == diagram.ys.len()));
-            canvas.rectangle((left, lower), corner, fill.to_rgba())?;
+            let top = upper - under(row + 1 == diagram.ys.len());
+            canvas.rectangle((left, top), (right + under(column == values.len()), lower), fill.to_rgba())?;
             if let Some(text) = text {
                 let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
                 canvas.text(text, middle, Lettering::new(TICK, contrast(*fill), HPos::Center))?;

@@ -40,6 +40,11 @@ fn assert_on_sheet(svg: &str) {
                     assert!(on(x.parse().unwrap(), y.parse().unwrap()), "{point}");
                 }
             }
+            // A negative size is an error to a viewer: nothing is drawn.
+            "rect" => {
+                let [wide, high] = ["width", "height"].map(|name| number(name).unwrap());
+                assert!(wide >= 0.0 && high >= 0.0, "{node:?}");
+            }
             "circle" => assert!(on(number("cx").unwrap(), number("cy").unwrap())),
             "text" => {
                 let text = node.text().unwrap_or_default().trim();

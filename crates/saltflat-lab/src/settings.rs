@@ -57,9 +57,24 @@ pub fn read<S: Settings>(scale: Scale, changes: &[(String, String)]) -> Result<S
     if !problems.is_empty() {
         return Err(wrong(problems));
     }
-    let settings: S = table.try_into().map_err(|e: toml::de::Error| wrong(vec![e.message().to_string()]))?;
+    let settings: S = match table.clone().try_into() {
+        Ok(settings) => settings,
+        Err(e) => return Err(wrong(unread::<S>(&table, changes, &e))),
+    };
     let problems = settings.problems();
     if problems.is_empty() { Ok(settings) } else { Err(wrong(problems)) }
+}
+
+/// Which of the changes cannot be read, each tried alone.
+fn unread<S: Settings>(table: &Table, changes: &[(String, String)], error: &toml::de::Error) -> Vec<String> {
+    let alone = |(key, _): &(String, String)| {
+        let mut all = Table::try_from(S::at(Scale::Paper)).ok()?;
+        all.insert(key.clone(), table.get(key)?.clone());
+        let error = all.try_into::<S>().err()?;
+        Some(format!("{key}: {}", error.message()))
+    };
+    let problems: Vec<String> = changes.iter().filter_map(alone).collect();
+    if problems.is_empty() { vec![error.message().to_string()] } else { problems }
 }
 
 fn unknown(key: &str, known: &[&str]) -> String {
@@ -154,6 +169,9 @@ mod tests {
             let error = with(&[(key, value)]).unwrap_err();
             assert!(error.starts_with(&format!("quadratic: {key}")), "{key} {value}: {error}");
         }
+        let changes = [("loss".to_string(), "cubic".to_string())];
+        let error = read::<crate::linear_stability::LinearStability>(Scale::Smoke, &changes).unwrap_err().to_string();
+        assert!(error.starts_with("linear-stability: loss: unknown variant `cubic`"), "{error}");
         let nothing = with(&[("noises", "[]"), ("gaussian_sigmas", "[]"), ("langevin_inverse_temperatures", "[]")]);
         assert!(nothing.unwrap_err().contains("noises: expected at least one"));
     }

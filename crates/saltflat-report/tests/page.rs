@@ -74,7 +74,34 @@ fn slopes_and_growth_in_words() {
     let error = (2.0 / 3.0 * slopes.iter().map(|b| (b - mean).powi(2)).sum::<f64>()).sqrt();
     let expected = format!("its logarithm by {:.5} ± {error:.5}", (91.0f64 / 101.0).ln());
     assert!(numbers.iter().any(|text| text.contains(&expected)), "{expected} {numbers:?}");
+    // The seventh run diverged at p = 1: its trace of 80 that falls by 10 is drawn.
+    assert!(
+        numbers.iter().any(|text| text.contains(&format!("mean over 1 runs grows by a factor of {:.3}", 70.0 / 80.0)))
+    );
     assert!(numbers.iter().any(|text| text.contains("9 samples of 3 runs, least 0.5, median 1, largest 1.5")));
+}
+
+/// Stages with the same axis are series of their own; a stage alone needs no name.
+#[test]
+fn stages_over_one_axis() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut page = page(folder.path());
+    page.runs.truncate(6);
+    for (i, run) in page.runs.iter_mut().enumerate() {
+        run.stage = Some(["a", "b"][i / 3].into());
+        run.labels = [("width".to_string(), (i % 3 + 1).to_string())].into();
+    }
+    let numbers = |stage: &str| {
+        let figure =
+            format!("[[figure]]\nkind = \"final\"\ny = \"trace_hessian\"\nx = \"width\"\nslope = true\n{stage}");
+        toml::from_str::<Study>(&figure).unwrap().figure[0].draw(&page).unwrap()[0].numbers.clone()
+    };
+    // Traces of 60, 61, 62 in stage a and ten less in b: each rises by 1 exactly.
+    let both = numbers("");
+    for said in ["a, width 1: median 60", "b, width 3: median 52", "a: 1 ± 0 (n = 3)", "b: 1 ± 0 (n = 3)"] {
+        assert!(both.contains(said), "{said}: {both}");
+    }
+    assert!(numbers("stage = \"b\"").starts_with("width 1: median 50"));
 }
 
 /// Closed forms: at the last epoch the trace is 60 + seed − 20 p, so its mean over seeds 0, 1, 2 is 61 − 20 p with standard

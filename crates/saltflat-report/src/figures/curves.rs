@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     counts, left_out, nothing, sentences, title,
-    trajectories::{growth_rate, mean_of, thin},
+    trajectories::{diverged, growth_rate, mean_of, thin},
 };
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
@@ -35,7 +35,8 @@ pub struct Curves {
     /// A dashed level to compare with.
     #[serde(default)]
     pub reference: Option<Reference>,
-    /// Every run as a faint line with their mean on top, instead of the median with a band.
+    /// Every run as a faint line with their mean on top, instead of the median with a band. Runs that diverged count as long as
+    /// they are finite, and the mean ends where the first of them does.
     #[serde(default)]
     pub each: bool,
     /// From where to where on the axis below the growth of the mean is said: the slope of its logarithm, with the standard error
@@ -77,8 +78,11 @@ impl Curves {
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut counted, mut rates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for group in &groups {
+            // A trajectory that diverges is a part of the mean as long as it is finite: without those that grow fastest the mean
+            // would grow too slowly.
+            let runs = group.runs.iter().filter(|run| run.counts() || self.each && run.status == "diverged");
             let curves: Vec<Vec<(f64, f64)>> =
-                group.counting().map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
+                runs.map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
             let line = match self.each {
                 true => mean_of(&group.name, group.index, &curves),
                 false => over_seeds(&group.name, group.index, &curves),
@@ -116,7 +120,7 @@ impl Curves {
             },
             sentences(&rates),
             if self.smooth > 1 { format!("Running average over {} rows", self.smooth) } else { String::new() },
-            left_out(&groups),
+            if self.each { diverged(&groups) } else { left_out(&groups) },
         ]);
         let svg = lines(&LinePlot {
             title: title.clone(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Look, Series, statistics::growth, with_error};
+use super::sentences;
+use crate::{Look, Series, page::Group, statistics::growth, with_error};
 
 /// A faint line a run, without entries in the legend.
 pub(super) fn thin(index: usize, curves: &[Vec<(f64, f64)>]) -> Vec<Series> {
@@ -22,8 +23,27 @@ pub(super) fn mean_of(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> O
     (!points.is_empty()).then(|| Series { group: Some(index), ..Series::line(name, points) })
 }
 
-/// `NAME: the mean grows by a factor of 1.42 a step from 0 to 10 (its logarithm by 0.351 ± 0.012)`.
+/// What is said of runs that diverged or failed where the former count.
+pub(super) fn diverged(groups: &[Group<'_>]) -> String {
+    let count = |status: &str| groups.iter().flat_map(|g| &g.runs).filter(|run| run.status == status).count();
+    let mut parts = Vec::new();
+    if count("diverged") > 0 {
+        parts.push(format!(
+            "{} diverged and count as long as they are finite; the mean ends where the first of them does",
+            count("diverged")
+        ));
+    }
+    if count("failed") > 0 {
+        parts.push(format!("Left out: {} failed", count("failed")));
+    }
+    sentences(&parts)
+}
+
+/// `NAME: from step 0 to 10 the mean over 200 runs grows by a factor of 1.42 a step (its logarithm by 0.351 ± 0.012)`; to where
+/// all runs reach, if that is before the end of the window.
 pub(super) fn growth_rate(name: &str, curves: &[Vec<(f64, f64)>], [from, to]: [f64; 2], over: &str) -> String {
+    let reach = |curve: &Vec<(f64, f64)>| curve.iter().map(|p| p.0).filter(|&x| x <= to).fold(from, f64::max);
+    let to = curves.iter().map(reach).fold(to, f64::min);
     match growth(curves, from, to) {
         Some(rate) => {
             let of_logarithm = with_error(rate.mean, rate.std_error);

@@ -101,7 +101,6 @@ impl<'a> Point<'a> {
     /// Moves to v − lr (Σᵢ (weightsᵢ rᵢ + addendsᵢ) xᵢ∘v + `more`(this gradient)).
     ///
     /// With ℓᵢ = ¼ rᵢ² (equation 1) and weights 1/n this is a step of gradient descent, since ∇ℓᵢ = rᵢ xᵢ∘v.
-    #[inline]
     pub fn step(&mut self, lr: f64, weights: &[f64], addends: &[f64], more: Option<&[f64]>) {
         for ((e, v), t) in self.excess.iter_mut().zip(&self.v).zip(&self.data.target) {
             *e = v * v - t;
@@ -139,15 +138,14 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Products of several rows with one vector, which is read once.
-#[inline]
+#[inline(always)]
 fn dots(rows: [&[f64]; BLOCK], vector: &[f64]) -> [f64; BLOCK] {
     let mut sums = [[0.0; LANES]; BLOCK];
-    let vector = vector.as_chunks::<LANES>().0;
-    let rows = rows.map(|row| &row.as_chunks::<LANES>().0[..vector.len()]);
-    for (k, x) in vector.iter().enumerate() {
-        for i in 0..BLOCK {
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<LANES>().0);
+    for ((((x, a), b), c), d) in vector.as_chunks::<LANES>().0.iter().zip(a).zip(b).zip(c).zip(d) {
+        for (sum, row) in sums.iter_mut().zip([a, b, c, d]) {
             for j in 0..LANES {
-                sums[i][j] += rows[i][k][j] * x[j];
+                sum[j] += row[j] * x[j];
             }
         }
     }
@@ -155,15 +153,17 @@ fn dots(rows: [&[f64]; BLOCK], vector: &[f64]) -> [f64; BLOCK] {
 }
 
 /// Adds several rows, each times its factor, to a vector, which is read and written once.
-#[inline]
+#[inline(always)]
 fn add(to: &mut [f64], factors: [f64; BLOCK], rows: [&[f64]; BLOCK]) {
-    let to = to.as_chunks_mut::<LANES>().0;
-    let rows = rows.map(|row| &row.as_chunks::<LANES>().0[..to.len()]);
-    for (k, to) in to.iter_mut().enumerate() {
-        for j in 0..LANES {
-            let sum: [f64; BLOCK] = std::array::from_fn(|i| factors[i] * rows[i][k][j]);
-            to[j] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<LANES>().0);
+    for ((((to, a), b), c), d) in to.as_chunks_mut::<LANES>().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        let mut sum = *to;
+        for (factor, row) in factors.iter().zip([a, b, c, d]) {
+            for j in 0..LANES {
+                sum[j] += factor * row[j];
+            }
         }
+        *to = sum;
     }
 }
 

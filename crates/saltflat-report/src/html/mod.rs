@@ -189,9 +189,10 @@ fn values(
 }
 
 fn endings(page: &Page) -> String {
-    let mut ends: Vec<((&str, &str), Vec<&str>)> = Vec::new();
+    let mut ends: Vec<((&str, String), Vec<&str>)> = Vec::new();
     for run in &page.runs {
-        let end = (run.status.as_str(), run.reason.as_deref().unwrap_or(""));
+        // Reasons that differ in their numbers alone are one.
+        let end = (run.status.as_str(), without_numbers(run.reason.as_deref().unwrap_or("")));
         match ends.iter_mut().find(|(known, _)| *known == end) {
             Some((_, names)) => names.push(&run.name),
             None => ends.push((end, vec![&run.name])),
@@ -200,9 +201,19 @@ fn endings(page: &Page) -> String {
     let mut table = Table::new(["Ended", "Runs", "Reason", "Which"].map(String::from));
     for ((status, reason), names) in ends {
         let few = if names.len() <= 4 { names.join(", ") } else { format!("{}, …", names[..3].join(", ")) };
-        table.row(ending(status), [names.len().to_string(), text(reason), text(&few)]);
+        table.row(ending(status), [names.len().to_string(), text(&reason), text(&few)]);
     }
     section("How the runs ended", &table.prose())
+}
+
+/// A sentence with an ellipsis for every number.
+fn without_numbers(sentence: &str) -> String {
+    let short = |word: &str| {
+        let bare = word.trim_end_matches([',', ';', '.', ':']);
+        let is_number = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.parse::<f64>().is_ok();
+        if is_number { format!("…{}", &word[bare.len()..]) } else { word.to_string() }
+    };
+    sentence.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 /// A status, with a sign where it needs attention.
@@ -330,4 +341,15 @@ fn runs(page: &Page) -> String {
         }
     }
     section("Runs", &table.prose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_without_their_numbers() {
+        let told = without_numbers("training loss 9.762e-4 reached stop_loss, step 40; not h2o");
+        assert_eq!(told, "training loss … reached stop_loss, step …; not h2o");
+    }
 }

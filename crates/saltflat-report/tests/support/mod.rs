@@ -93,14 +93,6 @@ y = "trace_hessian"
 x = "noise.probability"
 slope = true
 [[figure]]
-kind = "curves"
-y = "trace_hessian"
-each = true
-growth = [0, 1]
-[[figure]]
-kind = "samples"
-y = "feature_norms"
-[[figure]]
 kind = "final"
 y = "test_accuracy"
 [[figure]]
@@ -120,4 +112,12 @@ kind = "phase"
 x = "noise.probability"
 y = "noise.kind"
 value = "status"
+[[figure]]
+kind = "curves"
+y = "trace_hessian"
+each = true
+growth = [0, 1]
+[[figure]]
+kind = "samples"
+y = "feature_norms"
 "#;

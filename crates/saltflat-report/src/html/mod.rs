@@ -21,7 +21,7 @@ use crate::{
 /// Characters that stand for the markers of groups in text.
 const MARKERS: [&str; 6] = ["●", "■", "▲", "◆", "▼", "✚"];
 /// Keys of an environment that differ from run to run and say nothing.
-const PASSING: [&str; 2] = ["started", "schema"];
+const PASSING: [&str; 3] = ["started", "schema", "resumed"];
 
 /// The page as one file of HTML that is also well-formed XML: no script, no reference to anything outside, light or dark
 /// as the reader's system is. Every figure has its numbers as alternative text. What cannot be drawn says why.

@@ -20,6 +20,15 @@ pub enum Scale {
 impl Scale {
     /// All of them, by name.
     pub const ALL: [(&'static str, Self); 3] = [("smoke", Self::Smoke), ("small", Self::Small), ("paper", Self::Paper)];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Small => "small",
+            Self::Paper => "paper",
+        }
+    }
 }
 
 /// The settings of a lab: a flat table of keys.

@@ -47,6 +47,26 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
+/// The middle value, or the mean of the two middle ones.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    (n > 0).then(|| (values[(n - 1) / 2] + values[n / 2]) / 2.0)
+}
+
+/// Slope of the straight line of least squares, its standard error, and the share of the variance of y that it explains.
+pub(crate) fn line(points: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
+    let n = points.len() as f64;
+    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
+    let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
+    let [xx, xy, yy] = [mean(&|p| (p.0 - x).powi(2)), mean(&|p| (p.0 - x) * (p.1 - y)), mean(&|p| (p.1 - y).powi(2))];
+    if points.len() < 3 || xx <= 0.0 || yy <= 0.0 {
+        return None;
+    }
+    let left = (yy - xy * xy / xx).max(0.0);
+    Some((xy / xx, (left / xx / (n - 2.0)).sqrt(), 1.0 - left / yy))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

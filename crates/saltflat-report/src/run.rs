@@ -84,6 +84,11 @@ impl Run {
     /// # Errors
     /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
     pub fn read(folder: &Path) -> Result<Self, PlotError> {
+        Self::with_rows(folder).map(|(run, _)| run)
+    }
+
+    /// The run, and all rows of `metrics.jsonl` as they stand there.
+    fn with_rows(folder: &Path) -> Result<(Self, Vec<Row>), PlotError> {
         let text = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })
@@ -100,7 +105,7 @@ impl Run {
         let of_kind = |kind: &str| last_of_each_step(rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
         let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let seed = config.get("run").and_then(|run| run.get("seed")).and_then(toml::Value::as_integer);
-        Ok(Self {
+        let run = Self {
             folder: folder.into(),
             name: full.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
             env: json("env.json")?,
@@ -112,7 +117,8 @@ impl Run {
             seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
             stage: None,
             config,
-        })
+        };
+        Ok((run, rows))
     }
 
     /// Reads a folder of one run, or that of a lab, whose rows say by `labels` and `seed` which of its trials they belong to: a
@@ -121,11 +127,7 @@ impl Run {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_all(folder: &Path) -> Result<Vec<Self>, PlotError> {
-        let whole = Self::read(folder)?;
-        let path = folder.join("metrics.jsonl");
-        let text =
-            fs::read_to_string(&path).map_err(|e| PlotError::Run { path: path.clone(), reason: e.to_string() })?;
-        let rows = rows(&text).map_err(|reason| PlotError::Run { path, reason })?;
+        let (whole, rows) = Self::with_rows(folder)?;
         let lab = whole.config.get("run").and_then(|run| run.get("name")).and_then(toml::Value::as_str);
         let lab = lab.unwrap_or(&whole.name).to_string();
         let mut trials: Vec<Self> = Vec::new();

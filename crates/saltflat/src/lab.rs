@@ -80,15 +80,13 @@ fn verdict(finding: &Finding) -> &'static str {
 }
 
 fn default_folder(name: &str, scale: Scale) -> PathBuf {
-    let scale = Scale::ALL.into_iter().find(|(_, known)| *known == scale).map_or("", |(name, _)| name);
-    let folder = if scale == "paper" { name.to_string() } else { format!("{name}-{scale}") };
+    let folder = if scale == Scale::Paper { name.to_string() } else { format!("{name}-{}", scale.name()) };
     Path::new("results/lab").join(folder)
 }
 
 /// The command that makes the same again.
 fn command(args: &LabArgs, name: &str) -> String {
-    let scale = Scale::ALL.into_iter().find(|(_, known)| *known == args.scale).map_or("", |(name, _)| name);
-    let mut command = format!("saltflat lab {name} --scale {scale}");
+    let mut command = format!("saltflat lab {name} --scale {}", args.scale.name());
     if let Some(seeds) = args.seeds {
         command += &format!(" --seeds {seeds}");
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{LABELS, NOTHING, RATES};
 use crate::{
     Finding, Outcome, Trial,
-    statistics::{Mean, short},
+    statistics::{Mean, line, short},
 };
 
 pub(super) fn all(done: &[(Trial, Outcome)]) -> Vec<Finding> {
@@ -37,14 +37,7 @@ fn slopes(trials: &[&(Trial, Outcome)], name: &str) -> Vec<f64> {
             of_seed.entry(trial.seed).or_default().push((lambda.ln(), value.ln()));
         }
     }
-    of_seed.values().filter(|points| points.len() >= 3).filter_map(|points| slope(points)).collect()
-}
-
-fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let n = points.len() as f64;
-    let (x, y) = (points.iter().map(|p| p.0).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
-    let squares: f64 = points.iter().map(|p| (p.0 - x).powi(2)).sum();
-    (squares > 0.0).then(|| points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / squares)
+    of_seed.values().filter_map(|points| line(points)).map(|(slope, ..)| slope).collect()
 }
 
 /// λ from and to, in words.

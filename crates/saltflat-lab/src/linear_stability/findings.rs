@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Finding, Outcome, Row, Trial};
+use crate::{
+    Finding, Outcome, Row, Trial,
+    statistics::{line, median},
+};
 
 /// A diagram made with one sampling: its cells over all seeds.
 struct Cells {
@@ -276,25 +279,6 @@ fn short(x: f64) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    (n > 0).then(|| (values[(n - 1) / 2] + values[n / 2]) / 2.0)
-}
-
-/// Slope of the straight line of least squares, its standard error, and the share of the variance of y that it explains.
-fn line(points: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
-    let n = points.len() as f64;
-    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / n;
-    let (x, y) = (mean(&|p| p.0), mean(&|p| p.1));
-    let [xx, xy, yy] = [mean(&|p| (p.0 - x).powi(2)), mean(&|p| (p.0 - x) * (p.1 - y)), mean(&|p| (p.1 - y).powi(2))];
-    if points.len() < 3 || xx <= 0.0 || yy <= 0.0 {
-        return None;
-    }
-    let left = (yy - xy * xy / xx).max(0.0);
-    Some((xy / xx, (left / xx / (n - 2.0)).sqrt(), 1.0 - left / yy))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     counts, left_out, nothing, sentences, title,
-    trajectories::{diverged, growth_rate, mean_of, thin},
+    trajectories::{at_each_x, diverged, growth_rate, mean_of, thin},
 };
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
@@ -156,12 +156,9 @@ impl Reference {
 
 /// The median over runs at each x with a band, where there are several.
 fn over_seeds(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Series> {
-    let mut all = curves.concat();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut points, mut band) = (Vec::new(), Vec::new());
-    for same in all.chunk_by(|a, b| a.0 == b.0) {
-        let ys: Vec<f64> = same.iter().map(|p| p.1).collect();
-        points.extend(median(&ys).map(|middle| (same[0].0, middle)));
+    for (x, ys) in at_each_x(curves) {
+        points.extend(median(&ys).map(|middle| (x, middle)));
         band.extend(extremes(&ys));
     }
     let spread = if curves.len() > 1 { Spread::Band(band) } else { Spread::None };

@@ -1,7 +1,5 @@
 //! Every run of a group as a line of its own, their mean, and how it grows.
 
-use std::collections::BTreeMap;
-
 use super::sentences;
 use crate::{Look, Series, page::Group, statistics::growth, with_error};
 
@@ -12,14 +10,17 @@ pub(super) fn thin(index: usize, curves: &[Vec<(f64, f64)>]) -> Vec<Series> {
     curves.iter().map(line).collect()
 }
 
+/// The values of all runs at each x that one of them has, in order.
+pub(super) fn at_each_x(curves: &[Vec<(f64, f64)>]) -> Vec<(f64, Vec<f64>)> {
+    let mut all = curves.concat();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all.chunk_by(|a, b| a.0 == b.0).map(|same| (same[0].0, same.iter().map(|p| p.1).collect())).collect()
+}
+
 /// The mean over runs at each x that all of them have.
 pub(super) fn mean_of(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Series> {
-    let mut at: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for &(x, y) in curves.iter().flatten() {
-        at.entry(x as u64).or_default().push(y);
-    }
-    let whole = at.iter().filter(|(_, ys)| ys.len() == curves.len());
-    let points: Vec<(f64, f64)> = whole.map(|(&x, ys)| (x as f64, ys.iter().sum::<f64>() / ys.len() as f64)).collect();
+    let whole = at_each_x(curves).into_iter().filter(|(_, ys)| ys.len() == curves.len());
+    let points: Vec<(f64, f64)> = whole.map(|(x, ys)| (x, ys.iter().sum::<f64>() / ys.len() as f64)).collect();
     (!points.is_empty()).then(|| Series { group: Some(index), ..Series::line(name, points) })
 }
 
@@ -55,5 +56,16 @@ pub(super) fn growth_rate(name: &str, curves: &[Vec<(f64, f64)>], [from, to]: [f
             )
         }
         None => format!("{name}: no growth can be said from {over} {from} to {to}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_over_equal_x_also_between_whole_numbers() {
+        let curves = [vec![(0.25, 1.0), (0.75, 5.0)], vec![(0.25, 2.0), (0.75, 3.0), (0.9, 7.0)]];
+        assert_eq!(mean_of("flips", 0, &curves).unwrap().points, [(0.25, 1.5), (0.75, 4.0)]);
     }
 }

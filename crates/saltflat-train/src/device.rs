@@ -39,6 +39,17 @@ impl FromStr for DeviceChoice {
     }
 }
 
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu(index) => write!(f, "gpu:{index}"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// A device and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Chosen {
@@ -105,6 +116,11 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         software: adapter.software,
         why: why.into(),
     })
+}
+
+/// The names of all adapters, software ones marked; absent where this build has no GPU backend.
+pub fn adapter_names() -> Option<Vec<String>> {
+    cfg!(feature = "wgpu").then(|| adapters().iter().map(ToString::to_string).collect())
 }
 
 fn listing(adapters: &[Adapter]) -> String {

@@ -19,7 +19,7 @@ mod state;
 mod trainer;
 
 pub use checkpoint::{Resumed, load_start, load_update, resume, save_checkpoint, start};
-pub use device::{Chosen, DeviceChoice, choose};
+pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};

@@ -3,7 +3,9 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
 
 mod args;
+mod doctor;
 mod dry_run;
+mod faults;
 mod lab;
 mod measure;
 mod measurement_table;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -108,6 +108,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         },
         found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
+    settle_fusion()?;
     Ok(Chosen {
         device: adapter.device.clone(),
         backend: "wgpu",
@@ -116,6 +117,16 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         software: adapter.software,
         why: why.into(),
     })
+}
+
+#[cfg(feature = "wgpu")]
+fn settle_fusion() -> Result<(), TrainError> {
+    crate::fusion::settle().map(drop)
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn settle_fusion() -> Result<(), TrainError> {
+    Ok(())
 }
 
 /// The names of all adapters, software ones marked; absent where this build has no GPU backend.

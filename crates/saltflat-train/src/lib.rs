@@ -8,6 +8,8 @@ mod checkpoint;
 pub mod config;
 mod device;
 mod error;
+#[cfg(feature = "wgpu")]
+mod fusion;
 mod measure;
 mod observer;
 mod optimizer;

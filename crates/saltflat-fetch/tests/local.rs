@@ -65,6 +65,21 @@ fn a_folder_of_files_or_archives() {
     }
 }
 
+/// Also in the data folder itself, where the archive was put by hand.
+#[test]
+fn a_damaged_file_is_made_good_by_an_archive_beside_it() {
+    let (set, archive) = small(&[]);
+    let data = tempfile::tempdir().unwrap();
+    fs::create_dir(data.path().join("small")).unwrap();
+    fs::write(data.path().join("small/a.bin"), bytes(A, 5)).unwrap();
+    fs::write(data.path().join("small/b.bin"), bytes(B, 2)).unwrap();
+    let error = from(&set, data.path(), data.path()).unwrap_err();
+    assert!(error.contains("a.bin: expected the published content with SHA-256"), "{error}");
+    fs::write(data.path().join("set.tar.gz"), &archive).unwrap();
+    assert_eq!(from(&set, data.path(), data.path()).unwrap(), ["a.bin"]);
+    is_whole(data.path());
+}
+
 #[test]
 fn a_folder_with_a_part_of_it_says_what_is_missing() {
     let (set, _) = small(&[]);

@@ -18,6 +18,9 @@ use crate::args::{DataArgs, DataCommand, GetArgs};
 /// The samples in the program.
 const SHIPPED: [DataKind; 2] = [DataKind::Mnist1k, DataKind::Cifar10_1k];
 
+/// Where there is no terminal, how far a file is that is smaller is not worth a line.
+const LARGE: u64 = 50_000_000;
+
 /// Runs the command.
 pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
     let folder = data_folder(args.data_dir.as_deref()).context(
@@ -220,7 +223,7 @@ impl Listener for Progress {
             return;
         }
         let tenth = 10 * bytes / of.max(1);
-        if tenth > self.tenth.replace(tenth) {
+        if tenth > self.tenth.replace(tenth) && of >= LARGE {
             eprintln!("{file}: {} of {}", size(bytes), size(of));
         }
     }
@@ -235,9 +238,7 @@ impl Listener for Progress {
 
 fn new_bar(file: &str, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(5));
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left: {msg}")
-    {
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}") {
         bar.set_style(style);
     }
     bar.set_message(file.to_string());

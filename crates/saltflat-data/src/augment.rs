@@ -9,19 +9,21 @@ const PADDING: i32 = 4;
 
 /// What happens to one image: a window of its own size is cut from the padded image, then mirrored or not.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Change {
+pub struct Change {
     /// Rows and columns by which the window lies below and to the right of the image, −4 to 4.
     pub shift: [i32; 2],
     /// Whether left and right are exchanged.
     pub flip: bool,
 }
 
-/// Independent uniform changes of `n` images.
-pub(crate) fn draw(key: Key, n: usize) -> Vec<Change> {
-    let mut rng = key.rng();
-    let mut shift = || rng.random_range(-PADDING..=PADDING);
-    let shifts: Vec<[i32; 2]> = (0..n).map(|_| [shift(), shift()]).collect();
-    shifts.into_iter().map(|shift| Change { shift, flip: rng.random() }).collect()
+impl Change {
+    /// Independent uniform changes of `n` images; they follow from `key` and the image's place.
+    pub fn draw(key: Key, n: usize) -> Vec<Self> {
+        let mut rng = key.rng();
+        let mut shift = || rng.random_range(-PADDING..=PADDING);
+        let shifts: Vec<[i32; 2]> = (0..n).map(|_| [shift(), shift()]).collect();
+        shifts.into_iter().map(|shift| Self { shift, flip: rng.random() }).collect()
+    }
 }
 
 /// Changes images `[batch, channels, height, width]`, one change an image. What comes from outside is 0.
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn draws_are_uniform() {
         let n = 90_000;
-        let changes = draw(Key::new(1, Stream::Augmentation, 0), n);
+        let changes = Change::draw(Key::new(1, Stream::Augmentation, 0), n);
         let within = |count: usize, p: f64| {
             let error = (count as f64 - n as f64 * p).abs() / (n as f64 * p * (1.0 - p)).sqrt();
             assert!(error < 4.0, "{count} of {n}, expected a fraction of {p}");
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn the_gather_equals_a_host_loop() {
         let (channels, height, width) = (3, 6, 5);
-        let mut changes = draw(Key::new(2, Stream::Augmentation, 7), 40);
+        let mut changes = Change::draw(Key::new(2, Stream::Augmentation, 7), 40);
         changes.push(Change { shift: [0, 0], flip: false });
         changes.push(Change { shift: [-4, 4], flip: true });
         changes.push(Change { shift: [4, -4], flip: false });

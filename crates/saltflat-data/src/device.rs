@@ -1,9 +1,8 @@
 //! A split on a device.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saltflat_random::Key;
 
-use crate::augment;
+use crate::augment::{self, Change};
 use crate::examples::{Examples, Inputs, Standardise};
 use crate::shards::{ByteStore, SHARD_BYTES, Shards};
 
@@ -78,16 +77,15 @@ impl DeviceData {
         self.scaling.apply(self.gathered(indices))
     }
 
-    /// [`batch`](Self::batch) with every image changed at random: padded by four black pixels on each side, cut to its
-    /// own size at a uniformly random place, and mirrored left to right with probability ½.
+    /// [`batch`](Self::batch) with every image changed: padded by four black pixels on each side, cut to its own size at a
+    /// place, and mirrored left to right or not, as [`Change::draw`] draws it for each.
     ///
-    /// This is `RandomCrop(size, padding=4)` and `RandomHorizontalFlip()` of torchvision, before standardising. The draws
-    /// follow from `key` and the place in the batch.
+    /// This is `RandomCrop(size, padding=4)` and `RandomHorizontalFlip()` of torchvision, before standardising.
     ///
     /// # Panics
-    /// As [`batch`](Self::batch).
-    pub fn batch_augmented(&self, indices: &[u32], key: Key) -> Tensor<4> {
-        self.scaling.apply(augment::apply(self.gathered(indices), &augment::draw(key, indices.len())))
+    /// As [`batch`](Self::batch), and where there is not one change an index.
+    pub fn batch_augmented(&self, indices: &[u32], changes: &[Change]) -> Tensor<4> {
+        self.scaling.apply(augment::apply(self.gathered(indices), changes))
     }
 
     fn gathered(&self, indices: &[u32]) -> Tensor<4> {
@@ -133,7 +131,7 @@ impl Scaling {
 
 #[cfg(test)]
 mod tests {
-    use saltflat_random::Stream;
+    use saltflat_random::{Key, Stream};
 
     use super::*;
     use crate::examples::Labels;
@@ -225,7 +223,7 @@ mod tests {
         let key = Key::new(4, Stream::Augmentation, 11);
         let (source, [channels, height, width]) = (chosen(), SHAPE);
         let mut moved = vec![0; source.len()];
-        for (sample, change) in augment::draw(key, INDICES.len()).into_iter().enumerate() {
+        for (sample, change) in Change::draw(key, INDICES.len()).into_iter().enumerate() {
             for plane in 0..channels {
                 for y in 0..height as i32 {
                     for x in 0..width as i32 {
@@ -244,9 +242,10 @@ mod tests {
             let examples = examples(Inputs::Bytes(bytes()));
             let device = Device::flex();
             let data = DeviceData::stored(&examples, Some(&constants()), store, SHARD_BYTES, &device, DType::F32);
-            assert_close(data.batch_augmented(&INDICES, key), &standardised(&moved));
-            let other = data.batch_augmented(&INDICES, Key::new(4, Stream::Augmentation, 12));
-            assert_ne!(other.into_data(), data.batch_augmented(&INDICES, key).into_data());
+            let drawn = |step| Change::draw(Key::new(4, Stream::Augmentation, step), INDICES.len());
+            assert_close(data.batch_augmented(&INDICES, &drawn(11)), &standardised(&moved));
+            let other = data.batch_augmented(&INDICES, &drawn(12));
+            assert_ne!(other.into_data(), data.batch_augmented(&INDICES, &drawn(11)).into_data());
         }
     }
 

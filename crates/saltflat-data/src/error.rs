@@ -138,6 +138,13 @@ pub enum DataError {
     },
 }
 
+impl DataError {
+    /// True where the dataset is not there, in contrast to one that is damaged.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NoFolder { .. } | Self::Missing { .. })
+    }
+}
+
 fn display(folders: &[PathBuf]) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -28,6 +28,7 @@ mod tensors;
 #[cfg(test)]
 mod testing;
 
+pub use augment::Change;
 pub use config::{Adversarial, DataConfig, DataKind, Sample};
 pub use device::DeviceData;
 pub use error::DataError;

@@ -2,15 +2,16 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::ErrorKind,
+    io::{ErrorKind, Write},
     path::Path,
     thread,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{FolderError, SCHEMA, now};
+use crate::{FolderError, SCHEMA, now, write_json};
 
 /// How often, and how long after one another, a lock is tried.
 const ATTEMPTS: u32 = 20;
@@ -39,6 +40,22 @@ impl Status {
     pub fn new(status: &str, reason: Option<&str>, step: u64) -> Self {
         let (status, reason, at) = (status.into(), reason.map(Into::into), now());
         Self { schema: SCHEMA, status, reason, step, requeue: false, at }
+    }
+
+    /// Writes `status.json`. On a full disk, where no second file has room, the old one is written over in its place.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
+        let (path, value) = (folder.join("status.json"), json!(self));
+        write_json(&path, &value).or_else(|error| {
+            let text = format!("{value}\n");
+            let over = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
+                file.write_all(text.as_bytes())?;
+                file.set_len(text.len() as u64)
+            });
+            over.map_err(|_| error)
+        })
     }
 
     /// The status of a run folder, if it can be read.

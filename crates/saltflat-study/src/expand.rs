@@ -92,8 +92,8 @@ impl Study {
         let scale = match &self.scale {
             None => Scale::default(),
             Some(name) => source.scale.get(name).cloned().unwrap_or_else(|| {
-                let known: Vec<_> = source.scale.keys().map(String::as_str).collect();
-                problems.push(format!("--scale: expected one of paper, {}, got {name}", known.join(", ")));
+                let known: Vec<_> = ["paper"].into_iter().chain(source.scale.keys().map(String::as_str)).collect();
+                problems.push(format!("--scale: expected one of {}, got {name}", known.join(", ")));
                 Scale::default()
             }),
         };

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use saltflat_data::Change;
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Pass, Vector};
 use saltflat_noise::{Moment, OutputNoise, Targets};
@@ -10,15 +11,14 @@ use saltflat_random::{Key, Stream};
 
 use crate::Plan;
 
-/// Samples of one forward pass in training, where the configuration is silent.
-const MICROBATCH: usize = 512;
-
 /// A step's samples and everything that is drawn for them. Draws are those of the whole batch, so neither microbatches nor
 /// a second pass at another θ change them.
 pub(crate) struct BatchStep<'a> {
     plan: &'a Plan,
     indices: &'a [u32],
     at: Moment,
+    /// Of each image, where images are augmented.
+    changes: Option<Vec<Change>>,
     /// The expected loss of this step: its smoothing follows the schedule of the noise.
     pub(crate) loss: Loss,
     expected: Targets,
@@ -68,9 +68,11 @@ impl<'a> BatchStep<'a> {
             true => Some(OutputNoise::of_targets(&expected, &drawn)),
             false => noise.output_noise(at, indices.len(), outputs),
         };
+        let key = || Key::new(config.run.seed, Stream::Augmentation, step).part(0);
+        let changes = config.data.augment.then(|| Change::draw(key(), indices.len()));
         let by_targets = noise.randomises_targets() && strength.is_none();
         let targets = if by_targets { drawn.values } else { expected.values.clone() };
-        Self { plan, indices, at, loss, expected, targets, by_targets, output, strength, factor }
+        Self { plan, indices, at, changes, loss, expected, targets, by_targets, output, strength, factor }
     }
 
     pub(crate) fn at(&self) -> Moment {
@@ -104,11 +106,11 @@ impl<'a> BatchStep<'a> {
     ) -> BatchGradient {
         let plan = self.plan;
         let mut total: Option<BatchGradient> = None;
-        for (part, rows) in self.microbatches().into_iter().enumerate() {
+        for rows in self.microbatches() {
             let buffers = total.as_ref().map_or(buffers, |total| &total.buffers);
             let leaves = theta.leaves();
             let mut pass = Pass::value(&leaves, buffers).training();
-            let outputs = plan.network.forward(self.inputs(part, rows.clone()), &mut pass).value;
+            let outputs = plan.network.forward(self.inputs(rows.clone()), &mut pass).value;
             let buffers = pass.updated_buffers();
             let target = self.upload(&self.targets, rows.clone());
             let plain = outputs.clone().without_autodiff();
@@ -164,9 +166,9 @@ impl<'a> BatchStep<'a> {
         }
         let mut reference: Option<Vector> = None;
         let mut total: Option<Tensor<1>> = None;
-        for (part, rows) in self.microbatches().into_iter().enumerate() {
+        for rows in self.microbatches() {
             let leaves = if self.output.is_some() { theta.leaves() } else { theta.clone() };
-            let inputs = self.inputs(part, rows.clone());
+            let inputs = self.inputs(rows.clone());
             let outputs = self.plan.network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
             let plain = outputs.clone().without_autodiff();
             let target = self.upload(&self.expected.values, rows.clone());
@@ -200,14 +202,13 @@ impl<'a> BatchStep<'a> {
     }
 
     fn microbatches(&self) -> Vec<Range<usize>> {
-        let (n, size) = (self.indices.len(), self.plan.config.train.microbatch.unwrap_or(MICROBATCH));
+        let (n, size) = (self.indices.len(), self.plan.microbatch());
         (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect()
     }
 
-    fn inputs(&self, part: usize, rows: Range<usize>) -> Tensor<4> {
-        let config = &self.plan.config;
-        let key = || Key::new(config.run.seed, Stream::Augmentation, self.at.step).part(part as u64);
-        self.plan.train.inputs(&self.indices[rows], config.data.augment.then(key))
+    fn inputs(&self, rows: Range<usize>) -> Tensor<4> {
+        let changes = self.changes.as_ref().map(|changes| &changes[rows.clone()]);
+        self.plan.train.inputs(&self.indices[rows], changes)
     }
 
     fn upload(&self, targets: &[f32], rows: Range<usize>) -> Tensor<2> {

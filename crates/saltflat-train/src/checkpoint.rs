@@ -1,6 +1,9 @@
 //! Checkpoints: weights under PyTorch's names, all that goes on from there, and what says that they are whole.
 
+mod newest;
+
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -9,15 +12,17 @@ use std::{
 use saltflat_folder::{SCHEMA, write, write_json};
 use saltflat_models::{Layout, Vector, load, save};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 
+use self::newest::{Newest, file_name, sha256, sidecars, step_files};
 use crate::{
     Plan, TrainError, Trainer,
+    run_folder::count_rows,
     state::{Named, Progress},
 };
 
 /// `checkpoints/step-N.json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sidecar {
     schema: u32,
     step: u64,
@@ -27,6 +32,17 @@ struct Sidecar {
     /// SHA-256 of the files beside it.
     files: BTreeMap<String, String>,
     progress: Progress,
+    /// Its [checksum](Self::checksum).
+    #[serde(default)]
+    sha256: String,
+}
+
+impl Sidecar {
+    /// SHA-256 of all else in it.
+    fn checksum(&self) -> String {
+        let rest = Self { sha256: String::new(), ..self.clone() };
+        sha256(json!(rest).to_string().as_bytes())
+    }
 }
 
 /// Writes `checkpoints/step-N.safetensors` (parameters and buffers), `step-N.state.safetensors` (momentum and what else is
@@ -51,8 +67,9 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
         files.insert(file_name(path), sha256(&bytes));
     }
     let (epoch, seed, parameters) = (trainer.epochs(), plan.config.run.seed, layout.len());
-    let sidecar = Sidecar { schema: SCHEMA, step, epoch, seed, parameters, files, progress };
-    write_json(&stem.with_extension("json"), &serde_json::json!(sidecar))?;
+    let mut sidecar = Sidecar { schema: SCHEMA, step, epoch, seed, parameters, files, progress, sha256: String::new() };
+    sidecar.sha256 = sidecar.checksum();
+    write_json(&stem.with_extension("json"), &json!(sidecar))?;
     if let Some(keep) = plan.config.train.checkpoint.keep {
         prune(run, step, keep, trainer.best_step())?;
     }
@@ -82,13 +99,26 @@ pub struct Resumed<'a> {
     pub skipped: Vec<String>,
 }
 
-/// The run at its newest whole checkpoint; at its start where there is none.
+/// The run at its newest whole checkpoint whose rows are all in `metrics.jsonl`; at its start where no checkpoint is
+/// whole.
 ///
 /// # Errors
-/// [`TrainError::Model`] and [`TrainError::Resume`] where a whole checkpoint is of another network or another seed.
+/// [`TrainError::Model`] and [`TrainError::Resume`] where a whole checkpoint is of another network or another seed, or where
+/// the rows of each whole one are missing.
 pub fn resume<'a>(run: &Path, plan: &'a Plan) -> Result<Resumed<'a>, TrainError> {
-    let Newest { whole, skipped } = Newest::of(run)?;
+    let rows = count_rows(run)?;
+    let lacks_rows = Cell::new(false);
+    let Newest { whole, skipped } = Newest::of(run, |sidecar| match sidecar.progress.rows {
+        needed if needed > rows as u64 => {
+            lacks_rows.set(true);
+            Err(format!("metrics.jsonl has {rows} whole rows, expected at least {needed} at step {}", sidecar.step))
+        }
+        _ => Ok(()),
+    })?;
     let Some((path, sidecar)) = whole else {
+        if lacks_rows.get() {
+            return Err(TrainError::Resume { path: run.into(), reason: skipped.join("; ") });
+        }
         return Ok(Resumed { trainer: Trainer::new(plan, start(plan)?), skipped });
     };
     let refused = |reason: String| TrainError::Resume { path: run.into(), reason };
@@ -151,79 +181,9 @@ fn weights_file(path: &Path) -> Result<PathBuf, TrainError> {
     if !path.join("checkpoints").is_dir() {
         return Err(none("it holds no folder checkpoints".into()));
     }
-    match Newest::of(path)? {
+    match Newest::of(path, |_| Ok(()))? {
         Newest { whole: Some((sidecar, _)), .. } => Ok(sidecar.with_extension("safetensors")),
         Newest { skipped, .. } if skipped.is_empty() => Err(none("it holds no checkpoint".into())),
         Newest { skipped, .. } => Err(none(skipped.join("; "))),
     }
-}
-
-/// The newest whole checkpoint, and a sentence about each newer one that is not.
-struct Newest {
-    whole: Option<(PathBuf, Sidecar)>,
-    skipped: Vec<String>,
-}
-
-impl Newest {
-    fn of(run: &Path) -> Result<Self, TrainError> {
-        let mut skipped = Vec::new();
-        for (_, path) in sidecars(run)? {
-            match whole(&path) {
-                Ok(sidecar) => return Ok(Self { whole: Some((path, sidecar)), skipped }),
-                Err(reason) => skipped.push(format!("checkpoint {} is skipped: {reason}", path.display())),
-            }
-        }
-        Ok(Self { whole: None, skipped })
-    }
-}
-
-/// Reads a sidecar and checks the files that it names, or says what is wrong with them.
-fn whole(path: &Path) -> Result<Sidecar, String> {
-    let text = fs::read(path).map_err(|e| e.to_string())?;
-    let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|e| format!("it is not a sidecar ({e})"))?;
-    if sidecar.schema != SCHEMA {
-        return Err(format!("it has schema {}, expected {SCHEMA}", sidecar.schema));
-    }
-    for extension in ["safetensors", "state.safetensors"] {
-        let file = path.with_extension(extension);
-        let name = file_name(&file);
-        let expected = sidecar.files.get(&name).ok_or_else(|| format!("it names no {name}"))?;
-        let bytes = fs::read(&file).map_err(|e| format!("{name}: {e}"))?;
-        if sha256(&bytes) != *expected {
-            return Err(format!("{name} ({} bytes) does not have the SHA-256 that was saved with it", bytes.len()));
-        }
-    }
-    Ok(sidecar)
-}
-
-/// The sidecars of a run with their steps, newest first.
-fn sidecars(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let mut found = step_files(run)?;
-    found.retain(|(_, path)| path.extension().is_some_and(|extension| extension == "json"));
-    found.reverse();
-    Ok(found)
-}
-
-/// All files `checkpoints/step-N.*` with their steps, in the order of steps and names.
-fn step_files(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let folder = run.join("checkpoints");
-    let failed = |e: std::io::Error| TrainError::File { path: folder.clone(), reason: e.to_string() };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = file_name(&path);
-        let step = name.strip_prefix("step-").and_then(|name| name.split('.').next()?.parse().ok());
-        found.extend(step.map(|step| (step, path)));
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// SHA-256, hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -39,6 +39,17 @@ impl FromStr for DeviceChoice {
     }
 }
 
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu(index) => write!(f, "gpu:{index}"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// A device and what is known of it.
 #[derive(Clone, Debug)]
 pub struct Chosen {
@@ -97,6 +108,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         },
         found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
+    settle_fusion()?;
     Ok(Chosen {
         device: adapter.device.clone(),
         backend: "wgpu",
@@ -105,6 +117,21 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         software: adapter.software,
         why: why.into(),
     })
+}
+
+#[cfg(feature = "wgpu")]
+fn settle_fusion() -> Result<(), TrainError> {
+    crate::fusion::settle().map(drop)
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn settle_fusion() -> Result<(), TrainError> {
+    Ok(())
+}
+
+/// The names of all adapters, software ones marked; absent where this build has no GPU backend.
+pub fn adapter_names() -> Option<Vec<String>> {
+    cfg!(feature = "wgpu").then(|| adapters().iter().map(ToString::to_string).collect())
 }
 
 fn listing(adapters: &[Adapter]) -> String {

@@ -78,12 +78,19 @@ pub enum TrainError {
         /// What happened.
         reason: String,
     },
-    /// The device failed in training.
-    #[error("the device failed in training: {0}")]
+    /// The device failed: it is lost, or has no memory left.
+    #[error("the device failed: {0}")]
     Training(String),
 }
 
 impl TrainError {
+    /// True where the device, or this machine, has no memory left. Backends say so in words alone.
+    pub fn is_out_of_memory(&self) -> bool {
+        let text = self.to_string().to_lowercase();
+        !self.is_bad_input()
+            && ["out of memory", "out of device memory", "out-of-memory"].iter().any(|w| text.contains(w))
+    }
+
     /// True where the input is wrong, not the machine.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Metric(_) | Self::Training(_) | Self::File { .. })

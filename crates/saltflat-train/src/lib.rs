@@ -8,6 +8,8 @@ mod checkpoint;
 pub mod config;
 mod device;
 mod error;
+#[cfg(feature = "wgpu")]
+mod fusion;
 mod measure;
 mod observer;
 mod optimizer;
@@ -19,7 +21,7 @@ mod state;
 mod trainer;
 
 pub use checkpoint::{Resumed, load_start, load_update, resume, save_checkpoint, start};
-pub use device::{Chosen, DeviceChoice, choose};
+pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};

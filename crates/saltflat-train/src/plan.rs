@@ -10,6 +10,9 @@ use crate::{
     config::{BatchSize, Config, ConfigError},
 };
 
+/// Samples of one forward pass in training, where the configuration is silent.
+const MICROBATCH: usize = 512;
+
 /// Everything that a run needs; only a plan can run.
 #[derive(Debug)]
 pub struct Plan {
@@ -81,6 +84,14 @@ impl Plan {
         if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
             problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
         }
+        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test()) {
+            if splits.test.is_none() {
+                let name = best.name();
+                problems.push(format!(
+                    "train.checkpoint.best: expected accuracy or loss, since there is no test split, got {name}"
+                ));
+            }
+        }
         match config.noise.reference() {
             NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
                 problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
@@ -128,5 +139,24 @@ impl Plan {
             device: device.clone(),
             dtype,
         })
+    }
+
+    /// Samples of one forward pass of a step.
+    pub fn microbatch(&self) -> usize {
+        self.config.train.microbatch.unwrap_or(MICROBATCH).min(self.batch_size)
+    }
+
+    /// The configuration with half as many samples in one pass, of a step and of a measurement: the same mathematics in half
+    /// the memory. Absent where a pass has one sample, or where a network with buffers (batch normalisation) takes its
+    /// statistics from a pass.
+    pub fn with_half_the_microbatch(&self) -> Option<Config> {
+        let (train, metrics) = (self.microbatch(), self.config.metrics.microbatch);
+        if train.max(metrics) < 2 || !self.network.layout().buffers.is_empty() {
+            return None;
+        }
+        let mut config = self.config.clone();
+        config.train.microbatch = Some((train / 2).max(1));
+        config.metrics.microbatch = (metrics / 2).max(1);
+        Some(config)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use saltflat_folder::{Status, append, lock, now, provenance, write, write_json};
 
-use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError, Trainer, save_checkpoint};
+use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError, Trainer, config::Config, save_checkpoint};
 
 /// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
 /// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to.
@@ -53,11 +53,7 @@ impl RunFolder {
         })?;
         let fill = || {
             fs::create_dir(root.join("checkpoints")).map_err(failed(root))?;
-            let config = plan
-                .config
-                .to_toml()
-                .map_err(|e| TrainError::File { path: root.join("config.toml"), reason: e.to_string() })?;
-            write(&root.join("config.toml"), config.as_bytes())?;
+            write_config(root, &plan.config)?;
             write_json(&root.join("env.json"), &environment(plan, device, features))?;
             let folder = Self::open(root)?;
             folder.status(&Status::new("running", None, 0))?;
@@ -119,24 +115,19 @@ impl RunFolder {
     /// Cuts `metrics.jsonl` back to its first rows, as many as the trainer told, and gives them.
     fn cut_back(&mut self, trainer: &Trainer<'_>) -> Result<Vec<Value>, TrainError> {
         let path = self.root.join("metrics.jsonl");
-        let refused = |reason: String| TrainError::Resume { path: self.root.clone(), reason };
-        let (text, rows) = (read(&path)?, trainer.rows() as usize);
-        // A line without its end was torn off.
-        let lines: Vec<&[u8]> = text.split_inclusive(|&c| c == b'\n').filter(|line| line.ends_with(b"\n")).collect();
-        let (found, step) = (lines.len(), trainer.steps());
-        let kept = lines.get(..rows).ok_or_else(|| {
-            refused(format!("metrics.jsonl has {found} whole rows, expected at least {rows} at step {step}"))
-        })?;
-        let parsed = kept.iter().zip(1..).map(|(line, i)| {
-            serde_json::from_slice(line).map_err(|e| refused(format!("row {i} of metrics.jsonl is not JSON ({e})")))
-        });
-        let parsed = parsed.collect::<Result<Vec<Value>, _>>()?;
-        let kept = kept.concat();
+        let (text, needed) = (read(&path)?, trainer.rows() as usize);
+        let (lines, rows): (Vec<&[u8]>, Vec<Value>) = whole_rows(&text).take(needed).unzip();
+        if rows.len() < needed {
+            let (found, step) = (rows.len(), trainer.steps());
+            let reason = format!("metrics.jsonl has {found} whole rows, expected at least {needed} at step {step}");
+            return Err(TrainError::Resume { path: self.root.clone(), reason });
+        }
+        let kept = lines.concat();
         if kept != text {
             write(&path, &kept)?;
             self.metrics = append(&self.root, "metrics.jsonl")?;
         }
-        Ok(parsed)
+        Ok(rows)
     }
 
     /// Saves a checkpoint, after the rows that belong to it.
@@ -147,6 +138,14 @@ impl RunFolder {
         let path = self.root.join("metrics.jsonl");
         self.metrics.sync_all().map_err(|e| TrainError::File { path, reason: e.to_string() })?;
         save_checkpoint(&self.root, trainer)
+    }
+
+    /// Writes another `config.toml`, from which the run goes on.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub fn configure(&self, config: &Config) -> Result<(), TrainError> {
+        write_config(&self.root, config)
     }
 
     /// Where it lies.
@@ -180,7 +179,12 @@ impl RunFolder {
         let failed = |reason: String| TrainError::File { path: self.root.join("metrics.jsonl"), reason };
         let mut line = serde_json::to_string(&Line { kind, row }).map_err(|e| failed(e.to_string()))?;
         line.push('\n');
-        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))
+        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))?;
+        // A file that was removed can be written to; nobody will find it.
+        match self.root.join("metrics.jsonl").exists() {
+            true => Ok(()),
+            false => Err(failed("it is gone: the folder was removed or its disk is no longer there".into())),
+        }
     }
 
     /// Appends a line to `log.txt`, with the time.
@@ -197,8 +201,28 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::File`].
     pub fn status(&self, status: &Status) -> Result<(), TrainError> {
-        Ok(write_json(&self.root.join("status.json"), &json!(status))?)
+        Ok(status.write(&self.root)?)
     }
+}
+
+fn write_config(root: &Path, config: &Config) -> Result<(), TrainError> {
+    let path = root.join("config.toml");
+    let text = config.to_toml().map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
+    Ok(write(&path, text.as_bytes())?)
+}
+
+/// How many whole rows the `metrics.jsonl` of a run begins with: lines with an end, each of them JSON.
+///
+/// # Errors
+/// [`TrainError::File`].
+pub(crate) fn count_rows(run: &Path) -> Result<usize, TrainError> {
+    Ok(whole_rows(&read(&run.join("metrics.jsonl"))?).count())
+}
+
+/// Lines and rows up to the first that was torn off or is no JSON.
+fn whole_rows(text: &[u8]) -> impl Iterator<Item = (&[u8], Value)> {
+    let lines = text.split_inclusive(|&c| c == b'\n').take_while(|line| line.ends_with(b"\n"));
+    lines.map_while(|line| Some((line, serde_json::from_slice(line).ok()?)))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrainError> {

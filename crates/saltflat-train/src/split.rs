@@ -1,11 +1,10 @@
 //! A split of the data on a device, with its targets.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use saltflat_data::{DeviceData, Examples, Labels, Standardise};
+use saltflat_data::{Change, DeviceData, Examples, Labels, Standardise};
 use saltflat_metrics::{Batch, Samples, Scoring};
 use saltflat_models::Loss;
 use saltflat_noise::Targets;
-use saltflat_random::Key;
 
 /// Inputs on the device, expected targets on the host (they are small, and the noise works on them there).
 #[derive(Debug)]
@@ -57,11 +56,11 @@ impl Split {
         }
     }
 
-    /// Inputs of these samples, `[batch, channels, height, width]`, augmented where there is a key for it.
-    pub fn inputs(&self, indices: &[u32], augmentation: Option<Key>) -> Tensor<4> {
+    /// Inputs of these samples, `[batch, channels, height, width]`, augmented where there is a change for each.
+    pub fn inputs(&self, indices: &[u32], augmentation: Option<&[Change]>) -> Tensor<4> {
         match augmentation {
             None => self.data.batch(indices),
-            Some(key) => self.data.batch_augmented(indices, key),
+            Some(changes) => self.data.batch_augmented(indices, changes),
         }
     }
 

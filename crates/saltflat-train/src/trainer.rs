@@ -131,6 +131,11 @@ impl<'a> Trainer<'a> {
         self.step / self.plan.steps_per_epoch.max(1)
     }
 
+    /// Step of the last checkpoint of this process.
+    pub fn saved_step(&self) -> Option<u64> {
+        self.saved.map(|(step, _)| step)
+    }
+
     /// What it runs.
     pub fn plan(&self) -> &'a Plan {
         self.plan

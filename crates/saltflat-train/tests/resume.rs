@@ -337,6 +337,42 @@ fn a_torn_checkpoint_is_skipped() {
     assert_eq!(files(&runs.path("none")), whole);
 }
 
+/// Where `metrics.jsonl` lost rows, the newest checkpoint that has all of its own goes on; a digit of a sidecar that has
+/// changed is noticed.
+#[test]
+fn lost_rows_and_a_changed_sidecar() {
+    let runs = Runs::new(&[ALL]);
+    let whole = whole(&runs);
+    let plan = runs.plan();
+    for (name, damaged) in [("cut", b"".as_slice()), ("flipped", b"\0\n")] {
+        runs.begin(name, &at_question(12));
+        let path = runs.path(name).join("metrics.jsonl");
+        let before = resume(&runs.path(name), &plan).unwrap().trainer;
+        let rows = fs::read(&path).unwrap();
+        let lines: Vec<&[u8]> = rows.split_inclusive(|&c| c == b'\n').collect();
+        let last = before.rows() as usize - 1;
+        let half = &lines[last][..lines[last].len() / 2];
+        fs::write(&path, [&lines[..last].concat()[..], half, damaged].concat()).unwrap();
+        let resumed = resume(&runs.path(name), &plan).unwrap();
+        assert!(0 < resumed.trainer.steps() && resumed.trainer.steps() < before.steps());
+        let said = format!("metrics.jsonl has {last} whole rows, expected at least {}", last + 1);
+        assert!(resumed.skipped[0].contains(&said), "{:?}", resumed.skipped);
+        runs.go_on(name, &|| false);
+        let found = files(&runs.path(name));
+        assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{name}");
+    }
+
+    runs.begin("sidecar", &at_question(12));
+    let run = runs.path("sidecar");
+    let before = resume(&run, &plan).unwrap().trainer.steps();
+    let sidecar = run.join(format!("checkpoints/step-{before:08}.json"));
+    let text = fs::read_to_string(&sidecar).unwrap();
+    fs::write(&sidecar, text.replace("\"measurements\": ", "\"measurements\": 1")).unwrap();
+    let resumed = resume(&run, &plan).unwrap();
+    assert!(resumed.trainer.steps() < before);
+    assert!(resumed.skipped[0].contains("its sidecar does not have the SHA-256"), "{:?}", resumed.skipped);
+}
+
 #[test]
 fn a_folder_tells_its_state() {
     let place = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     str::FromStr,
@@ -41,6 +42,8 @@ pub enum Command {
     Report(ReportArgs),
     /// List, fetch and check the official datasets
     Data(DataArgs),
+    /// Look whether this machine gives the numbers that it should, and say what to do about what is found
+    Doctor(DoctorArgs),
 }
 
 /// What every command that reads a configuration takes.
@@ -68,6 +71,25 @@ impl Common {
         config.data.data_dir.clone_from(&self.data_dir);
         Ok(config)
     }
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Where runs are to be written
+    #[arg(long, value_name = "FOLDER", default_value = "results")]
+    pub out: PathBuf,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +221,27 @@ pub struct TrainArgs {
     pub dry_run: bool,
 }
 
+impl TrainArgs {
+    /// The arguments of a process that goes on with this run, in the time that is left.
+    pub fn again(&self, run: &Path, left: Option<Duration>) -> Vec<OsString> {
+        let mut args: Vec<OsString> = ["train", "--resume"].map(Into::into).into();
+        args.push(run.into());
+        args.extend(["--device".into(), self.common.device.to_string().into()]);
+        if let Some(folder) = &self.common.data_dir {
+            args.extend(["--data-dir".into(), folder.into()]);
+        }
+        if let Some(left) = left {
+            args.extend(["--time-limit".into(), format!("{}s", left.as_secs_f64().max(0.001)).into()]);
+        }
+        args
+    }
+}
+
+/// The text of a device, as a run is given it.
+fn device(text: &str) -> Result<String, String> {
+    text.parse::<DeviceChoice>().map(|_| text.into())
+}
+
 /// A time as hours, minutes and seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time above 0, such as 90m, 2h or 1h30m, got {text}");
@@ -297,7 +340,7 @@ pub struct StudyArgs {
     pub jobs: usize,
 
     /// Devices that the runs get in turn, separated by commas: auto, cpu, gpu:0,gpu:1
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "auto")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "auto", value_parser = device)]
     pub devices: Vec<String>,
 
     /// A set of overrides that the study names, such as smoke or small [default: paper, the study as it is]

@@ -73,7 +73,16 @@ fn memory(plan: &Plan) -> String {
 
 /// Largest resident size of this process, where the system tells it.
 pub fn peak() -> Option<u64> {
+    size("VmHWM:")
+}
+
+/// Resident size of this process now, where the system tells it.
+pub fn resident() -> Option<u64> {
+    size("VmRSS:")
+}
+
+fn size(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }

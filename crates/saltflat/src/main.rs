@@ -4,7 +4,9 @@
 
 mod args;
 mod data;
+mod doctor;
 mod dry_run;
+mod faults;
 mod lab;
 mod measure;
 mod measurement_table;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Data(args) => data::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
     };
     match result {
         Ok(code) => code,

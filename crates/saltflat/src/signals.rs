@@ -79,6 +79,11 @@ impl Stop {
         Ok(Self { signal, deadline })
     }
 
+    /// What is left of the time limit.
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline.as_ref().map(|deadline| deadline.limit.saturating_sub(deadline.start.elapsed()))
+    }
+
     /// Why the run has to stop, if it has to.
     pub fn cause(&self) -> Option<Cause> {
         let signal = self.signal.load(Ordering::SeqCst);

@@ -8,7 +8,7 @@ use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, cho
 
 use crate::{
     args::TrainArgs,
-    dry_run,
+    dry_run, faults,
     reporter::Reporter,
     signals::{Cause, Stop},
 };
@@ -40,7 +40,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
-    train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop)
+    train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop, args)
 }
 
 /// A run that was stopped, by whatever it was.
@@ -68,26 +68,22 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut reporter = Reporter::new(folder, &plan, &device);
     skipped.iter().for_each(|text| reporter.say(text));
     reporter.resumed(trainer.steps(), &before);
-    train(trainer, reporter, &stop)
+    train(trainer, reporter, &stop, args)
 }
 
-fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop) -> anyhow::Result<ExitCode> {
+fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {
     let clock = Instant::now();
     let cause = Cell::new(None);
     let asked = || {
         cause.set(stop.cause());
         cause.get().is_some()
     };
-    let result = trainer.run(&mut reporter, &asked);
-    let steps = trainer.steps();
+    let result = faults::caught(|| trainer.run(&mut reporter, &asked));
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(error) => {
-            // The status is best effort: the error itself is what the person must see.
-            let _ = reporter.folder().status(&Status::new("failed", Some(&error.to_string()), steps));
-            return Err(error.into());
-        }
+        Err(error) => return failed(error, &trainer, &mut reporter, stop, args),
     };
+    let steps = trainer.steps();
     let cause = cause.get().unwrap_or(Cause::Interrupt);
     let (name, reason, code) = match outcome {
         Outcome::Finished(reason) => ("finished", reason, 0),
@@ -102,8 +98,54 @@ fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop) -> anyho
     Ok(ExitCode::from(code))
 }
 
+/// A run that failed: its folder says so and how it goes on. Where the device has no memory left, the program starts itself
+/// again from the last checkpoint, with passes of half as many samples.
+fn failed(
+    error: TrainError,
+    trainer: &Trainer<'_>,
+    reporter: &mut Reporter,
+    stop: &Stop,
+    args: &TrainArgs,
+) -> anyhow::Result<ExitCode> {
+    let (plan, steps) = (trainer.plan(), trainer.steps());
+    let root = reporter.folder().root().to_path_buf();
+    let no_memory = error.is_out_of_memory();
+    let mut reason = error.to_string();
+    if no_memory {
+        reason += &format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch());
+        if let Some(pool) = faults::pool(&plan.device) {
+            reason += &format!(", the device's pool: {pool}");
+        }
+    }
+    // The status is best effort: the error itself is what the person must see.
+    let _ = reporter.folder().status(&Status::new("failed", Some(&reason), steps));
+    let resume = format!("saltflat train --resume {}", root.display());
+    reporter.say(&match trainer.saved_step() {
+        _ if !root.join("config.toml").exists() => format!("failed after step {steps}"),
+        Some(saved) => format!("failed after step {steps}; {resume} goes on from step {saved}"),
+        None => {
+            format!("failed after step {steps}; {resume} goes on from where it was saved before, or from its start")
+        }
+    });
+    if let Some(config) = plan.with_half_the_microbatch().filter(|_| no_memory && cfg!(unix)) {
+        let (train, metrics) = (config.train.microbatch.unwrap_or(1), config.metrics.microbatch);
+        reporter.folder().configure(&config)?;
+        reporter.say(&format!(
+            "{reason}\nstarts again with train.microbatch = {train} and metrics.microbatch = {metrics}, in config.toml"
+        ));
+        // Returns only where it could not.
+        return Err(faults::start_again(&args.again(&root, stop.left())).into());
+    }
+    if matches!(error, TrainError::Training(_)) {
+        // What a device that is gone still holds cannot be given back to it.
+        eprintln!("saltflat: {reason}");
+        std::process::exit(1);
+    }
+    Err(error.into())
+}
+
 /// Features of this build, for `env.json`.
-fn features() -> Vec<&'static str> {
+pub fn features() -> Vec<&'static str> {
     [("wgpu", cfg!(feature = "wgpu")), ("fusion", cfg!(feature = "fusion")), ("autotune", cfg!(feature = "autotune"))]
         .into_iter()
         .filter_map(|(name, on)| on.then_some(name))

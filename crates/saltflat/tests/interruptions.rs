@@ -114,6 +114,30 @@ fn signals_save_and_the_run_goes_on() {
     }
 }
 
+/// A second signal does not wait for the step that the first one waits for: nothing is saved, and the folder still says running.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let place = Place::new();
+    // Each step takes seconds: 1,000 samples through 18 million weights, in one pass.
+    let slow = ["model.hidden=[4200,4200]", "data.limit=1000", "train.microbatch=1000", "train.epochs=100"];
+    let slow = slow.iter().chain(&["optimizer.batch_size=\"full\"", "metrics.enabled=false"]);
+    let mut args = vec!["tiny.toml", "--device", "cpu", "--out", "slow"];
+    slow.for_each(|pair| args.extend(["--set", pair]));
+    let mut child = start(&place, &args);
+    while !place.path("slow/status.json").exists() {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    send("-INT", &child);
+    std::thread::sleep(Duration::from_millis(50));
+    send("-TERM", &child);
+    let code = child.wait().unwrap().code();
+    // Where the step ended in between, the first signal was enough.
+    let expected = if status(&place, "slow")["status"] == "running" { 143 } else { 130 };
+    assert_eq!(code, Some(expected));
+    assert_eq!(expected, 143, "a step took less than 50 ms: make it slower");
+}
+
 /// The time limit ends a run as SIGUSR1 does.
 #[test]
 fn a_time_limit_saves_and_exits() {

@@ -176,7 +176,7 @@ fn replace(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let mut parts: Vec<&str> = key.split('.').collect();
     let last = parts.pop().unwrap_or_default();
     if last.is_empty() || parts.iter().any(|part| part.is_empty()) {
-        return Err(format!("--set {key}: expected section.key=value"));
+        return Err(format!("--set {key}={value}: expected section.key=value"));
     }
     let mut place = table;
     for part in parts {

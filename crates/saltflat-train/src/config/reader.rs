@@ -170,7 +170,13 @@ impl Section {
                 self.known.push(key);
                 None
             }
-            _ => Some(self.section(key)),
+            None | Some(Value::Table(_)) => Some(self.section(key)),
+            Some(_) => {
+                if let Some(other) = self.value(key) {
+                    self.problem(key, format!("expected true, false or a table, got {other}"));
+                }
+                None
+            }
         }
     }
 

@@ -38,13 +38,14 @@ pub struct TrainConfig {
     pub checkpoint: CheckpointConfig,
 }
 
-/// `train.checkpoint`: when the run is saved, and what stays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// `train.checkpoint`: when the run is saved, and what stays. Without the section a run is saved every
+/// [quarter of an hour](Every::DEFAULT), and the two newest are kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheckpointConfig {
-    /// When; absent: at the end alone.
+    /// When.
     #[serde(flatten)]
-    pub every: Option<Every>,
-    /// How many of the newest are kept; absent: all.
+    pub every: Every,
+    /// How many of the newest are kept; absent: all where the section says when, two otherwise.
     pub keep: Option<usize>,
     /// The metric by which the best is saved and kept too.
     pub best: Option<BestBy>,
@@ -62,6 +63,17 @@ pub enum Every {
     /// After the first step that ends so many minutes after the last checkpoint.
     #[serde(rename = "every_minutes")]
     Minutes(f64),
+}
+
+impl Every {
+    /// What a run that was killed loses at most, where the configuration is silent: a quarter of an hour.
+    pub const DEFAULT: Self = Self::Minutes(15.0);
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self { every: Every::DEFAULT, keep: Some(2), best: None }
+    }
 }
 
 /// A metric of `evaluate` that makes one checkpoint better than another: the higher accuracy, the lower loss.
@@ -91,6 +103,11 @@ impl BestBy {
             Self::Accuracy => "accuracy",
             Self::Loss => "loss",
         }
+    }
+
+    /// True where it is measured on the test split.
+    pub fn is_of_test(self) -> bool {
+        matches!(self, Self::TestAccuracy | Self::TestLoss)
     }
 
     /// True where `value` is better than `old`; equal ones are not.
@@ -146,9 +163,10 @@ fn read_checkpoint(mut section: Section) -> CheckpointConfig {
     if let (Some(_), Some(_)) = (&every, given.next()) {
         section.problem("every_*", "expected one of every_epochs, every_steps and every_minutes, got more");
     }
+    let silent = every.is_none().then_some(CheckpointConfig::default().keep).flatten();
     let config = CheckpointConfig {
-        every,
-        keep: section.optional("keep", some, |n| *n > 0),
+        every: every.unwrap_or(Every::DEFAULT),
+        keep: section.optional("keep", some, |n| *n > 0).or(silent),
         best: section.choice("best", &BestBy::ALL),
     };
     section.finish("train.checkpoint");

@@ -18,10 +18,9 @@ impl<'a> Trainer<'a> {
     /// True where the configuration asks for a checkpoint at this step.
     pub(super) fn checkpoint_due(&self) -> bool {
         let due = match self.plan.config.train.checkpoint.every {
-            None => false,
-            Some(Every::Epochs(every)) => self.step.is_multiple_of(self.plan.steps_per_epoch.saturating_mul(every)),
-            Some(Every::Steps(every)) => self.step.is_multiple_of(every),
-            Some(Every::Minutes(every)) => {
+            Every::Epochs(every) => self.step.is_multiple_of(self.plan.steps_per_epoch.saturating_mul(every)),
+            Every::Steps(every) => self.step.is_multiple_of(every),
+            Every::Minutes(every) => {
                 self.saved.map_or(self.started, |(_, at)| at).elapsed().as_secs_f64() >= 60.0 * every
             }
         };

@@ -1,0 +1,114 @@
+//! The device against the CPU: every layer's rules, and one training step.
+
+use std::path::Path;
+
+use burn::tensor::{DType, Device};
+use saltflat_metrics::{Objective, Samples, gradient, hessian_vector_product};
+use saltflat_models::Vector;
+use saltflat_random::{Key, Stream};
+use saltflat_train::{
+    Chosen, Measurer, Plan, Point, TrainError, Trainer,
+    config::{Config, Purpose},
+};
+
+use super::{Finding, Findings};
+use crate::faults::caught;
+
+/// Samples of each network.
+const N: usize = 6;
+
+/// Together these have every layer, each with its value, its coefficients along a direction and its per-sample rule.
+const NETWORKS: [(&str, &str, &str); 9] = [
+    ("linear, relu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"relu\"}"),
+    ("gelu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"gelu\"}"),
+    ("silu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"silu\"}"),
+    ("softplus", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"softplus\"}"),
+    ("tanh", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"tanh\"}"),
+    ("convolution, pooling", "mnist-1k", "{kind = \"lenet\", width = 2}"),
+    (
+        "group norm, strides, mean pooling",
+        "cifar10-1k",
+        "{kind = \"resnet\", width = 4, blocks = [1, 1], channels_per_group = 2}",
+    ),
+    ("batch norm", "cifar10-1k", "{kind = \"resnet\", width = 2, blocks = [1], norm = \"batch\"}"),
+    ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, blocks = 1}"),
+];
+
+/// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
+const TOLERANCE: f64 = 1e-4;
+
+pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), TrainError> {
+    if device.backend == "flex" {
+        findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
+        return Ok(());
+    }
+    findings.wait_for("the device against the CPU, nine networks; a software adapter takes minutes");
+    for (name, data, model) in NETWORKS {
+        let check = format!("{} against the CPU: {name}", device.name);
+        let found = caught(|| {
+            let (cpu, here) = (values(&Device::flex(), data, model)?, values(&device.device, data, model)?);
+            Ok(cpu.iter().zip(&here).map(|((name, a), (_, b))| (*name, difference(a, b))).collect::<Vec<_>>())
+        });
+        findings.add(match found {
+            Err(error) => Finding::failed(check, error.to_string(), ADVICE),
+            Ok(differences) => {
+                let all: Vec<String> = differences.iter().map(|(name, x)| format!("{name} {x:.1e}")).collect();
+                let found = format!("relative differences: {}", all.join(", "));
+                match differences.iter().all(|(_, x)| *x <= TOLERANCE) {
+                    true => Finding::ok(check, found),
+                    false => Finding::failed(check, format!("{found}; expected at most {TOLERANCE:.0e}"), ADVICE),
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+const ADVICE: &str = "publish no number of this device: use --device cpu, another driver, or a build without kernel fusion and \
+                      autotuning (--no-default-features --features wgpu), and report it with the output of doctor --json";
+
+type Values = Vec<(&'static str, Vec<f64>)>;
+
+/// Gradient, a Hessian product and the inner products of the samples' gradients at a random start, and a step from there.
+fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError> {
+    let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+    let set = [
+        pair("data", &format!("{{kind = \"{data}\", limit = {N}, test_limit = 2}}")),
+        pair("model", model),
+        pair("metrics.alignment.samples", &N.to_string()),
+    ];
+    let text = "[loss]\nkind = \"cross_entropy\"\n[noise]\nkind = \"label-flip\"\nprobability = 0.2\n[optimizer]\nlr = 0.05\n\
+                momentum = 0.9\n[train]\nsteps = 1\n";
+    let config = Config::read_as(text, Path::new("doctor"), &set, Purpose::Train)?;
+    let plan = Plan::new(config, device, DType::F32)?;
+    let (theta, buffers) = Trainer::random_start(&plan);
+    let indices: Vec<u32> = (0..plan.train.len() as u32).collect();
+    let objective = Objective::on_all(&plan.network, &buffers, plan.loss, &plan.train, plan.train.len());
+    let v = theta.normal_like(Key::new(1, Stream::Probe, 0));
+    let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+    let aligned = plan.config.metrics.only(&["alignment"]).map_err(TrainError::Training)?;
+    let inner = Measurer::default().measure(&plan, &aligned, point)?;
+    let inner: Vec<f64> = inner.metrics.values().filter_map(|estimate| estimate["value"].as_f64()).collect();
+    let mut found = vec![
+        ("gradient", host(&gradient(&objective, &theta))?),
+        ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v))?),
+        ("alignment", inner),
+    ];
+    let mut trainer = Trainer::new(&plan, (theta.clone(), buffers.clone()));
+    trainer.make_step(&indices);
+    found.push(("step", host(&trainer.theta().plus_scaled(-1.0, &theta))?));
+    Ok(found)
+}
+
+fn host(vector: &Vector) -> Result<Vec<f64>, TrainError> {
+    let parts = vector.parts().iter().map(|part| part.clone().try_into_vec_as::<f64>());
+    let parts = parts.collect::<Result<Vec<_>, _>>().map_err(|e| TrainError::Training(e.to_string()))?;
+    Ok(parts.concat())
+}
+
+/// ‖a − b‖ / ‖a‖; infinite where one of them is not finite or lacks an entry.
+fn difference(a: &[f64], b: &[f64]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
+    if a.len() == b.len() && off.is_finite() { off } else { f64::INFINITY }
+}

@@ -1,0 +1,72 @@
+//! Where runs are written, and the datasets.
+
+use std::{fs, path::Path};
+
+use saltflat_data::{DataConfig, DataKind};
+
+use super::{Finding, Findings};
+use crate::args::DoctorArgs;
+
+/// Less room than this is worth a word: a ResNet-18's checkpoint with its momentum takes 90 MB.
+const ROOM: u64 = 2 << 30;
+
+pub fn look(findings: &mut Findings, args: &DoctorArgs) {
+    findings.add(write_access(&args.out));
+    if let Some(finding) = room(&args.out) {
+        findings.add(finding);
+    }
+    for kind in [DataKind::Mnist1k, DataKind::Cifar10_1k, DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
+        findings.add(dataset(kind, args));
+    }
+}
+
+/// The folder itself, or the nearest one above it that there is.
+fn existing(folder: &Path) -> &Path {
+    let above = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    if above.as_os_str().is_empty() { Path::new(".") } else { above }
+}
+
+fn write_access(folder: &Path) -> Finding {
+    let place = existing(folder).join(format!(".saltflat-doctor-{}", std::process::id()));
+    let tried = saltflat_folder::write(&place, b"doctor\n");
+    let _ = fs::remove_file(&place);
+    let check = format!("write access to {}", folder.display());
+    match tried {
+        Ok(()) => Finding::ok(check, "a file was written, flushed and renamed"),
+        Err(error) => Finding::failed(check, error.to_string(), "name another folder with --out"),
+    }
+}
+
+#[cfg(unix)]
+fn room(folder: &Path) -> Option<Finding> {
+    let found = nix::sys::statvfs::statvfs(existing(folder)).ok()?;
+    let free = found.blocks_available() as u64 * found.fragment_size() as u64;
+    let (check, text) = (format!("room for {}", folder.display()), format!("{} MiB are free", free >> 20));
+    Some(match free < ROOM {
+        false => Finding::ok(check, text),
+        true => Finding::note(
+            check,
+            text,
+            "checkpoints: train.checkpoint.keep = 2 keeps two; a full disk ends a run, which resumes",
+        ),
+    })
+}
+
+#[cfg(not(unix))]
+fn room(_folder: &Path) -> Option<Finding> {
+    None
+}
+
+fn dataset(kind: DataKind, args: &DoctorArgs) -> Finding {
+    let mut config = DataConfig::new(kind);
+    config.data_dir.clone_from(&args.data_dir);
+    let check = format!("dataset {kind}");
+    match saltflat_data::load(&config) {
+        Ok(splits) => {
+            let test = splits.test.as_ref().map_or(0, saltflat_data::Examples::len);
+            Finding::ok(check, format!("{} training and {test} test samples, checksums hold", splits.train.len()))
+        }
+        Err(error) if error.is_missing() => Finding::note(check, "is not there", error.to_string()),
+        Err(error) => Finding::failed(check, error.to_string(), "the file is damaged: fetch it again"),
+    }
+}

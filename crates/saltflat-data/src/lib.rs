@@ -1,8 +1,8 @@
 //! Datasets: from files to batches on a device.
 //!
 //! [`load`] reads what a [`DataConfig`] asks for into host memory ([`Splits`]): the samples that ship with the program,
-//! the official files of MNIST, CIFAR-10 and CIFAR-100 (checked against their checksums), tensors from a safetensors
-//! file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`epoch_order`] says in which order.
+//! the official files of MNIST, CIFAR-10 and CIFAR-100 (checked against their checksums; [`Official`] is the list of them),
+//! tensors from a safetensors file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`epoch_order`] says in which order.
 //! Every random draw follows from (seed, stream, step) alone, see [`saltflat_random`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -15,6 +15,7 @@ mod device;
 mod error;
 mod examples;
 mod files;
+mod folder;
 mod idx;
 mod load;
 mod official;
@@ -32,5 +33,7 @@ pub use config::{Adversarial, DataConfig, DataKind, Sample};
 pub use device::DeviceData;
 pub use error::DataError;
 pub use examples::{Example, Examples, Inputs, Label, Labels, Splits, Standardise};
+pub use folder::data_folder;
 pub use load::load;
+pub use official::{Official, Published};
 pub use order::epoch_order;

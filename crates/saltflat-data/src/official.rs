@@ -3,30 +3,36 @@
 use std::path::{Path, PathBuf};
 
 use crate::cifar::{CIFAR10, CIFAR100, Record};
+use crate::config::DataKind;
 use crate::error::DataError;
 use crate::examples::Examples;
 use crate::files;
 use crate::idx::{self, Idx};
 
 /// A published file.
-pub(crate) struct Published {
-    name: &'static str,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its name.
+    pub name: &'static str,
     /// Size of its content; of MNIST decompressed.
-    bytes: u64,
-    /// SHA-256 of its content. None for CIFAR-100, where only the archive has a published checksum.
-    sha256: Option<&'static str>,
+    pub bytes: u64,
+    /// SHA-256 of its content, hexadecimal; where it has none, its size alone is checked.
+    pub sha256: Option<&'static str>,
+    /// True where it may also lie compressed, with `.gz` after its name.
+    pub gzip: bool,
 }
 
 /// The files of a split.
 enum Files {
-    /// Images and labels in a file each, plain or gzip.
+    /// Images and labels in a file each.
     Idx { images: Published, labels: Published },
     /// Records of label and image.
     Records { record: Record, files: &'static [Published] },
 }
 
-/// A dataset of published files.
-pub(crate) struct Official {
+/// A dataset of published files: what it is called, where its files are searched and what they are.
+pub struct Official {
+    kind: DataKind,
     /// Folders inside the data folder, in the order in which they are searched.
     folders: &'static [&'static str],
     train: Files,
@@ -37,24 +43,58 @@ pub(crate) struct Official {
 type Split = (Examples, Vec<(String, String)>);
 
 impl Official {
+    /// The dataset of this kind, if it is one of published files.
+    pub fn of(kind: DataKind) -> Option<&'static Self> {
+        match kind {
+            DataKind::Mnist => Some(&MNIST),
+            DataKind::Cifar10 => Some(&CIFAR_10),
+            DataKind::Cifar100 => Some(&CIFAR_100),
+            _ => None,
+        }
+    }
+
+    /// Its files, training split first.
+    pub fn files(&self) -> Vec<Published> {
+        [self.train.published(), self.test.published()].concat()
+    }
+
+    /// Folders inside the data folder in which its files are searched, in this order, before the data folder itself.
+    pub fn folders(&self) -> &'static [&'static str] {
+        self.folders
+    }
+
     /// Reads both splits from the folder `data`. Checks sizes, labels and, where published, checksums.
-    pub fn load(&self, data: &Path) -> Result<(Split, Split), DataError> {
-        let folders: Vec<PathBuf> = self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect();
-        Ok((self.train.load(&folders)?, self.test.load(&folders)?))
+    pub(crate) fn load(&self, data: &Path) -> Result<(Split, Split), DataError> {
+        let folders = self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect();
+        let search = Search { kind: self.kind, folders };
+        Ok((self.train.load(&search)?, self.test.load(&search)?))
     }
 }
 
+/// Where files of a dataset are searched.
+struct Search {
+    kind: DataKind,
+    folders: Vec<PathBuf>,
+}
+
 impl Files {
-    fn load(&self, folders: &[PathBuf]) -> Result<Split, DataError> {
+    fn published(&self) -> Vec<Published> {
+        match self {
+            Self::Idx { images, labels } => vec![*images, *labels],
+            Self::Records { files, .. } => files.to_vec(),
+        }
+    }
+
+    fn load(&self, search: &Search) -> Result<Split, DataError> {
         match self {
             Self::Idx { images, labels } => {
-                let (image, label) = (images.read_maybe_gzip(folders)?, labels.read_maybe_gzip(folders)?);
+                let (image, label) = (images.content(search)?, labels.content(search)?);
                 let examples =
                     idx::examples(&Idx { file: &image.0, bytes: &image.1 }, &Idx { file: &label.0, bytes: &label.1 })?;
                 Ok((examples, vec![images.verify(image)?, labels.verify(label)?]))
             }
             Self::Records { record, files } => {
-                let contents = files.iter().map(|file| file.read(folders)).collect::<Result<Vec<_>, _>>()?;
+                let contents = files.iter().map(|file| file.content(search)).collect::<Result<Vec<_>, _>>()?;
                 let examples = record.examples(&contents)?;
                 let verified = files.iter().zip(contents).map(|(file, content)| file.verify(content));
                 Ok((examples, verified.collect::<Result<_, _>>()?))
@@ -67,39 +107,79 @@ impl Files {
 type Content = (String, Vec<u8>);
 
 impl Published {
-    fn read(&self, folders: &[PathBuf]) -> Result<Content, DataError> {
-        self.read_named(folders, &[self.name.into()])
+    /// The first of these folders that has it, plain or, where it may be, compressed.
+    pub fn find(&self, folders: &[PathBuf]) -> Option<PathBuf> {
+        let paths = folders.iter().flat_map(|folder| self.names().into_iter().map(|name| folder.join(name)));
+        paths.into_iter().find(|path| path.is_file())
     }
 
-    fn read_maybe_gzip(&self, folders: &[PathBuf]) -> Result<Content, DataError> {
-        self.read_named(folders, &[self.name.into(), format!("{}.gz", self.name)])
+    /// Its content from this file, whose size and checksum must be the published ones.
+    ///
+    /// # Errors
+    /// [`DataError`]; the message names the file.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, DataError> {
+        let content = files::read_sized(path, self.bytes)?;
+        self.check(&path.display().to_string(), &content)?;
+        Ok(content)
     }
 
-    fn read_named(&self, folders: &[PathBuf], names: &[String]) -> Result<Content, DataError> {
-        let path = files::find(folders, names)?;
+    /// The SHA-256 of this content, whose size and checksum must be the published ones; `file` is what a message calls
+    /// it.
+    ///
+    /// # Errors
+    /// [`DataError::Size`], [`DataError::Checksum`].
+    pub fn check(&self, file: &str, content: &[u8]) -> Result<String, DataError> {
+        let (expected, found) = (self.bytes, content.len() as u64);
+        if expected != found {
+            return Err(DataError::Size { file: file.into(), expected, found });
+        }
+        let found = files::sha256(content);
+        match self.sha256 {
+            Some(expected) if expected != found => {
+                Err(DataError::Checksum { file: file.into(), expected: expected.into(), found })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let gzip = self.gzip.then(|| format!("{}.gz", self.name));
+        [self.name.into()].into_iter().chain(gzip).collect()
+    }
+
+    /// Its content where it is found, of the published size.
+    fn content(&self, search: &Search) -> Result<Content, DataError> {
+        let missing = || DataError::Missing {
+            kind: search.kind,
+            file: self.names().join(" or "),
+            looked: search.folders.clone(),
+        };
+        let path = self.find(&search.folders).ok_or_else(missing)?;
         Ok((path.display().to_string(), files::read_sized(&path, self.bytes)?))
     }
 
     /// Compares with the published checksum. Returns the file and the checksum found.
     fn verify(&self, (file, content): Content) -> Result<(String, String), DataError> {
-        let found = files::sha256(&content);
-        match self.sha256 {
-            Some(expected) if expected != found => Err(DataError::Checksum { file, expected: expected.into(), found }),
-            _ => Ok((file, found)),
-        }
+        let found = self.check(&file, &content)?;
+        Ok((file, found))
     }
 }
 
 const fn mnist(name: &'static str, bytes: u64, sha256: &'static str) -> Published {
-    Published { name, bytes, sha256: Some(sha256) }
+    Published { name, bytes, sha256: Some(sha256), gzip: true }
 }
 
 const fn cifar10(name: &'static str, sha256: &'static str) -> Published {
-    Published { name, bytes: 10_000 * CIFAR10.len() as u64, sha256: Some(sha256) }
+    Published { name, bytes: 10_000 * CIFAR10.len() as u64, sha256: Some(sha256), gzip: false }
+}
+
+const fn cifar100(name: &'static str, records: u64, sha256: &'static str) -> Published {
+    Published { name, bytes: records * CIFAR100.len() as u64, sha256: Some(sha256), gzip: false }
 }
 
 /// Y. LeCun, C. Cortes, C. Burges.
 pub(crate) const MNIST: Official = Official {
+    kind: DataKind::Mnist,
     folders: &["mnist", "MNIST/raw"],
     train: Files::Idx {
         images: mnist(
@@ -129,6 +209,7 @@ pub(crate) const MNIST: Official = Official {
 
 /// A. Krizhevsky, 2009; the binary version.
 pub(crate) const CIFAR_10: Official = Official {
+    kind: DataKind::Cifar10,
     folders: &["cifar10", "cifar-10-batches-bin"],
     train: Files::Records {
         record: CIFAR10,
@@ -146,16 +227,19 @@ pub(crate) const CIFAR_10: Official = Official {
     },
 };
 
-/// A. Krizhevsky, 2009; the binary version. Its sizes and labels are checked, its content is not.
+/// A. Krizhevsky, 2009; the binary version. The checksums are those of torchvision-ruby
+/// (`lib/torchvision/datasets/cifar100.rb`), whose tests download the archive and compare; it has the same checksums of
+/// CIFAR-10 as above.
 pub(crate) const CIFAR_100: Official = Official {
+    kind: DataKind::Cifar100,
     folders: &["cifar100", "cifar-100-binary"],
     train: Files::Records {
         record: CIFAR100,
-        files: &[Published { name: "train.bin", bytes: 50_000 * CIFAR100.len() as u64, sha256: None }],
+        files: &[cifar100("train.bin", 50_000, "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29")],
     },
     test: Files::Records {
         record: CIFAR100,
-        files: &[Published { name: "test.bin", bytes: 10_000 * CIFAR100.len() as u64, sha256: None }],
+        files: &[cifar100("test.bin", 10_000, "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a")],
     },
 };
 
@@ -167,13 +251,18 @@ mod tests {
     use crate::examples::{Inputs, Labels};
     use crate::testing::{gzip, idx_file};
 
+    const fn unchecked(name: &'static str, bytes: u64) -> Published {
+        Published { name, bytes, sha256: None, gzip: false }
+    }
+
+    const fn unchecked_idx(name: &'static str, bytes: u64) -> Published {
+        Published { gzip: true, ..unchecked(name, bytes) }
+    }
+
     /// CIFAR-100 with two training records and one test record.
     const SMALL: Official = Official {
-        train: Files::Records {
-            record: CIFAR100,
-            files: &[Published { name: "train.bin", bytes: 2 * 3074, sha256: None }],
-        },
-        test: Files::Records { record: CIFAR100, files: &[Published { name: "test.bin", bytes: 3074, sha256: None }] },
+        train: Files::Records { record: CIFAR100, files: &[unchecked("train.bin", 2 * 3074)] },
+        test: Files::Records { record: CIFAR100, files: &[unchecked("test.bin", 3074)] },
         ..CIFAR_100
     };
 
@@ -204,7 +293,8 @@ mod tests {
         fs::write(at("test.bin"), records(&[[0, 5]])).unwrap();
         let error = || SMALL.load(data.path()).unwrap_err().to_string();
         let (first, second) = (at("cifar100").display().to_string(), at("cifar-100-binary").display().to_string());
-        assert_eq!(error(), format!("train.bin not found; looked in {first}, {second}, {}", data.path().display()));
+        let looked = format!("train.bin not found; looked in {first}, {second}, {}", data.path().display());
+        assert!(error().starts_with(&looked), "{}", error());
         let train = at("train.bin").display().to_string();
         fs::write(&train, &records(&[[0, 1], [0, 2]])[..6147]).unwrap();
         assert_eq!(error(), format!("{train}: expected 6148 bytes, found 6147"));
@@ -218,11 +308,11 @@ mod tests {
     /// MNIST with two training images and one test image of one pixel.
     const DIGITS: Official = Official {
         train: Files::Idx {
-            images: Published { name: "train-images-idx3-ubyte", bytes: 18, sha256: None },
-            labels: Published { name: "train-labels-idx1-ubyte", bytes: 10, sha256: None },
+            images: unchecked_idx("train-images-idx3-ubyte", 18),
+            labels: unchecked_idx("train-labels-idx1-ubyte", 10),
         },
         test: Files::Idx {
-            images: Published { name: "t10k-images-idx3-ubyte", bytes: 17, sha256: None },
+            images: unchecked_idx("t10k-images-idx3-ubyte", 17),
             labels: mnist("t10k-labels-idx1-ubyte", 9, LABELS),
         },
         ..MNIST

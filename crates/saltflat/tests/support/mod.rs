@@ -59,6 +59,8 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_saltflat"));
         command.current_dir(self.folder.path()).args(args).env_remove("SALTFLAT_DATA");
+        // The default data folder: what its user has there is none of a test's business.
+        command.env("XDG_DATA_HOME", self.path("home"));
         command
     }
 

@@ -1,0 +1,246 @@
+//! `saltflat data`: the official datasets.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_data::{DataConfig, DataKind, Published, data_folder, load};
+use saltflat_fetch::{Listener, Options, Set, Source, get, sets};
+use serde::Serialize;
+
+use crate::args::{DataArgs, DataCommand, GetArgs};
+
+/// The samples in the program.
+const SHIPPED: [DataKind; 2] = [DataKind::Mnist1k, DataKind::Cifar10_1k];
+
+/// Where there is no terminal, how far a file is that is smaller is not worth a line.
+const LARGE: u64 = 50_000_000;
+
+/// Runs the command.
+pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
+    let folder = data_folder(args.data_dir.as_deref()).context(
+        "there is no home folder: name the data folder with --data-dir or the environment variable SALTFLAT_DATA",
+    )?;
+    match &args.command {
+        DataCommand::Path => print(&folder.display().to_string()),
+        DataCommand::List { json } => list(&folder, *json)?,
+        DataCommand::Get(args) => fetch(args, &folder)?,
+        DataCommand::Verify { names, json } => return verify(&folder, names, *json),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
+    let source = match &args.from {
+        None => Source::Mirrors,
+        Some(from) if from.as_os_str() == "npm" => Source::Npm,
+        Some(from) => Source::Path(from.clone()),
+    };
+    let options = Options { mirror: args.mirror.clone(), ..Options::default() };
+    for set in sets().iter().filter(|set| args.names.iter().any(|name| name == set.name)) {
+        let got = get(set, folder, &source, &options, &Progress::new())?;
+        match got.files.len() {
+            0 => eprintln!("{}: all its files are there, as they were published", set.name),
+            n => eprintln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
+        }
+        print(&got.folder.display().to_string());
+    }
+    Ok(())
+}
+
+/// A row of `list`.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    about: &'static str,
+    /// In the program itself.
+    shipped: bool,
+    /// Size of its files, decompressed.
+    bytes: Option<u64>,
+    /// How many files it has, and how many of them are there.
+    files: usize,
+    there: usize,
+    /// Where the first of them lies.
+    folder: Option<PathBuf>,
+}
+
+fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
+    let shipped = SHIPPED.map(|kind| Listed {
+        name: kind.name(),
+        about: about(kind.name()),
+        shipped: true,
+        bytes: None,
+        files: 0,
+        there: 0,
+        folder: None,
+    });
+    let official = sets().into_iter().map(|set| {
+        let found: Vec<_> = set.files.iter().filter_map(|file| file.find(&set.places(folder))).collect();
+        Listed {
+            name: set.name,
+            about: about(set.name),
+            shipped: false,
+            bytes: Some(set.files.iter().map(|file| file.bytes).sum()),
+            files: set.files.len(),
+            there: found.len(),
+            folder: found.first().and_then(|path| path.parent()).map(Path::to_path_buf),
+        }
+    });
+    let rows: Vec<_> = shipped.into_iter().chain(official).collect();
+    if json {
+        print(&serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    print(&format!("{:<10}  {:<62}  {:>6}  there", "name", "what it is", "size"));
+    for row in &rows {
+        let size = row.bytes.map_or("-".into(), size);
+        print(&format!("{:<10}  {:<62}  {size:>6}  {}", row.name, row.about, row.place()));
+    }
+    Ok(())
+}
+
+impl Listed {
+    fn place(&self) -> String {
+        match &self.folder {
+            _ if self.shipped => "in the program".into(),
+            Some(folder) if self.there == self.files => folder.display().to_string(),
+            Some(folder) => format!("{} of {} files, {}", self.there, self.files, folder.display()),
+            None => format!("no: saltflat data get {}", self.name),
+        }
+    }
+}
+
+/// Training and test samples, their shape, and how many classes.
+fn about(name: &str) -> &'static str {
+    match name {
+        "mnist-1k" => "1,000 + 1,000 handwritten digits, 1 × 28 × 28, 10 classes",
+        "cifar10-1k" => "1,000 + 500 colour images, 3 × 32 × 32, 10 classes",
+        "mnist" => "60,000 + 10,000 handwritten digits, 1 × 28 × 28, 10 classes",
+        "cifar10" => "50,000 + 10,000 colour images, 3 × 32 × 32, 10 classes",
+        "cifar100" => "50,000 + 10,000 colour images, 3 × 32 × 32, 100 classes",
+        _ => "",
+    }
+}
+
+/// A row of `verify`.
+#[derive(Serialize)]
+struct Verified {
+    set: &'static str,
+    file: &'static str,
+    /// `ok`, `damaged` or `missing`.
+    status: &'static str,
+    path: Option<PathBuf>,
+    /// What is wrong with it.
+    reason: Option<String>,
+}
+
+fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCode> {
+    let asked = |name: &str| names.iter().any(|asked| asked == name);
+    let mut rows = Vec::new();
+    for kind in SHIPPED.into_iter().filter(|kind| names.is_empty() || asked(kind.name())) {
+        let reason = load(&DataConfig::new(kind)).err().map(|e| e.to_string());
+        let status = if reason.is_none() { "ok" } else { "damaged" };
+        rows.push(Verified { set: kind.name(), file: "in the program", status, path: None, reason });
+    }
+    for set in sets() {
+        let places = set.places(folder);
+        let is_there = set.files.iter().any(|file| file.find(&places).is_some());
+        if asked(set.name) || names.is_empty() && is_there {
+            rows.extend(set.files.iter().map(|file| verified(&set, file, &places)));
+        }
+    }
+    if json {
+        print(&serde_json::to_string_pretty(&rows)?);
+    } else {
+        for row in &rows {
+            let path = row.path.as_ref().map(|path| path.display().to_string());
+            let what = row.reason.as_deref().or(path.as_deref()).unwrap_or_default();
+            print(format!("{:<10}  {:<23}  {:<7}  {what}", row.set, row.file, row.status).trim_end());
+        }
+    }
+    let bad: Vec<_> = rows.iter().filter(|row| row.status != "ok").map(|row| row.set).collect();
+    if let Some(set) = bad.first() {
+        eprintln!(
+            "{} of {} files are damaged or missing; `saltflat data get {set}` brings those of {set}",
+            bad.len(),
+            rows.len()
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verified(set: &Set, file: &Published, places: &[PathBuf]) -> Verified {
+    let path = file.find(places);
+    let (status, reason) = match path.as_ref().map(|path| file.read(path)) {
+        None => ("missing", None),
+        Some(Ok(_)) => ("ok", None),
+        Some(Err(error)) => ("damaged", Some(error.to_string())),
+    };
+    Verified { set: set.name, file: file.name, status, path, reason }
+}
+
+/// Data: stdout. A closed pipe (`| head`) is no error.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Bytes as people say them.
+fn size(bytes: u64) -> String {
+    format!("{} MB", (bytes + 500_000) / 1_000_000)
+}
+
+/// A bar on a terminal, lines otherwise.
+struct Progress {
+    bar: RefCell<Option<ProgressBar>>,
+    /// The last tenth that was said.
+    tenth: Cell<u64>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { bar: RefCell::new(None), tenth: Cell::new(0) }
+    }
+}
+
+impl Listener for Progress {
+    fn say(&self, text: &str) {
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn progress(&self, file: &str, bytes: u64, of: u64) {
+        if std::io::stderr().is_terminal() {
+            let mut bar = self.bar.borrow_mut();
+            bar.get_or_insert_with(|| new_bar(file, of)).set_position(bytes);
+            return;
+        }
+        let tenth = 10 * bytes / of.max(1);
+        if tenth > self.tenth.replace(tenth) && of >= LARGE {
+            eprintln!("{file}: {} of {}", size(bytes), size(of));
+        }
+    }
+
+    fn end(&self) {
+        self.tenth.set(0);
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn new_bar(file: &str, bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(5));
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_message(file.to_string());
+    bar
+}

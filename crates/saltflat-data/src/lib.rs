@@ -15,6 +15,8 @@ mod device;
 mod error;
 mod examples;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod idx;
 mod load;
 mod official;

@@ -211,7 +211,7 @@ fn a_folder_keeps_its_configurations() {
     let error = StudyFolder::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("holds no study"), "{error}");
     fs::write(root.join("manifest.json"), "{\"schema\": 1, \"study\": \"x\", \"file\": \"x\", \"scale\": null, \"runs\": [{\"index\": 0, \"name\": \"../x\", \"stage\": \"a\", \"labels\": {}, \"seed\": 0, \"parent\": null}]}").unwrap();
-    assert!(StudyFolder::open(&root).unwrap_err().to_string().contains("not in order"));
+    assert!(StudyFolder::open(&root).unwrap_err().to_string().contains("expected runs named"));
 }
 
 /// Each stage's array waits for the stages that its runs start from, the page for all; bash accepts the scripts.

@@ -17,7 +17,7 @@ loss.kind = 'cross_entropy'
 noise = { kind = 'label-flip', probability = 0.2, strength = 1.0 }
 optimizer = { lr = 0.1, momentum = 0.5, batch_size = 1 }
 train = { steps = 3 }
-metrics = { alignment = false, eigenvalues = { largest = 1, products = 4 } }
+metrics = { trace = false, alignment = false, eigenvalues = { largest = 1, products = 4 } }
 ";
 
 /// What stands in a sidecar for the checksum of the weights, and of the state beside them.

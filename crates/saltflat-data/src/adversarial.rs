@@ -8,6 +8,9 @@ use crate::config::Adversarial;
 use crate::error::DataError;
 use crate::examples::{Examples, Inputs, Labels};
 
+/// Pixels that all copies may have together.
+const MOST_BYTES: usize = 1 << 36;
+
 /// Repeats every image, with a uniformly random label over all classes for each copy and a fraction of its pixels,
 /// chosen at random, set to 0 in all channels.
 ///
@@ -24,9 +27,14 @@ pub(crate) fn adversarial(examples: &Examples, config: Adversarial, seed: u64) -
     if !(0.0..=1.0).contains(&zeroed) {
         return wrong("data.adversarial.zeroed", format!("expected a fraction from 0 to 1, found {zeroed}"));
     }
-    let n = examples.len() * copies;
+    // A line of a configuration can ask for any number of copies.
+    let n = examples.len().saturating_mul(copies);
     if n > u32::MAX as usize {
         return wrong("data.adversarial.copies", format!("expected at most {} images in all, found {n}", u32::MAX));
+    }
+    if n.saturating_mul(examples.width()) > MOST_BYTES {
+        let reason = format!("expected at most {MOST_BYTES} bytes of images in all, found {n} images");
+        return wrong("data.adversarial.copies", reason);
     }
     let [channels, height, width] = examples.shape;
     let area = height * width;
@@ -124,6 +132,10 @@ mod tests {
         let fraction = "data.adversarial.zeroed: expected a fraction from 0 to 1, found";
         assert_eq!(error(&images(1), 1, -0.1), format!("{fraction} -0.1"));
         assert_eq!(error(&images(1), 1, f64::NAN), format!("{fraction} NaN"));
+        // 8 · 2⁶¹ was 0 in 64 bits, and the loop over the copies had no end.
+        let all = "data.adversarial.copies: expected at most";
+        assert!(error(&images(8), 1 << 61, 0.1).starts_with(&format!("{all} 4294967295 images")));
+        assert!(error(&images(2), 1 << 30, 0.1).starts_with(&format!("{all} 68719476736 bytes")));
         let mut real = images(1);
         real.labels = Labels::Real { values: vec![0.0], outputs: 1 };
         let expected = "data.adversarial: expected images of 8 bits with class labels, found other data";

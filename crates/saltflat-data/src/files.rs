@@ -36,17 +36,22 @@ pub(crate) fn read_sized(path: &Path, expected: u64) -> Result<Vec<u8>, DataErro
     read(path)
 }
 
+/// Bytes beyond the expected ones that are counted.
+const MOST_BEYOND: u64 = 1 << 20;
+
 /// Decompresses a gzip file to its end, where its own checksum stands.
 pub(crate) fn gunzip(name: &str, compressed: impl Read, expected: Option<u64>) -> Result<Vec<u8>, DataError> {
     let damaged = |error: io::Error| DataError::Gzip { file: name.into(), reason: error.to_string() };
     let mut decoder = GzDecoder::new(compressed);
-    let mut content = Vec::with_capacity(expected.unwrap_or(0) as usize);
+    // As much as there is, not as much as is expected: a short file shall not take the memory of a long one.
+    let mut content = Vec::new();
     let Some(expected) = expected else {
         decoder.read_to_end(&mut content).map_err(damaged)?;
         return Ok(content);
     };
     decoder.by_ref().take(expected).read_to_end(&mut content).map_err(damaged)?;
-    let rest = io::copy(&mut decoder, &mut io::sink()).map_err(damaged)?;
+    // What is too long is counted, but not without end: a thousandth of its content can stand in a gzip file.
+    let rest = io::copy(&mut decoder.by_ref().take(MOST_BEYOND), &mut io::sink()).map_err(damaged)?;
     let found = content.len() as u64 + rest;
     if found != expected {
         return Err(DataError::Size { file: name.into(), expected, found });
@@ -73,6 +78,12 @@ mod tests {
         let error = |expected| gunzip("a.gz", &compressed[..], Some(expected)).unwrap_err().to_string();
         assert_eq!(error(99), "a.gz: expected 99 bytes, found 100");
         assert_eq!(error(101), "a.gz: expected 101 bytes, found 100");
+        // A bomb is not unpacked to its end, and a short file does not take the memory of the one that was expected.
+        let bomb = gzip(&vec![0; 3 << 20]);
+        let error = gunzip("b.gz", &bomb[..], Some(10)).unwrap_err().to_string();
+        assert_eq!(error, "b.gz: expected 10 bytes, found 1048586");
+        let short = gunzip("a.gz", &compressed[..], Some(u64::MAX)).unwrap_err().to_string();
+        assert_eq!(short, format!("a.gz: expected {} bytes, found 100", u64::MAX));
     }
 
     #[test]

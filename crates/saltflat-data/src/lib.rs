@@ -16,6 +16,8 @@ mod error;
 mod examples;
 mod files;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod idx;
 mod load;
 mod official;

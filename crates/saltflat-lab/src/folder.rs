@@ -56,8 +56,9 @@ impl LabFolder {
             write(&file, config.as_bytes())?;
         }
         let path = root.join("metrics.jsonl");
-        let text =
-            if path.exists() { fs::read_to_string(&path).map_err(FolderError::at(&path))? } else { String::new() };
+        // A line may be torn within a letter.
+        let bytes = if path.exists() { fs::read(&path).map_err(FolderError::at(&path))? } else { Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
         let trials = whole_trials(&text);
         // What was torn off is cut away.
         let kept: String = trials.values().map(|kept| kept.lines.as_str()).collect();

@@ -43,6 +43,9 @@ pub trait Settings: Serialize + DeserializeOwned {
     fn problems(&self) -> Vec<String>;
 }
 
+/// Seeds that a lab may have: every one is a trial of each series, and all are listed before the first runs.
+const MOST_SEEDS: i64 = 100_000;
+
 /// The settings of a scale with some keys replaced by values in TOML's notation (a word without quotes is a text).
 ///
 /// # Errors
@@ -70,7 +73,10 @@ pub fn read<S: Settings>(scale: Scale, changes: &[(String, String)]) -> Result<S
         Ok(settings) => settings,
         Err(e) => return Err(wrong(unread::<S>(&table, changes, &e))),
     };
-    let problems = settings.problems();
+    let mut problems = settings.problems();
+    if let Some(seeds) = table.get("seeds").and_then(Value::as_integer).filter(|&seeds| seeds > MOST_SEEDS) {
+        problems.push(format!("seeds: expected at most {MOST_SEEDS}, found {seeds}"));
+    }
     if problems.is_empty() { Ok(settings) } else { Err(wrong(problems)) }
 }
 
@@ -167,6 +173,7 @@ mod tests {
             ("langevin_inverse_temperatures", "[0]"),
             ("seeds", "0"),
             ("seeds", "-3"),
+            ("seeds", "1000000000000"),
             ("steps", "0"),
             ("rows", "0"),
             ("ones", "101"),

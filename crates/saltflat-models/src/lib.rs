@@ -6,6 +6,7 @@
 //! inner products of per-sample gradients.
 
 mod error;
+mod foreign;
 mod gram;
 mod init;
 mod jet;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::Path};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Layout, ModelError, TensorSpec, Vector};
+use crate::{Layout, ModelError, TensorSpec, Vector, foreign::refusal};
 
 /// How many differing tensors a message names.
 const NAMED: usize = 5;
@@ -41,12 +41,12 @@ pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>
 /// Reads parameters and buffers of a network from a safetensors file with PyTorch's names, F32 or F64.
 ///
 /// # Errors
-/// [`ModelError::File`] where the file cannot be read or a number in it is not finite, [`ModelError::Weights`] where its
+/// [`ModelError::File`] where the file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Weights`] where its
 /// tensors are not the network's; the message names the first that differ.
 pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Result<(Vector, Vector), ModelError> {
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
     let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(format!("is not a safetensors file ({e})")))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
     let differences = differences(&file, layout);
     if !differences.is_empty() {
         let more = differences.len().saturating_sub(NAMED);

@@ -101,7 +101,10 @@ impl Run {
             toml::from_str(&text("config.toml")?).map_err(|e| wrong("config.toml", e.message().to_string()))?;
         let status = json("status.json")?;
         let said = |key: &str| status.get(key).and_then(Value::as_str).map(String::from);
-        let rows = rows(&text("metrics.jsonl")?).map_err(|reason| wrong("metrics.jsonl", reason))?;
+        let path = folder.join("metrics.jsonl");
+        let bytes = fs::read(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })?;
+        // The last line may be torn within a letter.
+        let rows = rows(&String::from_utf8_lossy(&bytes)).map_err(|reason| wrong("metrics.jsonl", reason))?;
         let of_kind = |kind: &str| last_of_each_step(rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
         let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let seed = config.get("run").and_then(|run| run.get("seed")).and_then(toml::Value::as_integer);

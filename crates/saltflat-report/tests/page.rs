@@ -187,6 +187,18 @@ fn what_is_missing_is_named() {
     parsed(&html(&Page::default()));
 }
 
+/// A row that was torn within a letter made the whole run unreadable.
+#[test]
+fn a_row_torn_within_a_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    write_run(folder.path(), 0.0, 0, "running");
+    let path = folder.path().join("metrics.jsonl");
+    let whole = fs::read(&path).unwrap();
+    let rows = Run::read(folder.path()).unwrap().measurements;
+    fs::write(&path, [&whole, &"²".as_bytes()[..1]].concat()).unwrap();
+    assert_eq!(Run::read(folder.path()).unwrap().measurements, rows);
+}
+
 #[test]
 fn figures_refuse_what_they_do_not_know() {
     let wrong = |toml: &str| toml::from_str::<Study>(toml).map(drop).unwrap_err().to_string();

@@ -19,7 +19,10 @@ use crate::{
 const START: &str = "start";
 
 /// Folders of the study's own.
-const RESERVED: [&str; 4] = ["configs", "figures", "logs", "slurm"];
+pub(crate) const RESERVED: [&str; 4] = ["configs", "figures", "logs", "slurm"];
+
+/// Runs that a study may have. A file of a few lines can ask for any number of them.
+pub(crate) const MOST_RUNS: usize = 10_000;
 
 /// A run of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,25 +150,31 @@ impl Study {
             problems.push(format!("scale.{at}.axis.{name}: the stage has no such axis"));
         }
         let zipped = axes.split_off(starts);
-        let zipped = match (stage.combine, zipped.as_slice()) {
-            (Combine::Zip, [first, rest @ ..]) => {
-                if let Some(other) = rest.iter().find(|other| other.len() != first.len()) {
-                    problems.push(format!(
-                        "{at}.axis.{}: expected {} values, as the first axis has (combine = \"zip\"), got {}",
-                        other[0].axis,
-                        first.len(),
-                        other.len()
-                    ));
-                    return;
-                }
-                (0..first.len()).map(|i| zipped.iter().map(|axis| axis[i].clone()).collect()).collect()
-            }
-            _ => product(zipped),
-        };
+        let (zip, first) = (stage.combine == Combine::Zip, zipped.first().map_or(1, Vec::len));
+        if let Some(other) = zipped.iter().find(|other| zip && other.len() != first) {
+            problems.push(format!(
+                "{at}.axis.{}: expected {first} values, as the first axis has (combine = \"zip\"), got {}",
+                other[0].axis,
+                other.len()
+            ));
+            return;
+        }
         let seeds = of_stage.seeds.as_ref().unwrap_or(&stage.seeds);
         if seeds.is_empty() {
             problems.push(format!("{at}.seeds: expected at least one"));
         }
+        // Counted before they are made.
+        let together = if zip { &zipped[..zipped.len().min(1)] } else { &zipped };
+        let of_this = axes.iter().chain(together).fold(seeds.len() as f64, |runs, axis| runs * axis.len() as f64);
+        let runs = self.entries.len() as f64 + of_this;
+        if runs > MOST_RUNS as f64 {
+            problems.push(format!("{at}: expected at most {MOST_RUNS} runs in a study, got {runs} up to this stage"));
+            return;
+        }
+        let zipped = match zip {
+            true => (0..first).map(|i| zipped.iter().map(|axis| axis[i].clone()).collect()).collect(),
+            false => product(zipped),
+        };
         for start in product(axes) {
             for points in &zipped {
                 let points: Vec<Point> = start.iter().chain(points).cloned().collect();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 
-use crate::{StudyError, settings::apply};
+use crate::{StudyError, expand::MOST_RUNS, settings::apply};
 
 /// A study as written: a configuration that all runs share, stages with axes and seeds, scales, figures.
 #[derive(Clone, Debug, Deserialize)]
@@ -71,8 +71,8 @@ fn seed_zero() -> Vec<u64> {
     vec![0]
 }
 
-/// Seeds that a stage may have at most.
-const MOST_SEEDS: i64 = 100_000;
+/// Seeds that a stage may have at most: a run each.
+const MOST_SEEDS: i64 = MOST_RUNS as i64;
 
 /// A list of seeds, or their number.
 fn seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {

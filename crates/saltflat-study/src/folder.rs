@@ -8,7 +8,7 @@ use std::{
 use saltflat_folder::RunState;
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Study, StudyError};
+use crate::{Entry, Study, StudyError, expand::RESERVED};
 
 /// Version of the manifest.
 const SCHEMA: u32 = 1;
@@ -95,15 +95,13 @@ impl StudyFolder {
         if manifest.schema != SCHEMA {
             return Err(no_study(format!("manifest.json: expected schema {SCHEMA}, got {}", manifest.schema)));
         }
-        let tame = |name: &str| {
-            let path = Path::new(name);
-            path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
-        };
-        let sound = |(i, entry): (usize, &Entry)| {
-            entry.index == i && entry.parent.is_none_or(|parent| parent < i) && tame(&entry.name)
-        };
+        let sound = |(i, entry): (usize, &Entry)| entry.index == i && entry.parent.is_none_or(|parent| parent < i);
         if !manifest.runs.iter().enumerate().all(sound) {
             return Err(no_study("manifest.json: its runs are not in order".into()));
+        }
+        if let Some(entry) = manifest.runs.iter().find(|entry| !is_of_stage(entry)) {
+            let name = &entry.name;
+            return Err(no_study(format!("manifest.json: expected runs named STAGE/LABELS-sSEED, got {name:?}")));
         }
         Ok(Self { root: root.into(), manifest })
     }
@@ -166,20 +164,40 @@ impl StudyFolder {
 
     /// How far a run is.
     pub fn standing(&self, entry: &Entry) -> Standing {
-        match RunState::of(&self.run(entry)) {
-            state @ (RunState::Finished | RunState::Diverged) => Standing::Done(state),
-            RunState::Running => Standing::Running,
-            RunState::Failed => Standing::Failed,
-            RunState::Interrupted | RunState::Dead | RunState::None => match entry.parent {
-                None => Standing::Ready,
-                Some(parent) => match self.standing(&self.entries()[parent]) {
-                    Standing::Done(RunState::Finished) => Standing::Ready,
-                    Standing::Done(_) | Standing::Failed | Standing::Blocked => Standing::Blocked,
-                    Standing::Running | Standing::Ready | Standing::Waiting => Standing::Waiting,
-                },
-            },
+        // From the run to the first one before it that has begun. Not by recursion: a manifest may hold any chain.
+        let before = |entry: &&Entry| entry.parent.map(|parent| &self.entries()[parent]);
+        let mut chain = std::iter::successors(Some(entry), before).map(|entry| RunState::of(&self.run(entry)));
+        let mut waits = 0_usize;
+        let end = loop {
+            match chain.next() {
+                Some(state @ (RunState::Finished | RunState::Diverged)) => break Standing::Done(state),
+                Some(RunState::Running) => break Standing::Running,
+                Some(RunState::Failed) => break Standing::Failed,
+                Some(RunState::Interrupted | RunState::Dead | RunState::None) => waits += 1,
+                None => {
+                    waits -= 1;
+                    break Standing::Ready;
+                }
+            }
+        };
+        match (waits, end) {
+            (0, end) => end,
+            (1, Standing::Done(RunState::Finished)) => Standing::Ready,
+            (_, Standing::Done(RunState::Finished) | Standing::Running | Standing::Ready) => Standing::Waiting,
+            _ => Standing::Blocked,
         }
     }
+}
+
+/// Two plain parts, the stage first: what is read and removed lies in the folder, and not in one of the study's own.
+fn is_of_stage(entry: &Entry) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
+            && !part.starts_with('.')
+    };
+    let parts: Vec<&str> = entry.name.split('/').collect();
+    matches!(parts[..], [stage, run] if stage == entry.stage && !RESERVED.contains(&stage) && plain(stage) && plain(run))
 }
 
 fn config_of(root: &Path, entry: &Entry) -> PathBuf {

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use saltflat_study::{Study, StudyError, StudyFile, StudyFolder, slurm};
+use saltflat_study::{Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
 
 const BASE: &str = r#"
 [study]
@@ -178,6 +178,17 @@ fn every_problem_is_named() {
     assert!(error.contains("unknown field `sede`") && error.contains("studies/escapes.toml"), "{error}");
 }
 
+/// A kilobyte that asks for 10¹⁶ runs: counted, not listed.
+#[test]
+fn more_runs_than_anybody_waits_for() {
+    let axes: String = (0..12)
+        .map(|i| format!("[[stage.axis]]\nname = \"x{i}\"\nkey = \"optimizer.lr\"\nvalues = [1,2,3,4,5,6,7,8,9,10]\n"))
+        .collect();
+    let stage = format!("[[stage]]\nname = \"a\"\nseeds = 10000\n{axes}");
+    let expected = "stage.a: expected at most 10000 runs in a study, got 10000000000000000 up to this stage";
+    assert_eq!(problems(&stage, None), [expected]);
+}
+
 #[test]
 fn a_number_of_seeds() {
     let rest =
@@ -211,7 +222,27 @@ fn a_folder_keeps_its_configurations() {
     let error = StudyFolder::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("holds no study"), "{error}");
     fs::write(root.join("manifest.json"), "{\"schema\": 1, \"study\": \"x\", \"file\": \"x\", \"scale\": null, \"runs\": [{\"index\": 0, \"name\": \"../x\", \"stage\": \"a\", \"labels\": {}, \"seed\": 0, \"parent\": null}]}").unwrap();
-    assert!(StudyFolder::open(&root).unwrap_err().to_string().contains("not in order"));
+    assert!(StudyFolder::open(&root).unwrap_err().to_string().contains("expected runs named"));
+    // An empty name was the study's folder itself, which would have been removed for a run without a checkpoint.
+    let manifest = |name: &str, parents: std::ops::Range<usize>| {
+        let run = |i: usize| {
+            let parent = parents.contains(&i).then(|| i - 1);
+            let name = if name.is_empty() { String::new() } else { format!("{name}{i}") };
+            serde_json::json!({ "index": i, "name": name, "stage": "a", "labels": {}, "seed": i, "parent": parent })
+        };
+        let runs: Vec<_> = (0..parents.end.max(1)).map(run).collect();
+        let text =
+            serde_json::json!({ "schema": 1, "study": "x", "file": "x", "scale": null, "runs": runs }).to_string();
+        fs::write(root.join("manifest.json"), text).unwrap();
+        StudyFolder::open(&root)
+    };
+    for name in ["", "configs/x", "a/b/", "a/..", "a", "/a/", "a/\u{1b}"] {
+        assert!(manifest(name, 0..0).unwrap_err().to_string().contains("expected runs named"), "{name:?}");
+    }
+    // A chain of 100,000 runs was a stack overflow.
+    let long = manifest("a/s", 1..100_000).unwrap();
+    assert_eq!(long.standing(&long.entries()[0]), Standing::Ready);
+    assert_eq!(long.standing(&long.entries()[99_999]), Standing::Waiting);
 }
 
 /// Each stage's array waits for the stages that its runs start from, the page for all; bash accepts the scripts.

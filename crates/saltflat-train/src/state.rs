@@ -85,6 +85,34 @@ impl Named {
         self.0.remove(name)
     }
 
+    /// As [`take`](Self::take), of this many entries.
+    ///
+    /// # Errors
+    /// Says which tensor has another length.
+    pub fn take_of(&mut self, name: &str, expected: usize) -> Result<Option<Tensor<1>>, String> {
+        let tensor = self.take(name);
+        match tensor.as_ref().map_or(expected, |tensor| tensor.dims()[0]) {
+            found if found == expected => Ok(tensor),
+            found => Err(format!("{name} has {found} entries, expected {expected}")),
+        }
+    }
+
+    /// Refuses tensors of another number type, which cannot be added to those of the run, and empty ones.
+    ///
+    /// # Errors
+    /// Says which tensor it is.
+    pub fn check(&self, expected: DType) -> Result<(), String> {
+        for (name, tensor) in &self.0 {
+            if tensor.dtype() != expected {
+                return Err(format!("{name} is {:?}, expected {expected:?}", tensor.dtype()));
+            }
+            if tensor.dims()[0] == 0 {
+                return Err(format!("{name} is empty"));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a vector of the network's parameters; absent where none of its tensors is there.
     ///
     /// # Errors
@@ -94,13 +122,10 @@ impl Named {
         if layout.parameters.iter().all(|spec| !self.0.contains_key(&name(spec))) {
             return Ok(None);
         }
-        let parts = layout.parameters.iter().map(|spec| {
-            let part = self.take(&name(spec)).ok_or_else(|| format!("{} is missing", name(spec)))?;
-            match part.dims()[0] {
-                found if found == spec.len() => Ok(part),
-                found => Err(format!("{} has {found} entries, expected {}", name(spec), spec.len())),
-            }
-        });
+        let parts = layout
+            .parameters
+            .iter()
+            .map(|spec| self.take_of(&name(spec), spec.len())?.ok_or_else(|| format!("{} is missing", name(spec))));
         parts.collect::<Result<Vec<_>, String>>().map(|parts| Some(Vector::new(parts)))
     }
 
@@ -177,6 +202,13 @@ mod tests {
         let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&found), bits(&values));
         assert!(again.take("none").is_none());
+
+        // Tensors of a length or a number type that cannot be added to those of a run panicked in its next step.
+        let mut again = Named::from_bytes(&bytes, Path::new("a"), &device).expect("it was just written");
+        assert_eq!(again.check(DType::F32), Ok(()));
+        assert_eq!(again.check(DType::F64).unwrap_err(), "a is F32, expected F64");
+        assert_eq!(again.take_of("a", 1).unwrap_err(), "a has 5 entries, expected 1");
+        assert!(matches!(again.take_of("none", 1), Ok(None)));
 
         // Numbers whose last bit a JSON reader without exact rounding loses.
         for value in [0.1 + 0.2, 1.0 / 3.0, 2.225_073_858_507_201e-308, f64::MAX] {

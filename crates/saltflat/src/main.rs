@@ -11,6 +11,7 @@ mod lab;
 mod measure;
 mod measurement_table;
 mod page;
+mod plain;
 mod report;
 mod reporter;
 mod signals;
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("saltflat: {}", in_words(&error));
+            eprintln!("saltflat: {}", plain::plain(&in_words(&error)));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
                 || error.downcast_ref::<FetchError>().is_some_and(FetchError::is_bad_input)
                 || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)

@@ -6,6 +6,7 @@ use anyhow::Context;
 use saltflat_report::{Page, Run, csv, html, json, label_by_differences};
 
 use crate::args::{ReportArgs, ReportFormat};
+use crate::plain::plain;
 
 /// What a page of ours begins with, so that only such a file is replaced.
 const OURS: &str = "<meta name=\"generator\" content=\"Saltflat";
@@ -63,7 +64,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn refused(why: &impl std::fmt::Display) -> ExitCode {
-    eprintln!("saltflat: {why}");
+    eprintln!("saltflat: {}", plain(&why.to_string()));
     ExitCode::from(BAD_INPUT)
 }
 

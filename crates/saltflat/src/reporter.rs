@@ -11,6 +11,7 @@ use saltflat_report::EventWriter;
 use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
 use serde_json::Value;
 
+use crate::plain::plain;
 use crate::table::{Table, number};
 
 /// Seconds since 1970.
@@ -88,7 +89,7 @@ impl Reporter {
 
     /// Talk: stderr and the log.
     pub fn say(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| eprintln!("{}", plain(text)));
         // The log is not the result: a line that cannot be written must not end a run.
         let _ = self.folder.log(text);
     }

@@ -16,6 +16,7 @@ use saltflat_study::{Ended, Entry, Queue, Report, Standing, Study, StudyFile, St
 use crate::{
     args::{Emit, StudyArgs},
     page,
+    plain::{one_line, plain},
     signals::Stop,
     table::length,
 };
@@ -152,7 +153,7 @@ fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     let counts = Counts::of(folder);
     eprintln!("{}: {counts}", folder.root().display());
     for (name, reason, log) in &talk.failed {
-        eprintln!("  {name} failed: {reason} (see {})", log.display());
+        eprintln!("  {name} failed: {} (see {})", one_line(reason), log.display());
     }
     if counts.done > 0 {
         let path = page::of_study(folder)?;
@@ -246,7 +247,7 @@ impl<'a> Talk<'a> {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| eprintln!("{}", plain(text)));
     }
 }
 
@@ -326,7 +327,7 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));
         let reason = status.and_then(|status| status.reason).unwrap_or_default();
         let line = format!("{:>4} {:<width$} {standing:<20} {step:<12} {reason}", entry.index, entry.name);
-        println!("{}", line.trim_end());
+        println!("{}", one_line(line.trim_end()));
     }
     println!("{}", Counts::of(folder));
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, cho
 use crate::{
     args::TrainArgs,
     dry_run, faults,
+    plain::plain,
     reporter::Reporter,
     signals::{Cause, Stop},
 };
@@ -50,11 +51,11 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
     match status.as_ref().map(|status| status.status.as_str()) {
         Some("finished") => {
-            eprintln!("{} is finished: {reason}", run.display());
+            eprintln!("{} is finished: {}", run.display(), plain(&reason));
             return Ok(ExitCode::SUCCESS);
         }
         Some("diverged") => {
-            eprintln!("{} diverged and would again: {reason}", run.display());
+            eprintln!("{} diverged and would again: {}", run.display(), plain(&reason));
             return Ok(ExitCode::from(DIVERGED));
         }
         _ => {}

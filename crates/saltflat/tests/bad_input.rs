@@ -69,7 +69,18 @@ fn files_that_are_not_there_or_not_toml() {
     refused(&place, &["binary.toml"], &["binary.toml"]);
     set(&place, &["train.init=\"nowhere\""], &["nowhere"]);
     place.write("weights.pt", b"PK\x03\x04 not safetensors");
-    set(&place, &["train.init=\"weights.pt\""], &["weights.pt", "safetensors"]);
+    let python = "python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('";
+    let refusal = ["weights.pt: is a pickle", python, "weights.pt', weights_only=True), '", "weights.safetensors')\""];
+    set(&place, &["train.init=\"weights.pt\""], &refusal);
+    let output = place.command(&["measure", "tiny.toml", "--weights", "weights.pt"]).output().unwrap();
+    assert!(refusal.iter().all(|part| text(&output.stderr).contains(part)), "{}", text(&output.stderr));
+    // An old file is a pickle without a zip around it; of other formats nothing is known but that they are not safetensors.
+    place.write("weights", b"\x80\x02}q\x00.");
+    set(&place, &["train.init=\"weights\""], &["weights: is a pickle", "weights.safetensors"]);
+    place.write("weights.npz", b"PK\x03\x04 weight.npy");
+    set(&place, &["train.init=\"weights.npz\""], &["weights.npz: is not a safetensors file"]);
+    // What a terminal would obey does not reach it.
+    set(&place, &["train.init=\"\\u001b[31mred\""], &["\u{fffd}[31mred"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Architectures, one a file, with PyTorch's names for their tensors.
 
 mod lenet;
+mod limits;
 mod linear_net;
 mod mlp;
 mod random_features;
@@ -60,6 +61,7 @@ impl Architecture {
         if outputs == 0 {
             return Err(wrong("model.outputs", "at least 1", outputs));
         }
+        self.check_sizes(outputs)?;
         let mut layout = Layout::default();
         let stages = match self {
             Self::Mlp(model) => model.stages(&mut layout, input, outputs),
@@ -70,6 +72,7 @@ impl Architecture {
             Self::LinearNet(model) => model.stages(&mut layout, input, outputs),
             Self::RandomFeatures(model) => model.stages(&mut layout, input, outputs),
         }?;
+        limits::check_total(&layout)?;
         Ok(Network::new(layout, stages, input, outputs))
     }
 }

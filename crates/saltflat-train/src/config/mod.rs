@@ -169,11 +169,17 @@ impl Config {
     }
 }
 
+/// Parts that a key with dots may have: more than any key has, and so few that no walk through the tables runs out of stack.
+const MOST_PARTS: usize = 16;
+
 /// Sets `section.key` in a table; where the value is no TOML it is taken as text.
 fn replace(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     let value = parsed.unwrap_or_else(|| Value::String(value.into()));
     let mut parts: Vec<&str> = key.split('.').collect();
+    if parts.len() > MOST_PARTS {
+        return Err(format!("--set {}…: expected a key of at most {MOST_PARTS} parts", parts[..3].join(".")));
+    }
     let last = parts.pop().unwrap_or_default();
     if last.is_empty() || parts.iter().any(|part| part.is_empty()) {
         return Err(format!("--set {key}={value}: expected section.key=value"));

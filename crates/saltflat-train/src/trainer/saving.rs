@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use saltflat_metrics::NoiseStrength;
+use saltflat_metrics::{NoiseStrength, Samples};
 use saltflat_models::Vector;
 use saltflat_noise::StrengthControl;
 
@@ -100,7 +100,7 @@ impl<'a> Trainer<'a> {
     /// At the place where these were saved. The epoch's learning rate is not: the next step sets it.
     ///
     /// # Errors
-    /// Says which tensor is missing or does not fit.
+    /// Says which tensor is missing or does not fit, or which count cannot be.
     pub(crate) fn restored(
         plan: &'a Plan,
         weights: (Vector, Vector),
@@ -108,6 +108,8 @@ impl<'a> Trainer<'a> {
         mut tensors: Named,
     ) -> Result<Self, String> {
         let layout = plan.network.layout();
+        tensors.check(plan.dtype)?;
+        check_counts(plan, &progress)?;
         let mut trainer = Self::new(plan, weights);
         trainer.sgd.restore(tensors.take_vector("momentum", layout)?, tensors.take_vector("update", layout)?);
         for i in 0..progress.eigenvectors {
@@ -117,15 +119,15 @@ impl<'a> Trainer<'a> {
         trainer.measurer.strength = NoiseStrength::after(tensors.take("noise_strength.squares"));
         trainer.measurer.count = progress.measurements;
         trainer.epoch = EpochSums {
-            loss: tensors.take("epoch.loss"),
-            correct: tensors.take("epoch.correct"),
-            noise: tensors.take("epoch.noise"),
+            loss: tensors.take_of("epoch.loss", 1)?,
+            correct: tensors.take_of("epoch.correct", 1)?,
+            noise: tensors.take_of("epoch.noise", 1)?,
             noise_steps: progress.epoch_noise_steps,
             floor: progress.epoch_floor,
             samples: progress.epoch_samples,
             lr: 0.0,
         };
-        trainer.strength = StrengthControl::from_parts(tensors.take("strength"), progress.strength_weight);
+        trainer.strength = StrengthControl::from_parts(tensors.take_of("strength", 3)?, progress.strength_weight);
         trainer.step = progress.step;
         trainer.rows = progress.rows;
         trainer.measurement_due = progress.measurement_due;
@@ -140,4 +142,24 @@ impl<'a> Trainer<'a> {
     pub(crate) fn best_step(&self) -> Option<u64> {
         self.best.map(|best| best.step)
     }
+}
+
+/// No step, row or measurement has a number beyond it.
+const MOST: u64 = 1 << 53;
+
+/// Refuses counts to which nothing could be added.
+fn check_counts(plan: &Plan, progress: &Progress) -> Result<(), String> {
+    let n = plan.train.len() as u64;
+    for (key, found, most) in [
+        ("step", progress.step, MOST),
+        ("rows", progress.rows, MOST),
+        ("measurements", progress.measurements, MOST),
+        ("epoch_samples", progress.epoch_samples as u64, n),
+        ("epoch_noise_steps", progress.epoch_noise_steps, n),
+    ] {
+        if found > most {
+            return Err(format!("{key} is {found}, expected at most {most}"));
+        }
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use ratatui::{
 use saltflat_report::{Over, number};
 
 use super::{Watched, view::standing};
-use crate::{args::WatchArgs, signals::Stop};
+use crate::{args::WatchArgs, plain::one_line, signals::Stop};
 
 /// From one look at the folders to the next, and at the keys.
 const READ: Duration = Duration::from_millis(1000);
@@ -92,10 +92,15 @@ pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
     let [head, chart, foot] =
         Layout::vertical([Constraint::Length(lines), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
     let name = watched.metrics.get(watched.metric).cloned().unwrap_or_default();
+    let metric = one_line(&name);
     let line = |(i, run): (usize, &saltflat_report::Run)| {
-        let last = run.last(&name).map_or(String::new(), |value| format!("  {name} {}", number(value)));
+        let last = run.last(&name).map_or(String::new(), |value| format!("  {metric} {}", number(value)));
         let style = Style::new().fg(colour(i)).add_modifier(Modifier::BOLD);
-        Line::from(vec![Span::styled(format!("{} ", run.name), style), Span::raw(standing(run)), Span::raw(last)])
+        Line::from(vec![
+            Span::styled(format!("{} ", one_line(&run.name)), style),
+            Span::raw(standing(run)),
+            Span::raw(last),
+        ])
     };
     frame.render_widget(Paragraph::new(runs.iter().enumerate().map(line).collect::<Vec<_>>()), head);
     let curves: Vec<Vec<(f64, f64)>> = runs
@@ -120,10 +125,10 @@ pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
     let sets = curves.iter().enumerate().map(|(i, curve)| {
         let set =
             Dataset::default().marker(MARKERS[i / COLOURS.len() % MARKERS.len()]).style(Style::new().fg(colour(i)));
-        let set = if runs.len() > 1 { set.name(runs[i].name.clone()) } else { set };
+        let set = if runs.len() > 1 { set.name(one_line(&runs[i].name)) } else { set };
         set.graph_type(GraphType::Line).data(curve)
     });
-    let title = if name.is_empty() { "nothing measured yet".into() } else { format!(" {name} ") };
+    let title = if name.is_empty() { "nothing measured yet".into() } else { format!(" {metric} ") };
     let labels = |[low, high]: [f64; 2], text: &dyn Fn(f64) -> String| {
         [low, 0.5 * (low + high), high].map(|value| Span::raw(text(value)))
     };
@@ -185,6 +190,16 @@ mod tests {
         assert!(text.contains("10") && text.contains("l: linear") && !text.contains("50.5"), "{text}");
         for size in [(1, 1), (10, 3), (200, 60)] {
             screen(&watched, size.0, size.1);
+        }
+        // What a file says reaches the screen, but a terminal finds nothing in it to obey.
+        let mut page = watched.page;
+        page.runs[0].name = "\u{1b}[2Jcleared\r".into();
+        page.runs[1].status = "failed".into();
+        page.runs[1].reason = Some("\u{1b}]0;title\u{7}\u{9b}31m\u{202e}".into());
+        let watched = Watched { metrics: vec!["\u{1b}[8mhidden".into()], page, metric: 0, log: false };
+        for text in [screen(&watched, 80, 24), super::super::view::table(&watched)] {
+            assert!(text.contains("cleared") && text.contains("0;title"), "{text}");
+            assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
         }
         let empty = Watched { page: Page::default(), metrics: Vec::new(), metric: 0, log: false };
         assert!(screen(&empty, 60, 12).contains("nothing measured yet"));

@@ -3,6 +3,7 @@
 use saltflat_report::{Over, Run, number};
 
 use super::Watched;
+use crate::plain::one_line;
 
 /// Metrics of the table, those that there are.
 const COLUMNS: [&str; 6] = ["running_loss", "loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "noise_sq"];
@@ -18,14 +19,14 @@ pub fn standing(run: &Run) -> String {
         (Some(reason), "diverged" | "failed" | "interrupted") => format!(": {reason}"),
         _ => String::new(),
     };
-    format!("{}, epoch {epoch}, step {step}{reason}", run.status)
+    one_line(&format!("{}, epoch {epoch}, step {step}{reason}", run.status))
 }
 
 /// A block a run: where it stands, and the last rows of what is measured.
 pub fn table(watched: &Watched) -> String {
     let mut text = String::new();
     for run in &watched.page.runs {
-        text.push_str(&format!("{}: {}\n", run.name, standing(run)));
+        text.push_str(&format!("{}: {}\n", one_line(&run.name), standing(run)));
         let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
         let mut epochs: Vec<u64> =
             columns.iter().flat_map(|name| run.curve(name, Over::Epoch)).map(|(epoch, _)| epoch as u64).collect();

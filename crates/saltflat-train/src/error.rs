@@ -86,9 +86,9 @@ pub enum TrainError {
 impl TrainError {
     /// True where the device, or this machine, has no memory left. Backends say so in words alone.
     pub fn is_out_of_memory(&self) -> bool {
+        const WORDS: [&str; 4] = ["out of memory", "out of device memory", "out-of-memory", "can't allocate buffer"];
         let text = self.to_string().to_lowercase();
-        !self.is_bad_input()
-            && ["out of memory", "out of device memory", "out-of-memory"].iter().any(|w| text.contains(w))
+        !self.is_bad_input() && WORDS.iter().any(|words| text.contains(words))
     }
 
     /// True where the input is wrong, not the machine.

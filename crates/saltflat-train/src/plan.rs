@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Device};
 use saltflat_data::Labels;
+use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
 
@@ -84,13 +85,9 @@ impl Plan {
         if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
             problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
         }
-        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test()) {
-            if splits.test.is_none() {
-                let name = best.name();
-                problems.push(format!(
-                    "train.checkpoint.best: expected accuracy or loss, since there is no test split, got {name}"
-                ));
-            }
+        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && splits.test.is_none()) {
+            let expected = "expected accuracy or loss, since there is no test split";
+            problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
         }
         match config.noise.reference() {
             NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
@@ -150,7 +147,9 @@ impl Plan {
     /// the memory. Absent where a pass has one sample, or where a network with buffers (batch normalisation) takes its
     /// statistics from a pass.
     pub fn with_half_the_microbatch(&self) -> Option<Config> {
-        let (train, metrics) = (self.microbatch(), self.config.metrics.microbatch);
+        let metrics = &self.config.metrics;
+        let metrics = if metrics.is_on() { metrics.microbatch.min(self.train.len()) } else { 1 };
+        let train = self.microbatch();
         if train.max(metrics) < 2 || !self.network.layout().buffers.is_empty() {
             return None;
         }

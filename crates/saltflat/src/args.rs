@@ -90,6 +90,10 @@ pub struct DoctorArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+
+    /// Only the device against the CPU; for the process that tries the other choice of fused kernels
+    #[arg(long, hide = true)]
+    pub parity: bool,
 }
 
 #[derive(Debug, Args)]

@@ -37,7 +37,15 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, Trai
 /// What a device's pool holds, where it still says so.
 pub fn pool(device: &Device) -> Option<String> {
     let usage = panic::catch_unwind(AssertUnwindSafe(|| device.memory_pool_usage())).ok().flatten()?;
-    Some(format!("{usage:?}"))
+    let mebibytes = |bytes: u64| bytes >> 20;
+    Some(format!("{} MiB in use of {} MiB held", mebibytes(usage.bytes_in_use), mebibytes(usage.bytes_reserved)))
+}
+
+/// The last cause in what a backend says, in one line: before it stand the operations that were skipped because of it.
+pub fn root_cause(said: &str) -> String {
+    let last = said.rsplit("Caused by:").next().unwrap_or(said);
+    let text = last.split("No backtrace available").next().unwrap_or(last);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Replaces this process by one with these arguments; says why where it cannot.
@@ -73,6 +81,15 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    /// What wgpu said on a software adapter with too little address space.
+    #[test]
+    fn the_last_cause_is_the_root() {
+        let said = "An error happened during execution\nCaused by:\n  The bytes were never written\n  skipped `ElemwiseFuse`\n\
+                    Caused by:\n  can't allocate buffer of size: 627200000\nNo backtrace available\nAsked at:\nNo backtrace available";
+        assert_eq!(root_cause(said), "can't allocate buffer of size: 627200000");
+        assert_eq!(root_cause("wgpu error: Out of\n  Memory"), "wgpu error: Out of Memory");
+    }
 
     #[test]
     fn the_first_panic_speaks_also_from_another_thread() {

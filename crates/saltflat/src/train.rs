@@ -111,7 +111,10 @@ fn failed(
     let (plan, steps) = (trainer.plan(), trainer.steps());
     let root = reporter.folder().root().to_path_buf();
     let no_memory = error.is_out_of_memory();
-    let mut reason = error.to_string();
+    let mut reason = match &error {
+        TrainError::Training(said) => TrainError::Training(faults::root_cause(said)).to_string(),
+        _ => error.to_string(),
+    };
     if no_memory {
         reason += &format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch());
         if let Some(pool) = faults::pool(&plan.device) {

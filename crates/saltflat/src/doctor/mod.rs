@@ -8,12 +8,12 @@ mod storage;
 use std::{fmt, process::ExitCode};
 
 use saltflat_train::choose;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::DoctorArgs;
 
 /// What was looked at, and what a person does about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Finding {
     check: String,
     verdict: Verdict,
@@ -23,7 +23,7 @@ pub struct Finding {
 }
 
 /// How it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
@@ -35,6 +35,11 @@ pub enum Verdict {
 }
 
 impl Finding {
+    /// Under a longer name.
+    fn named(self, before: &str) -> Self {
+        Self { check: format!("{before}{}", self.check), ..self }
+    }
+
     /// As it should be.
     pub fn ok(check: impl Into<String>, found: impl Into<String>) -> Self {
         Self { check: check.into(), verdict: Verdict::Ok, found: found.into(), advice: None }
@@ -87,9 +92,14 @@ impl Findings {
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
     let device = choose(&args.device)?;
+    if args.parity {
+        parity::here(&mut findings, &device);
+        println!("{}", serde_json::to_string(&findings.all)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     machine::look(&mut findings, &device);
     storage::look(&mut findings, args);
-    parity::look(&mut findings, &device)?;
+    parity::look(&mut findings, args, &device);
     repeat::look(&mut findings, args, &device)?;
     let failed = findings.all.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
     match args.json {

@@ -1,7 +1,11 @@
 //! The device against the CPU: every layer's rules, and one training step.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
+use anyhow::Context;
 use burn::tensor::{DType, Device};
 use saltflat_metrics::{Objective, Samples, gradient, hessian_vector_product};
 use saltflat_models::Vector;
@@ -12,7 +16,7 @@ use saltflat_train::{
 };
 
 use super::{Finding, Findings};
-use crate::faults::caught;
+use crate::{args::DoctorArgs, faults::caught};
 
 /// Samples of each network.
 const N: usize = 6;
@@ -31,18 +35,43 @@ const NETWORKS: [(&str, &str, &str); 9] = [
         "{kind = \"resnet\", width = 4, blocks = [1, 1], channels_per_group = 2}",
     ),
     ("batch norm", "cifar10-1k", "{kind = \"resnet\", width = 2, blocks = [1], norm = \"batch\"}"),
-    ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, blocks = 1}"),
+    ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
 ];
 
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
 const TOLERANCE: f64 = 1e-4;
 
-pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), TrainError> {
+/// On a GPU, and there a second time in another process with the other choice of fused kernels.
+pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
     if device.backend == "flex" {
         findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
-        return Ok(());
+        return;
     }
     findings.wait_for("the device against the CPU, nine networks; a software adapter takes minutes");
+    here(findings, device);
+    if !cfg!(feature = "fusion") {
+        return;
+    }
+    let other = if std::env::var("SALTFLAT_FUSION").is_ok_and(|value| value == "off") { "on" } else { "off" };
+    findings.wait_for(&format!("the same with SALTFLAT_FUSION={other}"));
+    match elsewhere(args, other) {
+        Ok(all) => {
+            all.into_iter().for_each(|finding| findings.add(finding.named(&format!("SALTFLAT_FUSION={other}, "))))
+        }
+        Err(error) => findings.add(Finding::failed(format!("SALTFLAT_FUSION={other}"), format!("{error:#}"), ADVICE)),
+    }
+}
+
+/// What another process with this choice of fused kernels finds.
+fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["doctor", "--parity", "--json", "--device", &args.device.to_string()]);
+    let output = command.env("SALTFLAT_FUSION", fusion).stderr(Stdio::null()).output()?;
+    serde_json::from_slice(&output.stdout).with_context(|| format!("the process ended with {}", output.status))
+}
+
+/// What this process finds.
+pub fn here(findings: &mut Findings, device: &Chosen) {
     for (name, data, model) in NETWORKS {
         let check = format!("{} against the CPU: {name}", device.name);
         let found = caught(|| {
@@ -61,11 +90,10 @@ pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), TrainError> 
             }
         });
     }
-    Ok(())
 }
 
-const ADVICE: &str = "publish no number of this device: use --device cpu, another driver, or a build without kernel fusion and \
-                      autotuning (--no-default-features --features wgpu), and report it with the output of doctor --json";
+const ADVICE: &str = "publish no number of this device: use --device cpu, SALTFLAT_FUSION=off, another driver, or a build without \
+                      autotuning (--no-default-features --features wgpu,fusion), and report it with the output of doctor --json";
 
 type Values = Vec<(&'static str, Vec<f64>)>;
 
@@ -78,7 +106,7 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
         pair("metrics.alignment.samples", &N.to_string()),
     ];
     let text = "[loss]\nkind = \"cross_entropy\"\n[noise]\nkind = \"label-flip\"\nprobability = 0.2\n[optimizer]\nlr = 0.05\n\
-                momentum = 0.9\n[train]\nsteps = 1\n";
+                momentum = 0.9\nbatch_size = \"full\"\n[train]\nsteps = 1\n";
     let config = Config::read_as(text, Path::new("doctor"), &set, Purpose::Train)?;
     let plan = Plan::new(config, device, DType::F32)?;
     let (theta, buffers) = Trainer::random_start(&plan);
@@ -111,4 +139,28 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
     let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
     if a.len() == b.len() && off.is_finite() { off } else { f64::INFINITY }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that is compared is there for every network, equal where the device is the same, and told apart where one kernel
+    /// is off by a thousandth.
+    #[test]
+    fn every_network_has_values_to_compare() {
+        for (name, data, model) in NETWORKS {
+            let [one, other] = [(); 2].map(|()| values(&Device::flex(), data, model).unwrap());
+            assert_eq!(
+                one.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+                ["gradient", "Hessian product", "alignment", "step"]
+            );
+            for ((what, a), (_, b)) in one.iter().zip(&other) {
+                assert!(!a.is_empty() && difference(a, b) == 0.0, "{name}, {what}");
+                let off: Vec<f64> = b.iter().map(|x| 1.001 * x).collect();
+                assert!(difference(a, &off) > TOLERANCE, "{name}, {what}");
+            }
+            assert_eq!(difference(&one[0].1, &[f64::NAN]), f64::INFINITY);
+        }
+    }
 }

@@ -77,7 +77,7 @@ pub fn state(bytes: &[u8]) {
     go_on(&weights, bytes, &sidecar);
 }
 
-/// The sidecar of a checkpoint, whose files are whole; [`WEIGHTS`] and [`STATE`] stand for their checksums.
+/// The sidecar of a checkpoint, whose files are whole; `WEIGHTS` and `STATE` stand for their checksums.
 pub fn progress(bytes: &[u8]) {
     let [weights, state, _] = whole();
     go_on(&weights, &state, &String::from_utf8_lossy(bytes));

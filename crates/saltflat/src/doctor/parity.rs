@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use burn::tensor::{DType, Device};
-use saltflat_metrics::{Objective, Samples, gradient, hessian_vector_product};
+use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient, hessian_vector_product};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
@@ -56,7 +56,9 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
     findings.wait_for(&format!("the same with SALTFLAT_FUSION={other}"));
     match elsewhere(args, other) {
         Ok(all) => {
-            all.into_iter().for_each(|finding| findings.add(finding.named(&format!("SALTFLAT_FUSION={other}, "))))
+            for finding in all {
+                findings.add(finding.named(&format!("SALTFLAT_FUSION={other}, ")));
+            }
         }
         Err(error) => findings.add(Finding::failed(format!("SALTFLAT_FUSION={other}"), format!("{error:#}"), ADVICE)),
     }
@@ -97,7 +99,7 @@ const ADVICE: &str = "publish no number of this device: use --device cpu, SALTFL
 
 type Values = Vec<(&'static str, Vec<f64>)>;
 
-/// Gradient, a Hessian product and the inner products of the samples' gradients at a random start, and a step from there.
+/// Gradient, a Hessian product and forms, and the inner products of the samples' gradients at a random start, and a step from there.
 fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError> {
     let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
     let set = [
@@ -112,7 +114,9 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let (theta, buffers) = Trainer::random_start(&plan);
     let indices: Vec<u32> = (0..plan.train.len() as u32).collect();
     let objective = Objective::on_all(&plan.network, &buffers, plan.loss, &plan.train, plan.train.len());
-    let v = theta.normal_like(Key::new(1, Stream::Probe, 0));
+    let [v, w] = [0, 1].map(|i| theta.normal_like(Key::new(1, Stream::Probe, i)));
+    // Without a backward pass, by the second coefficients of the layers, both directions in one walk.
+    let forms = CurvatureOperator::new(&objective, &theta, Curvature::Hessian).forms(&[v.clone(), w])?.values();
     let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
     let aligned = plan.config.metrics.only(&["alignment"]).map_err(TrainError::Training)?;
     let inner = Measurer::default().measure(&plan, &aligned, point)?;
@@ -120,6 +124,7 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let mut found = vec![
         ("gradient", host(&gradient(&objective, &theta))?),
         ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v))?),
+        ("Hessian forms", forms),
         ("alignment", inner),
     ];
     let mut trainer = Trainer::new(&plan, (theta.clone(), buffers.clone()));
@@ -153,7 +158,7 @@ mod tests {
             let [one, other] = [(); 2].map(|()| values(&Device::flex(), data, model).unwrap());
             assert_eq!(
                 one.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-                ["gradient", "Hessian product", "alignment", "step"]
+                ["gradient", "Hessian product", "Hessian forms", "alignment", "step"]
             );
             for ((what, a), (_, b)) in one.iter().zip(&other) {
                 assert!(!a.is_empty() && difference(a, b) == 0.0, "{name}, {what}");

@@ -26,6 +26,9 @@ pub(crate) struct Progress {
     /// Weight of what a noise of a given strength remembers.
     #[serde(with = "as_text")]
     pub strength_weight: f64,
+    /// The first epoch's running loss, once it is known.
+    #[serde(with = "as_text_if_any", default)]
+    pub first_loss: Option<f64>,
     /// Measurements made.
     pub measurements: u64,
     /// Eigenvectors from which the next search starts.
@@ -46,6 +49,20 @@ pub(crate) struct Best {
     /// Value of the metric.
     #[serde(with = "as_text")]
     pub value: f64,
+}
+
+/// [`as_text`], or nothing.
+mod as_text_if_any {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.to_string()).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
 }
 
 /// f64 as the shortest text that reads back as the same bits.

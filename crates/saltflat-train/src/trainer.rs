@@ -40,6 +40,8 @@ pub struct Trainer<'a> {
     epoch: EpochSums,
     /// What a noise of a given strength remembers.
     strength: StrengthControl,
+    /// The first epoch's running loss.
+    first_loss: Option<f64>,
     /// Rows told to the observer.
     rows: u64,
     /// True where a measurement is to be made before the next step.
@@ -91,6 +93,7 @@ impl<'a> Trainer<'a> {
             measurer: Measurer::default(),
             epoch: EpochSums::default(),
             strength: StrengthControl::default(),
+            first_loss: None,
             rows: 0,
             measurement_due: plan.config.metrics.at_ends,
             goal: None,
@@ -300,6 +303,13 @@ impl<'a> Trainer<'a> {
             return Ok(diverged);
         }
         let train = &plan.config.train;
+        let first = *self.first_loss.get_or_insert(row.running_loss);
+        if let Some(multiple) = train.diverged_above.filter(|multiple| row.running_loss > multiple * first) {
+            let (loss, epoch) = (row.running_loss, row.epoch);
+            return Ok(Some(format!(
+                "the training loss {loss:.3e} of epoch {epoch} is above {multiple} times the first one, {first:.3e}"
+            )));
+        }
         self.goal = match row.running_accuracy {
             _ if train.stop_loss.is_some_and(|goal| row.running_loss <= goal) => {
                 Some(format!("training loss {:.3e} reached stop_loss", row.running_loss))

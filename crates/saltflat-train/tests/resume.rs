@@ -266,6 +266,32 @@ fn divergence_keeps_the_last_finite_state() {
     }
 }
 
+/// A loss above a multiple of the first epoch's ends the run, also where the first epoch was another process; what is kept is
+/// the last state that was saved or ended an epoch before.
+#[test]
+fn a_loss_above_a_multiple_is_a_divergence() {
+    let runs = Runs::new(&[&[
+        // From step 7, the third epoch, on the learning rate is 50.
+        ("optimizer.lr", "0.1"),
+        ("schedule", "{kind = \"step-decay\", at_steps = [6], factor = 500}"),
+        ("train.diverged_above", "5"),
+        ("train.epochs", "5"),
+        ("metrics.enabled", "false"),
+    ]]);
+    let [outcome, later] =
+        [("whole", 99), ("stopped", 4)].map(|(name, question)| match runs.begin(name, &at_question(question)) {
+            Outcome::Interrupted => runs.go_on(name, &|| false),
+            outcome => outcome,
+        });
+    let Outcome::Diverged(reason) = &outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("above 5 times the first one"), "{reason}");
+    assert_eq!(outcome, later);
+    let plan = runs.plan();
+    // The third epoch ends at step 9; its last checkpoint is of step 8.
+    assert_eq!(resume(&runs.path("whole"), &plan).unwrap().trainer.steps(), 8);
+    assert_eq!(files(&runs.path("whole"))["metrics.jsonl"], files(&runs.path("stopped"))["metrics.jsonl"]);
+}
+
 /// Rows after the checkpoint and a torn one are cut off; missing ones, other data and other networks are refused.
 #[test]
 fn what_does_not_fit_is_refused() {

@@ -19,6 +19,7 @@ fn place() -> Place {
     place.write("binary.toml", [0xff, 0xfe, 0x00, 0x80]);
     place.write("twice.toml", "[optimizer]\nlr = 1\nlr = 2\n");
     place.write("weights.safetensors", b"PK\x03\x04 not safetensors");
+    place.write("model.pt", b"\x80\x02}q\x00.");
     place.write("study.toml", "[study]\nname = \"s\"\nbase = \"tiny.toml\"\n[[stage]]\nname = \"one\"\nseeds = [0]\n");
     place
 }

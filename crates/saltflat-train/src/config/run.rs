@@ -28,6 +28,9 @@ pub struct TrainConfig {
     pub stop_loss: Option<f64>,
     /// Ends the run after an epoch whose running accuracy is at least this.
     pub stop_accuracy: Option<f64>,
+    /// Ends the run as diverged after an epoch whose running loss is above this multiple of the first epoch's; absent: only where
+    /// the loss is no number any more.
+    pub diverged_above: Option<f64>,
     /// Where it starts: a run folder, a checkpoint or a safetensors file with PyTorch's names; absent: random.
     pub init: Option<PathBuf>,
     /// Leaves out the smaller batch at the end of an epoch; default false.
@@ -140,6 +143,7 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
         steps: section.optional("steps", some, |n| *n > 0),
         stop_loss: section.optional("stop_loss", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0),
         stop_accuracy: section.optional("stop_accuracy", "a number in (0, 1]", |x| *x > 0.0 && *x <= 1.0),
+        diverged_above: section.optional("diverged_above", "a number above 1", |x: &f64| x.is_finite() && *x > 1.0),
         init: section
             .optional("init", "the path of a run, a checkpoint or a safetensors file", any)
             .map(|p| resolved(p, base)),

@@ -88,6 +88,7 @@ impl<'a> Trainer<'a> {
             epoch_floor: self.epoch.floor,
             epoch_noise_steps: self.epoch.noise_steps,
             strength_weight,
+            first_loss: self.first_loss,
             measurements: self.measurer.count,
             eigenvectors: self.measurer.eigenvectors.len(),
             measurement_due: self.measurement_due,
@@ -118,6 +119,7 @@ impl<'a> Trainer<'a> {
         }
         trainer.measurer.strength = NoiseStrength::after(tensors.take("noise_strength.squares"));
         trainer.measurer.count = progress.measurements;
+        trainer.first_loss = progress.first_loss;
         trainer.epoch = EpochSums {
             loss: tensors.take_of("epoch.loss", 1)?,
             correct: tensors.take_of("epoch.correct", 1)?,

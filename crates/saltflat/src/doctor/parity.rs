@@ -125,8 +125,11 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
         ("gradient", host(&gradient(&objective, &theta))?),
         ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v))?),
         ("Hessian forms", forms),
-        ("alignment", inner),
     ];
+    // With batch norm a sample has no gradient of its own.
+    if !inner.is_empty() {
+        found.push(("alignment", inner));
+    }
     let mut trainer = Trainer::new(&plan, (theta.clone(), buffers.clone()));
     trainer.make_step(&indices);
     found.push(("step", host(&trainer.theta().plus_scaled(-1.0, &theta))?));
@@ -156,10 +159,9 @@ mod tests {
     fn every_network_has_values_to_compare() {
         for (name, data, model) in NETWORKS {
             let [one, other] = [(); 2].map(|()| values(&Device::flex(), data, model).unwrap());
-            assert_eq!(
-                one.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-                ["gradient", "Hessian product", "Hessian forms", "alignment", "step"]
-            );
+            let all = ["gradient", "Hessian product", "Hessian forms", "alignment", "step"];
+            let expected = all.into_iter().filter(|what| name != "batch norm" || *what != "alignment");
+            assert_eq!(one.iter().map(|(what, _)| *what).collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             for ((what, a), (_, b)) in one.iter().zip(&other) {
                 assert!(!a.is_empty() && difference(a, b) == 0.0, "{name}, {what}");
                 let off: Vec<f64> = b.iter().map(|x| 1.001 * x).collect();

@@ -244,6 +244,7 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
         "device_choice": device.why,
         "features": features,
         "autotune_level": std::env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
+        "fusion": std::env::var("SALTFLAT_FUSION").ok(),
         "precision": format!("{:?}", plan.dtype).to_lowercase(),
         "deterministic": deterministic,
         "parameters": plan.network.layout().len(),

@@ -110,7 +110,7 @@ impl LabFolder {
     }
 
     fn status(&self, status: &str, reason: Option<&str>, step: u64) -> Result<(), LabError> {
-        Ok(write_json(&self.root.join("status.json"), &json!(Status::new(status, reason, step)))?)
+        Ok(Status::new(status, reason, step).write(&self.root)?)
     }
 }
 

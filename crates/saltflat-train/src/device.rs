@@ -121,7 +121,7 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
 
 #[cfg(feature = "wgpu")]
 fn settle_fusion() -> Result<(), TrainError> {
-    crate::fusion::settle().map(drop)
+    crate::fusion::settle()
 }
 
 #[cfg(not(feature = "wgpu"))]

@@ -12,23 +12,23 @@ const SWITCH: &str = "SALTFLAT_FUSION";
 /// (docs/upstream/fused-reduce-broadcast.md).
 const WRONG: [&str; 1] = ["ReduceBroadcasted"];
 
-/// Takes the wrong ones out, or all of them; must come before the first tensor on a GPU. Returns what is in use.
+/// Takes the wrong ones out, or all of them; must come before the first tensor on a GPU.
 ///
 /// # Errors
 /// [`TrainError::Option`] where the switch has another value, [`TrainError::Training`] where it comes too late.
-pub(crate) fn settle() -> Result<&'static str, TrainError> {
-    static SETTLED: OnceLock<Result<&'static str, String>> = OnceLock::new();
+pub(crate) fn settle() -> Result<(), TrainError> {
+    static SETTLED: OnceLock<Result<(), String>> = OnceLock::new();
     let asked = std::env::var(SWITCH).unwrap_or_else(|_| "on".into());
-    let (kernels, found): (&[&str], _) = match asked.as_str() {
-        "on" => (&WRONG, "on"),
-        "off" => (&all(), "off"),
-        "all" => (&[], "all"),
+    let kernels: &[&str] = match asked.as_str() {
+        "on" => &WRONG,
+        "off" => &all(),
+        "all" => &[],
         _ => {
             let reason = format!("expected on, off or all, got {asked}");
             return Err(TrainError::Option { option: SWITCH, reason });
         }
     };
-    let settled = SETTLED.get_or_init(|| kernels.iter().try_for_each(|kernel| remove(kernel)).map(|()| found));
+    let settled = SETTLED.get_or_init(|| kernels.iter().try_for_each(|kernel| remove(kernel)));
     settled.clone().map_err(TrainError::Training)
 }
 

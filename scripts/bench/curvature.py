@@ -213,16 +213,22 @@ def peer_task(tool, row, name, folder, gram_samples):
     raise NotImplementedError("has none")
 
 
-def alignment(net, x, y):
-    """α, β, μ from all rows of the Jacobian; the definitions are those of Wu, Wang, Su 2022."""
+def alignment(net, x, y, chunk=1):
+    """α, β, μ from all rows of the Jacobian, of `chunk` samples at once; the definitions are those of Wu, Wang, Su 2022."""
     import torch
-    from torch.func import functional_call, jacrev
+    from torch.func import functional_call, jacrev, vmap
 
     parameters = {name: p.detach() for name, p in net.named_parameters()}
     of_sample = jacrev(lambda p, x: functional_call(net, p, (x[None],))[0])
+    of_many = vmap(of_sample, in_dims=(None, 0))
+
+    def jacobians():
+        for x_some in x.split(chunk):
+            found = of_sample(parameters, x_some[0]) if chunk == 1 else of_many(parameters, x_some)
+            yield from torch.cat([j.reshape(len(x_some), 10, -1) for j in found.values()], 2)
+
     rows, gradients, loss = [], [], 0.0
-    for x_i, y_i in zip(x, y):
-        jacobian = torch.cat([j.reshape(len(j), -1) for j in of_sample(parameters, x_i).values()], 1)
+    for x_i, y_i, jacobian in zip(x, y, jacobians()):
         f = net(x_i[None])[0].detach()
         p = torch.softmax(f, 0)
         root = torch.diag(p.sqrt()) - p.sqrt()[:, None] * p[None]

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Saltflat's CPU speed and memory beside PyTorch's: the same work on the same shapes, in turn, in one go.
+"""Saltflat's speed and memory beside PyTorch's: the same work on the same shapes, in turn, in one go.
 
     pip install torch numpy
-    python3 scripts/bench/peers.py                    # everything, 7 repetitions, a Markdown table
+    python3 scripts/bench/peers.py                    # everything on the CPU, 7 repetitions, a Markdown table
     python3 scripts/bench/peers.py --only mlp --repeat 3 --json peers.json
+    python3 scripts/bench/peers.py --device gpu --torch-device cuda --modes eager tf32 compile --tasks "step resnet18@256"
+
+`scripts/bench/gpu.sh` runs the last form over what matters on a card.
 
 Two processes, one of Saltflat (the example `peer` of saltflat-bench, built here unless `--ours` names it) and one of
 PyTorch (this file with `--worker`), live through all repetitions of a task and do it alternately; the one that is not
@@ -15,15 +18,20 @@ of a task does it once before, untimed. A task is a kind and a network, such as 
   step  one training step: forward, backward, SGD with momentum 0.9
   grad  the gradient alone
   hvp   one exact Hessian-vector product; in PyTorch by double backward
+  probes  four quadratic forms v'Hv; ours in one pass, without a backward pass; in PyTorch four products
   gram  the 50 x 50 inner products of the per-sample gradients of one cotangent; in PyTorch by vmap(grad)
+  alignment  alpha, beta, mu of 50 samples with all ten outputs; in PyTorch from the rows of the Jacobian by vmap(jacrev)
 
   mlp       784-512-512-10, relu, batch 256
   vgg11     VGG-11, no normalisation, global average pool, one linear layer; 3x32x32, batch 32
+  vgg19     VGG-19, likewise
   resnet18  ResNet-18, 3x3 stem, group normalisation of 32 channels a group; 3x32x32, batch 32
 
-The loss is cross-entropy, the numbers are float32. The memory is the peak of the process's resident set during the task
-(VmHWM, reset before it), with everything it holds: libraries, weights, and what the allocator keeps. A reply may carry
-`idle_bytes`, the resident set before the first task, which is printed beside: PyTorch's libraries alone are large.
+`resnet18@256` is the same with batch 256. The loss is cross-entropy, the numbers are float32. PyTorch's modes: eager with TF32
+off, eager with TF32 allowed in matrix products and convolutions (CUDA), torch.compile with TF32 off (the tasks step and grad). The memory is the peak of the process's resident set during the task
+(VmHWM, reset before it), with everything it holds: libraries, weights, and what the allocator keeps. On a GPU it is what the
+allocator has reserved on the card. A reply may carry `idle_bytes`, the resident set before the first task, which is printed beside:
+PyTorch's libraries alone are large.
 """
 
 import argparse
@@ -37,11 +45,13 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KINDS = ["step", "grad", "hvp", "gram"]
+KINDS = ["step", "grad", "hvp", "probes", "gram", "alignment"]
+MODES = ["eager", "tf32", "compile"]
 # name: (model, shape of a sample, batch)
 NETWORKS = {
     "mlp": ({"kind": "mlp", "hidden": [512, 512], "outputs": 10}, [784], 256),
     "vgg11": ({"kind": "vgg", "depth": 11, "width": 64, "outputs": 10}, [3, 32, 32], 32),
+    "vgg19": ({"kind": "vgg", "depth": 19, "width": 64, "outputs": 10}, [3, 32, 32], 32),
     "resnet18": (
         {"kind": "resnet", "width": 64, "blocks": [2, 2, 2, 2], "channels_per_group": 32, "outputs": 10},
         [3, 32, 32],
@@ -50,15 +60,23 @@ NETWORKS = {
 }
 GRAM_SAMPLES = 50
 # Samples whose gradients vmap takes at once: the fastest of 1, 2, 5, 10, 25 on two cores, and little memory.
-GRAM_CHUNK = {"mlp": 10, "vgg11": 1, "resnet18": 2}
+GRAM_CHUNK = {"mlp": 10, "vgg11": 1, "vgg19": 1, "resnet18": 2}
+PROBES = 4
 MIB = 2**20
 
 
 # The PyTorch worker.
 
 
-def torch_task(kind, name):
-    """A function that does the task once."""
+def sized(network):
+    """`resnet18@256`: its name, and its entry in NETWORKS with this batch size."""
+    name, _, size = network.partition("@")
+    model, shape, batch = NETWORKS[name]
+    return name, model, shape, int(size or batch)
+
+
+def torch_task(kind, network_name, device, mode):
+    """A function that does the task once, and waits for it."""
     import torch
     from torch.nn import functional as F
 
@@ -66,31 +84,58 @@ def torch_task(kind, name):
     from definitions import build
 
     torch.manual_seed(0)
-    model, shape, batch = NETWORKS[name]
-    network = build(model, shape)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
+    name, model, shape, batch = sized(network_name)
+    network = build(model, shape).to(device)
     parameters = list(network.parameters())
-    inputs = torch.randn(GRAM_SAMPLES if kind == "gram" else batch, *shape)
-    labels = torch.randint(10, [len(inputs)])
+    inputs = torch.randn(GRAM_SAMPLES if kind in ("gram", "alignment") else batch, *shape, device=device)
+    labels = torch.randint(10, [len(inputs)], device=device)
     optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
     direction = [torch.randn_like(p) for p in parameters]
+    if mode == "compile" and kind not in ("step", "grad"):
+        raise ValueError("not compiled")
+    forward = torch.compile(network) if mode == "compile" else network
 
     def step():
         optimizer.zero_grad()
-        F.cross_entropy(network(inputs), labels).backward()
+        F.cross_entropy(forward(inputs), labels).backward()
         optimizer.step()
 
     def grad():
-        return torch.autograd.grad(F.cross_entropy(network(inputs), labels), parameters)
+        return torch.autograd.grad(F.cross_entropy(forward(inputs), labels), parameters)
 
     def hvp():
         loss = F.cross_entropy(network(inputs), labels)
         gradient = torch.autograd.grad(loss, parameters, create_graph=True)
         return torch.autograd.grad(gradient, parameters, direction)
 
-    def gram():
-        return per_sample_gram(network, inputs, torch.ones(GRAM_SAMPLES, 10), GRAM_CHUNK[name])
+    def probes():
+        loss = F.cross_entropy(network(inputs), labels)
+        gradient = torch.autograd.grad(loss, parameters, create_graph=True)
+        found = []
+        for _ in range(PROBES):
+            v = [torch.randint_like(p, 2) * 2 - 1 for p in parameters]
+            products = torch.autograd.grad(gradient, parameters, v, retain_graph=True)
+            found.append(sum((a * b).sum() for a, b in zip(v, products)))
+        return torch.stack(found).cpu()
 
-    return {"step": step, "grad": grad, "hvp": hvp, "gram": gram}[kind]
+    def gram():
+        cotangents = torch.ones(GRAM_SAMPLES, 10, device=device)
+        return per_sample_gram(network, inputs, cotangents, GRAM_SAMPLES if device == "cuda" else GRAM_CHUNK[name])
+
+    def alignment():
+        from curvature import alignment
+
+        return alignment(network, inputs, labels, 5 if device == "cuda" else 1)
+
+    task = {"step": step, "grad": grad, "hvp": hvp, "probes": probes, "gram": gram, "alignment": alignment}[kind]
+
+    def finished():
+        task()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return finished
 
 
 def per_sample_gram(network, inputs, cotangents, chunk):
@@ -126,9 +171,12 @@ def memory(key):
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(key))
 
 
-def worker():
+def worker(device, mode):
     """Answers tasks from stdin until it ends."""
     import torch
+
+    def peak():
+        return torch.cuda.max_memory_reserved() if device == "cuda" else memory("VmHWM")
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.optim.SGD([torch.zeros(1)])  # loads what the first optimizer loads
@@ -138,13 +186,15 @@ def worker():
         task = line.strip()
         try:
             if task not in ready:
-                ready[task] = torch_task(*task.split())
+                ready[task] = torch_task(*task.split(), device, mode)
                 ready[task]()
             reset_peak()
+            if device == "cuda":
+                torch.cuda.reset_peak_memory_stats()
             start = time.perf_counter()
             ready[task]()
             seconds = time.perf_counter() - start
-            reply = {"seconds": seconds, "peak_bytes": memory("VmHWM"), "idle_bytes": idle}
+            reply = {"seconds": seconds, "peak_bytes": peak()} | ({} if device == "cuda" else {"idle_bytes": idle})
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(reply), flush=True)
@@ -172,6 +222,8 @@ class Worker:
         line = self.process.stdout.readline()
         try:
             reply = json.loads(line)
+            if "error" in reply:
+                return reply
             return {**reply, "seconds": float(reply["seconds"]), "peak_bytes": int(reply["peak_bytes"])}
         except (ValueError, KeyError, TypeError) as error:
             raise SystemExit(f"{self.name}: `{task}` was answered with {line.strip()!r}") from error
@@ -195,6 +247,9 @@ def measure(task, commands, repeat):
 
 
 def medians(replies):
+    """Of the time and the memory; none where a task failed."""
+    if any("error" in reply for reply in replies):
+        return None
     return {key: statistics.median(reply[key] for reply in replies) for key in ("seconds", "peak_bytes")}
 
 
@@ -204,17 +259,40 @@ def digits(x):
 
 
 def row(task, replies):
+    """The task's cells: milliseconds of each, ours over each peer's with its range, MiB of each and that ratio."""
     found = {name: medians(r) for name, r in replies.items()}
+    ours, *peers = replies.values()
     cells = [f"`{task}`"]
     for key, unit in [("seconds", 1e-3), ("peak_bytes", MIB)]:
-        cells += [digits(m[key] / unit) for m in found.values()]
-        if len(found) == 2:
-            ours, theirs = replies.values()
+        cells += [digits(m[key] / unit) if m else "–" for m in found.values()]
+        for theirs in peers:
+            if not medians(ours) or not medians(theirs):
+                cells.append("–")
+                continue
             ratios = [a[key] / b[key] for a, b in zip(ours, theirs)]
-            cells.append(f"**{digits(statistics.median(ratios))}**")
-            if key == "seconds":
-                cells.append(f"{digits(min(ratios))}–{digits(max(ratios))}")
+            spread = f" ({digits(min(ratios))}–{digits(max(ratios))})" if key == "seconds" else ""
+            cells.append(f"**{digits(statistics.median(ratios))}**{spread}")
     return cells
+
+
+def rates(results):
+    """Images a second of each training step."""
+    rows = []
+    for task, replies in results.items():
+        kind, network = task.split()
+        if kind == "step":
+            found = [medians(r) for r in replies.values()]
+            rows.append([f"`{network}`", *[digits(sized(network)[3] / m["seconds"]) if m else "–" for m in found]])
+    return rows
+
+
+def errors(results):
+    """What did not work, once each."""
+    lines = {}
+    for task, replies in results.items():
+        for name, found in replies.items():
+            lines.update({(task, name): reply["error"] for reply in found if "error" in reply})
+    return [f"`{task}`, {name}: {error}" for (task, name), error in lines.items()]
 
 
 def table(header, rows):
@@ -223,9 +301,8 @@ def table(header, rows):
 
 
 def header(names):
-    both = len(names) == 2
-    times = [f"{n}, ms" for n in names] + (["ratio", "range"] if both else [])
-    return ["task", *times, *[f"{n}, MiB" for n in names], *(["ratio"] if both else [])]
+    ratios = [f"ours / {n}" for n in names[1:]]
+    return ["task", *[f"{n}, ms" for n in names], *ratios, *[f"{n}, MiB" for n in names], *ratios]
 
 
 def in_gradients(results):
@@ -234,9 +311,10 @@ def in_gradients(results):
     for task, replies in results.items():
         kind, network = task.split()
         own = results.get(f"grad {network}")
-        if kind in ("hvp", "gram") and own:
-            cost = [medians(replies[n])["seconds"] / medians(own[n])["seconds"] for n in replies]
-            rows.append([f"`{task}`", *[f"{c:.2f}" for c in cost]])
+        if kind in ("hvp", "probes", "gram", "alignment") and own:
+            both = [(medians(replies[n]), medians(own[n])) for n in replies]
+            share = PROBES if kind == "probes" else 1
+            rows.append([f"`{task}`", *[f"{a['seconds'] / b['seconds'] / share:.2f}" if a and b else "–" for a, b in both]])
     return rows
 
 
@@ -256,6 +334,15 @@ def version(command):
         return "unknown"
 
 
+def card():
+    """The NVIDIA card and its driver, where there is one."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+
+
 def machine():
     import torch
 
@@ -263,6 +350,7 @@ def machine():
     return {
         "cpu": next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown"),
         "cores": len(os.sched_getaffinity(0)),
+        "nvidia": card(),
         "system": f"{platform.system()} {platform.machine()}",
         "load_before": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
@@ -280,38 +368,55 @@ def build_ours():
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Saltflat's CPU speed and memory beside PyTorch's.")
+    parser = argparse.ArgumentParser(description="Saltflat's speed and memory beside PyTorch's.")
     parser.add_argument("--ours", type=pathlib.Path, help="Saltflat's worker; absent: built and taken from target/")
     parser.add_argument("--torch-only", action="store_true", help="PyTorch alone")
     parser.add_argument("--repeat", type=int, default=7, help="repetitions of each task (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=[*KINDS, *NETWORKS], help="these kinds or networks")
+    parser.add_argument("--tasks", nargs="+", help="these tasks instead, such as \"step resnet18@256\"")
+    parser.add_argument("--device", default="cpu", help="Saltflat's device, as its --device has it (%(default)s)")
+    parser.add_argument("--torch-device", default="cpu", choices=["cpu", "cuda"], help="PyTorch's (%(default)s)")
+    parser.add_argument("--modes", nargs="+", default=["eager"], choices=MODES, help="PyTorch's modes (%(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="every measurement goes to this file")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", choices=MODES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        return worker()
+        return worker(options.torch_device, options.worker)
     if options.repeat < 1:
         parser.error("--repeat is at least 1")
 
     only = set(options.only or [])
     kinds = [k for k in KINDS if not only & set(KINDS) or k in only]
     networks = [n for n in NETWORKS if not only & set(NETWORKS) or n in only]
-    commands = {} if options.torch_only else {"ours": [str(options.ours or build_ours())]}
-    commands["PyTorch"] = [sys.executable, str(pathlib.Path(__file__).resolve()), "--worker"]
+    tasks = options.tasks or [f"{kind} {network}" for network in networks for kind in kinds]
+    for task in tasks:
+        kind, _, network = task.partition(" ")
+        if kind not in KINDS or network.partition("@")[0] not in NETWORKS:
+            parser.error(f"expected a kind and a network, such as \"step mlp\", got {task!r}")
+    commands = {} if options.torch_only else {"ours": [str(options.ours or build_ours()), options.device]}
+    for mode in options.modes:
+        name = "PyTorch" if mode == "eager" else f"PyTorch, {mode}"
+        command = [sys.executable, str(pathlib.Path(__file__).resolve()), "--torch-device", options.torch_device]
+        commands[name] = [*command, "--worker", mode]
     about = machine()
     results = {}
-    for task in [f"{kind} {network}" for network in networks for kind in kinds]:
+    for task in tasks:
         print(task, file=sys.stderr, flush=True)
         results[task] = measure(task, commands, options.repeat)
 
     print(", ".join(f"{key} {value}" for key, value in about.items()))
-    print(f"\nMedians of {options.repeat}; a ratio is ours / PyTorch, within one repetition.\n")
+    print(f"\nMedians of {options.repeat}; ours on {options.device}, PyTorch on {options.torch_device}; ratios within one repetition.\n")
     print(table(header(list(commands)), [row(task, replies) for task, replies in results.items()]))
+    if rows := rates(results):
+        print("\nImages a second, training:\n")
+        print(table(["network", *commands], rows))
     if rows := in_gradients(results):
-        print("\nIn gradients of the same program:\n")
+        print("\nIn gradients of the same program, of a probe for `probes`:\n")
         print(table(["task", *commands], rows))
     for name, size in idle(results).items():
         print(f"\n{name} holds {size:.0f} MiB before any task.")
+    for line in errors(results):
+        print(f"\n{line}")
     if options.json:
         record = {"machine": about, "repeat": options.repeat, "tasks": results}
         options.json.write_text(json.dumps(record, indent=2) + "\n")

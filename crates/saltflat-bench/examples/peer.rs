@@ -1,5 +1,6 @@
 //! Our side of `scripts/bench/peers.py`: reads a task a line (`step mlp`, `grad resnet18`, `hvp vgg11`, `gram mlp`), does it
-//! once and answers `{"seconds": …, "peak_bytes": …}`. The first time it meets a task it warms up with one more.
+//! once and answers `{"seconds": …, "peak_bytes": …}`. The first time it meets a task it warms up with one more. An argument names
+//! the device, as `--device` does; on a GPU the bytes are those that its memory pool holds.
 
 use std::{
     collections::HashSet,
@@ -9,14 +10,17 @@ use std::{
 };
 
 use saltflat_bench::Workload;
+use saltflat_train::{DeviceChoice, choose};
 
-fn main() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let choice = std::env::args().nth(1).map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
+    let device = choose(&choice)?.device;
     let mut warm = HashSet::new();
     let mut workload: Option<(String, Workload)> = None;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let Some((task, model)) = line.trim().split_once(' ') else { continue };
         if workload.as_ref().is_none_or(|(name, _)| name != model) {
-            workload = Workload::new(model).map(|workload| (model.to_string(), workload));
+            workload = Workload::new(model, &device).map(|workload| (model.to_string(), workload));
         }
         let Some((_, workload)) = &mut workload else {
             eprintln!("unknown model {model}");
@@ -30,9 +34,11 @@ fn main() {
         let clock = Instant::now();
         workload.run(task);
         let seconds = clock.elapsed().as_secs_f64();
-        println!("{{\"seconds\": {seconds}, \"peak_bytes\": {}}}", peak().unwrap_or(0));
-        let _ = std::io::stdout().flush();
+        let held = device.memory_pool_usage().map(|pool| pool.bytes_reserved);
+        println!("{{\"seconds\": {seconds}, \"peak_bytes\": {}}}", held.or_else(peak).unwrap_or(0));
+        std::io::stdout().flush()?;
     }
+    Ok(())
 }
 
 /// Largest resident size since the last reset.

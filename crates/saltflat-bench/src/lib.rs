@@ -1,8 +1,9 @@
-//! The shapes that are timed: MLP 784-512-512-10 with batch 256; VGG-11 and ResNet-18 with batch 32 on 3 × 32 × 32.
+//! The shapes that are timed: MLP 784-512-512-10 with batch 256; VGG-11, VGG-19 and ResNet-18 with batch 32 on 3 × 32 × 32.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{
-    Batch, Curvature, CurvatureOperator, Objective, Operator, Samples, Scoring, gradient, hessian_vector_product,
+    Alignment, Batch, Curvature, CurvatureOperator, Objective, Operator, Outputs, Pairs, Samples, Scoring, gradient,
+    hessian_vector_product,
 };
 use saltflat_models::{
     Architecture, GramChunks, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
@@ -12,8 +13,10 @@ use saltflat_models::{
 use saltflat_random::{Key, Stream};
 use saltflat_train::Sgd;
 
-/// Samples of the Gram matrix.
+/// Samples of the Gram matrix and of the alignment.
 const GRAM: usize = 50;
+/// Bytes that an alignment may keep on the device (1 GiB), as `metrics.memory_mib` has it.
+const MEMORY: usize = 1 << 30;
 /// Quadratic forms of the task `probes`.
 pub const PROBES: u64 = 4;
 
@@ -46,8 +49,8 @@ impl Samples for One<'_> {
 }
 
 impl Workload {
-    /// `mlp`, `vgg11` or `resnet18`, with another batch size as in `vgg11@128`.
-    pub fn new(model: &str) -> Option<Self> {
+    /// `mlp`, `vgg11`, `vgg19` or `resnet18`, with another batch size as in `vgg11@128`.
+    pub fn new(model: &str, device: &Device) -> Option<Self> {
         let (model, size) = match model.split_once('@') {
             Some((model, size)) => (model, Some(size.parse().ok()?)),
             None => (model, None),
@@ -55,9 +58,9 @@ impl Workload {
         let (init, activation) = (Initialisation::Default, Activation::Relu);
         let (architecture, shape, batch) = match model {
             "mlp" => (Architecture::Mlp(Mlp { hidden: vec![512, 512], activation, init }), [1, 28, 28], 256),
-            "vgg11" => {
+            "vgg11" | "vgg19" => {
                 let vgg = Vgg {
-                    depth: 11,
+                    depth: if model == "vgg11" { 11 } else { 19 },
                     width: 64,
                     norm: Norm::None,
                     channels_per_group: 32,
@@ -81,9 +84,8 @@ impl Workload {
             _ => return None,
         };
         let batch = size.unwrap_or(batch);
-        let device = Device::flex();
         let network = architecture.build(shape, 10).ok()?;
-        let (theta, buffers) = network.layout().init(1, &device, DType::F32);
+        let (theta, buffers) = network.layout().init(1, device, DType::F32);
         let direction = theta.signs_like(Key::new(1, Stream::Probe, 0));
         let samples = |n: usize| {
             let [c, h, w] = shape;
@@ -91,8 +93,8 @@ impl Workload {
             let mut targets = vec![0.0; n * 10];
             (0..n).for_each(|i| targets[i * 10 + i % 10] = 1.0_f32);
             Batch {
-                inputs: Tensor::from_data(TensorData::new(pixels, [n, c, h, w]), (&device, DType::F32)),
-                targets: Tensor::from_data(TensorData::new(targets, [n, 10]), (&device, DType::F32)),
+                inputs: Tensor::from_data(TensorData::new(pixels, [n, c, h, w]), (device, DType::F32)),
+                targets: Tensor::from_data(TensorData::new(targets, [n, 10]), (device, DType::F32)),
             }
         };
         let loss = Loss { kind: LossKind::CrossEntropy, smoothing: 0.0 };
@@ -130,6 +132,18 @@ impl Workload {
                 let chunks = GramChunks { microbatch: usize::MAX, bytes: usize::MAX };
                 let matrix = gram(&self.network, &self.theta, &self.buffers, &self.many.inputs, &[cotangent], chunks);
                 std::hint::black_box(matrix.into_data());
+            }
+            // α, β, μ with all outputs.
+            "alignment" => {
+                let objective = One(&self.many);
+                let objective = self.objective(&objective);
+                let found =
+                    Pairs::new(&objective, &self.theta, Outputs::Exact, MEMORY, Key::new(1, Stream::OutputSigns, 0));
+                match found {
+                    Ok(Ok(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
+                    Ok(Err(reason)) => eprintln!("{reason}"),
+                    Err(error) => eprintln!("{error}"),
+                }
             }
             other => eprintln!("unknown task {other}"),
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use saltflat_data::Change;
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Pass, Vector};
@@ -109,8 +109,11 @@ impl<'a> BatchStep<'a> {
         for rows in self.microbatches() {
             let buffers = total.as_ref().map_or(buffers, |total| &total.buffers);
             let leaves = theta.leaves();
-            let mut pass = Pass::value(&leaves, buffers).training();
-            let outputs = plan.network.forward(self.inputs(rows.clone()), &mut pass).value;
+            let (half, full) = (plan.config.train.precision.half(), FloatDType::from(plan.dtype));
+            let working = leaves.map(|t| t.cast(half.unwrap_or(full)));
+            let mut pass = Pass::value(&working, buffers).training();
+            let inputs = self.inputs(rows.clone()).cast(half.unwrap_or(full));
+            let outputs = plan.network.forward(inputs, &mut pass).value.cast(full);
             let buffers = pass.updated_buffers();
             let target = self.upload(&self.targets, rows.clone());
             let plain = outputs.clone().without_autodiff();
@@ -125,10 +128,14 @@ impl<'a> BatchStep<'a> {
                     losses.clone() + (outputs * cotangent).sum()
                 }
             };
-            let mut gradients = objective.mul_scalar(1.0 / self.indices.len() as f64).backward();
+            // In half precision of the sum, whose small entries do not vanish, then of the mean.
+            let mean = 1.0 / self.indices.len() as f64;
+            let (before, after) = if half.is_some() { (1.0, mean) } else { (mean, 1.0) };
+            let mut gradients = objective.mul_scalar(before).backward();
+            let gradient = leaves.take_gradients(&mut gradients);
             let expected = self.upload(&self.expected.values, rows);
             let found = BatchGradient {
-                gradient: leaves.take_gradients(&mut gradients),
+                gradient: if after == 1.0 { gradient } else { gradient.scale(after) },
                 buffers,
                 losses: losses.without_autodiff(),
                 correct: plan.train.scoring().correct(plain, expected),

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use burn::tensor::Device;
 
-use crate::TrainError;
+use crate::{TrainError, config::Precision};
 
 /// What a user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum DeviceChoice {
     Auto,
     /// The hardware adapter with this index.
     Gpu(usize),
+    /// The CUDA device with this index.
+    Cuda(usize),
     /// The CPU backend.
     Cpu,
     /// The adapter whose name contains this text, also a software one.
@@ -28,12 +30,14 @@ impl FromStr for DeviceChoice {
             "auto" => Self::Auto,
             "cpu" => Self::Cpu,
             "gpu" => Self::Gpu(0),
-            "" => return Err("expected auto, gpu, gpu:N, cpu or a part of an adapter's name".into()),
-            _ => match text.strip_prefix("gpu:") {
-                Some(index) => {
-                    Self::Gpu(index.parse().map_err(|_| format!("expected gpu:N with a number N, got {text}"))?)
+            "cuda" => Self::Cuda(0),
+            "" => return Err("expected auto, gpu, gpu:N, cuda, cuda:N, cpu or a part of an adapter's name".into()),
+            _ => match text.split_once(':') {
+                Some((api @ ("gpu" | "cuda"), index)) => {
+                    let index = index.parse().map_err(|_| format!("expected {api}:N with a number N, got {text}"))?;
+                    if api == "gpu" { Self::Gpu(index) } else { Self::Cuda(index) }
                 }
-                None => Self::Named(text.into()),
+                _ => Self::Named(text.into()),
             },
         })
     }
@@ -44,6 +48,7 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Gpu(index) => write!(f, "gpu:{index}"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
             Self::Cpu => f.write_str("cpu"),
             Self::Named(name) => f.write_str(name),
         }
@@ -55,7 +60,7 @@ impl fmt::Display for DeviceChoice {
 pub struct Chosen {
     /// Without autodiff.
     pub device: Device,
-    /// `flex` or `wgpu`.
+    /// `flex`, `wgpu` or `cuda`.
     pub backend: &'static str,
     /// The adapter's name, or the CPU's.
     pub name: String,
@@ -65,6 +70,29 @@ pub struct Chosen {
     pub software: bool,
     /// Why this one, in a sentence.
     pub why: String,
+}
+
+impl Chosen {
+    /// Says where this device does not compute in this precision.
+    ///
+    /// # Errors
+    /// [`TrainError::Option`] with what it can do.
+    pub fn takes(&self, precision: Precision) -> Result<(), TrainError> {
+        let got = precision.name();
+        let reason = match (self.backend, precision) {
+            ("cuda", Precision::Tf32) => return Ok(()),
+            ("cuda", _) => format!(
+                "expected tf32 on CUDA, got {got}: its backend rounds the products of f32 numbers, those of the metrics \
+                 too, to TF32 where that is faster, and has no switch against it; --device gpu (Vulkan) keeps f32"
+            ),
+            (_, Precision::Tf32) => format!("expected f32, f16 or bf16, got {got}: only CUDA has such products"),
+            _ if precision.half().is_some_and(|half| !self.device.supports_dtype(half)) => {
+                format!("expected f32, got {got}: {} has no such numbers", self.name)
+            }
+            _ => return Ok(()),
+        };
+        Err(TrainError::Option { option: "train.precision", reason })
+    }
 }
 
 /// Finds the device.
@@ -80,8 +108,10 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         software: false,
         why,
     };
-    if *choice == DeviceChoice::Cpu {
-        return Ok(cpu("as asked".into()));
+    match choice {
+        DeviceChoice::Cpu => return Ok(cpu("as asked".into())),
+        DeviceChoice::Cuda(index) => return cuda(*index),
+        _ => {}
     }
     let adapters = adapters();
     let hardware: Vec<_> = adapters.iter().filter(|adapter| !adapter.software).collect();
@@ -98,14 +128,10 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
                 .find(|a| a.name.to_lowercase().contains(&wanted))
                 .map(|adapter| (adapter, "as asked by name"))
         }
-        DeviceChoice::Cpu => None,
+        DeviceChoice::Cpu | DeviceChoice::Cuda(_) => None,
     };
     let (adapter, why) = found.ok_or_else(|| TrainError::Device {
-        asked: match choice {
-            DeviceChoice::Gpu(index) => format!("gpu:{index}"),
-            DeviceChoice::Named(name) => name.clone(),
-            DeviceChoice::Auto | DeviceChoice::Cpu => String::new(),
-        },
+        asked: choice.to_string(),
         found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
     settle_fusion()?;
@@ -117,6 +143,27 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         software: adapter.software,
         why: why.into(),
     })
+}
+
+/// Nothing is opened before the first tensor.
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Chosen, TrainError> {
+    settle_fusion()?;
+    Ok(Chosen {
+        device: Device::cuda(index),
+        backend: "cuda",
+        name: format!("CUDA device {index}"),
+        driver: String::new(),
+        software: false,
+        why: "as asked".into(),
+    })
+}
+
+/// A build without CUDA has no such device.
+#[cfg(not(feature = "cuda"))]
+fn cuda(_index: usize) -> Result<Chosen, TrainError> {
+    let reason = "this build has no CUDA (cargo build --release --features cuda); --device gpu is Vulkan".into();
+    Err(TrainError::Option { option: "--device", reason })
 }
 
 #[cfg(feature = "wgpu")]

@@ -53,7 +53,7 @@ pub struct Common {
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
 
-    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    /// auto, gpu, gpu:N, cuda, cuda:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
@@ -65,9 +65,14 @@ pub struct Common {
 impl Common {
     /// The configuration in this file, read for one purpose.
     pub fn read(&self, path: &Path, purpose: Purpose) -> Result<Config, TrainError> {
+        self.read_with(path, purpose, &[])
+    }
+
+    /// [`read`](Self::read) with more keys replaced.
+    pub fn read_with(&self, path: &Path, purpose: Purpose, more: &[(String, String)]) -> Result<Config, TrainError> {
         let file = |e: std::io::Error| TrainError::NotFound { path: path.into(), reason: e.to_string() };
         let text = fs::read_to_string(path).map_err(file)?;
-        let mut config = Config::read_as(&text, path, &self.set, purpose)?;
+        let mut config = Config::read_as(&text, path, &[&self.set, more].concat(), purpose)?;
         config.data.data_dir.clone_from(&self.data_dir);
         Ok(config)
     }
@@ -75,7 +80,7 @@ impl Common {
 
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// auto, gpu, gpu:N, cpu, or a part of an adapter's name
+    /// auto, gpu, gpu:N, cuda, cuda:N, cpu, or a part of an adapter's name
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
@@ -94,6 +99,10 @@ pub struct DoctorArgs {
     /// Only the device against the CPU; for the process that tries the other choice of fused kernels
     #[arg(long, hide = true)]
     pub parity: bool,
+
+    /// Of it only the noises
+    #[arg(long, hide = true, requires = "parity")]
+    pub noises: bool,
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +228,10 @@ pub struct TrainArgs {
 
     #[command(flatten)]
     pub common: Common,
+
+    /// Number type of a step's forward and backward pass: f32, f16, bf16 or, on CUDA alone, tf32; train.precision in the file
+    #[arg(long, value_name = "TYPE", conflicts_with = "resume")]
+    pub precision: Option<String>,
 
     /// Say what would run, its size, and how long an epoch takes; run nothing
     #[arg(long)]

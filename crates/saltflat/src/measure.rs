@@ -34,6 +34,9 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, device(args)?);
+    if device.backend == "cuda" {
+        device.takes(config.train.precision)?;
+    }
     let dtype = match args.precision {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,

@@ -27,13 +27,15 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
 
 /// A new run.
 fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
-    let config = args.common.read(config, Purpose::Train)?;
+    let precision = args.precision.as_ref().map(|name| ("train.precision".to_string(), format!("\"{name}\"")));
+    let config = args.common.read_with(config, Purpose::Train, precision.as_slice())?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&config.run.name));
     if out.exists() && !args.dry_run {
         return Err(TrainError::Exists(out).into());
     }
     let stop = Stop::listen(args.time_limit)?;
     let device = choose(&args.common.device)?;
+    device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let weights = start(&plan)?;
     if args.dry_run {
@@ -63,6 +65,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let stop = Stop::listen(args.time_limit)?;
     let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
     let device = choose(&args.common.device)?;
+    device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let Resumed { trainer, skipped } = resume(run, &plan)?;
     let before = folder.go_on(&trainer, &device, &features())?;
@@ -150,8 +153,13 @@ fn failed(
 
 /// Features of this build, for `env.json`.
 pub fn features() -> Vec<&'static str> {
-    [("wgpu", cfg!(feature = "wgpu")), ("fusion", cfg!(feature = "fusion")), ("autotune", cfg!(feature = "autotune"))]
-        .into_iter()
-        .filter_map(|(name, on)| on.then_some(name))
-        .collect()
+    let all = [
+        ("wgpu", cfg!(feature = "wgpu")),
+        ("spirv", cfg!(feature = "spirv")),
+        ("cuda", cfg!(feature = "cuda")),
+        ("fusion", cfg!(feature = "fusion")),
+        ("autotune", cfg!(feature = "autotune")),
+        ("autotune-cache", cfg!(feature = "autotune-cache")),
+    ];
+    all.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()
 }

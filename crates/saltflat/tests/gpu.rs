@@ -102,3 +102,24 @@ fn the_gpu_path_agrees_with_the_cpu() {
         }
     }
 }
+
+/// An epoch under every kind of noise adds the same to the weights as on the CPU, with and without fused kernels, as the doctor
+/// compares it.
+#[test]
+fn every_noise_is_the_same_on_the_gpu() {
+    let place = Place::new();
+    let Some(adapter) = adapter(&place) else {
+        eprintln!("skipped: no Vulkan adapter (install mesa-vulkan-drivers for a software one)");
+        return;
+    };
+    for fusion in ["on", "off"] {
+        let args = ["doctor", "--parity", "--noises", "--json", "--device", &adapter];
+        let mut command = place.command(&args);
+        let output = command.env("CUBECL_AUTOTUNE_LEVEL", "0").env("SALTFLAT_FUSION", fusion).output().unwrap();
+        let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(findings.len(), 13, "{}", text(&output.stderr));
+        for finding in findings {
+            assert_eq!(finding["verdict"], "ok", "SALTFLAT_FUSION={fusion}: {finding}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use super::{
     Layer,
@@ -34,7 +34,9 @@ impl BatchNorm {
     /// Moves the running statistics towards those of the batch `[1, channels, batch · positions]`; the variance is the
     /// unbiased one.
     fn update(&self, x: Tensor<3>, pass: &mut Pass<'_>) {
-        let x = x.without_autodiff();
+        // In the number type of what is stored, also where the pass is of half precision.
+        let stored = pass.tensor::<1>(self.mean, [self.channels]).dtype();
+        let x = x.without_autodiff().cast(FloatDType::from(stored));
         let [_, channels, count] = x.dims();
         let mean = x.clone().mean_dim(2);
         let variance = (x - mean.clone()).square().sum_dim(2).div_scalar((count.max(2) - 1) as f64);

@@ -1,6 +1,6 @@
 //! Fully connected layer.
 
-use burn::tensor::{Tensor, module};
+use burn::tensor::{FloatDType, Tensor, module};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
@@ -51,7 +51,8 @@ impl Layer for Linear {
             t.reshape([rows, inputs])
         });
         let shape = [outputs, inputs];
-        let weight = pass.tensor::<2>(self.weight, shape).transpose();
+        // A frozen weight is stored in full precision, whatever that of the pass is.
+        let weight = pass.tensor::<2>(self.weight, shape).cast(FloatDType::from(x.value.dtype())).transpose();
         let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [outputs]));
         let v_weight = pass.velocity::<2>(self.weight, shape);
         let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / outputs);

@@ -1,6 +1,6 @@
 //! What group and batch normalisation share.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, FloatDType, Tensor};
 
 use crate::{
     Init, Jet, Layout, Pass, PerSample,
@@ -15,7 +15,18 @@ pub(super) const EPSILON: f64 = 1e-5;
 ///
 /// With c the centred input, s = mean c² + ε and r = s^−½: x̂ = c r, x̂̇ = ċ r + c ṙ, x̂̈ = c̈ r + 2 ċ ṙ + c r̈, where
 /// ṙ = −½ r³ ṡ, r̈ = −½ r³ s̈ + ¾ r⁵ ṡ², ṡ = 2 mean(c ċ), s̈ = 2 mean(ċ² + c c̈).
+///
+/// Of half precision in f32: a sum of squares would overflow f16.
 pub(super) fn standardised(x: Jet<3>, second_order: bool) -> Jet<3> {
+    match x.value.dtype() {
+        half @ (DType::F16 | DType::BF16) => {
+            in_full(x.linear(|t| t.cast(FloatDType::F32)), second_order).linear(|t| t.cast(FloatDType::from(half)))
+        }
+        _ => in_full(x, second_order),
+    }
+}
+
+fn in_full(x: Jet<3>, second_order: bool) -> Jet<3> {
     let Jet { value: c, first: c1, second: c2 } = x.linear(|t| {
         let mean = t.clone().mean_dim(2);
         t - mean

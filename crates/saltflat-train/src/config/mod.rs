@@ -30,7 +30,7 @@ pub use metrics::{
 pub use noise::EqualStrength;
 pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
 use reader::Section;
-pub use run::{BestBy, CheckpointConfig, Every, RunConfig, TrainConfig};
+pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
 pub use selection::METRICS;
 pub(crate) use selection::STABILITY;

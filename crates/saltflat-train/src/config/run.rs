@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::FloatDType;
 use serde::Serialize;
 
 use super::{Purpose, any, reader::Section, resolved};
@@ -37,8 +38,52 @@ pub struct TrainConfig {
     pub drop_last: bool,
     /// Samples of one forward pass of a step, which bounds the memory; default 512.
     pub microbatch: Option<usize>,
+    /// Number type of a training step's forward and backward pass; default f32.
+    pub precision: Precision,
     /// Checkpoints on the way; one at the end and one at a signal are always saved.
     pub checkpoint: CheckpointConfig,
+}
+
+/// Number type of the forward and backward pass of a training step. Parameters, momentum, draws, statistics of normalisation
+/// layers, loss and every metric stay f32 (master weights: Micikevicius et al. 2018, arXiv 1710.03740).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Exact to rounding of 6e−8.
+    #[default]
+    F32,
+    /// f32 whose products a device may round to 1e−3 (TF32 matrix units). Only CUDA has them, and cannot do without.
+    Tf32,
+    /// Half precision, rounding 5e−4, range 6e−8 to 65,504: the backward pass is that of the sum over the samples, not their mean,
+    /// so that small gradients do not vanish.
+    F16,
+    /// Rounding 4e−3, the range of f32.
+    Bf16,
+}
+
+impl Precision {
+    /// With their names in configurations.
+    pub const ALL: [(&str, Self); 4] =
+        [("f32", Self::F32), ("tf32", Self::Tf32), ("f16", Self::F16), ("bf16", Self::Bf16)];
+
+    /// Name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The number type, where it is another one than that of the parameters.
+    pub(crate) fn half(self) -> Option<FloatDType> {
+        match self {
+            Self::F32 | Self::Tf32 => None,
+            Self::F16 => Some(FloatDType::F16),
+            Self::Bf16 => Some(FloatDType::BF16),
+        }
+    }
 }
 
 /// `train.checkpoint`: when the run is saved, and what stays. Without the section a run is saved every
@@ -149,6 +194,7 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
             .map(|p| resolved(p, base)),
         drop_last: section.optional("drop_last", "", any).unwrap_or(false),
         microbatch: section.optional("microbatch", some, |n| *n > 0),
+        precision: section.choice("precision", &Precision::ALL).unwrap_or_default(),
         checkpoint: read_checkpoint(section.section("checkpoint")),
     };
     section.finish("[train]");

@@ -93,7 +93,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
     let device = choose(&args.device)?;
     if args.parity {
-        parity::here(&mut findings, &device);
+        parity::here(&mut findings, &device, args.noises);
         println!("{}", serde_json::to_string(&findings.all)?);
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,4 +1,4 @@
-//! The device against the CPU: every layer's rules, and one training step.
+//! The device against the CPU: every layer's rules, one training step, and an epoch under every noise.
 
 use std::{
     path::Path,
@@ -38,6 +38,24 @@ const NETWORKS: [(&str, &str, &str); 9] = [
     ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
 ];
 
+/// An epoch of three steps under every kind of noise, one of each way in which noise comes in: at the targets, at the outputs, on the
+/// gradient, on the parameters.
+const NOISES: [(&str, &str); 13] = [
+    ("none", ""),
+    ("label-flip", "probability = 0.2"),
+    ("label-smoothing", "probability = 0.2"),
+    ("label-noise", "sigma = 0.3"),
+    ("logit-gaussian", "sigma = 0.1"),
+    ("sgd-covariance", "batch_size = 5"),
+    ("minibatch", "batch_size = 3"),
+    ("geometry-aware", "batch_size = 5"),
+    ("isotropic", "like = { kind = \"minibatch\", batch_size = 3 }"),
+    ("diagonal", "like = { kind = \"label-flip\", probability = 0.2 }"),
+    ("isotropic-loss-scaled", "sigma = 0.01"),
+    ("parameter-gaussian", "sigma = 1e-3"),
+    ("langevin", "inverse_temperature = 1e5"),
+];
+
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
 const TOLERANCE: f64 = 1e-4;
 
@@ -47,8 +65,9 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
         findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
         return;
     }
-    findings.wait_for("the device against the CPU, nine networks; a software adapter takes minutes");
-    here(findings, device);
+    findings
+        .wait_for("the device against the CPU, nine networks and thirteen noises; a software adapter takes minutes");
+    here(findings, device, false);
     if !cfg!(feature = "fusion") {
         return;
     }
@@ -73,24 +92,32 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// What this process finds.
-pub fn here(findings: &mut Findings, device: &Chosen) {
-    for (name, data, model) in NETWORKS {
-        let check = format!("{} against the CPU: {name}", device.name);
-        let found = caught(|| {
-            let (cpu, here) = (values(&Device::flex(), data, model)?, values(&device.device, data, model)?);
-            Ok(cpu.iter().zip(&here).map(|((name, a), (_, b))| (*name, difference(a, b))).collect::<Vec<_>>())
-        });
-        findings.add(match found {
-            Err(error) => Finding::failed(check, error.to_string(), ADVICE),
-            Ok(differences) => {
-                let all: Vec<String> = differences.iter().map(|(name, x)| format!("{name} {x:.1e}")).collect();
-                let found = format!("relative differences: {}", all.join(", "));
-                match differences.iter().all(|(_, x)| *x <= TOLERANCE) {
-                    true => Finding::ok(check, found),
-                    false => Finding::failed(check, format!("{found}; expected at most {TOLERANCE:.0e}"), ADVICE),
-                }
-            }
-        });
+pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) {
+    for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
+        findings.add(compared(device, name, |device| values(device, data, model)));
+    }
+    for (kind, keys) in NOISES {
+        findings
+            .add(compared(device, &format!("noise {kind}"), |device| Ok(vec![("epoch", epoch(device, kind, keys)?)])));
+    }
+}
+
+/// The same values from the device and from the CPU.
+fn compared(device: &Chosen, name: &str, values: impl Fn(&Device) -> Result<Values, TrainError>) -> Finding {
+    let check = format!("{} against the CPU: {name}", device.name);
+    let found = caught(|| {
+        let (cpu, here) = (values(&Device::flex())?, values(&device.device)?);
+        Ok(cpu.iter().zip(&here).map(|((name, a), (_, b))| (*name, difference(a, b))).collect::<Vec<_>>())
+    });
+    let differences = match found {
+        Err(error) => return Finding::failed(check, error.to_string(), ADVICE),
+        Ok(differences) => differences,
+    };
+    let all: Vec<String> = differences.iter().map(|(name, x)| format!("{name} {x:.1e}")).collect();
+    let found = format!("relative differences: {}", all.join(", "));
+    match differences.iter().all(|(_, x)| *x <= TOLERANCE) {
+        true => Finding::ok(check, found),
+        false => Finding::failed(check, format!("{found}; expected at most {TOLERANCE:.0e}"), ADVICE),
     }
 }
 
@@ -136,6 +163,24 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     Ok(found)
 }
 
+/// What an epoch under this noise adds to the weights.
+fn epoch(device: &Device, kind: &str, keys: &str) -> Result<Vec<f64>, TrainError> {
+    // Real targets for the noise that needs them.
+    let (binary, loss) = if kind == "label-noise" { (true, "square") } else { (false, "cross_entropy") };
+    let text = format!(
+        "[data]\nkind = \"mnist-1k\"\nlimit = 12\ntest_limit = 2\nbinary = {binary}\n[model]\nkind = \"mlp\"\nhidden = [6]\n\
+         [loss]\nkind = \"{loss}\"\n[noise]\nkind = \"{kind}\"\n{keys}\n[optimizer]\nlr = 0.05\nmomentum = 0.9\n\
+         batch_size = 4\n[train]\nepochs = 1\n[metrics]\nenabled = false\n"
+    );
+    let config = Config::read_as(&text, Path::new("doctor"), &[], Purpose::Train)?;
+    let plan = Plan::new(config, device, DType::F32)?;
+    let start = Trainer::random_start(&plan);
+    let mut trainer = Trainer::new(&plan, start.clone());
+    let indices: Vec<u32> = (0..plan.train.len() as u32).collect();
+    indices.chunks(plan.batch_size).for_each(|batch| trainer.make_step(batch));
+    host(&trainer.theta().plus_scaled(-1.0, &start.0))
+}
+
 fn host(vector: &Vector) -> Result<Vec<f64>, TrainError> {
     let parts = vector.parts().iter().map(|part| part.clone().try_into_vec_as::<f64>());
     let parts = parts.collect::<Result<Vec<_>, _>>().map_err(|e| TrainError::Training(e.to_string()))?;
@@ -151,7 +196,22 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use saltflat_noise::NoiseConfig;
+
     use super::*;
+
+    /// Every kind of noise that a configuration can name is there and moves the weights in its own way.
+    #[test]
+    fn every_noise_has_an_epoch() {
+        assert_eq!(NOISES.map(|(kind, _)| kind), NoiseConfig::NAMES);
+        let moved = NOISES.map(|(kind, keys)| epoch(&Device::flex(), kind, keys).unwrap());
+        for (i, a) in moved.iter().enumerate() {
+            assert_eq!(a.len(), 784 * 6 + 6 + 7 * if NOISES[i].0 == "label-noise" { 1 } else { 10 });
+            for (b, (other, _)) in moved[..i].iter().zip(NOISES) {
+                assert!(difference(a, b) > TOLERANCE, "{} and {other}", NOISES[i].0);
+            }
+        }
+    }
 
     /// All that is compared is there for every network, equal where the device is the same, and told apart where one kernel
     /// is off by a thousandth.

@@ -53,7 +53,7 @@ const NOISES: [(&str, &str); 13] = [
     ("diagonal", "like = { kind = \"label-flip\", probability = 0.2 }"),
     ("isotropic-loss-scaled", "sigma = 0.01"),
     ("parameter-gaussian", "sigma = 1e-3"),
-    ("langevin", "inverse_temperature = 1e5"),
+    ("langevin", "inverse_temperature = 1e4"),
 ];
 
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.

@@ -25,6 +25,8 @@ of a task does it once before, untimed. A task is a kind and a network, such as 
   mlp       784-512-512-10, relu, batch 256
   vgg11     VGG-11, no normalisation, global average pool, one linear layer; 3x32x32, batch 32
   vgg19     VGG-19, likewise
+  lenet     LeNet, 4 channels at first; 1x28x28, batch 256
+  fixup26   Fixup ResNet-26 of Wu, Wang, Su 2022; 3x32x32, batch 32
   resnet18  ResNet-18, 3x3 stem, group normalisation of 32 channels a group; 3x32x32, batch 32
 
 `resnet18@256` is the same with batch 256. The loss is cross-entropy, the numbers are float32. PyTorch's modes: eager with TF32
@@ -51,6 +53,8 @@ MODES = ["eager", "tf32", "compile"]
 NETWORKS = {
     "mlp": ({"kind": "mlp", "hidden": [512, 512], "outputs": 10}, [784], 256),
     "vgg11": ({"kind": "vgg", "depth": 11, "width": 64, "outputs": 10}, [3, 32, 32], 32),
+    "lenet": ({"kind": "lenet", "width": 4, "outputs": 10}, [1, 28, 28], 256),
+    "fixup26": ({"kind": "resnet-fixup", "depth": 26, "width": 16, "outputs": 10}, [3, 32, 32], 32),
     "vgg19": ({"kind": "vgg", "depth": 19, "width": 64, "outputs": 10}, [3, 32, 32], 32),
     "resnet18": (
         {"kind": "resnet", "width": 64, "blocks": [2, 2, 2, 2], "channels_per_group": 32, "outputs": 10},
@@ -60,7 +64,7 @@ NETWORKS = {
 }
 GRAM_SAMPLES = 50
 # Samples whose gradients vmap takes at once: the fastest of 1, 2, 5, 10, 25 on two cores, and little memory.
-GRAM_CHUNK = {"mlp": 10, "vgg11": 1, "vgg19": 1, "resnet18": 2}
+GRAM_CHUNK = {"mlp": 10, "lenet": 10, "vgg11": 1, "vgg19": 1, "resnet18": 2, "fixup26": 10}
 PROBES = 4
 MIB = 2**20
 

@@ -1,20 +1,18 @@
-//! The shapes that are timed: MLP 784-512-512-10 with batch 256; VGG-11, VGG-19 and ResNet-18 with batch 32 on 3 × 32 × 32.
+//! What is timed: tasks on networks of standard shapes.
+
+mod shape;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{
     Alignment, Batch, Curvature, CurvatureOperator, Objective, Operator, Outputs, Pairs, Samples, Scoring, gradient,
     hessian_vector_product,
 };
-use saltflat_models::{
-    Architecture, GramChunks, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector, gram,
-    layers::Activation,
-    models::{Mlp, Resnet, Vgg},
-};
+use saltflat_models::{GramChunks, Loss, LossKind, Network, Pass, Vector, gram};
 use saltflat_random::{Key, Stream};
 use saltflat_train::Sgd;
 
-/// Samples of the Gram matrix and of the alignment.
-const GRAM: usize = 50;
+pub use shape::Shape;
+
 /// Bytes that an alignment may keep on the device (1 GiB), as `metrics.memory_mib` has it.
 const MEMORY: usize = 1 << 30;
 /// Quadratic forms of the task `probes`.
@@ -49,46 +47,14 @@ impl Samples for One<'_> {
 }
 
 impl Workload {
-    /// `mlp`, `vgg11`, `vgg19` or `resnet18`, with another batch size as in `vgg11@128`.
-    pub fn new(model: &str, device: &Device) -> Option<Self> {
-        let (model, size) = match model.split_once('@') {
-            Some((model, size)) => (model, Some(size.parse().ok()?)),
-            None => (model, None),
-        };
-        let (init, activation) = (Initialisation::Default, Activation::Relu);
-        let (architecture, shape, batch) = match model {
-            "mlp" => (Architecture::Mlp(Mlp { hidden: vec![512, 512], activation, init }), [1, 28, 28], 256),
-            "vgg11" | "vgg19" => {
-                let vgg = Vgg {
-                    depth: if model == "vgg11" { 11 } else { 19 },
-                    width: 64,
-                    norm: Norm::None,
-                    channels_per_group: 32,
-                    hidden: Vec::new(),
-                    activation,
-                    init,
-                };
-                (Architecture::Vgg(vgg), [3, 32, 32], 32)
-            }
-            "resnet18" => {
-                let resnet = Resnet {
-                    width: 64,
-                    blocks: vec![2, 2, 2, 2],
-                    norm: Norm::Group,
-                    channels_per_group: 32,
-                    activation,
-                    init,
-                };
-                (Architecture::Resnet(resnet), [3, 32, 32], 32)
-            }
-            _ => return None,
-        };
-        let batch = size.unwrap_or(batch);
-        let network = architecture.build(shape, 10).ok()?;
+    /// Of a [`Shape`] in words; absent where there is no such shape, or no such network.
+    pub fn new(shape: &str, device: &Device) -> Option<Self> {
+        let Shape { architecture, input, batch, pairs } = Shape::read(shape)?;
+        let network = architecture.build(input, 10).ok()?;
         let (theta, buffers) = network.layout().init(1, device, DType::F32);
         let direction = theta.signs_like(Key::new(1, Stream::Probe, 0));
         let samples = |n: usize| {
-            let [c, h, w] = shape;
+            let [c, h, w] = input;
             let pixels = Key::new(1, Stream::Probe, 1).normal(n * c * h * w);
             let mut targets = vec![0.0; n * 10];
             (0..n).for_each(|i| targets[i * 10 + i % 10] = 1.0_f32);
@@ -99,7 +65,7 @@ impl Workload {
         };
         let loss = Loss { kind: LossKind::CrossEntropy, smoothing: 0.0 };
         let sgd = Sgd::new(0.9, false);
-        Some(Self { network, theta, buffers, direction, sgd, loss, batch: samples(batch), many: samples(GRAM) })
+        Some(Self { network, theta, buffers, direction, sgd, loss, batch: samples(batch), many: samples(pairs) })
     }
 
     /// Does the task and waits for its result.
@@ -118,6 +84,12 @@ impl Workload {
                 let objective = One(&self.batch);
                 self.wait(&hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction));
             }
+            // The parts of a step that go once over the parameters: the update, and Gaussian noise on them.
+            "update" => {
+                self.theta = self.sgd.step(&self.theta, self.direction.clone(), 1e-3);
+                self.wait(&self.theta);
+            }
+            "normal" => self.wait(&self.theta.normal_like(Key::new(1, Stream::ParameterNoise, 0))),
             // Four quadratic forms vᵀHv in one pass, without a backward pass.
             "probes" => {
                 let objective = One(&self.batch);

@@ -236,3 +236,34 @@ fn adapters() -> Vec<Adapter> {
 fn adapters() -> Vec<Adapter> {
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_by_name() {
+        for (text, expected) in [
+            ("gpu", DeviceChoice::Gpu(0)),
+            ("gpu:3", DeviceChoice::Gpu(3)),
+            ("cuda", DeviceChoice::Cuda(0)),
+            ("cuda:1", DeviceChoice::Cuda(1)),
+            ("llvmpipe", DeviceChoice::Named("llvmpipe".into())),
+            ("Radeon: pro", DeviceChoice::Named("Radeon: pro".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(expected.clone()));
+            assert_eq!(expected.to_string().parse(), Ok(expected));
+        }
+        assert!("cuda:one".parse::<DeviceChoice>().is_err());
+    }
+
+    /// f32 is f32 everywhere but on CUDA, where it has to be asked for as what it is.
+    #[test]
+    fn precisions_of_a_device() {
+        let cpu = choose(&DeviceChoice::Cpu).expect("always there");
+        let cuda = Chosen { backend: "cuda", ..cpu.clone() };
+        let taken = |device: &Chosen| Precision::ALL.map(|(_, precision)| device.takes(precision).is_ok());
+        assert_eq!(taken(&cpu), [true, false, true, true]);
+        assert_eq!(taken(&cuda), [false, true, false, false]);
+    }
+}

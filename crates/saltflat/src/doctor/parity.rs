@@ -66,7 +66,7 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
         return;
     }
     findings
-        .wait_for("the device against the CPU, nine networks and thirteen noises; a software adapter takes minutes");
+        .wait_for("the device against the CPU, nine networks and thirteen noises; a software adapter takes half an hour");
     here(findings, device, false);
     if !cfg!(feature = "fusion") {
         return;

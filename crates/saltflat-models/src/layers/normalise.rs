@@ -84,15 +84,6 @@ impl Affine {
 
     /// Jet: ẏ = γ x̂̇ + v_γ x̂ + v_β, ÿ = γ x̂̈ + 2 v_γ x̂̇.
     pub(super) fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let [_, c, h, w] = x.value.dims();
-        let reshaped = |x: Jet, [h, w]: [usize; 2]| {
-            x.linear(|t| {
-                let rows = t.dims()[0];
-                t.reshape([rows, c, h, w])
-            })
-        };
-        // The backward pass sums over samples and positions one dimension after the other: two, not three.
-        let x = reshaped(x, [1, h * w]);
         let shape = [1, self.channels, 1, 1];
         let (gamma, beta) = (pass.tensor::<4>(self.gamma, shape), pass.tensor::<4>(self.beta, shape));
         let n = x.value.dims()[0];
@@ -111,7 +102,7 @@ impl Affine {
         );
         let value = x.value.clone() * gamma + beta;
         let value = pass.record(value, || AffineRows { normalised: x.value.without_autodiff() });
-        reshaped(Jet { value, first, second }, [h, w])
+        Jet { value, first, second }
     }
 }
 

@@ -65,8 +65,9 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
         findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
         return;
     }
-    findings
-        .wait_for("the device against the CPU, nine networks and thirteen noises; a software adapter takes half an hour");
+    findings.wait_for(
+        "the device against the CPU, nine networks and thirteen noises; a software adapter takes half an hour",
+    );
     here(findings, device, false);
     if !cfg!(feature = "fusion") {
         return;

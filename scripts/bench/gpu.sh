@@ -3,6 +3,7 @@
 # table with ratios on stdout, every measurement in gpu.json.
 #
 #   scripts/bench/gpu.sh                               # --device gpu against PyTorch on CUDA, 7 repetitions
+#   scripts/bench/gpu.sh --modes "eager tf32"           # not torch.compile
 #   scripts/bench/gpu.sh --peer PATH                   # a binary of the example `peer` instead of building it
 #   scripts/bench/gpu.sh --device llvmpipe --torch-device cpu --modes eager --small   # the script itself, without a card
 #
@@ -21,7 +22,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --device) device=$2; shift 2 ;;
         --torch-device) torch_device=$2; shift 2 ;;
-        --modes) modes=("$2"); shift 2 ;;
+        --modes) read -ra modes <<<"$2"; shift 2 ;;
         --peer) peer=(--ours "$2"); shift 2 ;;
         --repeat) repeat=$2; shift 2 ;;
         --json) json=$2; shift 2 ;;

@@ -210,10 +210,11 @@ def worker(device, mode):
 class Worker:
     """A process that does one task a line."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, command, **environment):
         self.name = name
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         try:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.process = subprocess.Popen(command, env=os.environ | environment, **pipes)
         except OSError as error:
             raise SystemExit(f"{name}: {error}") from error
 

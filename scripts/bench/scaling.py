@@ -11,7 +11,6 @@ a point is the median. A slope is that of the least squares line through the log
 """
 
 import argparse
-import json
 import math
 import os
 import pathlib
@@ -20,9 +19,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from peers import build_ours  # noqa: E402
-
-PROBES = 4
+from peers import PROBES, Worker, build_ours  # noqa: E402
 
 
 def series(full):
@@ -47,22 +44,6 @@ def series(full):
     ]
 
 
-class Worker:
-    """A process of one binary, of one shape at a time."""
-
-    def __init__(self, command, threads=None):
-        environment = dict(os.environ, **({"RAYON_NUM_THREADS": str(threads)} if threads else {}))
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    def seconds(self, task, shape):
-        self.process.stdin.write(f"{task} {shape}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"`{task} {shape}` had no answer")
-        return json.loads(line)["seconds"]
-
-
 def slope(xs, ys):
     xs, ys = [math.log(x) for x in xs], [math.log(y) for y in ys]
     mx, my = statistics.mean(xs), statistics.mean(ys)
@@ -75,7 +56,7 @@ def measure(points, task, workers, repeat):
     for repetition in range(repeat):
         for i, (_, shape, _) in enumerate(points):
             for name in list(workers)[:: -1 if repetition % 2 else 1]:
-                found[name][i].append(workers[name].seconds(task, shape))
+                found[name][i].append(workers[name].ask(f"{task} {shape}")["seconds"])
     return {name: [statistics.median(s) for s in all_points] for name, all_points in found.items()}
 
 
@@ -97,19 +78,20 @@ def main():
     matplotlib.rcParams["svg.hashsalt"] = "saltflat"
     from matplotlib import pyplot
 
-    commands = {"now": ([str(options.ours or build_ours()), options.device], None)}
+    ours = [str(options.ours or build_ours()), options.device]
+    commands = {"now": (ours, {})}
     if options.before:
-        commands["before"] = ([str(options.before), options.device], None)
+        commands["before"] = ([str(options.before), options.device], {})
     if options.cores:
         half = max(1, len(os.sched_getaffinity(0)) // 2)
-        commands[f"{half} thread{'s' if half > 1 else ''}"] = (commands["now"][0], half)
+        commands[f"{half} thread{'s' if half > 1 else ''}"] = (ours, {"RAYON_NUM_THREADS": str(half)})
     panels = [s for s in series(options.full) if not options.only or any(word in s[0] for word in options.only)]
     rows = min(2, len(panels))
     columns = math.ceil(len(panels) / rows)
     figure, axes = pyplot.subplots(rows, columns, figsize=(3.3 * columns, 3.0 * rows), squeeze=False)
     print("| | slope | points |\n| --- | ---: | --- |")
     for (title, label, task, points, unit), axis in zip(panels, axes.flat):
-        workers = {name: Worker(*command) for name, command in commands.items()}
+        workers = {name: Worker(name, command, **environment) for name, (command, environment) in commands.items()}
         found = measure(points, task, workers, options.repeat)
         xs = [x for x, _, _ in points]
         for name, seconds in found.items():
@@ -123,8 +105,7 @@ def main():
         axis.minorticks_off()
         axis.legend(title="slope", fontsize="small")
         for worker in workers.values():
-            worker.process.stdin.close()
-            worker.process.wait()
+            worker.close()
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     figure.tight_layout()

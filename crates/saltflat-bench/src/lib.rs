@@ -13,7 +13,7 @@ use saltflat_train::Sgd;
 
 pub use shape::Shape;
 
-/// Bytes that an alignment may keep on the device (1 GiB), as `metrics.memory_mib` has it.
+/// Bytes that layers may keep of the cotangents of an alignment: 1 GiB.
 const MEMORY: usize = 1 << 30;
 /// Quadratic forms of the task `probes`.
 pub const PROBES: u64 = 4;
@@ -126,6 +126,8 @@ impl Workload {
     }
 
     fn wait(&self, v: &Vector) {
+        // A read of one tensor says nothing of what a device has still to do for the others.
+        v.parts()[0].device().sync().unwrap_or_else(|e| eprintln!("{e:?}"));
         std::hint::black_box(v.parts()[0].to_data());
     }
 }

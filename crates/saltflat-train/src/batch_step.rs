@@ -130,12 +130,13 @@ impl<'a> BatchStep<'a> {
             };
             // In half precision of the sum, whose small entries do not vanish, then of the mean.
             let mean = 1.0 / self.indices.len() as f64;
-            let (before, after) = if half.is_some() { (1.0, mean) } else { (mean, 1.0) };
-            let mut gradients = objective.mul_scalar(before).backward();
-            let gradient = leaves.take_gradients(&mut gradients);
+            let gradient = match half {
+                None => leaves.take_gradients(&mut objective.mul_scalar(mean).backward()),
+                Some(_) => leaves.take_gradients(&mut objective.backward()).scale(mean),
+            };
             let expected = self.upload(&self.expected.values, rows);
             let found = BatchGradient {
-                gradient: if after == 1.0 { gradient } else { gradient.scale(after) },
+                gradient,
                 buffers,
                 losses: losses.without_autodiff(),
                 correct: plan.train.scoring().correct(plain, expected),

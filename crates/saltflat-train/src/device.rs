@@ -166,12 +166,12 @@ fn cuda(_index: usize) -> Result<Chosen, TrainError> {
     Err(TrainError::Option { option: "--device", reason })
 }
 
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 fn settle_fusion() -> Result<(), TrainError> {
     crate::fusion::settle()
 }
 
-#[cfg(not(feature = "wgpu"))]
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
 fn settle_fusion() -> Result<(), TrainError> {
     Ok(())
 }

@@ -8,7 +8,7 @@ mod checkpoint;
 pub mod config;
 mod device;
 mod error;
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod fusion;
 mod measure;
 mod observer;

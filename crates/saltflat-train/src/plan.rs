@@ -8,7 +8,7 @@ use saltflat_noise::NoiseConfig;
 
 use crate::{
     Split, TrainError,
-    config::{BatchSize, Config, ConfigError},
+    config::{BatchSize, Config, ConfigError, Precision},
 };
 
 /// Samples of one forward pass in training, where the configuration is silent.
@@ -136,6 +136,16 @@ impl Plan {
             device: device.clone(),
             dtype,
         })
+    }
+
+    /// The number type of the run in words, with that of its steps where it is another one.
+    pub fn precision(&self) -> String {
+        let (steps, rest) = (self.config.train.precision, format!("{:?}", self.dtype).to_lowercase());
+        match steps {
+            Precision::F32 => rest,
+            Precision::Tf32 => steps.name().into(),
+            Precision::F16 | Precision::Bf16 => format!("{} in steps, {rest} otherwise", steps.name()),
+        }
     }
 
     /// Samples of one forward pass of a step.

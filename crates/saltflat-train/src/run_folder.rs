@@ -245,7 +245,7 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
         "features": features,
         "autotune_level": std::env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
         "fusion": std::env::var("SALTFLAT_FUSION").ok(),
-        "precision": format!("{:?}", plan.dtype).to_lowercase(),
+        "precision": plan.precision(),
         "deterministic": deterministic,
         "parameters": plan.network.layout().len(),
         "datasets": datasets,

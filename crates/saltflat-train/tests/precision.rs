@@ -49,7 +49,7 @@ fn a_step_differs_by_rounding() {
     }
 }
 
-/// Weights are kept in f32: a step of 1e-6 of the usual one, far below a unit of a half, is that step.
+/// Weights are kept in f32: a step of 1e-4 of the usual one, far below a unit of a half, is that step.
 #[test]
 fn small_steps_are_not_lost() {
     let model = "{kind = \"mlp\", hidden = [32, 32]}";

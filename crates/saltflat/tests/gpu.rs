@@ -10,8 +10,17 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 use support::{Place, last_checkpoint, text};
 
-/// The name of an adapter, from the message about one that is not there.
+/// The name of an adapter, or a word that the test was skipped.
 fn adapter(place: &Place) -> Option<String> {
+    let found = listed(place);
+    if found.is_none() {
+        eprintln!("skipped: no Vulkan adapter (install mesa-vulkan-drivers for a software one)");
+    }
+    found
+}
+
+/// From the message about an adapter that is not there.
+fn listed(place: &Place) -> Option<String> {
     let output = place.command(&["train", "tiny.toml", "--device", "no such adapter"]).output().unwrap();
     let message = text(&output.stderr);
     let list = message.split("found ").nth(1)?.split("; a software").next()?;
@@ -34,10 +43,7 @@ fn weights(place: &Place, run: &str) -> Vec<f32> {
 #[test]
 fn the_gpu_path_agrees_with_the_cpu() {
     let place = Place::new();
-    let Some(adapter) = adapter(&place) else {
-        eprintln!("skipped: no Vulkan adapter (install mesa-vulkan-drivers for a software one)");
-        return;
-    };
+    let Some(adapter) = adapter(&place) else { return };
     let small = "data={kind=\"mnist-1k\", limit=24, test_limit=10}";
     let mlp = vec![
         "--set",
@@ -108,10 +114,7 @@ fn the_gpu_path_agrees_with_the_cpu() {
 #[test]
 fn every_noise_is_the_same_on_the_gpu() {
     let place = Place::new();
-    let Some(adapter) = adapter(&place) else {
-        eprintln!("skipped: no Vulkan adapter (install mesa-vulkan-drivers for a software one)");
-        return;
-    };
+    let Some(adapter) = adapter(&place) else { return };
     for fusion in ["on", "off"] {
         let args = ["doctor", "--parity", "--noises", "--json", "--device", &adapter];
         let mut command = place.command(&args);

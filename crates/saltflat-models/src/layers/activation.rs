@@ -53,7 +53,7 @@ impl Activation {
 
     fn value(self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Relu => activation::relu(x),
+            Self::Relu => saltflat_kernels::relu(x),
             Self::Gelu => x.clone() * normal_cdf(x),
             Self::Silu => x.clone() * activation::sigmoid(x),
             Self::Softplus => activation::log_sigmoid(x.neg()).neg(),
@@ -109,14 +109,10 @@ impl Layer for Activation {
             (Self::Identity, _) => x,
             (_, None) if x.second.is_none() => Jet::constant(self.value(x.value)),
             (Self::Relu, _) => {
-                let given = x.first.as_ref().or(x.second.as_ref());
-                let off = given.map(|t| for_each_direction(&x.value, t).lower_equal_scalar(0.0));
-                let value = activation::relu(x.value);
-                let mask = |t: Tensor<4>| match &off {
-                    Some(off) => t.mask_fill(off.clone(), 0.0),
-                    None => t,
-                };
-                Jet { value, first: x.first.map(mask), second: x.second.map(mask) }
+                let value = saltflat_kernels::relu(x.value);
+                let passed = |t: Tensor<4>| saltflat_kernels::gate(value.clone(), t);
+                let (first, second) = (x.first.map(passed), x.second.map(passed));
+                Jet { value, first, second }
             }
             _ => {
                 let (df, ddf) = self.derivatives(x.value.clone(), pass.second_order());

@@ -1,44 +1,11 @@
 //! Two-dimensional convolution.
 
-use burn::tensor::{
-    Slice, Tensor, module,
-    ops::{ConvOptions, PadMode},
-};
+use burn::tensor::{Slice, Tensor, ops::PadMode};
+pub use saltflat_kernels::Window;
+use saltflat_kernels::convolution;
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
-
-/// Kernel size, stride and zero padding, the same in both directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Side of the kernel.
-    pub kernel: usize,
-    /// Step between two positions.
-    pub stride: usize,
-    /// Zeros added on every side.
-    pub padding: usize,
-}
-
-impl Window {
-    /// 3 × 3 that keeps the size of the image at stride 1.
-    pub fn three(stride: usize) -> Self {
-        Self { kernel: 3, stride, padding: 1 }
-    }
-
-    /// 1 × 1.
-    pub fn one(stride: usize) -> Self {
-        Self { kernel: 1, stride, padding: 0 }
-    }
-
-    fn options(self) -> ConvOptions<2> {
-        ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1)
-    }
-
-    /// Side of the output of an image with this side.
-    pub fn output(self, side: usize) -> usize {
-        (side + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-}
 
 /// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
 ///
@@ -73,7 +40,7 @@ impl Conv2d {
 impl Layer for Conv2d {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let shape = [self.outputs, self.inputs, self.window.kernel, self.window.kernel];
-        let conv = |x: Tensor<4>, w: Tensor<4>, b| module::conv2d(x, w, b, self.window.options());
+        let conv = |x: Tensor<4>, w: Tensor<4>, b| convolution(x, w, b, self.window);
         let weight = pass.tensor::<4>(self.weight, shape);
         let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [self.outputs]));
         let v_weight = pass.velocity::<4>(self.weight, shape);

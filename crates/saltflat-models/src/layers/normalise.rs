@@ -82,6 +82,34 @@ impl Affine {
         Self { gamma, beta, channels }
     }
 
+    /// Group normalisation of x and what [`forward`](Self::forward) does with it in one, where there are kernels for that.
+    pub(super) fn group_norm(&self, x: &Jet, groups: usize, pass: &mut Pass<'_>) -> Option<Jet> {
+        let velocity = |slot| pass.velocity::<1>(slot, [self.channels]);
+        let velocity = velocity(self.gamma).zip(velocity(self.beta));
+        // Kernels are for jets that are complete, and have no backward pass of a second coefficient.
+        let complete = velocity.is_some() == x.first.is_some() && (x.first.is_some() || x.second.is_none());
+        let untracked = !pass.second_order() || !x.value.is_autodiff();
+        if !saltflat_kernels::has_kernels(&x.value) || !complete || !untracked {
+            return None;
+        }
+        let [gamma, beta] = [self.gamma, self.beta].map(|slot| pass.tensor::<1>(slot, [self.channels]));
+        let value = saltflat_kernels::group_norm(x.value.clone(), [gamma.clone(), beta.clone()], groups);
+        let value = pass.record(value, || {
+            let plain = [gamma.clone().without_autodiff().ones_like(), beta.without_autodiff().zeros_like()];
+            AffineRows { normalised: saltflat_kernels::group_norm(x.value.clone().without_autodiff(), plain, groups) }
+        });
+        let coefficients = x.first.clone().zip(velocity).map(|(first, (v_gamma, v_beta))| {
+            let along = [x.value.clone(), first];
+            let second = pass.second_order().then(|| {
+                let factors = [gamma.clone(), v_gamma.clone()];
+                saltflat_kernels::group_norm_second(along.clone(), x.second.clone(), factors, groups)
+            });
+            (saltflat_kernels::group_norm_first(along, gamma, [v_gamma, v_beta], groups), second)
+        });
+        let (first, second) = coefficients.unzip();
+        Some(Jet { value, first, second: second.flatten() })
+    }
+
     /// Jet: ẏ = γ x̂̇ + v_γ x̂ + v_β, ÿ = γ x̂̈ + 2 v_γ x̂̇.
     pub(super) fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let shape = [1, self.channels, 1, 1];

@@ -1,0 +1,270 @@
+//! The kernels as operations of burn's CPU backend, and their backward passes.
+
+use burn::backend::{
+    Autodiff, Backend, Flex, TensorMetadata,
+    autodiff::{
+        checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    },
+    backend_extension,
+    flex::FlexTensor,
+    tensor::FloatTensor,
+};
+
+use crate::{Window, cpu};
+
+/// Operations with kernels of our own; shapes and formulas are those of the functions in this crate's root.
+#[backend_extension(Flex, Autodiff)]
+pub trait Kernels: Backend {
+    /// W ∗ x.
+    fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
+    /// W ∗ x + b.
+    fn convolution_with_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        window: Window,
+    ) -> FloatTensor<Self>;
+
+    /// γ f(x) + β.
+    fn group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
+    /// γ Df\[ẋ\] + γ̇ f + β̇; the velocities are constants.
+    fn group_norm_first(
+        x: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        v_gamma: FloatTensor<Self>,
+        v_beta: FloatTensor<Self>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
+    /// max(x, 0).
+    fn rectify(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// 0 where y ≤ 0, else t; no gradient with respect to y.
+    fn gate(y: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// a + b, of equal shapes.
+    fn sum(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Operations without a backward pass.
+#[backend_extension(Flex)]
+pub trait UntrackedKernels: Backend {
+    /// γ (D²f\[ẋ, ẋ\] + Df\[ẍ\]) + 2 γ̇ Df\[ẋ\].
+    fn group_norm_second(
+        x: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        v_gamma: FloatTensor<Self>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
+    /// The same where ẍ = 0.
+    fn group_norm_second_of_line(
+        x: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        v_gamma: FloatTensor<Self>,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+}
+
+impl UntrackedKernels for Flex {
+    fn group_norm_second(
+        x: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        gamma: FlexTensor,
+        v_gamma: FlexTensor,
+        groups: usize,
+    ) -> FlexTensor {
+        cpu::group_norm_second([&x, &first], Some(&second), [&gamma, &v_gamma], groups)
+    }
+
+    fn group_norm_second_of_line(
+        x: FlexTensor,
+        first: FlexTensor,
+        gamma: FlexTensor,
+        v_gamma: FlexTensor,
+        groups: usize,
+    ) -> FlexTensor {
+        cpu::group_norm_second([&x, &first], None, [&gamma, &v_gamma], groups)
+    }
+}
+
+impl Kernels for Flex {
+    fn convolution(x: FlexTensor, weight: FlexTensor, window: Window) -> FlexTensor {
+        cpu::convolution(&x, &weight, window)
+    }
+
+    fn convolution_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, window: Window) -> FlexTensor {
+        cpu::convolution_with_bias(&x, &weight, &bias, window)
+    }
+
+    fn group_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, groups: usize) -> FlexTensor {
+        cpu::group_norm(&x, &gamma, &beta, groups)
+    }
+
+    fn group_norm_first(
+        x: FlexTensor,
+        first: FlexTensor,
+        gamma: FlexTensor,
+        v_gamma: FlexTensor,
+        v_beta: FlexTensor,
+        groups: usize,
+    ) -> FlexTensor {
+        cpu::group_norm_first([&x, &first], &gamma, [&v_gamma, &v_beta], groups)
+    }
+
+    fn rectify(x: FlexTensor) -> FlexTensor {
+        cpu::rectify(&x)
+    }
+
+    fn gate(y: FlexTensor, t: FlexTensor) -> FlexTensor {
+        cpu::gate(&y, &t)
+    }
+
+    fn sum(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        cpu::sum(&a, &b)
+    }
+}
+
+type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+
+/// Declares an operation with inputs that may have gradients: what it keeps, and the gradient of each input from the
+/// output's δ.
+macro_rules! operation {
+    ($name:ident, $inputs:literal, $state:ty, |$kept:ident, $delta:ident| [$($gradient:expr),*]) => {
+        #[derive(Debug)]
+        struct $name;
+
+        impl Backward<Flex, $inputs> for $name {
+            type State = $state;
+
+            fn backward(self, ops: Ops<$state, $inputs>, gradients: &mut Gradients, _: &mut Checkpointer) {
+                let $delta = gradients.consume::<Flex>(&ops.node);
+                let $kept = ops.state;
+                let mut parents = ops.parents.into_iter();
+                // Only what is wanted is computed.
+                $(if let Some(node) = parents.next().flatten() {
+                    gradients.register::<Flex>(node.id, $gradient);
+                })*
+            }
+        }
+    };
+}
+
+operation!(Convolution, 2, (FlexTensor, FlexTensor, Window), |kept, delta| [
+    cpu::input_gradient(&kept.0.shape(), &kept.1, &delta, kept.2),
+    cpu::weight_gradient(&kept.0, &kept.1.shape(), &delta, kept.2)
+]);
+
+operation!(ConvolutionWithBias, 3, (FlexTensor, FlexTensor, Window), |kept, delta| [
+    cpu::input_gradient(&kept.0.shape(), &kept.1, &delta, kept.2),
+    cpu::weight_gradient(&kept.0, &kept.1.shape(), &delta, kept.2),
+    cpu::offset_gradient(&delta)
+]);
+
+operation!(GroupNorm, 3, (FlexTensor, FlexTensor, usize), |kept, delta| [
+    cpu::group_norm_derivative(&kept.0, &kept.1, &delta, kept.2),
+    cpu::group_norm_gamma(&kept.0, &delta, kept.2),
+    cpu::offset_gradient(&delta)
+]);
+
+operation!(GroupNormFirst, 3, ([FlexTensor; 4], usize), |kept, delta| [
+    {
+        let [x, first, gamma, v_gamma] = &kept.0;
+        cpu::group_norm_curvature([x, first, &delta], [gamma, v_gamma], kept.1)
+    },
+    cpu::group_norm_derivative(&kept.0[0], &kept.0[2], &delta, kept.1),
+    cpu::group_norm_gamma_of_first([&kept.0[0], &kept.0[1], &delta], kept.1)
+]);
+
+operation!(Rectify, 1, FlexTensor, |output, delta| [cpu::gate(&output, &delta)]);
+
+operation!(Gate, 1, FlexTensor, |output, delta| [cpu::gate(&output, &delta)]);
+
+operation!(Sum, 2, (), |_kept, delta| [delta.clone(), delta.clone()]);
+
+impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
+    fn convolution(x: Tracked<C>, weight: Tracked<C>, window: Window) -> Tracked<C> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let output = cpu::convolution(&x, &weight, window);
+        match Convolution.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, window), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn convolution_with_bias(x: Tracked<C>, weight: Tracked<C>, bias: Tracked<C>, window: Window) -> Tracked<C> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let (bias, bias_node) = bias.into_parts();
+        let output = cpu::convolution_with_bias(&x, &weight, &bias, window);
+        match ConvolutionWithBias.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight, window), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn group_norm(x: Tracked<C>, gamma: Tracked<C>, beta: Tracked<C>, groups: usize) -> Tracked<C> {
+        let ((x, x_node), (gamma, gamma_node), (beta, beta_node)) =
+            (x.into_parts(), gamma.into_parts(), beta.into_parts());
+        let output = cpu::group_norm(&x, &gamma, &beta, groups);
+        match GroupNorm.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, gamma, groups), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn group_norm_first(
+        x: Tracked<C>,
+        first: Tracked<C>,
+        gamma: Tracked<C>,
+        v_gamma: Tracked<C>,
+        v_beta: Tracked<C>,
+        groups: usize,
+    ) -> Tracked<C> {
+        let ((x, x_node), (first, first_node), (gamma, gamma_node)) =
+            (x.into_parts(), first.into_parts(), gamma.into_parts());
+        let (v_gamma, v_beta) = (v_gamma.into_primitive(), v_beta.into_primitive());
+        let output = cpu::group_norm_first([&x, &first], &gamma, [&v_gamma, &v_beta], groups);
+        match GroupNormFirst.prepare::<C>([x_node, first_node, gamma_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(([x, first, gamma, v_gamma], groups), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn rectify(x: Tracked<C>) -> Tracked<C> {
+        let (x, node) = x.into_parts();
+        let output = cpu::rectify(&x);
+        match Rectify.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(output.clone(), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn gate(y: Tracked<C>, t: Tracked<C>) -> Tracked<C> {
+        let (y, (t, node)) = (y.into_primitive(), t.into_parts());
+        let output = cpu::gate(&y, &t);
+        match Gate.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(y, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn sum(a: Tracked<C>, b: Tracked<C>) -> Tracked<C> {
+        let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
+        let output = cpu::sum(&a, &b);
+        Sum.prepare::<C>([a_node, b_node]).compute_bound().stateless(output)
+    }
+}

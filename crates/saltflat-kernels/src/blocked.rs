@@ -1,0 +1,60 @@
+//! Images with the channels innermost, in blocks of some vectors: what the inner loops of a convolution read.
+
+use crate::Real;
+
+/// `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last
+/// block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Zeros above and to the left; below and to the right what the padded sizes leave.
+    pub(crate) before: usize,
+    pub(crate) padded: [usize; 2],
+    /// Channels of a block.
+    pub(crate) block: usize,
+}
+
+impl Blocked {
+    pub(crate) fn blocks(&self) -> usize {
+        self.channels.div_ceil(self.block)
+    }
+
+    /// Positions of the padded image.
+    pub(crate) fn positions(&self) -> usize {
+        self.padded[0] * self.padded[1]
+    }
+
+    /// Numbers of one image.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks() * self.positions() * self.block
+    }
+
+    /// Channels of block `index`.
+    pub(crate) fn depth(&self, index: usize) -> usize {
+        self.block.min(self.channels - index * self.block)
+    }
+
+    /// Writes one image `[channels, height, width]` into a buffer of [`len`](Self::len), whose zeros it leaves alone.
+    pub(crate) fn fill<T: Real>(&self, image: &[T], out: &mut [T]) {
+        let (block, [_, padded_width]) = (self.block, self.padded);
+        let plane = self.height * self.width;
+        if plane == 0 {
+            return;
+        }
+        for (index, out) in out.chunks_exact_mut(self.positions() * block).enumerate() {
+            let image = &image[index * block * plane..][..self.depth(index) * plane];
+            for y in 0..self.height {
+                let first = ((y + self.before) * padded_width + self.before) * block;
+                let out = &mut out[first..][..self.width * block];
+                for (c, plane) in image.chunks_exact(plane).enumerate() {
+                    let row = &plane[y * self.width..][..self.width];
+                    for (out, &x) in out.chunks_exact_mut(block).zip(row) {
+                        out[c] = x;
+                    }
+                }
+            }
+        }
+    }
+}

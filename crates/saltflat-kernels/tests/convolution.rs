@@ -1,0 +1,128 @@
+//! Convolutions against burn's own kernels.
+
+mod common;
+
+use burn::tensor::{DType, Tensor, module, ops::ConvOptions};
+use common::{difference, leaf, normal};
+use rand::RngExt;
+use saltflat_kernels::{Window, convolution};
+use saltflat_random::{Key, Stream};
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    images: usize,
+    inputs: usize,
+    outputs: usize,
+    side: [usize; 2],
+    window: Window,
+    bias: bool,
+}
+
+/// Shapes at the edges of tiles and blocks, then random ones.
+fn cases() -> Vec<Case> {
+    let edge = |images, inputs, outputs, side, window| Case { images, inputs, outputs, side, window, bias: false };
+    let mut cases = vec![
+        edge(1, 1, 1, [1, 1], Window::one(1)),
+        edge(2, 16, 16, [4, 4], Window::three(1)),
+        edge(3, 17, 15, [5, 6], Window::three(1)),
+        edge(2, 33, 49, [8, 8], Window::three(2)),
+        edge(5, 8, 8, [7, 7], Window::three(1)),
+        edge(2, 3, 64, [32, 32], Window::three(1)),
+        edge(70, 5, 9, [1, 2], Window::three(1)),
+        edge(2, 20, 9, [6, 6], Window::one(2)),
+        // A stride that skips inputs, and padding beyond the kernel.
+        edge(2, 3, 4, [7, 9], Window { kernel: 2, stride: 3, padding: 0 }),
+        edge(2, 3, 4, [4, 5], Window { kernel: 1, stride: 1, padding: 2 }),
+        edge(1, 2, 3, [11, 9], Window { kernel: 5, stride: 3, padding: 4 }),
+    ];
+    let mut rng = Key::new(1, Stream::Probe, 0).rng();
+    let mut pick = move |from: usize, to: usize| rng.random_range(from..=to);
+    for _ in 0..60 {
+        let window = Window { kernel: pick(1, 5), stride: pick(1, 3), padding: pick(0, 3) };
+        let least = window.kernel.saturating_sub(2 * window.padding).max(1);
+        let side = [pick(least, least + 9), pick(least, least + 9)];
+        let [images, inputs, outputs] = [pick(1, 5), pick(1, 40), pick(1, 40)];
+        cases.push(Case { images, inputs, outputs, side, window, bias: pick(0, 1) == 1 });
+    }
+    cases
+}
+
+/// Value and gradients of Σ δ (W ∗ x + b).
+fn all(case: Case, dtype: DType, by: impl Fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4>) -> Vec<Tensor<1>> {
+    let Case { images, inputs, outputs, side: [h, w], window, bias } = case;
+    let x = leaf([images, inputs, h, w], 0, dtype);
+    let weight = leaf([outputs, inputs, window.kernel, window.kernel], 1, dtype);
+    let bias = bias.then(|| leaf([outputs], 2, dtype));
+    let y = by(x.clone(), weight.clone(), bias.clone());
+    assert_eq!(y.dims(), [images, outputs, window.output(h), window.output(w)]);
+    let mut gradients = (y.clone() * normal(y.dims(), 3, dtype).autodiff()).sum().backward();
+    let mut found = vec![y.flatten::<1>(0, 3)];
+    found.extend([x, weight].map(|t| t.grad_remove(&mut gradients).expect("it flowed back").flatten::<1>(0, 3)));
+    found.extend(bias.map(|b| b.grad_remove(&mut gradients).expect("it flowed back")));
+    found
+}
+
+fn burns(window: Window) -> impl Fn(Tensor<4>, Tensor<4>, Option<Tensor<1>>) -> Tensor<4> {
+    let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1; 2], 1);
+    move |x, weight, bias| module::conv2d(x, weight, bias, options.clone())
+}
+
+#[test]
+fn equals_burns_kernels() {
+    for case in cases() {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+            let ours = all(case, dtype, |x, weight, bias| convolution(x, weight, bias, case.window));
+            let theirs = all(case, dtype, burns(case.window));
+            for (i, (ours, theirs)) in ours.into_iter().zip(theirs).enumerate() {
+                let found = difference(ours, theirs);
+                assert!(found <= tolerance, "{case:?} {dtype:?}, result {i}: {found:e}");
+            }
+        }
+    }
+}
+
+/// No images: an empty value, and a weight gradient of zeros.
+#[test]
+fn takes_an_empty_batch() {
+    let weight = leaf([4, 3, 3, 3], 0, DType::F32);
+    let y = convolution(normal([0, 3, 5, 5], 1, DType::F32).autodiff(), weight.clone(), None, Window::three(2));
+    assert_eq!(y.dims(), [0, 4, 3, 3]);
+    let gradient = weight.grad_remove(&mut y.sum().backward()).expect("it flowed back");
+    assert_eq!(common::numbers(gradient.flatten::<1>(0, 3)), vec![0.0; 4 * 27]);
+}
+
+/// A transposed input is a view; the kernels must not read it as it lies in memory.
+#[test]
+fn takes_views() {
+    let (x, weight) = (normal([2, 3, 6, 5], 0, DType::F64), normal([4, 3, 3, 3], 1, DType::F64));
+    let view = x.clone().swap_dims(2, 3);
+    let copy = Tensor::from_data(view.clone().into_data(), (&view.device(), DType::F64));
+    let by = |x: Tensor<4>| convolution(x, weight.clone(), None, Window::three(1));
+    assert_eq!(difference(by(view), by(copy)), 0.0);
+}
+
+/// What half precision and other number types have is burn's own.
+#[test]
+fn falls_back_for_other_number_types() {
+    let (x, weight) = (normal([1, 2, 4, 4], 0, DType::F16), normal([3, 2, 3, 3], 1, DType::F16));
+    let window = Window::three(1);
+    let ours = convolution(x.clone(), weight.clone(), None, window);
+    assert_eq!(ours.dtype(), DType::F16);
+    assert_eq!(difference(ours, burns(window)(x, weight, None)), 0.0);
+}
+
+/// Every sum has one order, whoever computes it.
+#[test]
+fn bits_do_not_depend_on_the_number_of_threads() {
+    for case in cases() {
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            let found = pool.install(|| all(case, DType::F32, |x, w, b| convolution(x, w, b, case.window)));
+            found.into_iter().map(common::numbers).collect::<Vec<_>>()
+        };
+        let one = run(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads), one, "{case:?} with {threads} threads");
+        }
+    }
+}

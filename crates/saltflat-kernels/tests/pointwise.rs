@@ -1,0 +1,60 @@
+//! relu, its coefficients and sums: exactly burn's.
+
+mod common;
+
+use burn::tensor::{DType, Tensor, activation};
+use common::{leaf, normal, numbers};
+use saltflat_kernels::{gate, relu, sum};
+
+/// Longer than a task, with zeros of both signs and what is not a number.
+fn input(dtype: DType) -> Tensor<4> {
+    let x = normal([3, 7, 33, 29], 0, dtype);
+    let x = x.clone().mask_fill(x.greater_elem(1.5), 0.0);
+    let x = x.clone().mask_fill(x.lower_elem(-2.0), -0.0);
+    x.clone().mask_fill(x.lower_elem(-1.9), f64::NAN)
+}
+
+/// Equal, or both not a number.
+fn assert_same(a: Tensor<4>, b: Tensor<4>) {
+    assert_eq!(a.dims(), b.dims());
+    assert!(numbers(a).iter().zip(numbers(b)).all(|(&a, b)| a == b || a.is_nan() && b.is_nan()));
+}
+
+#[test]
+fn relu_and_its_gradient() {
+    for dtype in [DType::F32, DType::F64] {
+        let found = |by: &dyn Fn(Tensor<4>) -> Tensor<4>| {
+            let x = input(dtype).autodiff().require_grad();
+            let y = by(x.clone());
+            let mut gradients = (y.clone() * normal(y.dims(), 1, dtype).autodiff()).sum().backward();
+            [y.without_autodiff(), x.grad_remove(&mut gradients).expect("it flowed back")]
+        };
+        let (ours, theirs) = (found(&relu), found(&activation::relu));
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            assert_same(ours, theirs);
+        }
+    }
+}
+
+#[test]
+fn gate_and_its_gradient() {
+    let y = relu(input(DType::F32));
+    let t = leaf([6, 7, 33, 29], 2, DType::F32);
+    let off = y.clone().repeat_dim(0, 2).lower_equal_scalar(0.0);
+    let passed = gate(y.clone().autodiff(), t.clone());
+    assert_same(passed.clone().without_autodiff(), t.clone().without_autodiff().mask_fill(off.clone(), 0.0));
+    let delta = normal(passed.dims(), 3, DType::F32);
+    let mut gradients = (passed * delta.clone().autodiff()).sum().backward();
+    assert_same(t.grad_remove(&mut gradients).expect("it flowed back"), delta.mask_fill(off, 0.0));
+}
+
+#[test]
+fn sum_and_its_gradient() {
+    let (a, b) = (leaf([2, 3, 50, 70], 0, DType::F64), leaf([2, 3, 50, 70], 1, DType::F64));
+    let total = sum(a.clone(), b.clone());
+    assert_same(total.clone().without_autodiff(), a.clone().without_autodiff() + b.clone().without_autodiff());
+    let mut gradients = total.clone().square().sum().backward();
+    for t in [a, b] {
+        assert_same(t.grad_remove(&mut gradients).expect("it flowed back"), total.clone().without_autodiff() * 2.0);
+    }
+}

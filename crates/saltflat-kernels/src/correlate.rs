@@ -5,9 +5,8 @@
 //! is unfolded: a kernel entry is a shift in the padded image, whose channels are innermost.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use crate::{Real, blocked::Blocked, window::Sizes};
+use crate::{Real, blocked::Blocked, tasks::each_chunk, window::Sizes};
 
 /// Positions of the output that a task should have, so that weights are read often enough for what they cost to fetch.
 const POSITIONS: usize = 96;
@@ -151,9 +150,12 @@ impl<T: Real> Correlation<'_, T> {
             return out;
         }
         let together = plan.together;
-        out.par_chunks_mut(together * out_image).enumerate().for_each_init(
+        each_chunk(
+            &mut out,
+            together * out_image,
+            self.sizes.multiplications(),
             || vec![T::default(); together * source.len()],
-            |blocked, (task, out)| {
+            |blocked, task, out| {
                 let images = out.len() / out_image;
                 for (i, blocked) in blocked.chunks_exact_mut(source.len().max(1)).take(images).enumerate() {
                     source.fill(&self.source[(task * together + i) * image..][..image], blocked);
@@ -175,21 +177,28 @@ impl<T: Real> Correlation<'_, T> {
         // In the weight as it is stored.
         let (of_output, of_input) = if self.gradient { (area, outputs * area) } else { (inputs * area, area) };
         let block = plan.source.block;
-        packed.par_chunks_mut(inputs * area * width).enumerate().for_each(|(index, packed)| {
-            let first = index * width;
-            for (b, packed) in packed.chunks_mut(block * area * width).enumerate() {
-                let depth = block.min(inputs - b * block);
-                for o in 0..width.min(outputs - first) {
-                    for i in 0..depth {
-                        let entries = &self.weight[(first + o) * of_output + (b * block + i) * of_input..][..area];
-                        let packed = packed[i * width + o..].iter_mut().step_by(depth * width);
-                        for (packed, &entry) in packed.zip(entries) {
-                            *packed = entry;
+        let work = 4 * packed.len();
+        each_chunk(
+            &mut packed,
+            inputs * area * width,
+            work,
+            || (),
+            |(), index, packed| {
+                let first = index * width;
+                for (b, packed) in packed.chunks_mut(block * area * width).enumerate() {
+                    let depth = block.min(inputs - b * block);
+                    for o in 0..width.min(outputs - first) {
+                        for i in 0..depth {
+                            let entries = &self.weight[(first + o) * of_output + (b * block + i) * of_input..][..area];
+                            let packed = packed[i * width + o..].iter_mut().step_by(depth * width);
+                            for (packed, &entry) in packed.zip(entries) {
+                                *packed = entry;
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
         packed
     }
 }

@@ -8,9 +8,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use crate::{Real, pointwise::product, pointwise::sum};
+use crate::{
+    Real,
+    pointwise::{product, sum},
+    tasks::each_chunk,
+};
 
 /// Added to the variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -64,7 +66,7 @@ impl Groups {
         let arch = pulp::Arch::new();
         let mut out = vec![T::default(); rows * each];
         let scratch = || std::array::from_fn(|_| vec![T::default(); self.len()]);
-        out.par_chunks_mut(each.max(1)).enumerate().for_each_init(scratch, |scratch, (row, out)| {
+        each_chunk(&mut out, each, rows * self.len() * 4, scratch, |scratch, row, out| {
             arch.dispatch(|| make(&self.group(row), out, scratch));
         });
         out

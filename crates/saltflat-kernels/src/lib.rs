@@ -14,6 +14,7 @@ mod cpu;
 mod group_norm;
 mod pointwise;
 mod simd;
+mod tasks;
 mod weight_gradient;
 mod window;
 

@@ -1,8 +1,6 @@
 //! Operations on every number by itself, and sums, each on all cores.
 
-use rayon::prelude::*;
-
-use crate::Real;
+use crate::{Real, tasks::each_chunk};
 
 /// Numbers of a task: small enough for the second-level cache, large enough to be worth a task.
 const CHUNK: usize = 1 << 14;
@@ -49,16 +47,28 @@ fn reduce<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
 fn map<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
     let arch = pulp::Arch::new();
     let mut out = vec![T::default(); b.len()];
-    let chunk = CHUNK.min(a.len().max(1));
-    out.par_chunks_mut(a.len().max(1)).zip(b.par_chunks(a.len().max(1))).for_each(|(out, b)| {
-        out.par_chunks_mut(chunk).zip(a.par_chunks(chunk)).zip(b.par_chunks(chunk)).for_each(|((out, a), b)| {
-            arch.dispatch(|| {
-                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                    *out = f(a, b);
-                }
-            });
-        });
-    });
+    each_chunk(
+        &mut out,
+        CHUNK,
+        b.len(),
+        || (),
+        |(), index, out| {
+            let (mut out, mut start) = (out, index * CHUNK);
+            // Up to the end of what is repeated at a time.
+            while !out.is_empty() {
+                let first = start % a.len();
+                let count = out.len().min(a.len() - first);
+                let (now, rest) = out.split_at_mut(count);
+                let (a, b) = (&a[first..][..count], &b[start..][..count]);
+                arch.dispatch(|| {
+                    for ((out, &a), &b) in now.iter_mut().zip(a).zip(b) {
+                        *out = f(a, b);
+                    }
+                });
+                (out, start) = (rest, start + count);
+            }
+        },
+    );
     out
 }
 
@@ -83,12 +93,19 @@ pub(crate) fn over_directions<T: Real>(x: Vec<T>, n: usize) -> Vec<T> {
         return x;
     }
     let mut sum = x[..n].to_vec();
-    for x in x[n..].chunks_exact(n) {
-        sum.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(sum, x)| {
-            for (sum, &x) in sum.iter_mut().zip(x) {
-                *sum += x;
+    let work = x.len();
+    each_chunk(
+        &mut sum,
+        CHUNK,
+        work,
+        || (),
+        |(), index, sum| {
+            for x in x[n..].chunks_exact(n) {
+                for (sum, &x) in sum.iter_mut().zip(&x[index * CHUNK..]) {
+                    *sum += x;
+                }
             }
-        });
-    }
+        },
+    );
     sum
 }

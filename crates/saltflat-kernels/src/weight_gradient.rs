@@ -4,12 +4,17 @@
 //! whose size does not depend on the number of threads, and each sum has one owner: equal bits for any number.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use crate::{Real, blocked::Blocked, window::Sizes};
+use crate::{Real, blocked::Blocked, tasks::each_chunk, window::Sizes};
 
 /// Padded positions of the images of a chunk: what a task reads of a block of channels stays in the second-level cache.
 const POSITIONS: usize = 4096;
+
+/// Positions that stay in the first-level cache while the kernel's entries pass.
+const RESIDENT: usize = 128;
+
+/// Tasks that keep some cores busy.
+const TASKS: usize = 32;
 
 /// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x.
 pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
@@ -34,7 +39,7 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
     }
 }
 
-impl<T: Real> WeightGradient<'_, T> {
+impl<'a, T: Real> WeightGradient<'a, T> {
     fn run<S: Simd, const M: usize, const V: usize>(self, simd: S) -> Vec<T> {
         let sizes = self.sizes;
         let (window, kernel, block) = (sizes.window, sizes.window.kernel, V * T::lanes::<S>());
@@ -52,46 +57,67 @@ impl<T: Real> WeightGradient<'_, T> {
         let mut sums = vec![T::default(); source.blocks() * rows * kernel * tile];
         let positions = sizes.positions();
         let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images.max(1));
+        let work = sizes.multiplications();
         let mut blocked = vec![T::default(); chunk * source.len()];
         // [images, output blocks, positions, M]
         let mut rotated = vec![T::default(); chunk * rows * positions * M];
         for start in (0..sizes.images).step_by(chunk) {
             let images = chunk.min(sizes.images - start);
-            let of_image = |image: usize| {
-                let (x, delta) = (sizes.image(), sizes.outputs * positions);
-                (&self.x[(start + image) * x..][..x], &self.delta[(start + image) * delta..][..delta])
-            };
-            blocked
-                .par_chunks_exact_mut(source.len())
-                .zip(rotated.par_chunks_exact_mut(rows * positions * M))
-                .take(images)
-                .enumerate()
-                .for_each(|(image, (blocked, rotated))| {
-                    let (x, delta) = of_image(image);
-                    source.fill(x, blocked);
-                    rotate::<T, M>(delta, positions, rotated);
-                });
-            sums.par_chunks_exact_mut(tile).enumerate().for_each(|(task, sums)| {
-                let (index, row, ky) = (task / kernel / rows, task / kernel % rows, task % kernel);
-                let (blocked, rotated) = (&blocked[..images * source.len()], &rotated[..]);
-                simd.vectorize(Task::<T, M, V> { source, sizes, blocked, rotated, index, row, ky, sums });
-            });
+            let of = |all: &'a [T], size: usize, image: usize| &all[(start + image) * size..][..size];
+            let (image, output) = (sizes.image(), sizes.outputs * positions);
+            each_chunk(
+                &mut blocked[..images * source.len()],
+                source.len(),
+                work,
+                || (),
+                |(), i, blocked| {
+                    source.fill(of(self.x, image, i), blocked);
+                },
+            );
+            let size = rows * positions * M;
+            each_chunk(
+                &mut rotated[..images * size],
+                size,
+                work,
+                || (),
+                |(), i, rotated| {
+                    rotate::<T, M>(of(self.delta, output, i), positions, rotated);
+                },
+            );
+            each_chunk(
+                &mut sums,
+                tile,
+                work,
+                || (),
+                |(), task, sums| {
+                    let (index, row, ky) = (task / kernel / rows, task / kernel % rows, task % kernel);
+                    let (blocked, rotated) = (&blocked[..images * source.len()], &rotated[..]);
+                    simd.vectorize(Task::<T, M, V> { source, sizes, blocked, rotated, index, row, ky, sums });
+                },
+            );
         }
         let mut out = vec![T::default(); sizes.outputs * sizes.inputs * window.area()];
         let of_output = sizes.inputs * window.area();
-        out.par_chunks_mut((M * of_output).max(1)).enumerate().for_each(|(row, out)| {
-            for index in 0..source.blocks() {
-                let tiles = &sums[(index * rows + row) * kernel * tile..][..kernel * tile];
-                for (entry, tile) in tiles.chunks_exact(M * block).enumerate() {
-                    for (out, sums) in out.chunks_exact_mut(of_output).zip(tile.chunks_exact(block)) {
-                        let out = out[index * block * window.area() + entry..].iter_mut().step_by(window.area());
-                        for (out, &sum) in out.zip(sums) {
-                            *out = sum;
+        let work = 4 * out.len();
+        each_chunk(
+            &mut out,
+            M * of_output,
+            work,
+            || (),
+            |(), row, out| {
+                for index in 0..source.blocks() {
+                    let tiles = &sums[(index * rows + row) * kernel * tile..][..kernel * tile];
+                    for (entry, tile) in tiles.chunks_exact(M * block).enumerate() {
+                        for (out, sums) in out.chunks_exact_mut(of_output).zip(tile.chunks_exact(block)) {
+                            let out = out[index * block * window.area() + entry..].iter_mut().step_by(window.area());
+                            for (out, &sum) in out.zip(sums) {
+                                *out = sum;
+                            }
                         }
                     }
                 }
-            }
-        });
+            },
+        );
         out
     }
 }
@@ -107,7 +133,7 @@ fn rotate<T: Real, const M: usize>(delta: &[T], positions: usize, out: &mut [T])
     }
 }
 
-/// One row of the kernel for a block of inputs and M outputs, over some images.
+/// Rows of the kernel from `ky` on for a block of inputs and M outputs, over some images.
 struct Task<'a, T, const M: usize, const V: usize> {
     source: Blocked,
     sizes: &'a Sizes,
@@ -127,25 +153,29 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
         let Self { source, sizes, blocked, rotated, index, row, ky, sums } = self;
         let ([h, w], stride, kernel) = (sizes.output(), sizes.window.stride, sizes.window.kernel);
         let width = source.padded[1];
+        let blocked = T::vectors::<S>(blocked).as_chunks::<V>().0;
         let rotated = rotated.as_chunks::<M>().0;
-        let of_image = sizes.outputs.div_ceil(M) * h * w;
+        let (of_image, of_outputs) = (source.blocks() * source.positions(), sizes.outputs.div_ceil(M) * h * w);
+        let images = blocked.len() / of_image;
         let sums = T::vectors_mut::<S>(sums).as_chunks_mut::<V>().0.as_chunks_mut::<M>().0;
-        for (kx, sums) in (0..kernel).zip(sums) {
-            let mut found = *sums;
-            for (image, blocked) in blocked.chunks_exact(source.len()).enumerate() {
-                let blocked =
-                    &blocked[index * source.positions() * source.block..][..source.positions() * source.block];
-                let blocked = T::vectors::<S>(blocked).as_chunks::<V>().0;
-                let rotated = &rotated[image * of_image + row * h * w..][..h * w];
-                for (y, delta) in rotated.chunks_exact(w).enumerate() {
-                    let x = &blocked[(y * stride + ky) * width + kx..];
-                    match stride {
-                        1 => found = outer(simd, x.iter(), delta, found),
-                        _ => found = outer(simd, x.iter().step_by(stride), delta, found),
-                    }
+        let lines = RESIDENT.div_ceil(w);
+        for start in (0..images * h).step_by(lines) {
+            let lines = start..(start + lines).min(images * h);
+            for (tap, sums) in sums.iter_mut().enumerate() {
+                let shift = (ky + tap / kernel) * width + tap % kernel;
+                let mut found = *sums;
+                let (mut image, mut y) = (lines.start / h, lines.start % h);
+                for _ in lines.clone() {
+                    let x = &blocked[image * of_image + index * source.positions() + y * stride * width + shift..];
+                    let delta = &rotated[image * of_outputs + (row * h + y) * w..][..w];
+                    found = match stride {
+                        1 => outer(simd, x[..w].iter(), delta, found),
+                        _ => outer(simd, x.iter().step_by(stride), delta, found),
+                    };
+                    (image, y) = if y + 1 == h { (image + 1, 0) } else { (image, y + 1) };
                 }
+                *sums = found;
             }
-            *sums = found;
         }
     }
 }

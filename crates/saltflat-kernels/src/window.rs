@@ -58,6 +58,11 @@ impl Sizes {
         self.inputs * self.height * self.width
     }
 
+    /// Multiplications of the value, and of either gradient.
+    pub(crate) fn multiplications(&self) -> usize {
+        self.images * self.outputs * self.inputs * self.window.area() * self.positions()
+    }
+
     /// Positions of the output.
     pub(crate) fn positions(&self) -> usize {
         let [h, w] = self.output();

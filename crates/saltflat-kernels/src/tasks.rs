@@ -1,0 +1,27 @@
+//! Work shared out over the cores.
+
+use rayon::prelude::*;
+
+/// Multiplications below which waking another core costs more than it saves.
+const SMALL: usize = 1 << 17;
+
+/// Runs `make(state, index, chunk)` for every chunk of `size` numbers of `out`, on all cores where the whole has many
+/// multiplications. Chunks are independent, so the result does not depend on who makes them.
+pub(crate) fn each_chunk<T: Send, S>(
+    out: &mut [T],
+    size: usize,
+    multiplications: usize,
+    state: impl Fn() -> S + Send + Sync,
+    make: impl Fn(&mut S, usize, &mut [T]) + Send + Sync,
+) {
+    let size = size.max(1);
+    if multiplications < SMALL || out.len() <= size {
+        let mut state = state();
+        for (index, chunk) in out.chunks_mut(size).enumerate() {
+            make(&mut state, index, chunk);
+        }
+    } else {
+        let chunks = out.par_chunks_mut(size).enumerate();
+        chunks.for_each_init(state, |state, (index, chunk)| make(state, index, chunk));
+    }
+}

@@ -11,6 +11,7 @@ use burn::backend::{
     flex::FlexTensor,
     tensor::FloatTensor,
 };
+use burn::tensor::Shape;
 
 use crate::{Window, cpu};
 
@@ -52,8 +53,34 @@ pub trait Kernels: Backend {
     /// 0 where y ≤ 0, else t; no gradient with respect to y.
     fn gate(y: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// a + b, of equal shapes.
-    fn sum(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// a + factor · b, of equal shapes.
+    fn add_scaled(a: FloatTensor<Self>, factor: f64, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// x + β, a number a channel.
+    fn shift(x: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// γ x, a number a channel.
+    fn scale(x: FloatTensor<Self>, gamma: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// γ ẋ + γ̇ x; the velocity is a constant.
+    fn scale_first(
+        x: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        v_gamma: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// x Wᵀ.
+    fn linear(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// x Wᵀ + b.
+    fn linear_with_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The mean of each window of 2 × 2.
+    fn mean_pool(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Of each window of 2 × 2 of t its entry where x is largest; no gradient with respect to x.
+    fn at_largest(x: FloatTensor<Self>, t: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// Operations without a backward pass.
@@ -68,6 +95,18 @@ pub trait UntrackedKernels: Backend {
         v_gamma: FloatTensor<Self>,
         groups: usize,
     ) -> FloatTensor<Self>;
+
+    /// γ a + γ̇ b, all of `[directions · images, …]`, with γ̇ of each direction.
+    fn scale_directed(
+        b: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        v_gamma: FloatTensor<Self>,
+        images: usize,
+    ) -> FloatTensor<Self>;
+
+    /// Σ a b `[1]`.
+    fn inner(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The same where ẍ = 0.
     fn group_norm_second_of_line(
@@ -89,6 +128,20 @@ impl UntrackedKernels for Flex {
         groups: usize,
     ) -> FlexTensor {
         cpu::group_norm_second([&x, &first], Some(&second), [&gamma, &v_gamma], groups)
+    }
+
+    fn scale_directed(
+        b: FlexTensor,
+        a: FlexTensor,
+        gamma: FlexTensor,
+        v_gamma: FlexTensor,
+        images: usize,
+    ) -> FlexTensor {
+        cpu::scale_first([&b, &a], [&gamma, &v_gamma], images)
+    }
+
+    fn inner(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        cpu::inner(&a, &b)
     }
 
     fn group_norm_second_of_line(
@@ -127,15 +180,44 @@ impl Kernels for Flex {
     }
 
     fn rectify(x: FlexTensor) -> FlexTensor {
-        cpu::rectify(&x)
+        cpu::rectify(x)
     }
 
     fn gate(y: FlexTensor, t: FlexTensor) -> FlexTensor {
-        cpu::gate(&y, &t)
+        cpu::gate(&y, t)
     }
 
-    fn sum(a: FlexTensor, b: FlexTensor) -> FlexTensor {
-        cpu::sum(&a, &b)
+    fn add_scaled(a: FlexTensor, factor: f64, b: FlexTensor) -> FlexTensor {
+        cpu::add_scaled(a, factor, &b)
+    }
+
+    fn shift(x: FlexTensor, beta: FlexTensor) -> FlexTensor {
+        cpu::shift(&x, &beta)
+    }
+
+    fn scale(x: FlexTensor, gamma: FlexTensor) -> FlexTensor {
+        cpu::scale(&x, &gamma)
+    }
+
+    fn scale_first(x: FlexTensor, first: FlexTensor, gamma: FlexTensor, v_gamma: FlexTensor) -> FlexTensor {
+        let images = x.shape()[0];
+        cpu::scale_first([&x, &first], [&gamma, &v_gamma], images)
+    }
+
+    fn linear(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        cpu::linear(&x, &weight, None)
+    }
+
+    fn linear_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        cpu::linear(&x, &weight, Some(&bias))
+    }
+
+    fn mean_pool(x: FlexTensor) -> FlexTensor {
+        cpu::mean_pool(&x)
+    }
+
+    fn at_largest(x: FlexTensor, t: FlexTensor) -> FlexTensor {
+        cpu::at_largest(&x, &t)
     }
 }
 
@@ -190,11 +272,42 @@ operation!(GroupNormFirst, 3, ([FlexTensor; 4], usize), |kept, delta| [
     cpu::group_norm_gamma_of_first([&kept.0[0], &kept.0[1], &delta], kept.1)
 ]);
 
-operation!(Rectify, 1, FlexTensor, |output, delta| [cpu::gate(&output, &delta)]);
+operation!(Rectify, 1, FlexTensor, |output, delta| [cpu::gate(&output, delta)]);
 
-operation!(Gate, 1, FlexTensor, |output, delta| [cpu::gate(&output, &delta)]);
+operation!(Gate, 1, FlexTensor, |output, delta| [cpu::gate(&output, delta)]);
 
-operation!(Sum, 2, (), |_kept, delta| [delta.clone(), delta.clone()]);
+operation!(AddScaled, 2, f64, |factor, delta| [
+    delta.clone(),
+    if factor == 1.0 { delta.clone() } else { cpu::scaled(&delta, factor) }
+]);
+
+operation!(Shift, 2, (), |_kept, delta| [delta.clone(), cpu::offset_gradient(&delta)]);
+
+operation!(Scale, 2, [FlexTensor; 2], |kept, delta| [
+    cpu::scale(&delta, &kept[1]),
+    cpu::channel_products(&kept[0], &delta)
+]);
+
+operation!(ScaleFirst, 3, (Shape, [FlexTensor; 3]), |kept, delta| [
+    cpu::scale_curvature(&kept.0, &kept.1[2], &delta),
+    cpu::scale(&delta, &kept.1[1]),
+    cpu::channel_products(&kept.1[0], &delta)
+]);
+
+operation!(Linear, 2, [FlexTensor; 2], |kept, delta| [
+    cpu::product(delta.clone(), kept[1].clone()),
+    cpu::transposed_product(delta.clone(), kept[0].clone())
+]);
+
+operation!(LinearWithBias, 3, [FlexTensor; 2], |kept, delta| [
+    cpu::product(delta.clone(), kept[1].clone()),
+    cpu::transposed_product(delta.clone(), kept[0].clone()),
+    cpu::over_rows(&delta)
+]);
+
+operation!(MeanPool, 1, Shape, |shape, delta| [cpu::mean_pool_backward(&shape, &delta)]);
+
+operation!(AtLargest, 1, (FlexTensor, Shape), |kept, delta| [cpu::at_largest_backward(&kept.0, &kept.1, &delta)]);
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn convolution(x: Tracked<C>, weight: Tracked<C>, window: Window) -> Tracked<C> {
@@ -246,7 +359,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
 
     fn rectify(x: Tracked<C>) -> Tracked<C> {
         let (x, node) = x.into_parts();
-        let output = cpu::rectify(&x);
+        let output = cpu::rectify(x);
         match Rectify.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(output.clone(), output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -255,16 +368,82 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
 
     fn gate(y: Tracked<C>, t: Tracked<C>) -> Tracked<C> {
         let (y, (t, node)) = (y.into_primitive(), t.into_parts());
-        let output = cpu::gate(&y, &t);
+        let output = cpu::gate(&y, t);
         match Gate.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(y, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
 
-    fn sum(a: Tracked<C>, b: Tracked<C>) -> Tracked<C> {
+    fn add_scaled(a: Tracked<C>, factor: f64, b: Tracked<C>) -> Tracked<C> {
         let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
-        let output = cpu::sum(&a, &b);
-        Sum.prepare::<C>([a_node, b_node]).compute_bound().stateless(output)
+        let output = cpu::add_scaled(a, factor, &b);
+        match AddScaled.prepare::<C>([a_node, b_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(factor, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn shift(x: Tracked<C>, beta: Tracked<C>) -> Tracked<C> {
+        let ((x, x_node), (beta, beta_node)) = (x.into_parts(), beta.into_parts());
+        let output = cpu::shift(&x, &beta);
+        Shift.prepare::<C>([x_node, beta_node]).compute_bound().stateless(output)
+    }
+
+    fn scale(x: Tracked<C>, gamma: Tracked<C>) -> Tracked<C> {
+        let ((x, x_node), (gamma, gamma_node)) = (x.into_parts(), gamma.into_parts());
+        let output = cpu::scale(&x, &gamma);
+        match Scale.prepare::<C>([x_node, gamma_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish([x, gamma], output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn scale_first(x: Tracked<C>, first: Tracked<C>, gamma: Tracked<C>, v_gamma: Tracked<C>) -> Tracked<C> {
+        let ((x, x_node), (first, first_node), (gamma, gamma_node)) =
+            (x.into_parts(), first.into_parts(), gamma.into_parts());
+        let (shape, v_gamma) = (x.shape(), v_gamma.into_primitive());
+        let output = cpu::scale_first([&x, &first], [&gamma, &v_gamma], shape[0]);
+        match ScaleFirst.prepare::<C>([x_node, first_node, gamma_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((shape, [first, gamma, v_gamma]), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn linear(x: Tracked<C>, weight: Tracked<C>) -> Tracked<C> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let output = cpu::linear(&x, &weight, None);
+        match Linear.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish([x, weight], output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn linear_with_bias(x: Tracked<C>, weight: Tracked<C>, bias: Tracked<C>) -> Tracked<C> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let (bias, bias_node) = bias.into_parts();
+        let output = cpu::linear(&x, &weight, Some(&bias));
+        match LinearWithBias.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish([x, weight], output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn mean_pool(x: Tracked<C>) -> Tracked<C> {
+        let (x, node) = x.into_parts();
+        let output = cpu::mean_pool(&x);
+        match MeanPool.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(x.shape(), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+
+    fn at_largest(x: Tracked<C>, t: Tracked<C>) -> Tracked<C> {
+        let (x, (t, node)) = (x.into_primitive(), t.into_parts());
+        let output = cpu::at_largest(&x, &t);
+        match AtLargest.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((x, t.shape()), output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
     }
 }

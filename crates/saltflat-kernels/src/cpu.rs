@@ -1,14 +1,18 @@
 //! The kernels on tensors of burn's CPU backend: numbers in, numbers out, in f32 or f64.
 
 use burn::{
-    backend::{TensorMetadata, flex::FlexTensor},
+    backend::{Flex, TensorMetadata, flex::FlexTensor, ops::FloatTensorOps},
     tensor::{DType, Shape, TensorData},
 };
 
 use crate::{
-    Window, correlate,
+    Window,
+    channels::{self, Channels},
+    correlate,
     group_norm::{self, Groups},
-    pointwise, weight_gradient,
+    pointwise,
+    pool::{self, Planes},
+    weight_gradient,
     window::Sizes,
 };
 
@@ -20,6 +24,8 @@ macro_rules! kernel {
         $(let $x = $x.to_contiguous();)*
         macro_rules! with {
             ($real:ty) => {{
+                #[allow(dead_code)]
+                type Number = $real;
                 $(let $x = $x.as_slice::<$real>().expect("contiguous, of one number type");)*
                 FlexTensor::from_data(TensorData::new($body, shape))
             }};
@@ -71,8 +77,8 @@ pub(crate) fn weight_gradient(x: &FlexTensor, weight: &Shape, delta: &FlexTensor
 
 /// With respect to an offset a channel: the sum over images and positions, `[channels]`.
 pub(crate) fn offset_gradient(delta: &FlexTensor) -> FlexTensor {
-    let sizes = groups(&delta.shape(), 1);
-    kernel!([delta] -> Shape::new([sizes.channels]), group_norm::channel_sums(delta, sizes))
+    let sizes = channels(&delta.shape());
+    kernel!([delta] -> Shape::new([sizes.channels]), channels::sums(delta, sizes))
 }
 
 fn groups(x: &Shape, groups: usize) -> Groups {
@@ -157,14 +163,161 @@ pub(crate) fn group_norm_gamma_of_first([x, first, delta]: [&FlexTensor; 3], cou
     )
 }
 
-pub(crate) fn rectify(x: &FlexTensor) -> FlexTensor {
-    kernel!([x] -> x.shape(), pointwise::relu(x))
+/// The tensor with numbers that may be written: its own where nobody else has them, else a copy.
+fn writable(x: FlexTensor) -> FlexTensor {
+    let whole = |x: &FlexTensor| x.is_contiguous() && x.bytes().len() == x.shape().num_elements() * x.dtype().size();
+    match x.is_unique() && whole(&x) {
+        true => x,
+        false => {
+            let x = x.to_contiguous();
+            let (shape, dtype) = (x.shape(), x.dtype());
+            match (x.as_slice::<f32>(), x.as_slice::<f64>()) {
+                (Some(values), _) => FlexTensor::from_data(TensorData::new(values.to_vec(), shape)),
+                (_, Some(values)) => FlexTensor::from_data(TensorData::new(values.to_vec(), shape)),
+                _ => unreachable!("{dtype:?} has no kernels"),
+            }
+        }
+    }
 }
 
-pub(crate) fn gate(y: &FlexTensor, t: &FlexTensor) -> FlexTensor {
-    kernel!([y, t] -> t.shape(), pointwise::gate(y, t))
+/// Runs the body on the numbers of a tensor, in place where nobody else has them, and the slices of others.
+macro_rules! in_place {
+    ($y:ident, [$($x:ident),*], $body:expr) => {{
+        $(let $x = $x.to_contiguous();)*
+        let mut tensor = writable($y);
+        macro_rules! with {
+            ($real:ty) => {{
+                $(let $x = $x.as_slice::<$real>().expect("contiguous, of one number type");)*
+                let $y = tensor.storage_mut::<$real>();
+                $body
+            }};
+        }
+        match tensor.dtype() {
+            DType::F32 => with!(f32),
+            _ => with!(f64),
+        }
+        tensor
+    }};
 }
 
-pub(crate) fn sum(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
-    kernel!([a, b] -> a.shape(), pointwise::add(a, b))
+pub(crate) fn rectify(x: FlexTensor) -> FlexTensor {
+    in_place!(x, [], pointwise::relu(x))
+}
+
+pub(crate) fn gate(y: &FlexTensor, t: FlexTensor) -> FlexTensor {
+    in_place!(t, [y], pointwise::gate(t, y))
+}
+
+/// a + factor · b.
+pub(crate) fn add_scaled(a: FlexTensor, factor: f64, b: &FlexTensor) -> FlexTensor {
+    match a.is_unique() {
+        true => in_place!(a, [b], pointwise::add_scaled(a, factor, b)),
+        false => kernel!([a, b] -> a.shape(), pointwise::sum_scaled(a, factor, b)),
+    }
+}
+
+/// factor · x.
+pub(crate) fn scaled(x: &FlexTensor, factor: f64) -> FlexTensor {
+    kernel!([x] -> x.shape(), x.iter().map(|x| x * factor as Number).collect::<Vec<_>>())
+}
+
+/// x Wᵀ + b `[n, outputs]` from x `[n, inputs]`, W `[outputs, inputs]` and, where there is one, b `[outputs]`.
+pub(crate) fn linear(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    let product = Flex::float_matmul(x.clone(), Flex::float_transpose(weight.clone()));
+    match bias {
+        Some(bias) => in_place!(product, [bias], pointwise::add_scaled(product, 1.0, bias)),
+        None => product,
+    }
+}
+
+/// a b.
+pub(crate) fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    Flex::float_matmul(a, b)
+}
+
+/// aᵀ b.
+pub(crate) fn transposed_product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    Flex::float_matmul(Flex::float_transpose(a), b)
+}
+
+/// Σ over the rows of x `[rows, n]`: `[n]`.
+pub(crate) fn over_rows(x: &FlexTensor) -> FlexTensor {
+    let n = x.shape()[1];
+    kernel!([x] -> Shape::new([n]), pointwise::over_rows(x, n))
+}
+
+/// Σ a b `[1]`.
+pub(crate) fn inner(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
+    kernel!([a, b] -> Shape::new([1]), vec![pointwise::inner(a, b)])
+}
+
+fn channels(x: &Shape) -> Channels {
+    Channels { images: x[0], channels: x[1], positions: x[2] * x[3] }
+}
+
+pub(crate) fn shift(x: &FlexTensor, beta: &FlexTensor) -> FlexTensor {
+    let sizes = channels(&x.shape());
+    kernel!([x, beta] -> x.shape(), channels::shift(x, beta, sizes))
+}
+
+/// γ x, also of what belongs to directions.
+pub(crate) fn scale(x: &FlexTensor, gamma: &FlexTensor) -> FlexTensor {
+    let sizes = channels(&x.shape());
+    kernel!([x, gamma] -> x.shape(), channels::scale(x, gamma, sizes))
+}
+
+/// γ ẋ + γ̇ x, with x of the images or of all directions.
+pub(crate) fn scale_first(
+    [x, first]: [&FlexTensor; 2],
+    [gamma, v_gamma]: [&FlexTensor; 2],
+    images: usize,
+) -> FlexTensor {
+    let sizes = Channels { images, ..channels(&first.shape()) };
+    kernel!([x, first, gamma, v_gamma] -> first.shape(), channels::scale_first([x, first], gamma, v_gamma, sizes))
+}
+
+/// Σ over directions of γ̇ δ, of the shape of x.
+pub(crate) fn scale_curvature(x: &Shape, v_gamma: &FlexTensor, delta: &FlexTensor) -> FlexTensor {
+    let (sizes, n) = (channels(x), x.num_elements());
+    kernel!(
+        [delta, v_gamma] -> x.clone(),
+        pointwise::over_directions(channels::scale_by_velocity(delta, v_gamma, sizes), n)
+    )
+}
+
+/// Σ a b over images and positions, `[channels]`.
+pub(crate) fn channel_products(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
+    let sizes = channels(&a.shape());
+    kernel!([a, b] -> Shape::new([sizes.channels]), channels::products([a, b], sizes))
+}
+
+fn planes(x: &Shape) -> Planes {
+    Planes { height: x[2], width: x[3] }
+}
+
+fn pooled(x: &Shape) -> Shape {
+    let [h, w] = planes(x).pooled();
+    Shape::new([x[0], x[1], h, w])
+}
+
+pub(crate) fn mean_pool(x: &FlexTensor) -> FlexTensor {
+    let planes = planes(&x.shape());
+    kernel!([x] -> pooled(&x.shape()), pool::mean(x, planes))
+}
+
+/// With respect to the input, of its shape.
+pub(crate) fn mean_pool_backward(x: &Shape, delta: &FlexTensor) -> FlexTensor {
+    let planes = planes(x);
+    kernel!([delta] -> x.clone(), pool::mean_backward(delta, planes))
+}
+
+pub(crate) fn at_largest(x: &FlexTensor, t: &FlexTensor) -> FlexTensor {
+    let planes = planes(&x.shape());
+    kernel!([x, t] -> pooled(&t.shape()), pool::at_largest(x, t, planes))
+}
+
+/// With respect to t, of its shape.
+pub(crate) fn at_largest_backward(x: &FlexTensor, t: &Shape, delta: &FlexTensor) -> FlexTensor {
+    let planes = planes(&x.shape());
+    kernel!([x, delta] -> t.clone(), pool::at_largest_backward(x, delta, planes))
 }

@@ -194,16 +194,6 @@ pub(crate) fn gamma_of_first<T: Real>([x, first, delta]: [&[T]; 3], sizes: Group
     sizes.over_images(&sums)
 }
 
-/// Σ δ `[channels]` over images and positions: the gradient with respect to an offset a channel.
-pub(crate) fn channel_sums<T: Real>(delta: &[T], sizes: Groups) -> Vec<T> {
-    let sums = sizes.each(sizes.rows(delta.len()), sizes.channels / sizes.groups, |at, out, _| {
-        for (out, delta) in out.iter_mut().zip(delta[at.numbers.clone()].chunks_exact(sizes.positions)) {
-            *out = sum(delta);
-        }
-    });
-    sizes.over_images(&sums)
-}
-
 /// c = x − mean x, and r = (mean c² + ε)^−½.
 #[inline(always)]
 fn standardise<T: Real>(x: &[T], c: &mut [T]) -> T {

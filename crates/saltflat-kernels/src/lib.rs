@@ -9,10 +9,12 @@
 
 mod backend;
 mod blocked;
+mod channels;
 mod correlate;
 mod cpu;
 mod group_norm;
 mod pointwise;
+mod pool;
 mod simd;
 mod tasks;
 mod weight_gradient;
@@ -22,7 +24,10 @@ use std::sync::LazyLock;
 
 use burn::{
     backend::{Dispatch, DispatchDevice},
-    tensor::{DType, Tensor, activation, module, ops::ConvOptions},
+    tensor::{
+        DType, Tensor, activation, module,
+        ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+    },
 };
 
 use crate::backend::{Kernels, UntrackedKernels};
@@ -108,6 +113,18 @@ pub fn group_norm_second(
     })
 }
 
+/// x Wᵀ + b `[n, outputs]` of x `[n, inputs]`, W `[outputs, inputs]` and, where there is one, b `[outputs]`: PyTorch's `linear`.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    if !has_kernels(&x) {
+        return module::linear(x, weight.transpose(), bias);
+    }
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::linear_with_bias(x, weight, bias.into_dispatch()),
+        None => Dispatch::linear(x, weight),
+    })
+}
+
 /// max(x, 0), with derivative 0 at 0; what is not a number stays so.
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
     match has_kernels(&x) {
@@ -128,8 +145,125 @@ pub fn gate(y: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
 
 /// a + b, of equal shapes.
 pub fn sum<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
-    match has_kernels(&a) && a.dims() == b.dims() {
-        true => Tensor::from_dispatch(Dispatch::sum(a.into_dispatch(), b.into_dispatch())),
-        false => a + b,
+    add_scaled(a, 1.0, b)
+}
+
+/// a + factor · b, of equal shapes.
+pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Tensor<D> {
+    if has_kernels(&a) && a.dims() == b.dims() {
+        return Tensor::from_dispatch(Dispatch::add_scaled(a.into_dispatch(), factor, b.into_dispatch()));
     }
+    if factor == 1.0 { a + b } else { a + b.mul_scalar(factor) }
+}
+
+/// Σ a b `[1]`, of equal shapes.
+pub fn inner<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<1> {
+    match has_kernels(&a) && a.dims() == b.dims() && !a.is_autodiff() && !b.is_autodiff() {
+        true => Tensor::from_dispatch(Dispatch::inner(a.into_dispatch(), b.into_dispatch())),
+        false => (a * b).sum(),
+    }
+}
+
+/// x + β of x `[batch, channels, h, w]` and β `[channels]`.
+pub fn shift(x: Tensor<4>, beta: Tensor<1>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => Tensor::from_dispatch(Dispatch::shift(x.into_dispatch(), beta.into_dispatch())),
+        false => x + of_channels(beta),
+    }
+}
+
+/// γ x of x `[batch, channels, h, w]` and γ `[channels]`.
+pub fn scale(x: Tensor<4>, gamma: Tensor<1>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => Tensor::from_dispatch(Dispatch::scale(x.into_dispatch(), gamma.into_dispatch())),
+        false => x * of_channels(gamma),
+    }
+}
+
+/// The first coefficient of [`scale`] along K directions, γ ẋ + γ̇ x, from ẋ `[K · batch, channels, h, w]` and γ̇
+/// `[K · channels]`, which is a constant to the backward pass.
+pub fn scale_first([x, first]: [Tensor<4>; 2], [gamma, v_gamma]: [Tensor<1>; 2]) -> Tensor<4> {
+    if has_kernels(&x) {
+        let (x, first) = (x.into_dispatch(), first.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::scale_first(x, first, gamma.into_dispatch(), v_gamma.into_dispatch()));
+    }
+    let (rows, n) = (first.dims()[0], x.dims()[0]);
+    let x = if rows > n { x.repeat_dim(0, rows / n) } else { x };
+    let velocity = of_directions(v_gamma, rows, n, gamma.dims()[0]);
+    first * of_channels(gamma) + x * velocity
+}
+
+/// The second coefficient of [`scale`], γ ẍ + 2 γ̇ ẋ, of a batch of `n`.
+pub fn scale_second(
+    first: Tensor<4>,
+    second: Option<Tensor<4>>,
+    [gamma, v_gamma]: [Tensor<1>; 2],
+    n: usize,
+) -> Tensor<4> {
+    let doubled = v_gamma.mul_scalar(2.0);
+    if has_kernels(&first) && !first.is_autodiff() {
+        let second = second.unwrap_or_else(|| first.zeros_like());
+        let (first, second, gamma) = (first.into_dispatch(), second.into_dispatch(), gamma.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::scale_directed(first, second, gamma, doubled.into_dispatch(), n));
+    }
+    let curved = first.clone() * of_directions(doubled, first.dims()[0], n, gamma.dims()[0]);
+    match second {
+        Some(second) => second * of_channels(gamma) + curved,
+        None => curved,
+    }
+}
+
+fn of_channels(numbers: Tensor<1>) -> Tensor<4> {
+    let [channels] = numbers.dims();
+    numbers.reshape([1, channels, 1, 1])
+}
+
+/// Repeats what belongs to directions, `[directions · channels]`, for every one of n samples: `[rows, channels, 1, 1]`.
+fn of_directions(numbers: Tensor<1>, rows: usize, n: usize, channels: usize) -> Tensor<4> {
+    let directions = rows / n.max(1);
+    numbers.reshape([directions, 1, channels]).expand([directions, n, channels]).reshape([rows, channels, 1, 1])
+}
+
+/// The mean of each window of 2 × 2; an odd last row or column is dropped.
+pub fn mean_pool(x: Tensor<4>) -> Tensor<4> {
+    match has_kernels(&x) && windows(&x) {
+        true => Tensor::from_dispatch(Dispatch::mean_pool(x.into_dispatch())),
+        false => module::avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2])),
+    }
+}
+
+/// The largest of each window of 2 × 2, the first of equals; an odd last row or column is dropped. With it, of every t
+/// `[K · batch, channels, h, w]` in `coefficients`, its entries in the same places.
+pub fn max_pool<const N: usize>(
+    x: Tensor<4>,
+    coefficients: [Option<Tensor<4>>; N],
+) -> (Tensor<4>, [Option<Tensor<4>>; N]) {
+    if has_kernels(&x) && windows(&x) {
+        let plain = x.clone().without_autodiff();
+        let plain = if x.is_autodiff() { plain.autodiff() } else { plain };
+        let pick = |t: Tensor<4>| {
+            Tensor::from_dispatch(Dispatch::at_largest(plain.clone().into_dispatch(), t.into_dispatch()))
+        };
+        return (pick(x), coefficients.map(|t| t.map(pick)));
+    }
+    let options = MaxPoolOptions::new([2, 2]).with_stride([2, 2]);
+    if coefficients.iter().all(Option::is_none) {
+        return (module::max_pool2d(x, options), coefficients);
+    }
+    let [n, c, h, w] = x.dims();
+    let (value, chosen) = module::max_pool2d_with_indices(x, options);
+    let [_, _, rows, columns] = value.dims();
+    let chosen = chosen.reshape([n, c, rows * columns]);
+    let pick = |t: Tensor<4>| {
+        let directions = t.dims()[0] / n;
+        let chosen = if directions == 1 { chosen.clone() } else { chosen.clone().repeat_dim(0, directions) };
+        t.reshape([directions * n, c, h * w]).gather(2, chosen).reshape([directions * n, c, rows, columns])
+    };
+    (value, coefficients.map(|t| t.map(pick)))
+}
+
+/// True where an image has a whole window.
+fn windows(x: &Tensor<4>) -> bool {
+    let [_, _, height, width] = x.dims();
+    height >= 2 && width >= 2
 }

@@ -1,5 +1,7 @@
 //! Operations on every number by itself, and sums, each on all cores.
 
+use rayon::prelude::*;
+
 use crate::{Real, tasks::each_chunk};
 
 /// Numbers of a task: small enough for the second-level cache, large enough to be worth a task.
@@ -43,69 +45,94 @@ fn reduce<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     total
 }
 
-/// out_i = f(a_i, b_i), where `a` may be the shorter one and is repeated.
-fn map<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Send + Sync) -> Vec<T> {
+/// y_i = f(y_i, a_i), where `a` may be the shorter one and is repeated.
+fn update<T: Real>(y: &mut [T], a: &[T], f: impl Fn(T, T) -> T + Send + Sync) {
     let arch = pulp::Arch::new();
-    let mut out = vec![T::default(); b.len()];
+    let work = y.len();
+    let make = |(): &mut (), index: usize, y: &mut [T]| {
+        let (mut y, mut first) = (y, index * CHUNK % a.len());
+        // Up to the end of what is repeated at a time.
+        while !y.is_empty() {
+            let (now, rest) = y.split_at_mut(y.len().min(a.len() - first));
+            let a = &a[first..][..now.len()];
+            arch.dispatch(|| {
+                for (y, &a) in now.iter_mut().zip(a) {
+                    *y = f(*y, a);
+                }
+            });
+            (y, first) = (rest, 0);
+        }
+    };
+    each_chunk(y, CHUNK, work, || (), make);
+}
+
+/// max(x, 0), in place; what is not a number stays so.
+pub(crate) fn relu<T: Real>(x: &mut [T]) {
+    let arch = pulp::Arch::new();
+    let work = x.len();
+    let make = |(): &mut (), _: usize, x: &mut [T]| {
+        arch.dispatch(|| {
+            for x in x {
+                *x = if *x <= T::default() { T::default() } else { *x };
+            }
+        });
+    };
+    each_chunk(x, CHUNK, work, || (), make);
+}
+
+/// t ← 0 where y ≤ 0; y `[images, …]` is repeated for every direction of t `[directions · images, …]`.
+pub(crate) fn gate<T: Real>(t: &mut [T], y: &[T]) {
+    update(t, y, |t, y| if y <= T::default() { T::default() } else { t });
+}
+
+/// a ← a + factor · b, where `b` may be the shorter one and is repeated.
+pub(crate) fn add_scaled<T: Real>(a: &mut [T], factor: f64, b: &[T]) {
+    let factor = T::of(factor);
+    update(a, b, |a, b| a + factor * b);
+}
+
+/// a + factor · b, of equal lengths.
+pub(crate) fn sum_scaled<T: Real>(a: &[T], factor: f64, b: &[T]) -> Vec<T> {
+    let factor = T::of(factor);
+    match a.len() < CHUNK {
+        true => a.iter().zip(b).map(|(&a, &b)| a + factor * b).collect(),
+        // Collected, so that the new numbers are not set to zero first.
+        false => a.par_iter().zip(b).with_min_len(CHUNK).map(|(&a, &b)| a + factor * b).collect(),
+    }
+}
+
+/// Σ a b, of partial sums whose number depends on the length alone.
+pub(crate) fn inner<T: Real>(a: &[T], b: &[T]) -> T {
+    let arch = pulp::Arch::new();
+    let mut sums = vec![T::default(); a.len().div_ceil(CHUNK)];
     each_chunk(
-        &mut out,
-        CHUNK,
-        b.len(),
+        &mut sums,
+        1,
+        a.len(),
         || (),
         |(), index, out| {
-            let (mut out, mut start) = (out, index * CHUNK);
-            // Up to the end of what is repeated at a time.
-            while !out.is_empty() {
-                let first = start % a.len();
-                let count = out.len().min(a.len() - first);
-                let (now, rest) = out.split_at_mut(count);
-                let (a, b) = (&a[first..][..count], &b[start..][..count]);
-                arch.dispatch(|| {
-                    for ((out, &a), &b) in now.iter_mut().zip(a).zip(b) {
-                        *out = f(a, b);
-                    }
-                });
-                (out, start) = (rest, start + count);
-            }
+            let part = index * CHUNK..((index + 1) * CHUNK).min(a.len());
+            out[0] = arch.dispatch(|| product(&a[part.clone()], &b[part.clone()]));
         },
     );
-    out
+    sum(&sums)
 }
 
-/// max(x, 0); what is not a number stays so.
-pub(crate) fn relu<T: Real>(x: &[T]) -> Vec<T> {
-    map(x, x, |x, _| if x <= T::default() { T::default() } else { x })
-}
-
-/// 0 where x ≤ 0, else t; x `[images, …]` is repeated for every direction of t `[directions · images, …]`.
-pub(crate) fn gate<T: Real>(x: &[T], t: &[T]) -> Vec<T> {
-    map(x, t, |x, t| if x <= T::default() { T::default() } else { t })
-}
-
-/// a + b.
-pub(crate) fn add<T: Real>(a: &[T], b: &[T]) -> Vec<T> {
-    map(a, b, |a, b| a + b)
+/// Σ over the rows of x `[rows, n]`.
+pub(crate) fn over_rows<T: Real>(x: &[T], n: usize) -> Vec<T> {
+    let mut sum = vec![T::default(); n];
+    let add = |(): &mut (), index: usize, sum: &mut [T]| {
+        for x in x.chunks_exact(n) {
+            for (sum, &x) in sum.iter_mut().zip(&x[index * CHUNK..]) {
+                *sum += x;
+            }
+        }
+    };
+    each_chunk(&mut sum, CHUNK, x.len(), || (), add);
+    sum
 }
 
 /// Σ over the directions of x `[directions, n]`.
 pub(crate) fn over_directions<T: Real>(x: Vec<T>, n: usize) -> Vec<T> {
-    if x.len() <= n || n == 0 {
-        return x;
-    }
-    let mut sum = x[..n].to_vec();
-    let work = x.len();
-    each_chunk(
-        &mut sum,
-        CHUNK,
-        work,
-        || (),
-        |(), index, sum| {
-            for x in x[n..].chunks_exact(n) {
-                for (sum, &x) in sum.iter_mut().zip(&x[index * CHUNK..]) {
-                    *sum += x;
-                }
-            }
-        },
-    );
-    sum
+    if x.len() <= n { x } else { over_rows(&x, n) }
 }

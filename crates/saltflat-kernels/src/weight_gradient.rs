@@ -13,9 +13,6 @@ const POSITIONS: usize = 4096;
 /// Positions that stay in the first-level cache while the kernel's entries pass.
 const RESIDENT: usize = 128;
 
-/// Tasks that keep some cores busy.
-const TASKS: usize = 32;
-
 /// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x.
 pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
     pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes })

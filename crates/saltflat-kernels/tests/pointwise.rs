@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{DType, Tensor, activation};
 use common::{leaf, normal, numbers};
-use saltflat_kernels::{gate, relu, sum};
+use saltflat_kernels::{add_scaled, gate, relu, sum};
 
 /// Longer than a task, with zeros of both signs and what is not a number.
 fn input(dtype: DType) -> Tensor<4> {
@@ -57,4 +57,21 @@ fn sum_and_its_gradient() {
     for t in [a, b] {
         assert_same(t.grad_remove(&mut gradients).expect("it flowed back"), total.clone().without_autodiff() * 2.0);
     }
+}
+
+/// What somebody else still has is not written over.
+#[test]
+fn shared_tensors_stay() {
+    let (a, b) = (normal([40_000], 0, DType::F32), normal([40_000], 1, DType::F32));
+    let (a_before, b_before) = (numbers(a.clone()), numbers(b.clone()));
+    let shared = numbers(add_scaled(a.clone(), 0.5, b.clone()));
+    let (y, t) = (normal([2, 3, 60, 60], 2, DType::F32), normal([2, 3, 60, 60], 3, DType::F32));
+    let (y_before, t_before) = (numbers(y.clone()), numbers(t.clone()));
+    let _ = (relu(y.clone()), gate(y.clone(), t.clone()));
+    assert_eq!((numbers(a.clone()), numbers(b.clone())), (a_before, b_before));
+    assert_eq!((numbers(y), numbers(t)), (y_before, t_before));
+    // Its own, it is written in place, with the same numbers.
+    let own = a.clone().mul_scalar(1.0);
+    drop(a);
+    assert_eq!(numbers(add_scaled(own, 0.5, b)), shared);
 }

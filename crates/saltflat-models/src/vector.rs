@@ -70,17 +70,18 @@ impl Vector {
 
     /// self + other.
     pub fn plus(&self, other: &Self) -> Self {
-        self.zip(other, Tensor::add)
+        self.zip(other, saltflat_kernels::sum)
     }
 
     /// self + a · other.
     pub fn plus_scaled(&self, a: f64, other: &Self) -> Self {
-        self.zip(other, |x, y| x.add(y.mul_scalar(a)))
+        self.zip(other, |x, y| saltflat_kernels::add_scaled(x, a, y))
     }
 
     /// ⟨self, other⟩ part by part: the sums stay on the device, `[parts]`.
     pub fn dots(&self, other: &Self) -> Tensor<1> {
-        Tensor::cat(self.parts.iter().zip(&other.parts).map(|(a, b)| a.clone().mul(b.clone()).sum()).collect(), 0)
+        let products = self.parts.iter().zip(&other.parts);
+        Tensor::cat(products.map(|(a, b)| saltflat_kernels::inner(a.clone(), b.clone())).collect(), 0)
     }
 
     /// ⟨self, other⟩, one element.

@@ -24,13 +24,14 @@ impl Bias {
 
 impl Layer for Bias {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let bias = pass.tensor::<4>(self.bias, [1; 4]);
         let [n, c, h, w] = x.value.dims();
+        let bias = pass.tensor::<1>(self.bias, [1]).expand([c]);
         let velocity = pass.velocity::<4>(self.bias, [1; 4]).map(|v| {
             let directions = v.dims()[0];
             for_each_sample(v, n).expand([directions * n, c, h, w])
         });
-        let value = pass.record(x.value + bias, || Rows);
+        let value = saltflat_kernels::shift(x.value, bias);
+        let value = pass.record(value, || Rows);
         Jet { value, first: sum(x.first, velocity), second: x.second }
     }
 }

@@ -1,6 +1,7 @@
 //! Fully connected layer.
 
-use burn::tensor::{FloatDType, Tensor, module};
+use burn::tensor::{FloatDType, Tensor};
+use saltflat_kernels::linear;
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
@@ -52,16 +53,16 @@ impl Layer for Linear {
         });
         let shape = [outputs, inputs];
         // A frozen weight is stored in full precision, whatever that of the pass is.
-        let weight = pass.tensor::<2>(self.weight, shape).cast(FloatDType::from(x.value.dtype())).transpose();
+        let weight = pass.tensor::<2>(self.weight, shape).cast(FloatDType::from(x.value.dtype()));
         let bias = self.bias.map(|slot| pass.tensor::<1>(slot, [outputs]));
         let v_weight = pass.velocity::<2>(self.weight, shape);
         let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / outputs);
         let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [outputs]));
 
-        let value = module::linear(x.value.clone(), weight.clone(), bias);
+        let value = linear(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
             sum(
-                x.second.map(|t| t.matmul(weight.clone())),
+                x.second.map(|t| linear(t, weight.clone(), None)),
                 x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
                     let (t, v) = (t.reshape([directions, n, inputs]), v.reshape([directions, outputs, inputs]));
                     t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs])
@@ -71,13 +72,13 @@ impl Layer for Linear {
             None
         };
         let of_velocity = v_weight.map(|v| {
-            let product = module::linear(x.value.clone(), v.transpose(), v_bias);
+            let product = linear(x.value.clone(), v, v_bias);
             match directions {
                 1 => product,
                 k => product.reshape([n, k, outputs]).swap_dims(0, 1).reshape([k * n, outputs]),
             }
         });
-        let first = sum(x.first.map(|t| t.matmul(weight)), of_velocity);
+        let first = sum(x.first.map(|t| linear(t, weight, None)), of_velocity);
         let y = Jet { value, first, second }.linear(|t| {
             let rows = t.dims()[0];
             t.reshape([rows, outputs, 1, 1])

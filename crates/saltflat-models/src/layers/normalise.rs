@@ -128,7 +128,8 @@ impl Affine {
             x.first.map(|t| t * gamma.clone()),
             velocity.map(|(v, v_beta)| for_each_direction(&x.value, &v) * v + v_beta),
         );
-        let value = x.value.clone() * gamma + beta;
+        let flat = |t: Tensor<4>| t.reshape([self.channels]);
+        let value = saltflat_kernels::shift(saltflat_kernels::scale(x.value.clone(), flat(gamma)), flat(beta));
         let value = pass.record(value, || AffineRows { normalised: x.value.without_autodiff() });
         Jet { value, first, second }
     }

@@ -1,13 +1,10 @@
 //! One factor for everything, of Fixup networks.
 
 use burn::tensor::Tensor;
+use saltflat_kernels::{scale_first, scale_second};
 
 use super::Layer;
-use crate::{
-    Init, Jet, Layout, Pass, PerSample,
-    jet::{for_each_direction, for_each_sample, sum},
-    layout::Slot,
-};
+use crate::{Init, Jet, Layout, Pass, PerSample, layout::Slot};
 
 /// y = s x with one trainable number s, 1 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 ///
@@ -26,19 +23,23 @@ impl Scale {
 
 impl Layer for Scale {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let scale = pass.tensor::<4>(self.scale, [1; 4]);
-        let n = x.value.dims()[0];
-        let velocity = pass.velocity::<4>(self.scale, [1; 4]).map(|v| for_each_sample(v, n));
-        let second = match pass.second_order() {
-            true => sum(
-                x.second.map(|t| t * scale.clone()),
-                x.first.clone().zip(velocity.clone()).map(|(t, v)| t * v.mul_scalar(2.0)),
-            ),
-            false => None,
+        let [n, channels, ..] = x.value.dims();
+        let scale = pass.tensor::<1>(self.scale, [1]).expand([channels]);
+        let velocity = pass.velocity::<1>(self.scale, [1]).map(|v| {
+            let directions = v.dims()[0];
+            v.reshape([directions, 1]).expand([directions, channels]).reshape([directions * channels])
+        });
+        let value = saltflat_kernels::scale(x.value.clone(), scale.clone());
+        let value = pass.record(value, || Rows { input: x.value.clone().without_autodiff() });
+        let Some(velocity) = velocity else {
+            let scaled = |t| saltflat_kernels::scale(t, scale.clone());
+            return Jet { value, first: x.first.map(scaled), second: x.second.map(scaled) };
         };
-        let first = sum(x.first.map(|t| t * scale.clone()), velocity.map(|v| for_each_direction(&x.value, &v) * v));
-        let value = pass.record(x.value.clone() * scale, || Rows { input: x.value.without_autodiff() });
-        Jet { value, first, second }
+        let directions = velocity.dims()[0] / channels;
+        let first = x.first.unwrap_or_else(|| x.value.clone().repeat_dim(0, directions).zeros_like());
+        let factors = [scale, velocity];
+        let second = pass.second_order().then(|| scale_second(first.clone(), x.second, factors.clone(), n));
+        Jet { value, first: Some(scale_first([x.value, first], factors)), second }
     }
 }
 

@@ -4,6 +4,7 @@
     pip install matplotlib
     python3 scripts/bench/scaling.py docs/scaling-cpu.svg                # builds the worker; some ten minutes on two cores
     python3 scripts/bench/scaling.py gpu.svg --device gpu --full         # the networks at full width
+    python3 scripts/bench/scaling.py cpu.svg --burn --cores              # beside burn's own kernels, and on half the cores
     python3 scripts/bench/scaling.py after.svg --ours NEW --before OLD   # two binaries, alternately
 
 All points of a panel are measured in turn, repetition by repetition, so that what the machine does beside falls on all of them;
@@ -68,6 +69,7 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--full", action="store_true", help="networks of full width, batches of 256")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--burn", action="store_true", help="also with burn's own kernels on the CPU")
     parser.add_argument("--cores", action="store_true", help="also with half as many threads")
     parser.add_argument("--only", nargs="+", help="panels whose title holds one of these words")
     options = parser.parse_args()
@@ -82,6 +84,8 @@ def main():
     commands = {"now": (ours, {})}
     if options.before:
         commands["before"] = ([str(options.before), options.device], {})
+    if options.burn:
+        commands["burn's kernels"] = (ours, {"SALTFLAT_KERNELS": "burn"})
     if options.cores:
         half = max(1, len(os.sched_getaffinity(0)) // 2)
         commands[f"{half} thread{'s' if half > 1 else ''}"] = (ours, {"RAYON_NUM_THREADS": str(half)})

@@ -8,6 +8,7 @@
 //! `SALTFLAT_KERNELS=burn` switches the kernels off, for comparisons.
 
 mod backend;
+mod backward;
 mod blocked;
 mod channels;
 mod correlate;

@@ -29,7 +29,7 @@ of a task does it once before, untimed. A task is a kind and a network, such as 
   fixup26   Fixup ResNet-26 of Wu, Wang, Su 2022; 3x32x32, batch 32
   resnet18  ResNet-18, 3x3 stem, group normalisation of 32 channels a group; 3x32x32, batch 32
 
-`resnet18@256` is the same with batch 256. The loss is cross-entropy, the numbers are float32. PyTorch's modes: eager with TF32
+`resnet18@256` is the same with batch 256, `resnet18@32,pairs=20` with Gram matrices of 20 samples. The loss is cross-entropy, the numbers are float32. PyTorch's modes: eager with TF32
 off, eager with TF32 allowed in matrix products and convolutions (CUDA), torch.compile with TF32 off (the tasks step and grad). The memory is the peak of the process's resident set during the task
 (VmHWM, reset before it), with everything it holds: libraries, weights, and what the allocator keeps. On a GPU it is what the
 allocator has reserved on the card. A reply may carry `idle_bytes`, the resident set before the first task, which is printed beside:
@@ -73,10 +73,14 @@ MIB = 2**20
 
 
 def sized(network):
-    """`resnet18@256`: its name, and its entry in NETWORKS with this batch size."""
-    name, _, size = network.partition("@")
+    """`resnet18@256,pairs=32`: its name, its entry in NETWORKS with this batch size, and the samples of a Gram matrix."""
+    name, _, rest = network.partition("@")
     model, shape, batch = NETWORKS[name]
-    return name, model, shape, int(size or batch)
+    size, *others = rest.split(",")
+    named = dict(part.split("=") for part in others)
+    if set(named) - {"pairs"}:
+        raise ValueError("PyTorch's networks here have one width and one side")
+    return name, model, shape, int(size or batch), int(named.get("pairs", GRAM_SAMPLES))
 
 
 def torch_task(kind, network_name, device, mode):
@@ -89,10 +93,10 @@ def torch_task(kind, network_name, device, mode):
 
     torch.manual_seed(0)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
-    name, model, shape, batch = sized(network_name)
+    name, model, shape, batch, pairs = sized(network_name)
     network = build(model, shape).to(device)
     parameters = list(network.parameters())
-    inputs = torch.randn(GRAM_SAMPLES if kind in ("gram", "alignment") else batch, *shape, device=device)
+    inputs = torch.randn(pairs if kind in ("gram", "alignment") else batch, *shape, device=device)
     labels = torch.randint(10, [len(inputs)], device=device)
     optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
     direction = [torch.randn_like(p) for p in parameters]
@@ -124,8 +128,8 @@ def torch_task(kind, network_name, device, mode):
         return torch.stack(found).cpu()
 
     def gram():
-        cotangents = torch.ones(GRAM_SAMPLES, 10, device=device)
-        return per_sample_gram(network, inputs, cotangents, GRAM_SAMPLES if device == "cuda" else GRAM_CHUNK[name])
+        cotangents = torch.ones(pairs, 10, device=device)
+        return per_sample_gram(network, inputs, cotangents, pairs if device == "cuda" else GRAM_CHUNK[name])
 
     def alignment():
         from curvature import alignment

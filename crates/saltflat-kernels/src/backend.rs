@@ -94,6 +94,9 @@ pub trait UntrackedKernels: Backend {
         images: usize,
     ) -> FloatTensor<Self>;
 
+    /// The gradient of each sample with respect to the weight of a convolution.
+    fn sample_gradients(x: FloatTensor<Self>, delta: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
+
     /// Σ a b `[1]`.
     fn inner(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -127,6 +130,10 @@ impl UntrackedKernels for Flex {
         images: usize,
     ) -> FlexTensor {
         cpu::scale_first([&b, &a], [&gamma, &v_gamma], images)
+    }
+
+    fn sample_gradients(x: FlexTensor, delta: FlexTensor, window: Window) -> FlexTensor {
+        cpu::sample_gradients(&x, &delta, window)
     }
 
     fn inner(a: FlexTensor, b: FlexTensor) -> FlexTensor {

@@ -75,6 +75,14 @@ pub(crate) fn weight_gradient(x: &FlexTensor, weight: &Shape, delta: &FlexTensor
     kernel!([x, delta] -> weight.clone(), weight_gradient::weight_gradient(x, delta, &sizes))
 }
 
+/// With respect to the weight, of each sample by itself, `[images, outputs · inputs · kernel²]`.
+pub(crate) fn sample_gradients(x: &FlexTensor, delta: &FlexTensor, window: Window) -> FlexTensor {
+    let weight = Shape::new([delta.shape()[1], x.shape()[1], window.kernel, window.kernel]);
+    let sizes = sizes(&x.shape(), &weight, window);
+    let shape = Shape::new([sizes.images, weight.num_elements()]);
+    kernel!([x, delta] -> shape, weight_gradient::of_samples(x, delta, &sizes))
+}
+
 /// With respect to an offset a channel: the sum over images and positions, `[channels]`.
 pub(crate) fn offset_gradient(delta: &FlexTensor) -> FlexTensor {
     let sizes = channels(&delta.shape());

@@ -68,6 +68,15 @@ pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, win
     })
 }
 
+/// The gradient of each sample with respect to the weight of a [`convolution`], `[batch, outputs · inputs · kernel²]`, from x and the
+/// cotangent `[batch, outputs, h, w]` at its output. It has no backward pass.
+///
+/// # Panics
+/// Where [`has_kernels`] is false for x, or a tensor belongs to an autodiff graph.
+pub fn sample_gradients(x: Tensor<4>, delta: Tensor<4>, window: Window) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::sample_gradients(x.into_dispatch(), delta.into_dispatch(), window))
+}
+
 /// γ f(x) + β for each sample and group of channels, f(x) = (x − mean) (variance + 10⁻⁵)^−½: PyTorch's `group_norm`, from x
 /// `[batch, channels, h, w]`, γ and β `[channels]`.
 ///

@@ -18,6 +18,19 @@ pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> V
     pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes })
 }
 
+/// The gradients of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
+pub(crate) fn of_samples<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
+    let one = Sizes { images: 1, ..*sizes };
+    let (image, cotangent) = (sizes.image(), sizes.outputs * sizes.positions());
+    let size = sizes.outputs * sizes.inputs * sizes.window.area();
+    let mut out = vec![T::default(); sizes.images * size];
+    let make = |(): &mut (), i: usize, out: &mut [T]| {
+        out.copy_from_slice(&weight_gradient(&x[i * image..][..image], &delta[i * cotangent..][..cotangent], &one));
+    };
+    each_chunk(&mut out, size, sizes.multiplications(), || (), make);
+    out
+}
+
 struct WeightGradient<'a, T> {
     x: &'a [T],
     delta: &'a [T],

@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{DType, Tensor, module, ops::ConvOptions};
 use common::{difference, leaf, normal};
 use rand::RngExt;
-use saltflat_kernels::{Window, convolution};
+use saltflat_kernels::{Window, convolution, sample_gradients};
 use saltflat_random::{Key, Stream};
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +78,24 @@ fn equals_burns_kernels() {
                 assert!(found <= tolerance, "{case:?} {dtype:?}, result {i}: {found:e}");
             }
         }
+    }
+}
+
+/// The gradients of the samples sum to the batch's.
+#[test]
+fn gradients_of_samples_sum_to_the_batchs() {
+    for case in cases() {
+        let Case { images, inputs, outputs, side: [h, w], window, .. } = case;
+        let (x, weight) = (
+            normal([images, inputs, h, w], 0, DType::F64),
+            leaf([outputs, inputs, window.kernel, window.kernel], 1, DType::F64),
+        );
+        let delta = normal([images, outputs, window.output(h), window.output(w)], 3, DType::F64);
+        let each = sample_gradients(x.clone(), delta.clone(), window);
+        let y = burns(window)(x.autodiff(), weight.clone(), None);
+        let all = weight.grad_remove(&mut (y * delta.autodiff()).sum().backward()).expect("it flowed back");
+        let found = difference(each.sum_dim(0).flatten::<1>(0, 1), all.flatten::<1>(0, 3));
+        assert!(found <= 1e-12, "{case:?}: {found:e}");
     }
 }
 

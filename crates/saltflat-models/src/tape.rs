@@ -34,7 +34,7 @@ impl Tape {
     pub(crate) fn record(&mut self, output: Tensor<4>, rule: impl PerSample + 'static) -> Tensor<4> {
         let leaf = output.clone().without_autodiff().zeros_like().autodiff().require_grad();
         self.entries.push((Box::new(rule), leaf.clone()));
-        output.autodiff() + leaf
+        saltflat_kernels::sum(output.autodiff(), leaf)
     }
 
     /// The rules of the layers in `layers`, of all without, each with what it keeps of the cotangent at its output, after the

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 pub use saltflat_kernels::Window;
-use saltflat_kernels::convolution;
+use saltflat_kernels::{convolution, has_kernels, sample_gradients};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
@@ -137,9 +137,13 @@ impl Rows {
     }
 
     /// The rows for a range of output channels, `[batch, channels · d]`, from their cotangents
-    /// `[batch, channels, positions]`.
-    fn explicit(delta: Tensor<3>, unfolded: Tensor<3>) -> Tensor<2> {
-        delta.matmul(unfolded).flatten(1, 2)
+    /// `[batch, channels, positions]` and these samples' inputs.
+    fn explicit(&self, delta: Tensor<3>, input: Tensor<4>) -> Tensor<2> {
+        if !has_kernels(&input) {
+            return delta.matmul(self.unfolded(input)).flatten(1, 2);
+        }
+        let ([n, channels, _], [h, w]) = (delta.dims(), self.positions());
+        sample_gradients(input, delta.reshape([n, channels, h, w]), self.layer.window)
     }
 
     /// Inner products through explicit rows, a chunk of output channels at a time, made from a chunk of samples at a time.
@@ -153,11 +157,10 @@ impl Rows {
             let of_samples = input.clone().split(samples, 0).into_iter().enumerate().map(|(i, input)| {
                 let first = i * samples;
                 let count = input.dims()[0];
-                let unfolded = self.unfolded(input);
                 let rows = (0..m).map(|c| {
                     let delta =
                         delta.clone().slice([c..c + 1, first..first + count, start..start + channels, 0..positions]);
-                    let rows = Self::explicit(delta.reshape([count, channels, positions]), unfolded.clone());
+                    let rows = self.explicit(delta.reshape([count, channels, positions]), input.clone());
                     rows.reshape([1, count, channels * self.depth()])
                 });
                 Tensor::cat(rows.collect(), 0)
@@ -212,7 +215,7 @@ impl PerSample for Rows {
             return delta.flatten(1, 3);
         }
         let delta = delta.flatten::<3>(2, 3);
-        let rows = Self::explicit(delta.clone(), self.unfolded(self.input.clone()));
+        let rows = self.explicit(delta.clone(), self.input.clone());
         match self.layer.has_bias {
             true => Tensor::cat(vec![rows, delta.sum_dim(2).flatten(1, 2)], 1),
             false => rows,

@@ -47,6 +47,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Seconds before every task.
+PAUSE = 0.3
 KINDS = ["step", "grad", "hvp", "probes", "gram", "alignment"]
 MODES = ["eager", "tf32", "compile"]
 # name: (model, shape of a sample, batch)
@@ -223,6 +225,8 @@ class Worker:
             raise SystemExit(f"{name}: {error}") from error
 
     def ask(self, task):
+        # The other program's threads spin for a while after its task, waiting for more of it.
+        time.sleep(PAUSE)
         try:
             self.process.stdin.write(f"{task}\n")
             self.process.stdin.flush()

@@ -35,8 +35,22 @@ use crate::backend::{Kernels, UntrackedKernels};
 pub(crate) use crate::simd::Real;
 pub use crate::window::Window;
 
-static SWITCHED_OFF: LazyLock<bool> =
-    LazyLock::new(|| std::env::var_os("SALTFLAT_KERNELS").is_some_and(|kernels| kernels == "burn"));
+/// The environment variable that chooses the kernels: `own`, the default, or `burn`.
+pub const SWITCH: &str = "SALTFLAT_KERNELS";
+
+static SWITCHED_OFF: LazyLock<bool> = LazyLock::new(|| std::env::var(SWITCH).is_ok_and(|kernels| kernels == "burn"));
+
+/// Whether [`SWITCH`] has a value that it may have.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_switch() -> Result<(), String> {
+    match std::env::var(SWITCH).as_deref() {
+        Ok("own" | "burn") | Err(std::env::VarError::NotPresent) => Ok(()),
+        Ok(other) => Err(format!("expected own or burn, got {other}")),
+        Err(e) => Err(e.to_string()),
+    }
+}
 
 /// True where this crate has kernels for such a tensor.
 pub fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {

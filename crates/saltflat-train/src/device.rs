@@ -98,8 +98,11 @@ impl Chosen {
 /// Finds the device.
 ///
 /// # Errors
-/// [`TrainError::Device`] where there is no such adapter; the message names those that there are.
+/// [`TrainError::Device`] where there is no such adapter; the message names those that there are. [`TrainError::Option`] where
+/// an environment variable that chooses kernels has a value that it cannot have.
 pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
+    saltflat_kernels::check_switch()
+        .map_err(|reason| TrainError::Option { option: saltflat_kernels::SWITCH, reason })?;
     let cpu = |why: String| Chosen {
         device: Device::flex(),
         backend: "flex",

@@ -92,7 +92,7 @@ def main():
     panels = [s for s in series(options.full) if not options.only or any(word in s[0] for word in options.only)]
     rows = min(2, len(panels))
     columns = math.ceil(len(panels) / rows)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(3.3 * columns, 3.0 * rows), squeeze=False)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(3.3 * columns, 4.0 * rows), squeeze=False)
     print("| | slope | points |\n| --- | ---: | --- |")
     for (title, label, task, points, unit), axis in zip(panels, axes.flat):
         workers = {name: Worker(name, command, **environment) for name, (command, environment) in commands.items()}
@@ -107,7 +107,7 @@ def main():
         axis.set(title=title, xlabel=label, ylabel=unit)
         axis.set_xticks(xs, [str(x) for x in xs])
         axis.minorticks_off()
-        axis.legend(title="slope", fontsize="small")
+        axis.legend(title="slope", fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.34))
         for worker in workers.values():
             worker.close()
     for axis in axes.flat[len(panels) :]:

@@ -35,7 +35,7 @@ fn reduce<T: Real>(a: &[T], b: &[T], f: impl Fn(T, T) -> T) -> T {
     while width > 1 {
         width /= 2;
         for i in 0..width {
-            sums[i] = sums[i] + sums[i + width];
+            sums[i] += sums[i + width];
         }
     }
     let mut total = sums[0];

@@ -129,7 +129,7 @@ fn second_coefficient_is_the_slope_of_the_first() {
             let t = 1e-4;
             let each = (0..directions).map(|k| {
                 let of = |all: &Tensor<4>| all.clone().slice([k * n..(k + 1) * n, 0..c, 0..h, 0..w]);
-                let part = |all: &Tensor<1>| all.clone().slice([k * c..(k + 1) * c]);
+                let part = |all: &Tensor<1>| all.clone().narrow(0, k * c, c);
                 let at = |t: f64| {
                     let moved = x.clone() + of(&dx).mul_scalar(t) + of(&ddx).mul_scalar(t * t / 2.0);
                     let along = of(&dx) + of(&ddx).mul_scalar(t);

@@ -2,8 +2,8 @@
 //! them up to rounding, and equal bits for any number of threads.
 //!
 //! The kernels take tensors of burn's CPU backend in f32 and f64 and have backward passes of their own, which compute the
-//! gradients that are wanted and no others. [`convolution`], [`relu`], [`gate`] and [`sum`] are burn's own operations for
-//! all other tensors; the functions of group normalisation ask the caller to look at [`has_kernels`].
+//! gradients that are wanted and no others. For all other tensors the functions are burn's own operations, but for those of
+//! group normalisation and [`sample_gradients`]: their callers look at [`has_kernels`] and have another way.
 //!
 //! `SALTFLAT_KERNELS=burn` switches the kernels off, for comparisons.
 

@@ -136,14 +136,18 @@ impl Rows {
         Tensor::cat(columns.collect(), 2).reshape([n, self.depth(), h * w]).swap_dims(1, 2)
     }
 
-    /// The rows for a range of output channels, `[batch, channels · d]`, from their cotangents
-    /// `[batch, channels, positions]` and these samples' inputs.
-    fn explicit(&self, delta: Tensor<3>, input: Tensor<4>) -> Tensor<2> {
-        if !has_kernels(&input) {
-            return delta.matmul(self.unfolded(input)).flatten(1, 2);
+    /// What makes the rows of these samples for a range of output channels, `[batch, channels · d]`, from their cotangents
+    /// `[batch, channels, positions]`. Where the input has to be unfolded for that, it is once.
+    fn explicit(&self, input: Tensor<4>) -> impl Fn(Tensor<3>) -> Tensor<2> {
+        let (window, [h, w]) = (self.layer.window, self.positions());
+        let unfolded = (!has_kernels(&input)).then(|| self.unfolded(input.clone()));
+        move |delta| match &unfolded {
+            Some(unfolded) => delta.matmul(unfolded.clone()).flatten(1, 2),
+            None => {
+                let [n, channels, _] = delta.dims();
+                sample_gradients(input.clone(), delta.reshape([n, channels, h, w]), window)
+            }
         }
-        let ([n, channels, _], [h, w]) = (delta.dims(), self.positions());
-        sample_gradients(input, delta.reshape([n, channels, h, w]), self.layer.window)
     }
 
     /// Inner products through explicit rows, a chunk of output channels at a time, made from a chunk of samples at a time.
@@ -157,10 +161,11 @@ impl Rows {
             let of_samples = input.clone().split(samples, 0).into_iter().enumerate().map(|(i, input)| {
                 let first = i * samples;
                 let count = input.dims()[0];
+                let explicit = self.explicit(input);
                 let rows = (0..m).map(|c| {
                     let delta =
                         delta.clone().slice([c..c + 1, first..first + count, start..start + channels, 0..positions]);
-                    let rows = self.explicit(delta.reshape([count, channels, positions]), input.clone());
+                    let rows = explicit(delta.reshape([count, channels, positions]));
                     rows.reshape([1, count, channels * self.depth()])
                 });
                 Tensor::cat(rows.collect(), 0)
@@ -215,7 +220,7 @@ impl PerSample for Rows {
             return delta.flatten(1, 3);
         }
         let delta = delta.flatten::<3>(2, 3);
-        let rows = self.explicit(delta.clone(), self.input.clone());
+        let rows = self.explicit(self.input.clone())(delta.clone());
         match self.layer.has_bias {
             true => Tensor::cat(vec![rows, delta.sum_dim(2).flatten(1, 2)], 1),
             false => rows,

@@ -6,7 +6,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::{Real, blocked::Blocked, tasks::each_chunk, window::Sizes};
+use crate::{Real, blocked::Blocked, tasks::each_chunk, flat, window::{Sizes, Sliding}, winograd::Winograd};
 
 /// Positions of the output that a task should have, so that weights are read often enough for what they cost to fetch.
 const POSITIONS: usize = 96;
@@ -126,10 +126,27 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
 
     /// A tile that fills the registers, of which the narrow one is for few channels.
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
+        let lanes = T::lanes::<S>();
+        let (source, weight) = (self.source, self.weight);
+        if T::ROUGH && Winograd::applies(self.sizes) && lanes >= 4 {
+            let tiles = Winograd::new(self.sizes, self.gradient);
+            return match lanes {
+                16.. => tiles.run::<T, S, 8, 2>(simd, source, weight, self.bias),
+                _ => tiles.run::<T, S, 6, 2>(simd, source, weight, self.bias),
+            };
+        }
+        if flat::applies(self.sizes) {
+            let sizes = Sliding::new(self.sizes, self.gradient);
+            return match lanes {
+                8.. => flat::convolve::<T, S, 8, 2>(simd, source, weight, self.bias, &sizes),
+                _ => flat::convolve::<T, S, 4, 2>(simd, source, weight, self.bias, &sizes),
+            };
+        }
         let outputs = if self.gradient { self.sizes.inputs } else { self.sizes.outputs };
-        match T::lanes::<S>() {
-            lanes if outputs <= lanes => self.run::<S, 8, 1>(simd),
-            lanes if lanes >= 4 => self.run::<S, 6, 2>(simd),
+        match lanes {
+            _ if outputs <= lanes => self.run::<S, 8, 1>(simd),
+            16.. => self.run::<S, 12, 2>(simd),
+            4.. => self.run::<S, 6, 2>(simd),
             _ => self.run::<S, 3, 4>(simd),
         }
     }

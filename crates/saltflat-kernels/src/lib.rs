@@ -10,9 +10,11 @@
 mod backend;
 mod backward;
 mod blocked;
+mod buffer;
 mod channels;
 mod correlate;
 mod cpu;
+mod flat;
 mod group_norm;
 mod pointwise;
 mod pool;
@@ -20,6 +22,8 @@ mod simd;
 mod tasks;
 mod weight_gradient;
 mod window;
+mod winograd;
+mod winograd_weight;
 
 use std::sync::LazyLock;
 

@@ -3,6 +3,7 @@
 use std::{
     fmt::Debug,
     ops::{Add, AddAssign, Mul, Neg, Sub},
+    sync::Mutex,
 };
 
 use pulp::Simd;
@@ -22,11 +23,17 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
+    /// True where rounding leaves room for sums in another order of magnitude: Winograd's.
+    const ROUGH: bool;
+
     /// The nearest number of this type.
     fn of(x: f64) -> Self;
 
     /// x^−½.
     fn reciprocal_root(self) -> Self;
+
+    /// Buffers of this type that are kept.
+    fn buffers() -> &'static Mutex<Vec<Vec<Self>>>;
 
     /// As many of them as a register holds.
     type Vector<S: Simd>: Copy;
@@ -43,13 +50,24 @@ pub trait Real:
     /// x in every lane.
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
 
+    /// a + b.
+    fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// a − b.
+    fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// The numbers of a vector.
+    fn numbers<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
+
     /// a b + c, rounded once where the machine can.
     fn multiply_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 }
 
 macro_rules! real {
-    ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $multiply_add:ident) => {
+    ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $add:ident, $subtract:ident, $multiply_add:ident) => {
         impl Real for $real {
+            const ROUGH: bool = size_of::<Self>() == 4;
+
             #[inline(always)]
             fn of(x: f64) -> Self {
                 x as Self
@@ -58,6 +76,11 @@ macro_rules! real {
             #[inline(always)]
             fn reciprocal_root(self) -> Self {
                 self.sqrt().recip()
+            }
+
+            fn buffers() -> &'static Mutex<Vec<Vec<Self>>> {
+                static KEPT: Mutex<Vec<Vec<$real>>> = Mutex::new(Vec::new());
+                &KEPT
             }
 
             type Vector<S: Simd> = S::$vector;
@@ -83,6 +106,21 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn minus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$subtract(a, b)
+            }
+
+            #[inline(always)]
+            fn numbers<S: Simd>(vector: &S::$vector) -> &[Self] {
+                pulp::bytemuck::cast_slice(std::slice::from_ref(vector))
+            }
+
+            #[inline(always)]
             fn multiply_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 simd.$multiply_add(a, b, c)
             }
@@ -90,5 +128,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_e_f32s);
-real!(f64, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_e_f64s);
+real!(f32, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_add_e_f32s);
+real!(f64, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_add_e_f64s);

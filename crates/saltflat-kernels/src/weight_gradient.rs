@@ -5,7 +5,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::{Real, blocked::Blocked, tasks::each_chunk, window::Sizes};
+use crate::{Real, blocked::Blocked, flat, tasks::each_chunk, window::Sizes, winograd::Winograd, winograd_weight};
 
 /// Padded positions of the images of a chunk: what a task reads of a block of channels stays in the second-level cache.
 const POSITIONS: usize = 4096;
@@ -15,11 +15,14 @@ const RESIDENT: usize = 128;
 
 /// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x.
 pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
-    pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes })
+    pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: false })
 }
 
 /// The gradients of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
 pub(crate) fn of_samples<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
+    if flat::applies(sizes) {
+        return pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: true });
+    }
     let one = Sizes { images: 1, ..*sizes };
     let (image, cotangent) = (sizes.image(), sizes.outputs * sizes.positions());
     let size = sizes.outputs * sizes.inputs * sizes.window.area();
@@ -35,15 +38,35 @@ struct WeightGradient<'a, T> {
     x: &'a [T],
     delta: &'a [T],
     sizes: &'a Sizes,
+    /// The gradient of each image by itself, where they are [`flat`].
+    of_each: bool,
 }
 
 impl<T: Real> WithSimd for WeightGradient<'_, T> {
     type Output = Vec<T>;
 
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
+        if T::ROUGH && Winograd::applies(self.sizes) {
+            match T::lanes::<S>() {
+                lanes if lanes >= 16 => return winograd_weight::weight_gradient::<T, S, 8, 2>(simd, self.x, self.delta, self.sizes),
+                lanes if lanes >= 4 => return winograd_weight::weight_gradient::<T, S, 4, 2>(simd, self.x, self.delta, self.sizes),
+                _ => {}
+            }
+        }
+        if flat::applies(self.sizes) {
+            let Self { x, delta, sizes, of_each } = self;
+            match (sizes.window.kernel, T::lanes::<S>()) {
+                (1, _) => return flat::weight_gradient::<T, S, 8, 1>(simd, x, delta, sizes, of_each),
+                (3, 16..) => return flat::weight_gradient::<T, S, 8, 3>(simd, x, delta, sizes, of_each),
+                (3, _) => return flat::weight_gradient::<T, S, 4, 3>(simd, x, delta, sizes, of_each),
+                (_, 16..) => return flat::weight_gradient::<T, S, 4, 5>(simd, x, delta, sizes, of_each),
+                _ => return flat::weight_gradient::<T, S, 2, 5>(simd, x, delta, sizes, of_each),
+            }
+        }
         match T::lanes::<S>() {
             lanes if self.sizes.inputs <= lanes => self.run::<S, 8, 1>(simd),
-            lanes if lanes >= 4 => self.run::<S, 6, 2>(simd),
+            16.. => self.run::<S, 12, 2>(simd),
+            4.. => self.run::<S, 6, 2>(simd),
             _ => self.run::<S, 3, 4>(simd),
         }
     }
@@ -192,7 +215,7 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
 
 /// sums[i][j] += Σ_p delta[p][i] x[p][j].
 #[inline(always)]
-fn outer<'a, S: Simd, T: Real, const M: usize, const V: usize>(
+pub(crate) fn outer<'a, S: Simd, T: Real, const M: usize, const V: usize>(
     simd: S,
     x: impl Iterator<Item = &'a [T::Vector<S>; V]>,
     delta: &[[T; M]],

@@ -69,3 +69,61 @@ impl Sizes {
         h * w
     }
 }
+
+/// A convolution of stride 1 `[images, inputs, height, width]` → `[images, outputs, h, w]`: the value of one, or its gradient with
+/// respect to the input, which is the convolution of the cotangent with the flipped kernel, inputs and outputs exchanged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sliding {
+    pub(crate) images: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
+    pub(crate) kernel: usize,
+    /// Zeros above and to the left of the image.
+    pub(crate) before: usize,
+    /// True for the gradient.
+    pub(crate) flipped: bool,
+}
+
+impl Sliding {
+    /// Whether a convolution is one, with its gradient.
+    pub(crate) fn fits(sizes: &Sizes) -> bool {
+        sizes.window.stride == 1 && sizes.window.padding < sizes.window.kernel
+    }
+
+    /// The value, or the gradient with respect to the input.
+    pub(crate) fn new(sizes: &Sizes, gradient: bool) -> Self {
+        let ([h, w], Sizes { images, inputs, outputs, height, width, window }) = (sizes.output(), *sizes);
+        let (kernel, before) = (window.kernel, window.padding);
+        match gradient {
+            false => Self { images, inputs, outputs, height, width, h, w, kernel, before, flipped: false },
+            true => Self {
+                inputs: outputs,
+                outputs: inputs,
+                height: h,
+                width: w,
+                h: height,
+                w: width,
+                before: kernel - 1 - before,
+                flipped: true,
+                ..Self::new(sizes, false)
+            },
+        }
+    }
+
+    /// Numbers of one image, and of its result.
+    pub(crate) fn image(&self) -> [usize; 2] {
+        [self.inputs * self.height * self.width, self.outputs * self.h * self.w]
+    }
+
+    /// Where the kernel from an input to an output starts in the weight, and the place of its entry k.
+    #[inline(always)]
+    pub(crate) fn entries(&self, output: usize, input: usize) -> (usize, impl Fn(usize) -> usize) {
+        let (area, flipped) = (self.kernel * self.kernel, self.flipped);
+        let start = if flipped { input * self.outputs + output } else { output * self.inputs + input };
+        (start * area, move |k| if flipped { area - 1 - k } else { k })
+    }
+}

@@ -1,0 +1,56 @@
+//! Memory that kernels work in and use again, so that the system need not clear pages for every call.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::Real;
+
+/// Buffers that are kept when nobody uses them.
+const KEPT: usize = 6;
+
+/// Numbers to work in; what they are at first is left over from other work.
+pub(crate) struct Buffer<T: Real> {
+    numbers: Vec<T>,
+    len: usize,
+}
+
+impl<T: Real> Buffer<T> {
+    /// Of `len` numbers.
+    pub(crate) fn new(len: usize) -> Self {
+        let mut kept = T::buffers().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fits = |(_, numbers): &(usize, &Vec<T>)| numbers.len() >= len && numbers.len() / 4 <= len;
+        let best = kept.iter().enumerate().filter(fits).min_by_key(|(_, numbers)| numbers.len());
+        let numbers = match best.map(|(index, _)| index) {
+            Some(index) => kept.swap_remove(index),
+            None => {
+                drop(kept);
+                vec![T::default(); len]
+            }
+        };
+        Self { numbers, len }
+    }
+}
+
+impl<T: Real> Drop for Buffer<T> {
+    /// Keeps the memory, in place of the oldest that is kept where there are enough.
+    fn drop(&mut self) {
+        let mut kept = T::buffers().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.push(std::mem::take(&mut self.numbers));
+        if kept.len() > KEPT {
+            kept.remove(0);
+        }
+    }
+}
+
+impl<T: Real> Deref for Buffer<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.numbers[..self.len]
+    }
+}
+
+impl<T: Real> DerefMut for Buffer<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.numbers[..self.len]
+    }
+}

@@ -8,11 +8,10 @@ use burn::{
 use crate::{
     Window,
     channels::{self, Channels},
-    correlate,
+    convolution as convolutions,
     group_norm::{self, Groups},
     pointwise,
     pool::{self, Planes},
-    weight_gradient,
     window::Sizes,
 };
 
@@ -48,7 +47,7 @@ fn sizes(x: &Shape, weight: &Shape, window: Window) -> Sizes {
 pub(crate) fn convolution(x: &FlexTensor, weight: &FlexTensor, window: Window) -> FlexTensor {
     let sizes = sizes(&x.shape(), &weight.shape(), window);
     let [h, w] = sizes.output();
-    kernel!([x, weight] -> Shape::new([sizes.images, sizes.outputs, h, w]), correlate::value(x, weight, None, &sizes))
+    kernel!([x, weight] -> Shape::new([sizes.images, sizes.outputs, h, w]), convolutions::value(x, weight, None, &sizes))
 }
 
 pub(crate) fn convolution_with_bias(
@@ -60,19 +59,19 @@ pub(crate) fn convolution_with_bias(
     let sizes = sizes(&x.shape(), &weight.shape(), window);
     let [h, w] = sizes.output();
     let shape = Shape::new([sizes.images, sizes.outputs, h, w]);
-    kernel!([x, weight, bias] -> shape, correlate::value(x, weight, Some(bias), &sizes))
+    kernel!([x, weight, bias] -> shape, convolutions::value(x, weight, Some(bias), &sizes))
 }
 
 /// With respect to x, of its shape.
 pub(crate) fn input_gradient(x: &Shape, weight: &FlexTensor, delta: &FlexTensor, window: Window) -> FlexTensor {
     let sizes = sizes(x, &weight.shape(), window);
-    kernel!([delta, weight] -> x.clone(), correlate::input_gradient(delta, weight, &sizes))
+    kernel!([delta, weight] -> x.clone(), convolutions::input_gradient(delta, weight, &sizes))
 }
 
 /// With respect to the weight, of its shape.
 pub(crate) fn weight_gradient(x: &FlexTensor, weight: &Shape, delta: &FlexTensor, window: Window) -> FlexTensor {
     let sizes = sizes(&x.shape(), weight, window);
-    kernel!([x, delta] -> weight.clone(), weight_gradient::weight_gradient(x, delta, &sizes))
+    kernel!([x, delta] -> weight.clone(), convolutions::weight_gradient(x, delta, &sizes))
 }
 
 /// With respect to the weight, of each sample by itself, `[images, outputs · inputs · kernel²]`.
@@ -80,7 +79,7 @@ pub(crate) fn sample_gradients(x: &FlexTensor, delta: &FlexTensor, window: Windo
     let weight = Shape::new([delta.shape()[1], x.shape()[1], window.kernel, window.kernel]);
     let sizes = sizes(&x.shape(), &weight, window);
     let shape = Shape::new([sizes.images, weight.num_elements()]);
-    kernel!([x, delta] -> shape, weight_gradient::of_samples(x, delta, &sizes))
+    kernel!([x, delta] -> shape, convolutions::sample_gradients(x, delta, &sizes))
 }
 
 /// With respect to an offset a channel: the sum over images and positions, `[channels]`.

@@ -12,7 +12,7 @@ mod backward;
 mod blocked;
 mod buffer;
 mod channels;
-mod correlate;
+mod convolution;
 mod cpu;
 mod flat;
 mod group_norm;
@@ -20,10 +20,9 @@ mod pointwise;
 mod pool;
 mod simd;
 mod tasks;
-mod weight_gradient;
+mod tile;
 mod window;
 mod winograd;
-mod winograd_weight;
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,12 @@
-//! Images with the channels innermost, in blocks of some vectors: what the inner loops of a convolution read.
+//! Convolutions of all sizes, with the channels innermost.
 
+mod correlate;
+mod weight_gradient;
+
+pub(crate) use self::{correlate::correlate, weight_gradient::weight_gradient};
 use crate::Real;
 
-/// `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last
+/// Images with the channels innermost, in blocks of some vectors: what inner loops read. `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last
 /// block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocked {

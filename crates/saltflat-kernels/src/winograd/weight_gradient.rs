@@ -1,20 +1,11 @@
-//! The gradient of a 3 × 3 convolution of stride 1 with respect to its weight by Winograd's F(2 × 2, 3 × 3).
+//! The gradient of a convolution with respect to its weight: sums over the tiles of all images, with channels innermost.
 //!
-//! ∂/∂g = Gᵀ (Σ (A δ Aᵀ) ⊙ (Bᵀ d B)) G for each input and output channel, summed over the tiles of all images, with δ the cotangent of
-//! a tile's 2 × 2 outputs. Everything is computed with the channels innermost; each of the 16 entries is a matrix product of its own
-//! and has its sums to itself, so bits do not depend on the number of threads.
+//! Each entry of a tile is a matrix product of its own and has its sums to itself, so bits do not depend on the number of threads.
 
 use pulp::{Simd, WithSimd};
 
-use crate::{
-    Real,
-    blocked::Blocked,
-    buffer::Buffer,
-    tasks::each_chunk,
-    weight_gradient::outer,
-    window::Sizes,
-    winograd::{ENTRIES, four},
-};
+use super::{ENTRIES, four, gather, spread};
+use crate::{Real, blocked::Blocked, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
 
 /// Numbers of the transformed images of a chunk, which should stay in the last-level cache.
 const CHUNK: usize = 1 << 21;
@@ -49,7 +40,7 @@ impl Plan<'_> {
     }
 }
 
-/// As [`crate::weight_gradient::weight_gradient`]; M divides the numbers of a vector.
+/// ∂/∂W `[outputs, inputs, 3, 3]`; M divides the numbers of a vector.
 pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
     simd: S,
     x: &[T],
@@ -95,16 +86,28 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
             simd.vectorize(Outputs::<T, M> { plan: &plan, blocked, out });
         });
         let (inputs, outputs) = (&inputs[..images * of_image[0]], &outputs[..images * of_image[1]]);
-        each_chunk(&mut sums, of_task, work, || (), |(), task, sums| {
-            let first = start == 0;
-            simd.vectorize(Products::<T, M, V> { plan: &plan, inputs, outputs, task, first, sums });
-        });
+        each_chunk(
+            &mut sums,
+            of_task,
+            work,
+            || (),
+            |(), task, sums| {
+                let first = start == 0;
+                simd.vectorize(Products::<T, M, V> { plan: &plan, inputs, outputs, task, first, sums });
+            },
+        );
     }
     let mut out = vec![T::default(); sizes.outputs * sizes.inputs * 9];
     let work = 4 * out.len();
-    each_chunk(&mut out, M * sizes.inputs * 9, work, || (), |(), row, out| {
-        simd.vectorize(Entries::<T, M, V> { plan: &plan, sums: &sums, row, out });
-    });
+    each_chunk(
+        &mut out,
+        M * sizes.inputs * 9,
+        work,
+        || (),
+        |(), row, out| {
+            simd.vectorize(Entries::<T, M, V> { plan: &plan, sums: &sums, row, out });
+        },
+    );
     out
 }
 
@@ -179,12 +182,6 @@ impl<T: Real, const M: usize> WithSimd for Outputs<'_, T, M> {
             }
         }
     }
-}
-
-/// A δ.
-#[inline(always)]
-fn spread<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>) -> [T::Vector<S>; 4] {
-    [a, T::plus(simd, a, b), T::minus(simd, a, b), T::minus(simd, T::splat(simd, T::default()), b)]
 }
 
 /// One entry for some outputs, over some images.
@@ -271,17 +268,4 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Entries<'_, T, M, V> 
             }
         }
     }
-}
-
-/// Gᵀ s.
-#[inline(always)]
-fn gather<S: Simd, T: Real>(simd: S, s: [T::Vector<S>; 4]) -> [T::Vector<S>; 3] {
-    let half = T::splat(simd, T::of(0.5));
-    let (sum, difference) = (T::plus(simd, s[1], s[2]), T::minus(simd, s[1], s[2]));
-    let zero = T::splat(simd, T::default());
-    [
-        T::multiply_add(simd, half, sum, s[0]),
-        T::multiply_add(simd, half, difference, zero),
-        T::multiply_add(simd, half, sum, s[3]),
-    ]
 }

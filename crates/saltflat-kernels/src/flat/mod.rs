@@ -1,0 +1,64 @@
+//! Convolutions of stride 1 with few channels: positions innermost, as they lie in the images.
+//!
+//! Padded rows lie one after the other, so an entry of the kernel is a shift of the whole image, the same for every position; what
+//! is computed between two rows is dropped. A tile of M outputs and V vectors of positions stays in registers while inputs and
+//! kernel entries pass; for the gradient with respect to the weight, M outputs and the K entries of a row of the kernel.
+
+mod correlate;
+mod weight_gradient;
+
+pub(crate) use self::{correlate::correlate, weight_gradient::weight_gradient};
+use crate::{
+    Real,
+    window::{Sizes, Sliding},
+};
+
+/// Channels from which other kernels are faster.
+const CHANNELS: usize = 32;
+
+/// Sides from which what lies between rows is a small part.
+const SIDE: usize = 8;
+
+/// Whether these kernels serve a convolution and its gradients best.
+pub(crate) fn serves(sizes: &Sizes) -> bool {
+    let [_, w] = sizes.output();
+    matches!(sizes.window.kernel, 1 | 3 | 5)
+        && Sliding::fits(sizes)
+        && sizes.inputs.min(sizes.outputs) < CHANNELS
+        && w.min(sizes.width) >= SIDE
+}
+
+/// Padded planes, row by row.
+#[derive(Clone, Copy)]
+struct Planes {
+    height: usize,
+    width: usize,
+    /// Zeros above and to the left.
+    before: usize,
+    pitch: usize,
+    /// Numbers of a plane with what may be read beyond.
+    len: usize,
+}
+
+impl Planes {
+    /// Writes planes into a buffer, whose zeros it leaves alone.
+    #[inline(always)]
+    fn fill<T: Real>(&self, image: &[T], out: &mut [T]) {
+        let planes = image.chunks_exact(self.height * self.width).zip(out.chunks_exact_mut(self.len));
+        for (plane, out) in planes {
+            let out = &mut out[(self.before * self.pitch + self.before)..];
+            for (row, out) in plane.chunks_exact(self.width).zip(out.chunks_mut(self.pitch)) {
+                out[..self.width].copy_from_slice(row);
+            }
+        }
+    }
+}
+
+/// Planes of the image and of the result, with the positions that are computed rounded up to `step`.
+fn planes(sizes: &Sliding, step: usize) -> [Planes; 2] {
+    let Sliding { height, width, h, w, kernel, before, .. } = *sizes;
+    let pitch = w + kernel - 1;
+    let len = (h * pitch).next_multiple_of(step);
+    let beyond = (kernel - 1) * (pitch + 1);
+    [Planes { height, width, before, pitch, len: len + beyond }, Planes { height: h, width: w, before: 0, pitch, len }]
+}

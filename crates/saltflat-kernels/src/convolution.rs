@@ -69,10 +69,12 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
         }
         if flat::serves(sizes) {
             let sizes = Sliding::new(sizes, gradient);
-            return match lanes {
-                8.. => flat::correlate::<T, S, 8, 2>(simd, source, weight, bias, &sizes),
-                _ => flat::correlate::<T, S, 4, 2>(simd, source, weight, bias, &sizes),
+            let run = match lanes {
+                16.. if sizes.outputs <= 4 => flat::correlate::<T, S, 4, 5>,
+                8.. if sizes.outputs > 4 => flat::correlate::<T, S, 8, 2>,
+                _ => flat::correlate::<T, S, 4, 2>,
             };
+            return run(simd, source, weight, bias, &sizes);
         }
         let run = match lanes {
             _ if (if gradient { sizes.inputs } else { sizes.outputs }) <= lanes => blocked::correlate::<T, S, 8, 1>,

@@ -56,6 +56,9 @@ pub trait Real:
     /// a − b.
     fn minus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
 
+    /// The sum of the numbers of a vector.
+    fn total<S: Simd>(simd: S, vector: Self::Vector<S>) -> Self;
+
     /// The numbers of a vector.
     fn numbers<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
 
@@ -64,7 +67,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $add:ident, $subtract:ident, $multiply_add:ident) => {
+    ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $add:ident, $subtract:ident, $total:ident, $multiply_add:ident) => {
         impl Real for $real {
             const ROUGH: bool = size_of::<Self>() == 4;
 
@@ -116,6 +119,11 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn total<S: Simd>(simd: S, vector: S::$vector) -> Self {
+                simd.$total(vector)
+            }
+
+            #[inline(always)]
             fn numbers<S: Simd>(vector: &S::$vector) -> &[Self] {
                 pulp::bytemuck::cast_slice(std::slice::from_ref(vector))
             }
@@ -128,5 +136,27 @@ macro_rules! real {
     };
 }
 
-real!(f32, f32s, F32_LANES, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_add_e_f32s);
-real!(f64, f64s, F64_LANES, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_add_e_f64s);
+real!(
+    f32,
+    f32s,
+    F32_LANES,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    add_f32s,
+    sub_f32s,
+    reduce_sum_f32s,
+    mul_add_e_f32s
+);
+real!(
+    f64,
+    f64s,
+    F64_LANES,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    add_f64s,
+    sub_f64s,
+    reduce_sum_f64s,
+    mul_add_e_f64s
+);

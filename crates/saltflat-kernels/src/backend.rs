@@ -48,6 +48,12 @@ pub trait Kernels: Backend {
     /// x + β, a number a channel.
     fn shift(x: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// x + β̇ of all directions; the velocity is a constant.
+    fn shift_first(first: FloatTensor<Self>, v_beta: FloatTensor<Self>, images: usize) -> FloatTensor<Self>;
+
+    /// `[images, directions · channels, …]` → `[directions · images, channels, …]`.
+    fn by_direction(x: FloatTensor<Self>, directions: usize) -> FloatTensor<Self>;
+
     /// γ x, a number a channel.
     fn scale(x: FloatTensor<Self>, gamma: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -188,7 +194,16 @@ impl Kernels for Flex {
     }
 
     fn shift(x: FlexTensor, beta: FlexTensor) -> FlexTensor {
-        cpu::shift(&x, &beta)
+        let images = x.shape()[0];
+        cpu::shift(x, &beta, images)
+    }
+
+    fn shift_first(first: FlexTensor, v_beta: FlexTensor, images: usize) -> FlexTensor {
+        cpu::shift(first, &v_beta, images)
+    }
+
+    fn by_direction(x: FlexTensor, directions: usize) -> FlexTensor {
+        cpu::by_direction(&x, directions)
     }
 
     fn scale(x: FlexTensor, gamma: FlexTensor) -> FlexTensor {

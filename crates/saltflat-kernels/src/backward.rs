@@ -78,6 +78,10 @@ operation!(AddScaled, 2, f64, |factor, delta| [
 
 operation!(Shift, 2, (), |_kept, delta| [delta.clone(), cpu::offset_gradient(&delta)]);
 
+operation!(ShiftFirst, 1, (), |_kept, delta| [delta.clone()]);
+
+operation!(ByDirection, 1, usize, |directions, delta| [cpu::by_image(&delta, directions)]);
+
 operation!(Scale, 2, [FlexTensor; 2], |kept, delta| [
     cpu::scale(&delta, &kept[1]),
     cpu::channel_products(&kept[0], &delta)
@@ -181,8 +185,24 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
 
     fn shift(x: Tracked<C>, beta: Tracked<C>) -> Tracked<C> {
         let ((x, x_node), (beta, beta_node)) = (x.into_parts(), beta.into_parts());
-        let output = cpu::shift(&x, &beta);
+        let images = x.shape()[0];
+        let output = cpu::shift(x, &beta, images);
         Shift.prepare::<C>([x_node, beta_node]).compute_bound().stateless(output)
+    }
+
+    fn shift_first(first: Tracked<C>, v_beta: Tracked<C>, images: usize) -> Tracked<C> {
+        let (first, node) = first.into_parts();
+        let output = cpu::shift(first, &v_beta.into_primitive(), images);
+        ShiftFirst.prepare::<C>([node]).compute_bound().stateless(output)
+    }
+
+    fn by_direction(x: Tracked<C>, directions: usize) -> Tracked<C> {
+        let (x, node) = x.into_parts();
+        let output = cpu::by_direction(&x, directions);
+        match ByDirection.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(directions, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
     }
 
     fn scale(x: Tracked<C>, gamma: Tracked<C>) -> Tracked<C> {

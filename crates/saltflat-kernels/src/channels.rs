@@ -25,13 +25,19 @@ impl Channels {
 
     /// `numbers` numbers, each plane made by itself.
     fn each<T: Real>(self, numbers: usize, make: impl Fn(usize, [usize; 3], &mut [T]) + Send + Sync) -> Vec<T> {
-        let arch = pulp::Arch::new();
         let mut out = vec![T::default(); numbers];
-        let line = self.channels * self.positions;
+        self.update(&mut out, make);
+        out
+    }
+
+    /// Each plane of `out` by itself.
+    fn update<T: Real>(self, out: &mut [T], make: impl Fn(usize, [usize; 3], &mut [T]) + Send + Sync) {
+        let arch = pulp::Arch::new();
+        let (line, work) = (self.channels * self.positions, 2 * out.len());
         each_chunk(
-            &mut out,
+            out,
             line,
-            2 * numbers,
+            work,
             || (),
             |(), row, out| {
                 arch.dispatch(|| {
@@ -42,7 +48,6 @@ impl Channels {
                 });
             },
         );
-        out
     }
 
     /// `[channels]`, the sums over all images and directions of a number of each plane.
@@ -77,14 +82,23 @@ impl Channels {
     }
 }
 
-/// x + β.
+/// x + β, a number for each channel, or for each direction and channel.
 pub(crate) fn shift<T: Real>(x: &[T], beta: &[T], sizes: Channels) -> Vec<T> {
     let positions = sizes.positions;
-    sizes.each(x.len(), |start, [_, channel, _], out| {
+    sizes.each(x.len(), |start, [_, _, channel], out| {
         for (out, &x) in out.iter_mut().zip(&x[start..][..positions]) {
             *out = x + beta[channel];
         }
     })
+}
+
+/// As [`shift`], in place.
+pub(crate) fn shift_in_place<T: Real>(x: &mut [T], beta: &[T], sizes: Channels) {
+    sizes.update(x, |_, [_, _, channel], out| {
+        for x in out {
+            *x += beta[channel];
+        }
+    });
 }
 
 /// γ x, also of what belongs to directions.

@@ -71,8 +71,8 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
             let sizes = Sliding::new(sizes, gradient);
             let run = match lanes {
                 16.. if sizes.outputs <= 4 => flat::correlate::<T, S, 4, 5>,
-                8.. if sizes.outputs > 4 => flat::correlate::<T, S, 8, 2>,
-                _ => flat::correlate::<T, S, 4, 2>,
+                16.. => flat::correlate::<T, S, 8, 2>,
+                _ => flat::correlate::<T, S, 4, 3>,
             };
             return run(simd, source, weight, bias, &sizes);
         }

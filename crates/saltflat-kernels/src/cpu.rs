@@ -262,9 +262,27 @@ fn channels(x: &Shape) -> Channels {
     Channels { images: x[0], channels: x[1], positions: x[2] * x[3] }
 }
 
-pub(crate) fn shift(x: &FlexTensor, beta: &FlexTensor) -> FlexTensor {
-    let sizes = channels(&x.shape());
-    kernel!([x, beta] -> x.shape(), channels::shift(x, beta, sizes))
+/// x + β, with β `[channels]`, or `[directions · channels]` for x of all directions of this many images.
+pub(crate) fn shift(x: FlexTensor, beta: &FlexTensor, images: usize) -> FlexTensor {
+    let sizes = Channels { images, ..channels(&x.shape()) };
+    match x.is_unique() {
+        true => in_place!(x, [beta], channels::shift_in_place(x, beta, sizes)),
+        false => kernel!([x, beta] -> x.shape(), channels::shift(x, beta, sizes)),
+    }
+}
+
+/// `[images, directions · channels, …]` → `[directions · images, channels, …]`.
+pub(crate) fn by_direction(x: &FlexTensor, directions: usize) -> FlexTensor {
+    let [n, c, h, w] = x.shape().dims();
+    let shape = Shape::new([directions * n, c / directions, h, w]);
+    kernel!([x] -> shape, pointwise::exchange(x, n, directions))
+}
+
+/// The inverse of [`by_direction`].
+pub(crate) fn by_image(x: &FlexTensor, directions: usize) -> FlexTensor {
+    let [n, c, h, w] = x.shape().dims();
+    let shape = Shape::new([n / directions, directions * c, h, w]);
+    kernel!([x] -> shape, pointwise::exchange(x, directions, n / directions))
 }
 
 /// γ x, also of what belongs to directions.

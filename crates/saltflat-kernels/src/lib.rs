@@ -199,6 +199,30 @@ pub fn shift(x: Tensor<4>, beta: Tensor<1>) -> Tensor<4> {
     }
 }
 
+/// The first coefficient of [`shift`] along K directions, ẋ + β̇, from ẋ `[K · batch, channels, h, w]` and β̇ `[K · channels]`,
+/// which is a constant to the backward pass; of a batch of `n`.
+pub fn shift_first(first: Tensor<4>, v_beta: Tensor<1>, n: usize) -> Tensor<4> {
+    if has_kernels(&first) {
+        return Tensor::from_dispatch(Dispatch::shift_first(first.into_dispatch(), v_beta.into_dispatch(), n));
+    }
+    let [rows, channels, _, _] = first.dims();
+    first + of_directions(v_beta, rows, n, channels)
+}
+
+/// What each of K directions gives in channels of its own, `[batch, K · channels, h, w]`, one direction after the other:
+/// `[K · batch, channels, h, w]`.
+pub fn by_direction(x: Tensor<4>, directions: usize) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    match has_kernels(&x) {
+        _ if directions == 1 => x,
+        true => Tensor::from_dispatch(Dispatch::by_direction(x.into_dispatch(), directions)),
+        false => {
+            let of_direction = c / directions * h * w;
+            x.reshape([n, directions, of_direction]).swap_dims(0, 1).reshape([directions * n, c / directions, h, w])
+        }
+    }
+}
+
 /// γ x of x `[batch, channels, h, w]` and γ `[channels]`.
 pub fn scale(x: Tensor<4>, gamma: Tensor<1>) -> Tensor<4> {
     match has_kernels(&x) {

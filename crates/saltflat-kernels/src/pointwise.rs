@@ -136,3 +136,15 @@ pub(crate) fn over_rows<T: Real>(x: &[T], n: usize) -> Vec<T> {
 pub(crate) fn over_directions<T: Real>(x: Vec<T>, n: usize) -> Vec<T> {
     if x.len() <= n { x } else { over_rows(&x, n) }
 }
+
+/// x `[rows, columns, n]` as `[columns, rows, n]`.
+pub(crate) fn exchange<T: Real>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
+    let mut out = vec![T::default(); x.len()];
+    let (n, work) = (x.len() / (rows * columns).max(1), x.len());
+    let copy = |(): &mut (), index: usize, out: &mut [T]| {
+        let (column, row) = (index / rows, index % rows);
+        out.copy_from_slice(&x[(row * columns + column) * n..][..n]);
+    };
+    each_chunk(&mut out, n, work, || (), copy);
+    out
+}

@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{Planes, planes};
+use super::{Planes, copy_row, planes};
 use crate::{Real, tasks::each_chunk, window::Sliding};
 
 /// W ∗ x + b, or the gradient with respect to the input.
@@ -89,7 +89,7 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Image<'_, T, M, V> {
                             *out = y + bias[o];
                         }
                     }
-                    None => out.copy_from_slice(&y[..sizes.w]),
+                    None => copy_row(&y[..sizes.w], out),
                 }
             }
         }

@@ -48,7 +48,7 @@ impl Planes {
         for (plane, out) in planes {
             let out = &mut out[(self.before * self.pitch + self.before)..];
             for (row, out) in plane.chunks_exact(self.width).zip(out.chunks_mut(self.pitch)) {
-                out[..self.width].copy_from_slice(row);
+                copy_row(row, out);
             }
         }
     }
@@ -61,4 +61,17 @@ fn planes(sizes: &Sliding, step: usize) -> [Planes; 2] {
     let len = (h * pitch).next_multiple_of(step);
     let beyond = (kernel - 1) * (pitch + 1);
     [Planes { height, width, before, pitch, len: len + beyond }, Planes { height: h, width: w, before: 0, pitch, len }]
+}
+
+/// Copies a row to the start of another, in blocks: rows are so short that a call would take longer.
+#[inline(always)]
+fn copy_row<T: Real>(from: &[T], to: &mut [T]) {
+    let (blocks, rest) = from.as_chunks::<8>();
+    let (to, to_rest) = to[..from.len()].as_chunks_mut::<8>();
+    for (to, from) in to.iter_mut().zip(blocks) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(rest) {
+        *to = *from;
+    }
 }

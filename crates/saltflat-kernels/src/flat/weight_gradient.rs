@@ -86,6 +86,7 @@ impl<T: Real, const M: usize, const K: usize> WithSimd for Gradient<'_, T, M, K>
             let len = RESIDENT.min(to.len - start);
             for (block, sums) in sums.chunks_exact_mut(inputs * K).enumerate() {
                 for (index, sums) in sums.iter_mut().enumerate() {
+                    let mut found = *sums;
                     for image in 0..images {
                         let x = &x[image * of_image[0] + index / K * from.len + index % K * from.pitch + start..];
                         let delta = &delta[image * of_image[1] + block * M * to.len + start..];
@@ -97,8 +98,9 @@ impl<T: Real, const M: usize, const K: usize> WithSimd for Gradient<'_, T, M, K>
                         for (m, row) in rows.iter_mut().enumerate() {
                             *row = T::vectors::<S>(&delta[m * to.len..][..len]);
                         }
-                        *sums = products::<S, T, M, K>(simd, shifted, rows, *sums);
+                        found = products::<S, T, M, K>(simd, shifted, rows, found);
                     }
+                    *sums = found;
                 }
             }
         }

@@ -3,11 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Layer;
-use crate::{
-    Init, Jet, Layout, Pass, PerSample,
-    jet::{for_each_sample, sum},
-    layout::Slot,
-};
+use crate::{Init, Jet, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
 
 /// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 #[derive(Debug)]
@@ -26,13 +22,21 @@ impl Layer for Bias {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let [n, c, h, w] = x.value.dims();
         let bias = pass.tensor::<1>(self.bias, [1]).expand([c]);
-        let velocity = pass.velocity::<4>(self.bias, [1; 4]).map(|v| {
-            let directions = v.dims()[0];
-            for_each_sample(v, n).expand([directions * n, c, h, w])
-        });
+        let velocity = pass.velocity::<1>(self.bias, [1]);
+        let first = match (x.first, velocity) {
+            (None, Some(v)) => {
+                Some(for_each_sample(v.reshape([-1, 1, 1, 1]), n).expand([-1, c as isize, h as isize, w as isize]))
+            }
+            (Some(t), Some(v)) => {
+                let directions = v.dims()[0];
+                let of_channels = v.reshape([directions, 1]).expand([directions, c]).reshape([directions * c]);
+                Some(saltflat_kernels::shift_first(t, of_channels, n))
+            }
+            (first, None) => first,
+        };
         let value = saltflat_kernels::shift(x.value, bias);
         let value = pass.record(value, || Rows);
-        Jet { value, first: sum(x.first, velocity), second: x.second }
+        Jet { value, first, second: x.second }
     }
 }
 

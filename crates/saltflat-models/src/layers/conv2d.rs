@@ -2,7 +2,7 @@
 
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 pub use saltflat_kernels::Window;
-use saltflat_kernels::{convolution, has_kernels, sample_gradients};
+use saltflat_kernels::{add_scaled, by_direction, convolution, has_kernels, sample_gradients};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
@@ -49,24 +49,20 @@ impl Layer for Conv2d {
 
         let value = conv(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
-            sum(
-                x.second.map(|t| conv(t, weight.clone(), None)),
-                x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
-                    let of_direction = t.chunk(directions, 0).into_iter().zip(v.chunk(directions, 0));
-                    Tensor::cat(of_direction.map(|(t, v)| conv(t, v, None).mul_scalar(2.0)).collect(), 0)
-                }),
-            )
+            let curved = x.second.map(|t| conv(t, weight.clone(), None));
+            let crossed = x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
+                let of_direction = t.chunk(directions, 0).into_iter().zip(v.chunk(directions, 0));
+                Tensor::cat(of_direction.map(|(t, v)| conv(t, v, None)).collect(), 0)
+            });
+            match (curved, crossed) {
+                (Some(curved), Some(crossed)) => Some(add_scaled(curved, 2.0, crossed)),
+                (None, crossed) => crossed.map(|t| t.mul_scalar(2.0)),
+                (curved, None) => curved,
+            }
         } else {
             None
         };
-        let of_velocity = v_weight.map(|v| {
-            let [n, o, h, w] = value.dims();
-            let channels = conv(x.value.clone(), v, v_bias);
-            match directions {
-                1 => channels,
-                k => channels.reshape([n, k, o * h * w]).swap_dims(0, 1).reshape([k * n, o, h, w]),
-            }
-        });
+        let of_velocity = v_weight.map(|v| by_direction(conv(x.value.clone(), v, v_bias), directions));
         let first = sum(x.first.map(|t| conv(t, weight, None)), of_velocity);
         let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
         let value = pass.record(value, rows);

@@ -1,7 +1,7 @@
 //! A convolution and its gradients, each by the kernels that are fastest for its sizes:
 //!
-//! * [`winograd`]: 3 × 3 at stride 1 with many channels, f32;
 //! * [`flat`]: stride 1 with few channels;
+//! * [`winograd`]: 3 × 3 at stride 1 with more, f32;
 //! * [`blocked`]: everything else.
 
 use pulp::{Simd, WithSimd};
@@ -60,13 +60,6 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
         let Self { gradient, source, weight, bias, sizes } = self;
         let lanes = T::lanes::<S>();
-        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH) {
-            let sizes = Sliding::new(sizes, gradient);
-            return match lanes {
-                16.. => winograd::correlate::<T, S, 8, 2>(simd, source, weight, bias, &sizes),
-                _ => winograd::correlate::<T, S, 6, 2>(simd, source, weight, bias, &sizes),
-            };
-        }
         if flat::serves(sizes) {
             let sizes = Sliding::new(sizes, gradient);
             let run = match lanes {
@@ -75,6 +68,13 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
                 _ => flat::correlate::<T, S, 4, 3>,
             };
             return run(simd, source, weight, bias, &sizes);
+        }
+        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH) {
+            let sizes = Sliding::new(sizes, gradient);
+            return match lanes {
+                16.. => winograd::correlate::<T, S, 8, 2>(simd, source, weight, bias, &sizes),
+                _ => winograd::correlate::<T, S, 6, 2>(simd, source, weight, bias, &sizes),
+            };
         }
         let run = match lanes {
             _ if (if gradient { sizes.inputs } else { sizes.outputs }) <= lanes => blocked::correlate::<T, S, 8, 1>,
@@ -100,12 +100,6 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
         let Self { x, delta, sizes, of_each } = self;
         let lanes = T::lanes::<S>();
-        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH / 2) {
-            return match lanes {
-                16.. => winograd::weight_gradient::<T, S, 8, 2>(simd, x, delta, sizes),
-                _ => winograd::weight_gradient::<T, S, 4, 2>(simd, x, delta, sizes),
-            };
-        }
         if flat::serves(sizes) {
             let run = match (sizes.window.kernel, lanes) {
                 (1, _) => flat::weight_gradient::<T, S, 8, 1>,
@@ -115,6 +109,12 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
                 _ => flat::weight_gradient::<T, S, 2, 5>,
             };
             return run(simd, x, delta, sizes, of_each);
+        }
+        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH / 2) {
+            return match lanes {
+                16.. => winograd::weight_gradient::<T, S, 8, 2>(simd, x, delta, sizes),
+                _ => winograd::weight_gradient::<T, S, 4, 2>(simd, x, delta, sizes),
+            };
         }
         let run = match lanes {
             _ if sizes.inputs <= lanes => blocked::weight_gradient::<T, S, 8, 1>,

@@ -44,6 +44,7 @@ fn cases() -> Vec<Case> {
         edge(20, 40, 36, [5, 5], Window::three(1)),
         // Few channels and long rows, more images than tasks.
         edge(37, 3, 5, [9, 10], Window::three(1)),
+        edge(2, 16, 16, [32, 32], Window::three(1)),
         edge(2, 40, 17, [33, 12], Window { kernel: 5, stride: 1, padding: 2 }),
         edge(3, 4, 16, [12, 12], Window { kernel: 5, stride: 1, padding: 0 }),
         edge(3, 9, 20, [8, 14], Window { kernel: 1, stride: 1, padding: 0 }),

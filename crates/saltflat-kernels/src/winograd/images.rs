@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::{ENTRIES, four, two};
+use super::{ENTRIES, column, four, two};
 use crate::{Real, window::Sliding};
 
 /// Tiles of a task: many, so that little of its last panel is empty.
@@ -177,9 +177,7 @@ pub(super) fn transform_input<S: Simd, T: Real>(
                     }
                     let to = run.panel * scratch.sizes[0] + c * width + run.at + k;
                     for j in 0..4 {
-                        for (i, entry) in
-                            four::<S, T>(simd, [rows[0][j], rows[1][j], rows[2][j], rows[3][j]]).into_iter().enumerate()
-                        {
+                        for (i, entry) in four::<S, T>(simd, column(&rows, j)).into_iter().enumerate() {
                             let to = (4 * i + j) * of_entry + to;
                             T::vectors_mut::<S>(&mut scratch.inputs[to..][..lanes])[0] = entry;
                         }
@@ -222,7 +220,7 @@ pub(super) fn transform_output<S: Simd, T: Real>(
                         if y == h {
                             break;
                         }
-                        let [a, b] = two::<S, T>(simd, [columns[0][i], columns[1][i], columns[2][i], columns[3][i]]);
+                        let [a, b] = two::<S, T>(simd, column(&columns, i));
                         let (a, b) = (T::plus(simd, a, offset), T::plus(simd, b, offset));
                         let start = 2 * (run.first + k);
                         let end = (start + 2 * lanes.min(run.len - k)).min(w);

@@ -74,3 +74,9 @@ fn gather<S: Simd, T: Real>(simd: S, s: [T::Vector<S>; 4]) -> [T::Vector<S>; 3] 
         T::multiply_add(simd, half, sum, s[3]),
     ]
 }
+
+/// Column j of four rows.
+#[inline(always)]
+fn column<V: Copy, const N: usize>(rows: &[[V; N]; 4], j: usize) -> [V; 4] {
+    [rows[0][j], rows[1][j], rows[2][j], rows[3][j]]
+}

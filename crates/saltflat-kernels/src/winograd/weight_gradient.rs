@@ -4,7 +4,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{ENTRIES, four, gather, spread};
+use super::{ENTRIES, column, four, gather, spread};
 use crate::{Real, blocked::Blocked, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
 
 /// Numbers of the transformed images of a chunk, which should stay in the last-level cache.
@@ -136,8 +136,7 @@ impl<T: Real, const V: usize> WithSimd for Inputs<'_, T, V> {
                     *row = four::<S, T>(simd, *row);
                 }
                 for j in 0..4 {
-                    let column = four::<S, T>(simd, [rows[0][j], rows[1][j], rows[2][j], rows[3][j]]);
-                    for (i, entry) in column.into_iter().enumerate() {
+                    for (i, entry) in four::<S, T>(simd, column(&rows, j)).into_iter().enumerate() {
                         out[(((4 * i + j) * plan.blocks + b / V) * pitch + t) * V + b % V] = entry;
                     }
                 }
@@ -165,12 +164,10 @@ impl<T: Real, const M: usize> WithSimd for Outputs<'_, T, M> {
         for b in 0..plan.cotangent.blocks() {
             for t in 0..tiles {
                 let first = b * plan.cotangent.positions() + 2 * (t / plan.tiles[1] * width + t % plan.tiles[1]);
-                let rows = [
-                    spread::<S, T>(simd, blocked[first], blocked[first + 1]),
-                    spread::<S, T>(simd, blocked[first + width], blocked[first + width + 1]),
-                ];
-                for j in 0..4 {
-                    for (i, entry) in spread::<S, T>(simd, rows[0][j], rows[1][j]).into_iter().enumerate() {
+                let above = spread::<S, T>(simd, blocked[first], blocked[first + 1]);
+                let below = spread::<S, T>(simd, blocked[first + width], blocked[first + width + 1]);
+                for (j, (above, below)) in above.into_iter().zip(below).enumerate() {
+                    for (i, entry) in spread::<S, T>(simd, above, below).into_iter().enumerate() {
                         let row = (4 * i + j) * plan.rows + b * parts;
                         for (part, entry) in T::numbers::<S>(&entry).as_chunks::<M>().0.iter().enumerate() {
                             if b * parts + part < plan.rows {
@@ -258,7 +255,7 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Entries<'_, T, M, V> 
                     *column = gather::<S, T>(simd, entries);
                 }
                 for i in 0..3 {
-                    let found = gather::<S, T>(simd, [columns[0][i], columns[1][i], columns[2][i], columns[3][i]]);
+                    let found = gather::<S, T>(simd, column(&columns, i));
                     for (j, found) in found.iter().enumerate() {
                         for (out, &x) in out.iter_mut().skip(3 * i + j).step_by(9).zip(T::numbers::<S>(found)) {
                             *out = x;

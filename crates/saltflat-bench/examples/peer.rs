@@ -12,11 +12,7 @@ use std::{
 use saltflat_bench::Workload;
 use saltflat_train::{DeviceChoice, choose};
 
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    saltflat_kernels::on_cores(serve)
-}
-
-fn serve() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let choice = std::env::args().nth(1).map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
     let device = choose(&choice)?.device;
     let mut warm = HashSet::new();

@@ -63,17 +63,6 @@ pub fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
         && !*SWITCHED_OFF
 }
 
-/// Runs `body` on one of the threads that compute and gives what it returns: operations begin on the thread that asks for them, where
-/// they would else wake another one and wait for it, twice some ten microseconds each.
-///
-/// # Panics
-/// Where `body` does.
-pub fn on_cores<R: Send>(body: impl FnOnce() -> R + Send) -> R {
-    // With the stack of a main thread. Where the threads exist already, they are taken as they are.
-    let _ = rayon::ThreadPoolBuilder::new().stack_size(8 << 20).build_global();
-    rayon::scope(|_| body())
-}
-
 /// W ∗ x + b `[batch, outputs, h, w]` of x `[batch, inputs, height, width]`, W `[outputs, inputs, kernel, kernel]` and, where there
 /// is one, b `[outputs]`: PyTorch's `conv2d`.
 ///

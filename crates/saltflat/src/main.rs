@@ -25,7 +25,6 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use saltflat_fetch::FetchError;
-use saltflat_kernels::on_cores;
 use saltflat_lab::LabError;
 use saltflat_study::StudyError;
 use saltflat_train::TrainError;
@@ -34,8 +33,8 @@ use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Train(args) => on_cores(|| train::run(&args)),
-        Command::Measure(args) => on_cores(|| measure::run(&args)),
+        Command::Train(args) => train::run(&args),
+        Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),

@@ -12,8 +12,9 @@ Two processes, one of Saltflat (the example `peer` of saltflat-bench, built here
 PyTorch (this file with `--worker`), live through all repetitions of a task and do it alternately; the one that is not
 asked waits. A task starts with a fresh pair, so that no task's memory counts for the next one.
 
-A worker reads one task a line and answers with one line of JSON, {"seconds": ..., "peak_bytes": ...}. The first request
-of a task does it once before, untimed. A task is a kind and a network, such as `step mlp`:
+A worker reads one task a line and answers with one line of JSON, {"seconds": ..., "peak_bytes": ...}: it does the task until 0.2
+seconds have passed, at least once, as a training run makes one step after the other, and says the mean. The first request of a task does
+it once before, untimed. A task is a kind and a network, such as `step mlp`:
 
   step  one training step: forward, backward, SGD with momentum 0.9
   grad  the gradient alone
@@ -47,8 +48,9 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Seconds before every task.
+# Seconds before every request, and those it takes at least.
 PAUSE = 0.3
+LEAST = 0.2
 KINDS = ["step", "grad", "hvp", "probes", "gram", "alignment"]
 MODES = ["eager", "tf32", "compile"]
 # name: (model, shape of a sample, batch)
@@ -201,9 +203,11 @@ def worker(device, mode):
             reset_peak()
             if device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
-            start = time.perf_counter()
-            ready[task]()
-            seconds = time.perf_counter() - start
+            start, count = time.perf_counter(), 0
+            while count == 0 or time.perf_counter() - start < LEAST:
+                ready[task]()
+                count += 1
+            seconds = (time.perf_counter() - start) / count
             reply = {"seconds": seconds, "peak_bytes": peak()} | ({} if device == "cuda" else {"idle_bytes": idle})
         except Exception as error:
             reply = {"error": f"{type(error).__name__}: {error}"}

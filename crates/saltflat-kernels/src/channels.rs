@@ -83,17 +83,7 @@ impl Channels {
 }
 
 /// x + β, a number for each channel, or for each direction and channel.
-pub(crate) fn shift<T: Real>(x: &[T], beta: &[T], sizes: Channels) -> Vec<T> {
-    let positions = sizes.positions;
-    sizes.each(x.len(), |start, [_, _, channel], out| {
-        for (out, &x) in out.iter_mut().zip(&x[start..][..positions]) {
-            *out = x + beta[channel];
-        }
-    })
-}
-
-/// As [`shift`], in place.
-pub(crate) fn shift_in_place<T: Real>(x: &mut [T], beta: &[T], sizes: Channels) {
+pub(crate) fn shift<T: Real>(x: &mut [T], beta: &[T], sizes: Channels) {
     sizes.update(x, |_, [_, _, channel], out| {
         for x in out {
             *x += beta[channel];

@@ -69,7 +69,7 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
             };
             return run(simd, source, weight, bias, &sizes);
         }
-        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH) {
+        if T::ROUGH && lanes >= 4 && winograd::serves(sizes) {
             let sizes = Sliding::new(sizes, gradient);
             return match lanes {
                 16.. => winograd::correlate::<T, S, 8, 2>(simd, source, weight, bias, &sizes),
@@ -110,7 +110,7 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
             };
             return run(simd, x, delta, sizes, of_each);
         }
-        if T::ROUGH && lanes >= 4 && winograd::serves(sizes, winograd::WORTH / 2) {
+        if T::ROUGH && lanes >= 4 && winograd::serves_weight(sizes) {
             return match lanes {
                 16.. => winograd::weight_gradient::<T, S, 8, 2>(simd, x, delta, sizes),
                 _ => winograd::weight_gradient::<T, S, 4, 2>(simd, x, delta, sizes),

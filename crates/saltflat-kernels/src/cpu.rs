@@ -265,10 +265,7 @@ fn channels(x: &Shape) -> Channels {
 /// x + β, with β `[channels]`, or `[directions · channels]` for x of all directions of this many images.
 pub(crate) fn shift(x: FlexTensor, beta: &FlexTensor, images: usize) -> FlexTensor {
     let sizes = Channels { images, ..channels(&x.shape()) };
-    match x.is_unique() {
-        true => in_place!(x, [beta], channels::shift_in_place(x, beta, sizes)),
-        false => kernel!([x, beta] -> x.shape(), channels::shift(x, beta, sizes)),
-    }
+    in_place!(x, [beta], channels::shift(x, beta, sizes))
 }
 
 /// `[images, directions · channels, …]` → `[directions · images, channels, …]`.

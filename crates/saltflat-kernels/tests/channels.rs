@@ -7,7 +7,9 @@ use burn::tensor::{
     ops::{AvgPoolOptions, MaxPoolOptions},
 };
 use common::{difference, leaf, normal, numbers};
-use saltflat_kernels::{inner, linear, max_pool, mean_pool, scale, scale_first, scale_second, shift};
+use saltflat_kernels::{
+    by_direction, inner, linear, max_pool, mean_pool, scale, scale_first, scale_second, shift, shift_first,
+};
 
 /// Gradients of Σ δ y with respect to the leaves, after y itself.
 fn all<const D: usize>(y: Tensor<D>, leaves: &[Tensor<1>]) -> Vec<Tensor<1>> {
@@ -74,6 +76,43 @@ fn first_and_second_coefficient_of_factors() {
         let ours = scale_second(dx.clone(), Some(ddx.clone()), [gamma.clone(), v.clone()], n);
         assert!(difference(ours, ddx * of_channels(&gamma) + curved.clone()) <= 1e-15);
         assert!(difference(scale_second(dx, None, [gamma, v.clone()], n), curved) <= 1e-15);
+    }
+}
+
+#[test]
+fn offsets_of_directions() {
+    for directions in [1, 3] {
+        let [n, c, h, w] = SHAPE;
+        let long = [directions * n, c, h, w];
+        let v = normal([directions * c], 3, DType::F64);
+        let [ours, theirs] = [true, false].map(|ours| {
+            let first = flat(long, 1);
+            let shaped = first.clone().reshape(long);
+            let y = match ours {
+                true => shift_first(shaped, v.clone().autodiff(), n),
+                false => shaped + of_directions(&v, directions).autodiff(),
+            };
+            all(y, &[first])
+        });
+        compare(ours, theirs);
+    }
+}
+
+#[test]
+fn channels_of_directions_become_images() {
+    for directions in [1, 3] {
+        let [n, c, h, w] = SHAPE;
+        let wide = [n, directions * c, h, w];
+        let [ours, theirs] = [true, false].map(|ours| {
+            let x = flat(wide, 1);
+            let shaped = x.clone().reshape(wide);
+            let y = match ours {
+                true => by_direction(shaped, directions),
+                false => Tensor::cat(shaped.chunk(directions, 1), 0),
+            };
+            all(y, &[x])
+        });
+        compare(ours, theirs);
     }
 }
 

@@ -68,6 +68,13 @@ fn cases() -> Vec<Case> {
             vec![Stage::Residual { main, shortcut: vec![Scale::new(l, "shortcut").into()] }]
         }),
     ];
+    cases.push({
+        let mut layout = Layout::default();
+        let bias = Bias::new(&mut layout, "first");
+        let conv = Conv2d::new(&mut layout, "layer", [INPUT[0], 3], Window::three(1), INIT, None);
+        let stages = vec![bias.into(), conv.into(), Activation::Silu.into()];
+        Case { name: "scalar bias of the input", network: Network::new(layout, stages, INPUT, 0) }
+    });
     cases.extend(Activation::ALL.map(|(name, activation)| case(name, 4, |_| vec![activation.into()])));
     cases
 }

@@ -4,6 +4,7 @@ use std::{fs, io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use burn::tensor::DType;
+use saltflat_kernels::compute_here;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
@@ -41,6 +42,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,
     };
+    compute_here();
     let mut plan = Plan::new(config, &device.device, dtype)?;
     plan.config.metrics = chosen(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;

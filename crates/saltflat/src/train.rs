@@ -4,6 +4,7 @@ use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_folder::Status;
+use saltflat_kernels::compute_here;
 use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, choose, config::Purpose, resume, start};
 
 use crate::{
@@ -34,6 +35,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         return Err(TrainError::Exists(out).into());
     }
     let stop = Stop::listen(args.time_limit)?;
+    compute_here();
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
@@ -63,6 +65,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let stop = Stop::listen(args.time_limit)?;
+    compute_here();
     let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;

@@ -15,7 +15,6 @@ use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::inner, window::Sizes}
 const POSITIONS: usize = 96;
 
 /// An entry of the kernel and where it reads in the padded image, counted from a position's first row and column.
-#[derive(Clone)]
 struct Tap {
     entry: usize,
     at: [usize; 2],

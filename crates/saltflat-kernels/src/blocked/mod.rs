@@ -6,8 +6,8 @@ mod weight_gradient;
 pub(crate) use self::{correlate::correlate, weight_gradient::weight_gradient};
 use crate::Real;
 
-/// Images with the channels innermost, in blocks of some vectors: what inner loops read. `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last
-/// block.
+/// Images with the channels innermost, in blocks of some vectors: what inner loops read.
+/// `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocked {
     pub(crate) channels: usize,

@@ -6,7 +6,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::Blocked;
-use crate::{Real, tasks::each_chunk, tile::outer, window::Sizes};
+use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
 
 /// Padded positions of the images of a chunk: what a task reads of a block of channels stays in the second-level cache.
 const POSITIONS: usize = 4096;
@@ -22,6 +22,10 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     sizes: &Sizes,
 ) -> Vec<T> {
     let (window, kernel, block) = (sizes.window, sizes.window.kernel, V * T::lanes::<S>());
+    let mut out = vec![T::default(); sizes.outputs * sizes.inputs * window.area()];
+    if sizes.images == 0 {
+        return out;
+    }
     let side = |side: usize| side + 2 * window.padding;
     let source = Blocked {
         channels: sizes.inputs,
@@ -33,13 +37,13 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     };
     let (rows, tile) = (sizes.outputs.div_ceil(M), kernel * M * block);
     // [input blocks, output blocks, kernel rows, kernel columns, M, block]
-    let mut sums = vec![T::default(); source.blocks() * rows * kernel * tile];
+    let mut sums = Buffer::new(source.blocks() * rows * kernel * tile);
     let positions = sizes.positions();
-    let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images.max(1));
+    let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images);
     let work = sizes.multiplications();
-    let mut blocked = vec![T::default(); chunk * source.len()];
+    let mut blocked = Buffer::new(chunk * source.len());
     // [images, output blocks, positions, M]
-    let mut rotated = vec![T::default(); chunk * rows * positions * M];
+    let mut rotated = Buffer::new(chunk * rows * positions * M);
     for start in (0..sizes.images).step_by(chunk) {
         let images = chunk.min(sizes.images - start);
         let of = |all: &'a [T], size: usize, image: usize| &all[(start + image) * size..][..size];
@@ -69,13 +73,15 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
             work,
             || (),
             |(), task, sums| {
+                if start == 0 {
+                    sums.fill(T::default());
+                }
                 let (index, row, ky) = (task / kernel / rows, task / kernel % rows, task % kernel);
                 let (blocked, rotated) = (&blocked[..images * source.len()], &rotated[..]);
                 simd.vectorize(Task::<T, M, V> { source, sizes, blocked, rotated, index, row, ky, sums });
             },
         );
     }
-    let mut out = vec![T::default(); sizes.outputs * sizes.inputs * window.area()];
     let of_output = sizes.inputs * window.area();
     let work = 4 * out.len();
     each_chunk(

@@ -78,7 +78,7 @@ fn transform_weight<T: Real, const M: usize>(sizes: &Sliding, weight: &[T]) -> B
 }
 
 /// Some images.
-struct Task<'a, T, const M: usize, const V: usize> {
+struct Task<'a, T: Real, const M: usize, const V: usize> {
     sizes: &'a Sliding,
     source: &'a [T],
     packed: &'a [T],
@@ -99,7 +99,7 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
         for first in (0..count).step_by(group) {
             let end = (first + group).min(count);
             let segments = segments(sizes, first..end, width);
-            transform_input::<S, T>(simd, sizes, source, &segments, width, scratch);
+            transform_input::<S, T>(simd, sizes, source, &segments, scratch);
             multiply::<S, T, M, V>(simd, sizes, packed, scratch, (end - first).div_ceil(width));
             transform_output::<S, T>(simd, sizes, bias, &segments, scratch, out);
         }

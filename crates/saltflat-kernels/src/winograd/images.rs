@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::{ENTRIES, column, four, two};
-use crate::{Real, window::Sliding};
+use crate::{Real, buffer::Buffer, window::Sliding};
 
 /// Tiles of a task: many, so that little of its last panel is empty.
 pub(super) const TILES: usize = 64;
@@ -59,14 +59,14 @@ pub(super) fn segments(sizes: &Sliding, group: Range<usize>, width: usize) -> Ve
 }
 
 /// What a thread keeps between tasks.
-pub(super) struct Scratch<T> {
+pub(super) struct Scratch<T: Real> {
     /// The rows of one channel that a panel needs, padded, `[rows, 2, pitch]`: even columns, then odd ones.
     rows: Vec<T>,
     pitch: usize,
     /// Bᵀ d B `[entries, panels, inputs, tiles]`.
-    pub(super) inputs: Vec<T>,
+    pub(super) inputs: Buffer<T>,
     /// `[panels, entries, outputs, tiles]`.
-    pub(super) products: Vec<T>,
+    pub(super) products: Buffer<T>,
     pub(super) panels: usize,
     /// Tiles of a panel.
     pub(super) width: usize,
@@ -77,15 +77,14 @@ pub(super) struct Scratch<T> {
 impl<T: Real> Scratch<T> {
     pub(super) fn new(sizes: &Sliding, panel: usize, lanes: usize, block: usize) -> Self {
         let pitch = columns(sizes).next_multiple_of(lanes) + 2;
-        let numbers = |count: usize| vec![T::default(); count];
         // Vectors are read and written beyond the last tile of a row.
         let of = [sizes.inputs * panel + lanes, sizes.outputs.next_multiple_of(block) * panel];
         let panels = (GROUP / (ENTRIES * of[0])).clamp(1, TILES.div_ceil(panel));
         Self {
-            rows: numbers((2 * sizes.h.div_ceil(2) + 2) * 2 * pitch + lanes),
+            rows: vec![T::default(); (2 * sizes.h.div_ceil(2) + 2) * 2 * pitch + lanes],
             pitch,
-            inputs: numbers(ENTRIES * panels * of[0]),
-            products: numbers(panels * ENTRIES * of[1] + lanes),
+            inputs: Buffer::new(ENTRIES * panels * of[0]),
+            products: Buffer::new(panels * ENTRIES * of[1] + lanes),
             panels,
             width: panel,
             sizes: of,
@@ -155,7 +154,6 @@ pub(super) fn transform_input<S: Simd, T: Real>(
     sizes: &Sliding,
     source: &[T],
     segments: &[Segment],
-    width: usize,
     scratch: &mut Scratch<T>,
 ) {
     let (lanes, plane, pitch) = (T::lanes::<S>(), sizes.height * sizes.width, scratch.pitch);
@@ -175,7 +173,7 @@ pub(super) fn transform_input<S: Simd, T: Real>(
                         }
                         *row = four::<S, T>(simd, *row);
                     }
-                    let to = run.panel * scratch.sizes[0] + c * width + run.at + k;
+                    let to = run.panel * scratch.sizes[0] + c * scratch.width + run.at + k;
                     for j in 0..4 {
                         for (i, entry) in four::<S, T>(simd, column(&rows, j)).into_iter().enumerate() {
                             let to = (4 * i + j) * of_entry + to;

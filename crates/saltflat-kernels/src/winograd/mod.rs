@@ -20,14 +20,27 @@ use crate::{
 };
 
 /// Channels times positions of a row from which tiles are worth their transforms, in sums over channels.
-pub(crate) const WORTH: usize = 1024;
+const WORTH: usize = 1024;
+
+/// Tiles from which a gradient with respect to the weight is worth its transform.
+const ENOUGH: usize = 128;
 
 /// Entries of a transformed tile.
 const ENTRIES: usize = 16;
 
-/// Whether it serves a convolution and its gradients best: not where channels are so few, or rows so short, that transforming
-/// takes longer than what is saved; `worth` channels times positions of a row are enough.
-pub(crate) fn serves(sizes: &Sizes, worth: usize) -> bool {
+/// Whether it serves the value of a convolution, and the gradient with respect to its input, best: not where channels are so few, or
+/// rows so short, that transforming images takes longer than what is saved.
+pub(crate) fn serves(sizes: &Sizes) -> bool {
+    fits(sizes, WORTH)
+}
+
+/// Whether it serves the gradient with respect to the weight best; not where tiles are few, either.
+pub(crate) fn serves_weight(sizes: &Sizes) -> bool {
+    let tiles: usize = sizes.output().iter().map(|side| side.div_ceil(2)).product();
+    fits(sizes, WORTH / 2) && sizes.images * tiles >= ENOUGH
+}
+
+fn fits(sizes: &Sizes, worth: usize) -> bool {
     let [_, w] = sizes.output();
     sizes.window.kernel == 3 && Sliding::fits(sizes) && w > 2 && sizes.inputs.min(sizes.outputs) * w >= worth
 }

@@ -67,6 +67,9 @@ NETWORKS = {
     ),
 }
 GRAM_SAMPLES = 50
+# Products of weights with a batch that a task takes: forward and backward, for inputs and weights, 3; a Hessian product 8; forms of K
+# directions 4K + 1. A Gram matrix has a form for every layer, so no one number.
+PRODUCTS = {"step": 3, "grad": 3, "hvp": 8, "probes": 17}
 # Samples whose gradients vmap takes at once: the fastest of 1, 2, 5, 10, 25 on two cores, and little memory.
 GRAM_CHUNK = {"mlp": 10, "lenet": 10, "vgg11": 1, "vgg19": 1, "resnet18": 2, "fixup26": 10}
 PROBES = 4
@@ -335,6 +338,41 @@ def in_gradients(results):
     return rows
 
 
+def multiplications(network_name):
+    """Of the products of weights with one batch, forward; and those of the first layer, whose input needs no gradient."""
+    import torch
+
+    sys.path.insert(0, str(ROOT / "scripts/reference"))
+    from definitions import build
+
+    _, model, shape, batch, _ = sized(network_name)
+    found = []
+
+    def count(layer, _, output):
+        found.append(batch * output[0].numel() * layer.weight[0].numel())
+
+    network = build(model, shape)
+    for layer in network.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            layer.register_forward_hook(count)
+    network(torch.zeros(1, *shape))
+    return sum(found), found[0]
+
+
+def shares(results, peak):
+    """Share of the peak (GFLOP/s), by the arithmetic that the task takes without shortcuts."""
+    rows = []
+    for task, replies in results.items():
+        kind, network = task.split()
+        if kind not in PRODUCTS:
+            continue
+        every, first = multiplications(network)
+        work = 2e-9 * (PRODUCTS[kind] * every - first)
+        found = [medians(r) for r in replies.values()]
+        rows.append([f"`{task}`", *[f"{work / m['seconds'] / peak:.0%}" if m else "–" for m in found]])
+    return rows
+
+
 def idle(results):
     """name: median resident set before any task, in MiB, of those that report it."""
     found = {}
@@ -394,6 +432,7 @@ def main():
     parser.add_argument("--device", default="cpu", help="Saltflat's device, as its --device has it (%(default)s)")
     parser.add_argument("--torch-device", default="cpu", choices=["cpu", "cuda"], help="PyTorch's (%(default)s)")
     parser.add_argument("--modes", nargs="+", default=["eager"], choices=MODES, help="PyTorch's modes (%(default)s)")
+    parser.add_argument("--peak", type=float, help="the machine's GFLOP/s: its share that each task uses is printed")
     parser.add_argument("--json", type=pathlib.Path, help="every measurement goes to this file")
     parser.add_argument("--worker", choices=MODES, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -429,6 +468,9 @@ def main():
         print(table(["network", *commands], rows))
     if rows := in_gradients(results):
         print("\nIn gradients of the same program, of a probe for `probes`:\n")
+        print(table(["task", *commands], rows))
+    if options.peak and (rows := shares(results, options.peak)):
+        print(f"\nShare of {options.peak:.0f} GFLOP/s, by the arithmetic of the direct form:\n")
         print(table(["task", *commands], rows))
     for name, size in idle(results).items():
         print(f"\n{name} holds {size:.0f} MiB before any task.")

@@ -120,7 +120,7 @@ fn channels_of_directions_become_images() {
 fn linear_layers() {
     for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
         for with_bias in [false, true] {
-            for [n, inputs, outputs] in [[1, 1, 1], [5, 17, 9], [70, 300, 130]] {
+            for [n, inputs, outputs] in [[1, 1, 1], [5, 17, 9], [13, 16, 33], [70, 300, 130]] {
                 let found = |ours: bool| {
                     let (x, weight) = (leaf([n * inputs], 0, dtype), leaf([outputs * inputs], 1, dtype));
                     let bias = with_bias.then(|| leaf([outputs], 2, dtype));
@@ -138,6 +138,33 @@ fn linear_layers() {
             }
         }
     }
+}
+
+/// The value and all gradients.
+fn products([n, inputs, outputs]: [usize; 3]) -> Vec<Vec<f64>> {
+    let (x, weight) = (leaf([n * inputs], 0, DType::F32), leaf([outputs * inputs], 1, DType::F32));
+    let y = linear(x.clone().reshape([n, inputs]), weight.clone().reshape([outputs, inputs]), None);
+    all(y, &[x, weight]).into_iter().map(numbers).collect()
+}
+
+#[test]
+fn bits_of_products_do_not_depend_on_the_number_of_threads() {
+    for shape in [[70, 300, 130], [500, 40, 64]] {
+        let run = |threads: usize| {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads").install(|| products(shape))
+        };
+        let one = run(1);
+        for threads in [2, 3, 8] {
+            assert_eq!(run(threads), one, "{shape:?} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn linear_layers_take_an_empty_batch() {
+    let [y, of_x, of_weight] = products([0, 7, 3]).try_into().expect("a value and two gradients");
+    assert!(y.is_empty() && of_x.is_empty());
+    assert_eq!(of_weight, vec![0.0; 21]);
 }
 
 #[test]

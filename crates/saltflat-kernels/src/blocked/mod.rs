@@ -7,7 +7,8 @@ pub(crate) use self::{correlate::correlate, weight_gradient::weight_gradient};
 use crate::Real;
 
 /// Images with the channels innermost, in blocks of some vectors: what inner loops read.
-/// `[channel blocks, padded height · padded width, block]`, zero outside the image and in the channels that fill the last block.
+/// `[channel blocks, padded height · padded width, block]`, outside the image and in the channels that fill the last block
+/// what the buffer held before, which is zero wherever a sum that is kept reads it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocked {
     pub(crate) channels: usize,

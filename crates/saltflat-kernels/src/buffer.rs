@@ -7,26 +7,32 @@ use crate::Real;
 /// Buffers that are kept when nobody uses them.
 const KEPT: usize = 6;
 
-/// Numbers to work in; what they are at first is left over from other work.
+/// Bytes of a line of the cache, and of the widest vector: one that is not aligned to it lies in two lines.
+const LINE: usize = 64;
+
+/// Numbers to work in, from the start of a line on; what they are at first is left over from other work.
 pub(crate) struct Buffer<T: Real> {
     numbers: Vec<T>,
+    start: usize,
     len: usize,
 }
 
 impl<T: Real> Buffer<T> {
     /// Of `len` numbers.
     pub(crate) fn new(len: usize) -> Self {
+        let room = len + LINE / size_of::<T>();
         let mut kept = T::buffers().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let fits = |(_, numbers): &(usize, &Vec<T>)| numbers.len() >= len && numbers.len() / 4 <= len;
+        let fits = |(_, numbers): &(usize, &Vec<T>)| numbers.len() >= room && numbers.len() / 4 <= room;
         let best = kept.iter().enumerate().filter(fits).min_by_key(|(_, numbers)| numbers.len());
         let numbers = match best.map(|(index, _)| index) {
             Some(index) => kept.swap_remove(index),
             None => {
                 drop(kept);
-                vec![T::default(); len]
+                vec![T::default(); room]
             }
         };
-        Self { numbers, len }
+        let start = numbers.as_ptr().align_offset(LINE);
+        Self { numbers, start, len }
     }
 }
 
@@ -45,12 +51,12 @@ impl<T: Real> Deref for Buffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        &self.numbers[..self.len]
+        &self.numbers[self.start..][..self.len]
     }
 }
 
 impl<T: Real> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut self.numbers[..self.len]
+        &mut self.numbers[self.start..][..self.len]
     }
 }

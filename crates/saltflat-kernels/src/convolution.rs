@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::{
     Real, blocked, flat,
-    tasks::each_chunk,
+    tasks::{each_chunk, zeros},
     window::{Sizes, Sliding},
     winograd,
 };
@@ -36,7 +36,7 @@ pub(crate) fn sample_gradients<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> 
     let one = Sizes { images: 1, ..*sizes };
     let (image, cotangent) = (sizes.image(), sizes.outputs * sizes.positions());
     let size = sizes.outputs * sizes.inputs * sizes.window.area();
-    let mut out = vec![T::default(); sizes.images * size];
+    let mut out = zeros(sizes.images * size);
     let make = |(): &mut (), i: usize, out: &mut [T]| {
         out.copy_from_slice(&weight_gradient(&x[i * image..][..image], &delta[i * cotangent..][..cotangent], &one));
     };

@@ -5,6 +5,21 @@ use rayon::prelude::*;
 /// Multiplications below which waking another core costs more than it saves.
 const SMALL: usize = 1 << 17;
 
+/// Numbers that a thread sets to zero at a time.
+const ZEROS: usize = 1 << 12;
+
+/// Zeros, set on all cores where there are many.
+pub(crate) fn zeros<T: Copy + Default + Send>(len: usize) -> Vec<T> {
+    if len < SMALL {
+        return vec![T::default(); len];
+    }
+    let chunk = || [T::default(); ZEROS];
+    let chunks: Vec<[T; ZEROS]> = (0..len.div_ceil(ZEROS)).into_par_iter().map(|_| chunk()).collect();
+    let mut zeros = chunks.into_flattened();
+    zeros.truncate(len);
+    zeros
+}
+
 /// Runs `make(state, index, chunk)` for every chunk of `size` numbers of `out`, on all cores where the whole has many
 /// multiplications. Chunks are independent, so the result does not depend on who makes them.
 pub(crate) fn each_chunk<T: Send, S>(

@@ -9,7 +9,13 @@ use std::collections::BTreeMap;
 use pulp::{Simd, WithSimd};
 
 use super::Blocked;
-use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::inner, window::Sizes};
+use crate::{
+    Real,
+    buffer::Buffer,
+    tasks::{each_chunk, zeros},
+    tile::inner,
+    window::Sizes,
+};
 
 /// Positions of the output that a task should have, so that weights are read often enough for what they cost to fetch.
 const POSITIONS: usize = 96;
@@ -140,7 +146,7 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
     let packed = pack(&plan, weight, gradient, sizes.window.area(), width);
     let source = plan.source;
     let (image, out_image) = (source.channels * source.height * source.width, plan.outputs * plan.positions);
-    let mut out = vec![T::default(); sizes.images * out_image];
+    let mut out = zeros(sizes.images * out_image);
     if out.is_empty() {
         return out;
     }

@@ -6,7 +6,13 @@
 use pulp::{Simd, WithSimd};
 
 use super::Blocked;
-use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
+use crate::{
+    Real,
+    buffer::Buffer,
+    tasks::{each_chunk, zeros},
+    tile::outer,
+    window::Sizes,
+};
 
 /// Padded positions of the images of a chunk: what a task reads of a block of channels stays in the second-level cache.
 const POSITIONS: usize = 4096;
@@ -22,7 +28,7 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     sizes: &Sizes,
 ) -> Vec<T> {
     let (window, kernel, block) = (sizes.window, sizes.window.kernel, V * T::lanes::<S>());
-    let mut out = vec![T::default(); sizes.outputs * sizes.inputs * window.area()];
+    let mut out = zeros(sizes.outputs * sizes.inputs * window.area());
     if sizes.images == 0 {
         return out;
     }

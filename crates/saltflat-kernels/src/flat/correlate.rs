@@ -3,7 +3,11 @@
 use pulp::{Simd, WithSimd};
 
 use super::{Planes, copy_row, planes};
-use crate::{Real, tasks::each_chunk, window::Sliding};
+use crate::{
+    Real,
+    tasks::{each_chunk, zeros},
+    window::Sliding,
+};
 
 /// W ∗ x + b, or the gradient with respect to the input.
 pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
@@ -26,7 +30,7 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
             }
         }
     }
-    let mut out = vec![T::default(); sizes.images * out_image];
+    let mut out = zeros(sizes.images * out_image);
     let work = sizes.images * out_image * sizes.inputs * area;
     let scratch = || (vec![T::default(); sizes.inputs * from.len], vec![T::default(); blocks * M * to.len]);
     each_chunk(&mut out, out_image, work, scratch, |(x, y), i, out| {

@@ -4,10 +4,16 @@ use pulp::{Simd, WithSimd};
 
 use super::{
     ENTRIES,
-    images::{Scratch, TILES, segments, tiles, transform_input, transform_output},
+    images::{Scratch, runs, tiles, together, transform_input, transform_output},
     three,
 };
-use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sliding};
+use crate::{
+    Real,
+    buffer::Buffer,
+    tasks::{each_chunk, zeros},
+    tile::outer,
+    window::Sliding,
+};
 
 /// W ∗ x + b.
 pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
@@ -18,9 +24,9 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
     sizes: &Sliding,
 ) -> Vec<T> {
     let packed = transform_weight::<T, M>(sizes, weight);
-    let ([image, out_image], tiles) = (sizes.image(), tiles(sizes).max(1));
-    let mut out = vec![T::default(); sizes.images * out_image];
-    let together = (TILES / tiles).max(1);
+    let ([image, out_image], tiles) = (sizes.image(), tiles(sizes));
+    let mut out = zeros(sizes.images * out_image);
+    let together = together(sizes, T::lanes::<S>());
     let work = 4 * sizes.images * tiles * sizes.inputs * sizes.outputs;
     each_chunk(
         &mut out,
@@ -28,7 +34,7 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
         work,
         || Scratch::new(sizes, V * T::lanes::<S>(), T::lanes::<S>(), M),
         |scratch, task, out| {
-            let source = &source[task * together * image..];
+            let source = &source[task * together * image..][..out.len() / out_image * image];
             simd.vectorize(Task::<T, M, V> { sizes, source, packed: &packed, bias, scratch, out });
         },
     );
@@ -93,15 +99,16 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { sizes, source, packed, bias, scratch, out } = self;
-        let width = V * T::lanes::<S>();
-        let count = out.len() / sizes.image()[1] * tiles(sizes);
+        let (lanes, width) = (T::lanes::<S>(), V * T::lanes::<S>());
+        let images = out.len() / sizes.image()[1];
+        let count = images * tiles(sizes);
         let group = scratch.panels * width;
         for first in (0..count).step_by(group) {
             let end = (first + group).min(count);
-            let segments = segments(sizes, first..end, width);
-            transform_input::<S, T>(simd, sizes, source, &segments, scratch);
+            let runs = runs(sizes, images, first..end, width, lanes);
+            transform_input::<S, T>(simd, sizes, source, &runs, scratch);
             multiply::<S, T, M, V>(simd, sizes, packed, scratch, (end - first).div_ceil(width));
-            transform_output::<S, T>(simd, sizes, bias, &segments, scratch, out);
+            transform_output::<S, T>(simd, sizes, bias, &runs, scratch, out);
         }
     }
 }

@@ -20,7 +20,13 @@ use crate::{
 };
 
 /// Channels times positions of a row from which tiles are worth their transforms, in sums over channels.
-const WORTH: usize = 1024;
+const WORTH: usize = 256;
+
+/// The same in images of odd sides.
+const WORTH_ODD: usize = 1024;
+
+/// The same for the gradient with respect to the weight.
+const WORTH_WEIGHT: usize = 512;
 
 /// Tiles from which a gradient with respect to the weight is worth its transform.
 const ENOUGH: usize = 128;
@@ -31,13 +37,14 @@ const ENTRIES: usize = 16;
 /// Whether it serves the value of a convolution, and the gradient with respect to its input, best: not where channels are so few, or
 /// rows so short, that transforming images takes longer than what is saved.
 pub(crate) fn serves(sizes: &Sizes) -> bool {
-    fits(sizes, WORTH)
+    let even = sizes.output().iter().all(|side| side % 2 == 0);
+    fits(sizes, if even { WORTH } else { WORTH_ODD })
 }
 
 /// Whether it serves the gradient with respect to the weight best; not where tiles are few, either.
 pub(crate) fn serves_weight(sizes: &Sizes) -> bool {
     let tiles: usize = sizes.output().iter().map(|side| side.div_ceil(2)).product();
-    fits(sizes, WORTH / 2) && sizes.images * tiles >= ENOUGH
+    fits(sizes, WORTH_WEIGHT) && sizes.images * tiles >= ENOUGH
 }
 
 fn fits(sizes: &Sizes, worth: usize) -> bool {

@@ -5,7 +5,14 @@
 use pulp::{Simd, WithSimd};
 
 use super::{ENTRIES, column, four, gather, spread};
-use crate::{Real, blocked::Blocked, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
+use crate::{
+    Real,
+    blocked::Blocked,
+    buffer::Buffer,
+    tasks::{each_chunk, zeros},
+    tile::outer,
+    window::Sizes,
+};
 
 /// Numbers of the transformed images of a chunk, which should stay in the last-level cache.
 const CHUNK: usize = 1 << 21;
@@ -97,7 +104,7 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
             },
         );
     }
-    let mut out = vec![T::default(); sizes.outputs * sizes.inputs * 9];
+    let mut out = zeros(sizes.outputs * sizes.inputs * 9);
     let work = 4 * out.len();
     each_chunk(
         &mut out,

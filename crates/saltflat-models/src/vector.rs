@@ -96,30 +96,12 @@ impl Vector {
 
     /// Independent ±1 entries (Rademacher), with the layout of `self`.
     pub fn signs_like(&self, key: Key) -> Self {
-        self.draw_like(|n| key.signs(n))
+        Self::new(key.signs_like(&self.parts))
     }
 
     /// Independent standard normal entries, with the layout of `self`.
     pub fn normal_like(&self, key: Key) -> Self {
-        self.draw_like(|n| key.normal(n))
-    }
-
-    /// One draw for the whole vector, cut into the parts.
-    fn draw_like(&self, draw: impl Fn(usize) -> Vec<f32>) -> Self {
-        let all = draw(self.len());
-        let mut start = 0;
-        Self::new(
-            self.parts
-                .iter()
-                .map(|part| {
-                    let n = part.dims()[0];
-                    let values = all[start..start + n].to_vec();
-                    start += n;
-                    let device = part.device().without_autodiff();
-                    Tensor::from_data(TensorData::new(values, [n]), (&device, part.dtype()))
-                })
-                .collect(),
-        )
+        Self::new(key.normal_like(&self.parts))
     }
 
     /// The same point as leaves of a new autodiff graph.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient, hessian_vector_product};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
@@ -97,6 +97,7 @@ pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) {
     for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
         findings.add(compared(device, name, |device| values(device, data, model)));
     }
+    findings.add(compared(device, "draws", draws));
     for (kind, keys) in NOISES {
         findings
             .add(compared(device, &format!("noise {kind}"), |device| Ok(vec![("epoch", epoch(device, kind, keys)?)])));
@@ -162,6 +163,14 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     trainer.make_step(&indices);
     found.push(("step", host(&trainer.theta().plus_scaled(-1.0, &theta))?));
     Ok(found)
+}
+
+/// Random numbers for tensors whose sizes fit no block of the generator.
+fn draws(device: &Device) -> Result<Values, TrainError> {
+    let zeros = |n: usize| Tensor::<1>::zeros([n], (device, DType::F32));
+    let (key, like) =
+        (Key::new(1, Stream::ParameterNoise, 3).part(5), Vector::new([7, 70_001, 513].map(zeros).to_vec()));
+    Ok(vec![("normal", host(&like.normal_like(key))?), ("signs", host(&like.signs_like(key))?)])
 }
 
 /// What an epoch under this noise adds to the weights.

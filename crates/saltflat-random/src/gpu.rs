@@ -1,0 +1,137 @@
+//! The draws of [`Key::box_muller`](crate::Key::box_muller) and [`Key::signs`](crate::Key::signs) on a GPU: ChaCha's words are the same
+//! there, so signs are, and normal numbers up to the rounding of its logarithm, sine and cosine.
+
+use burn::{
+    backend::{Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor},
+    tensor::{DType, Tensor},
+};
+use burn_cubecl::{CubeBackend, cubecl, ops::numeric::empty_device_contiguous_dtype};
+use cubecl::{calculate_cube_count_elemwise, prelude::*};
+
+use crate::{Key, PART, TURN, UNIT, like::Distribution};
+
+/// Draws where the tensors are.
+#[backend_extension(Cube, Fusion: cfg(feature = "fusion"))]
+pub(crate) trait Draws: Backend {
+    /// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
+    #[fusion(dtype = like, shape = like)]
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, distribution: Distribution) -> FloatTensor<Self>;
+}
+
+/// Whether the tensor is on a GPU, in f32.
+pub(crate) fn has(like: &Tensor<1>) -> bool {
+    let device = like.device().without_autodiff();
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_)) && like.dtype() == DType::F32
+}
+
+/// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
+pub(crate) fn draw(key: Key, distribution: Distribution, start: usize, like: &Tensor<1>) -> Tensor<1> {
+    let like = like.clone().without_autodiff().into_dispatch();
+    Tensor::from_dispatch(Dispatch::draw(like, key.words(), start as u32, distribution))
+}
+
+impl Draws for CubeBackend {
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, distribution: Distribution) -> FloatTensor<Self> {
+        let shape = like.shape();
+        let (end, of_block) = (start as usize + shape.num_elements(), distribution.of_block() as usize);
+        let out = empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, DType::F32);
+        let blocks = end.div_ceil(of_block) - start as usize / of_block;
+        let dim = CubeDim::new(&like.client, blocks);
+        let count = calculate_cube_count_elemwise(&like.client, blocks, dim);
+        let mut words = SequenceArg::new();
+        key.into_iter().for_each(|word| words.push(word));
+        fill::launch(&like.client, count, dim, words, start, out.clone().into_buffer_arg(), distribution);
+        out
+    }
+}
+
+/// Each unit makes the numbers of one block of ChaCha.
+#[cube(launch)]
+fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] distribution: Distribution) {
+    let of_block = comptime!(distribution.of_block());
+    let part = comptime!(PART as u32);
+    let first = (start / of_block + ABSOLUTE_POS as u32) * of_block;
+    let words = chacha(&key, first % part / of_block, first / part);
+    // Where the block's first number goes; before the start it wraps around to beyond the end.
+    let to = first - start;
+    if comptime!(distribution == Distribution::Normal) {
+        #[unroll]
+        for pair in 0..8usize {
+            let unit = f32::cast_from(words[2 * pair]) * UNIT + UNIT / 2.0f32;
+            let angle = (f32::cast_from(words[2 * pair + 1]) * UNIT - 0.5f32) * TURN;
+            let radius = (unit.ln() * -2.0f32).sqrt();
+            write(out, to + 2 * pair as u32, radius * angle.cos());
+            write(out, to + 2 * pair as u32 + 1, radius * angle.sin());
+        }
+    } else {
+        #[unroll]
+        for word in 0..16usize {
+            for bit in 0..32u32 {
+                let sign = f32::cast_from((words[word] >> bit) & 1u32) * 2.0f32 - 1.0f32;
+                write(out, to + 32 * word as u32 + bit, sign);
+            }
+        }
+    }
+}
+
+#[cube]
+fn write(out: &mut [f32], at: u32, x: f32) {
+    if at < out.len() as u32 {
+        out[at as usize] = x;
+    }
+}
+
+/// A block of ChaCha with 8 rounds (Bernstein 2008): the key, the block's number, the stream.
+#[cube]
+fn chacha(key: &Sequence<u32>, block: u32, stream: u32) -> Array<u32> {
+    let mut start = Array::<u32>::new(16usize);
+    start[0] = 0x61707865u32;
+    start[1] = 0x3320646eu32;
+    start[2] = 0x79622d32u32;
+    start[3] = 0x6b206574u32;
+    #[unroll]
+    for i in 0..8usize {
+        start[4 + i] = key[i];
+    }
+    start[12] = block;
+    start[13] = 0u32;
+    start[14] = stream;
+    start[15] = 0u32;
+    let mut x = Array::<u32>::new(16usize);
+    #[unroll]
+    for i in 0..16usize {
+        x[i] = start[i];
+    }
+    for _ in 0..4u32 {
+        #[unroll]
+        for i in 0..4usize {
+            quarter(&mut x, i, 4 + i, 8 + i, 12 + i);
+        }
+        #[unroll]
+        for i in 0..4usize {
+            quarter(&mut x, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
+        }
+    }
+    #[unroll]
+    for i in 0..16usize {
+        x[i] += start[i];
+    }
+    x
+}
+
+#[cube]
+fn quarter(x: &mut Array<u32>, #[comptime] a: usize, #[comptime] b: usize, #[comptime] c: usize, #[comptime] d: usize) {
+    x[a] += x[b];
+    x[d] = rotated(x[d] ^ x[a], 16u32);
+    x[c] += x[d];
+    x[b] = rotated(x[b] ^ x[c], 12u32);
+    x[a] += x[b];
+    x[d] = rotated(x[d] ^ x[a], 8u32);
+    x[c] += x[d];
+    x[b] = rotated(x[b] ^ x[c], 7u32);
+}
+
+#[cube]
+fn rotated(x: u32, #[comptime] by: u32) -> u32 {
+    (x << by) | (x >> comptime!(32 - by))
+}

@@ -1,0 +1,58 @@
+//! Draws for tensors, where they are.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::Key;
+
+/// What is drawn for tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Distribution {
+    Normal,
+    Signs,
+}
+
+impl Distribution {
+    /// Numbers that one block of ChaCha, of 16 words, gives.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn of_block(self) -> u32 {
+        match self {
+            Self::Normal => 16,
+            Self::Signs => 16 * 32,
+        }
+    }
+}
+
+impl Key {
+    /// Standard normal numbers for tensors of one device, one [draw](Self::box_muller) over all of them in order. A GPU draws in f32 by
+    /// itself: the same numbers up to the rounding of its functions.
+    pub fn normal_like(self, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
+        self.draw_like(Distribution::Normal, parts)
+    }
+
+    /// As [`normal_like`](Self::normal_like) with [signs](Self::signs), the same on every device.
+    pub fn signs_like(self, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
+        self.draw_like(Distribution::Signs, parts)
+    }
+
+    fn draw_like(self, distribution: Distribution, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
+        let sizes = parts.iter().map(|part| part.dims()[0]);
+        let starts = sizes.clone().scan(0, |start, n| {
+            *start += n;
+            Some(*start - n)
+        });
+        #[cfg(feature = "gpu")]
+        if parts.iter().all(crate::gpu::has) {
+            return starts.zip(parts).map(|(start, part)| crate::gpu::draw(self, distribution, start, part)).collect();
+        }
+        let all = match distribution {
+            Distribution::Normal => self.box_muller(sizes.sum()),
+            Distribution::Signs => self.signs(sizes.sum()),
+        };
+        let cut = |(start, part): (usize, &Tensor<1>)| {
+            let n = part.dims()[0];
+            let device = part.device().without_autodiff();
+            Tensor::from_data(TensorData::new(all[start..start + n].to_vec(), [n]), (&device, part.dtype()))
+        };
+        starts.zip(parts).map(cut).collect()
+    }
+}

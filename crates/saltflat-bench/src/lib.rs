@@ -76,7 +76,9 @@ impl Workload {
                 let outputs =
                     self.network.forward(self.batch.inputs.clone(), &mut Pass::value(&leaves, &self.buffers)).value;
                 let mut gradients = self.loss.value(outputs, self.batch.targets.clone()).mean().backward();
-                self.theta = self.sgd.step(&self.theta, leaves.take_gradients(&mut gradients), 1e-3);
+                let gradient = leaves.take_gradients(&mut gradients);
+                drop(leaves);
+                self.theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, 1e-3);
                 self.wait(&self.theta);
             }
             "grad" => self.wait(&gradient(&self.objective(&One(&self.batch)), &self.theta)),
@@ -86,7 +88,7 @@ impl Workload {
             }
             // The parts of a step that go once over the parameters: the update, and Gaussian noise on them.
             "update" => {
-                self.theta = self.sgd.step(&self.theta, self.direction.clone(), 1e-3);
+                self.theta = self.sgd.step(std::mem::take(&mut self.theta), self.direction.clone(), 1e-3);
                 self.wait(&self.theta);
             }
             "normal" => self.wait(&self.theta.normal_like(Key::new(1, Stream::ParameterNoise, 0))),

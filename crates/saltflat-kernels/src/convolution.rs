@@ -1,13 +1,14 @@
 //! A convolution and its gradients, each by the kernels that are fastest for its sizes:
 //!
-//! * [`flat`]: stride 1 with few channels;
+//! * [`flat`]: stride 1 with few channels, or 1 × 1;
 //! * [`winograd`]: 3 × 3 at stride 1 with more, f32;
+//! * [`abreast`]: tiny images;
 //! * [`blocked`]: everything else.
 
 use pulp::{Simd, WithSimd};
 
 use crate::{
-    Real, blocked, flat,
+    Real, abreast, blocked, flat, stride,
     tasks::{each_chunk, zeros},
     window::{Sizes, Sliding},
     winograd,
@@ -15,22 +16,34 @@ use crate::{
 
 /// W ∗ x `[images, outputs, h, w]` from x `[images, inputs, height, width]` and W `[outputs, inputs, kernel, kernel]`.
 pub(crate) fn value<T: Real>(x: &[T], weight: &[T], bias: Option<&[T]>, sizes: &Sizes) -> Vec<T> {
+    if let Some(dense) = stride::dense(sizes) {
+        return value(&stride::thin(x, sizes), weight, bias, &dense);
+    }
     pulp::Arch::new().dispatch(Correlation { gradient: false, source: x, weight, bias, sizes })
 }
 
 /// The gradient with respect to x, of its shape, from that with respect to W ∗ x.
 pub(crate) fn input_gradient<T: Real>(delta: &[T], weight: &[T], sizes: &Sizes) -> Vec<T> {
+    if let Some(dense) = stride::dense(sizes) {
+        return stride::spread(&input_gradient(delta, weight, &dense), sizes);
+    }
     pulp::Arch::new().dispatch(Correlation { gradient: true, source: delta, weight, bias: None, sizes })
 }
 
 /// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x.
 pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
+    if let Some(dense) = stride::dense(sizes) {
+        return weight_gradient(&stride::thin(x, sizes), delta, &dense);
+    }
     pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: false })
 }
 
 /// The gradients of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
 pub(crate) fn sample_gradients<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
-    if flat::serves(sizes) {
+    if let Some(dense) = stride::dense(sizes) {
+        return sample_gradients(&stride::thin(x, sizes), delta, &dense);
+    }
+    if flat::serves_weight(sizes) {
         return pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: true });
     }
     let one = Sizes { images: 1, ..*sizes };
@@ -76,6 +89,14 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
                 _ => winograd::correlate::<T, S, 6, 2>(simd, source, weight, bias, &sizes),
             };
         }
+        if abreast::serves(sizes) {
+            let run = match lanes {
+                16.. => abreast::correlate::<T, S, 12, 2>,
+                4.. => abreast::correlate::<T, S, 6, 2>,
+                _ => abreast::correlate::<T, S, 3, 4>,
+            };
+            return run(simd, gradient, source, weight, bias, sizes);
+        }
         let run = match lanes {
             _ if (if gradient { sizes.inputs } else { sizes.outputs }) <= lanes => blocked::correlate::<T, S, 8, 1>,
             16.. => blocked::correlate::<T, S, 12, 2>,
@@ -100,7 +121,7 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
     fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
         let Self { x, delta, sizes, of_each } = self;
         let lanes = T::lanes::<S>();
-        if flat::serves(sizes) {
+        if flat::serves_weight(sizes) {
             let run = match (sizes.window.kernel, lanes) {
                 (1, _) => flat::weight_gradient::<T, S, 8, 1>,
                 (3, 16..) => flat::weight_gradient::<T, S, 8, 3>,

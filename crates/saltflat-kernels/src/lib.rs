@@ -7,6 +7,7 @@
 //!
 //! `SALTFLAT_KERNELS=burn` switches the kernels off, for comparisons.
 
+mod abreast;
 mod backend;
 mod backward;
 mod blocked;
@@ -19,6 +20,7 @@ mod group_norm;
 mod pointwise;
 mod pool;
 mod simd;
+mod stride;
 mod tasks;
 mod tile;
 mod window;

@@ -7,7 +7,7 @@ use saltflat_random::Key;
 ///
 /// The tensors have rank 1 whatever the parameter's shape is, so algebra needs no rank; a layer gives them their shape
 /// back when it uses them. Norms and products are tensors of one element that stay on the device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Vector {
     parts: Vec<Tensor<1>>,
 }
@@ -75,7 +75,14 @@ impl Vector {
 
     /// self + a · other.
     pub fn plus_scaled(&self, a: f64, other: &Self) -> Self {
-        self.zip(other, |x, y| saltflat_kernels::add_scaled(x, a, y))
+        self.clone().add_scaled(a, other)
+    }
+
+    /// self + a · other, in the memory of `self` where nobody else holds it.
+    pub fn add_scaled(self, a: f64, other: &Self) -> Self {
+        debug_assert_eq!(self.parts.len(), other.parts.len());
+        let pairs = self.parts.into_iter().zip(&other.parts);
+        Self::new(pairs.map(|(x, y)| saltflat_kernels::add_scaled(x, a, y.clone())).collect())
     }
 
     /// ⟨self, other⟩ part by part: the sums stay on the device, `[parts]`.

@@ -42,10 +42,10 @@ impl Sgd {
         self.velocity.as_ref()
     }
 
-    /// The parameters after one update with gradient g and learning rate η.
-    pub fn step(&mut self, theta: &Vector, gradient: Vector, lr: f64) -> Vector {
+    /// The parameters after one update with gradient g and learning rate η. What nobody else holds is updated in place.
+    pub fn step(&mut self, theta: Vector, gradient: Vector, lr: f64) -> Vector {
         let direction = self.direction(gradient);
-        let moved = theta.plus_scaled(-lr, &direction);
+        let moved = theta.add_scaled(-lr, &direction);
         self.update = self.keeps_update.then_some(direction);
         moved
     }
@@ -54,13 +54,16 @@ impl Sgd {
         if self.momentum == 0.0 {
             return gradient;
         }
-        let velocity = match &self.velocity {
-            None => gradient.clone(),
-            Some(old) => gradient.plus_scaled(self.momentum, old),
+        let beside = self.nesterov.then(|| gradient.clone());
+        let velocity = match self.velocity.take() {
+            None => gradient,
+            Some(old) => gradient.add_scaled(self.momentum, &old),
         };
-        let direction = if self.nesterov { gradient.plus_scaled(self.momentum, &velocity) } else { velocity.clone() };
-        self.velocity = Some(velocity);
-        direction
+        self.velocity = Some(velocity.clone());
+        match beside {
+            None => velocity,
+            Some(gradient) => gradient.add_scaled(self.momentum, &velocity),
+        }
     }
 }
 
@@ -103,8 +106,8 @@ mod tests {
             [(0.0, false, [-0.1, -0.3]), (0.5, false, [-0.1, -0.35]), (0.5, true, [-0.15, -0.475])]
         {
             let mut sgd = Sgd::new(momentum, nesterov);
-            let first = sgd.step(&vector(0.0), vector(1.0), 0.1);
-            let second = sgd.step(&first, vector(2.0), 0.1);
+            let first = sgd.step(vector(0.0), vector(1.0), 0.1);
+            let second = sgd.step(first.clone(), vector(2.0), 0.1);
             for (theta, expected) in [first, second].iter().zip(expected) {
                 assert!((numbers(theta)[0] - expected).abs() < 1e-15, "β {momentum} nesterov {nesterov}: {theta:?}");
             }
@@ -119,7 +122,7 @@ mod tests {
         let gradient = |v: &Vector| Vector::new(vec![v.parts()[0].clone(), v.parts()[1].clone().mul_scalar(4.0)]);
         let theta = at(3.0, 1.0);
         let ascended = Sam { rho: 0.5 }.ascend(&theta, &gradient(&theta));
-        let moved = Sgd::new(0.0, false).step(&theta, gradient(&ascended), 0.1);
+        let moved = Sgd::new(0.0, false).step(theta, gradient(&ascended), 0.1);
         for (part, expected) in moved.parts().iter().zip([2.67, 0.44]) {
             let found = part.clone().try_into_vec_as::<f64>().expect("on the CPU")[0];
             assert!((found - expected).abs() < 1e-7, "{found}, by hand {expected}");

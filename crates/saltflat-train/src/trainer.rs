@@ -243,7 +243,7 @@ impl<'a> Trainer<'a> {
             }
         };
         self.buffers = found.buffers;
-        self.theta = self.sgd.step(&self.theta, gradient, lr);
+        self.theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, lr);
         let sigma = noise.parameter_sigma(lr).map(|sigma| match step.strength {
             None => sigma * step.factor,
             Some(target) => lr * (target / self.theta.len() as f64).sqrt(),

@@ -62,4 +62,23 @@ impl Blocked {
             }
         }
     }
+
+    /// Block `index` of all of the images, `[padded positions, images, block]`; what is outside of them is left alone.
+    pub(crate) fn fill_abreast<T: Real>(&self, images: &[T], index: usize, out: &mut [T]) {
+        let (plane, size) = (self.height * self.width, self.channels * self.height * self.width);
+        let count = images.len() / size.max(1);
+        for (i, image) in images.chunks_exact(size.max(1)).enumerate() {
+            let image = &image[index * self.block * plane..][..self.depth(index) * plane];
+            for y in 0..self.height {
+                let first = (y + self.before) * self.padded[1] + self.before;
+                let out = &mut out[first * count * self.block..][..self.width * count * self.block];
+                for (c, plane) in image.chunks_exact(plane).enumerate() {
+                    let row = &plane[y * self.width..][..self.width];
+                    for (out, &x) in out[i * self.block + c..].iter_mut().step_by(count * self.block).zip(row) {
+                        *out = x;
+                    }
+                }
+            }
+        }
+    }
 }

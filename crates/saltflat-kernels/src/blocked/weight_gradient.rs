@@ -1,7 +1,8 @@
 //! The gradient of a convolution with respect to its weight: sums over images and positions.
 //!
 //! For a kernel entry, M outputs and V vectors of inputs stay in registers while positions pass. Images are taken in chunks
-//! whose size does not depend on the number of threads, and each sum has one owner: equal bits for any number.
+//! whose size does not depend on the number of threads, and each sum has one owner: equal bits for any number. Of small images
+//! those at one position lie one after the other, of others the positions of a row.
 
 use pulp::{Simd, WithSimd};
 
@@ -19,6 +20,9 @@ const POSITIONS: usize = 4096;
 
 /// Positions that stay in the first-level cache while the kernel's entries pass.
 const RESIDENT: usize = 128;
+
+/// Positions up to which an image is small.
+const FEW: usize = 16;
 
 /// ∂/∂W `[outputs, inputs, kernel, kernel]`.
 pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usize>(
@@ -46,33 +50,42 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     let mut sums = Buffer::new(source.blocks() * rows * kernel * tile);
     let positions = sizes.positions();
     let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images);
+    let abreast = positions <= FEW;
     let work = sizes.multiplications();
+    // [input blocks, padded positions, block] of each image, or with its images before the block.
     let mut blocked = Buffer::new(chunk * source.len());
-    // [images, output blocks, positions, M]
+    // [output blocks, positions, M], likewise.
     let mut rotated = Buffer::new(chunk * rows * positions * M);
     for start in (0..sizes.images).step_by(chunk) {
         let images = chunk.min(sizes.images - start);
-        let of = |all: &'a [T], size: usize, image: usize| &all[(start + image) * size..][..size];
         let (image, output) = (sizes.image(), sizes.outputs * positions);
-        each_chunk(
-            &mut blocked[..images * source.len()],
-            source.len(),
-            work,
-            || (),
-            |(), i, blocked| {
-                source.fill(of(x, image, i), blocked);
-            },
-        );
-        let size = rows * positions * M;
-        each_chunk(
-            &mut rotated[..images * size],
-            size,
-            work,
-            || (),
-            |(), i, rotated| {
-                rotate::<T, M>(of(delta, output, i), positions, rotated);
-            },
-        );
+        let x = &x[start * image..][..images * image];
+        let delta = &delta[start * output..][..images * output];
+        let (of_x, of_delta) = (source.len(), rows * positions * M);
+        let (blocked, rotated) = (&mut blocked[..images * of_x], &mut rotated[..images * of_delta]);
+        match abreast {
+            true => {
+                let all = |(): &mut (), index: usize, out: &mut [T]| source.fill_abreast(x, index, out);
+                each_chunk(blocked, of_x / source.blocks() * images, work, || (), all);
+                let all = |(): &mut (), row: usize, out: &mut [T]| {
+                    for (i, delta) in delta.chunks_exact(output).enumerate() {
+                        rotate::<T, M>(&delta[row * M * positions..], positions, [i, images], out);
+                    }
+                };
+                each_chunk(rotated, positions * M * images, work, || (), all);
+            }
+            false => {
+                let one = |(): &mut (), i: usize, out: &mut [T]| source.fill(&x[i * image..][..image], out);
+                each_chunk(blocked, of_x, work, || (), one);
+                let one = |(): &mut (), i: usize, out: &mut [T]| {
+                    for (row, out) in out.chunks_exact_mut(positions * M).enumerate() {
+                        rotate::<T, M>(&delta[i * output..][..output][row * M * positions..], positions, [0, 1], out);
+                    }
+                };
+                each_chunk(rotated, of_delta, work, || (), one);
+            }
+        }
+        let (blocked, rotated) = (&*blocked, &*rotated);
         each_chunk(
             &mut sums,
             tile,
@@ -83,8 +96,11 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
                     sums.fill(T::default());
                 }
                 let (index, row, ky) = (task / kernel / rows, task / kernel % rows, task % kernel);
-                let (blocked, rotated) = (&blocked[..images * source.len()], &rotated[..]);
-                simd.vectorize(Task::<T, M, V> { source, sizes, blocked, rotated, index, row, ky, sums });
+                let task = Task::<T, M, V> { source, sizes, blocked, rotated, images, index, row, ky, sums };
+                match abreast {
+                    true => simd.vectorize(Abreast(task)),
+                    false => simd.vectorize(task),
+                }
             },
         );
     }
@@ -98,11 +114,18 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
         |(), row, out| {
             for index in 0..source.blocks() {
                 let tiles = &sums[(index * rows + row) * kernel * tile..][..kernel * tile];
-                for (entry, tile) in tiles.chunks_exact(M * block).enumerate() {
-                    for (out, sums) in out.chunks_exact_mut(of_output).zip(tile.chunks_exact(block)) {
-                        let out = out[index * block * window.area() + entry..].iter_mut().step_by(window.area());
-                        for (out, &sum) in out.zip(sums) {
-                            *out = sum;
+                for (o, out) in out.chunks_exact_mut(of_output).enumerate() {
+                    let out = &mut out[index * block * window.area()..];
+                    let (tiles, step) = (&tiles[o * block..], M * block);
+                    match kernel {
+                        1 => entries::<T, 1>(tiles, step, block, out),
+                        3 => entries::<T, 9>(tiles, step, block, out),
+                        _ => {
+                            for (c, out) in out.chunks_exact_mut(window.area()).take(block).enumerate() {
+                                for (out, &sum) in out.iter_mut().zip(tiles[c..].iter().step_by(step)) {
+                                    *out = sum;
+                                }
+                            }
                         }
                     }
                 }
@@ -112,13 +135,22 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     out
 }
 
-/// One image's `[outputs, positions]` as `[output blocks, positions, M]`.
-fn rotate<T: Real, const M: usize>(delta: &[T], positions: usize, out: &mut [T]) {
-    for (out, delta) in out.chunks_exact_mut(positions * M).zip(delta.chunks(positions * M)) {
-        for (i, row) in delta.chunks_exact(positions).enumerate() {
-            for (out, &x) in out.as_chunks_mut::<M>().0.iter_mut().zip(row) {
-                out[i] = x;
-            }
+/// The kernels of up to `block` inputs, of A entries each, which lie `step` apart.
+fn entries<T: Real, const A: usize>(tiles: &[T], step: usize, block: usize, out: &mut [T]) {
+    let tiles: [&[T]; A] = std::array::from_fn(|entry| &tiles[entry * step..][..block]);
+    for (c, out) in out.as_chunks_mut::<A>().0.iter_mut().take(block).enumerate() {
+        for (out, tile) in out.iter_mut().zip(tiles) {
+            *out = tile[c];
+        }
+    }
+}
+
+/// M outputs of one image, or what there is of them, `[M, positions]` as number `image` of `[positions, images, M]`.
+fn rotate<T: Real, const M: usize>(delta: &[T], positions: usize, [image, images]: [usize; 2], out: &mut [T]) {
+    let out = out.as_chunks_mut::<M>().0;
+    for (i, row) in delta.chunks_exact(positions).take(M).enumerate() {
+        for (out, &x) in out[image..].iter_mut().step_by(images).zip(row) {
+            out[i] = x;
         }
     }
 }
@@ -129,6 +161,7 @@ struct Task<'a, T, const M: usize, const V: usize> {
     sizes: &'a Sizes,
     blocked: &'a [T],
     rotated: &'a [T],
+    images: usize,
     index: usize,
     row: usize,
     ky: usize,
@@ -140,13 +173,12 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { source, sizes, blocked, rotated, index, row, ky, sums } = self;
+        let Self { source, sizes, blocked, rotated, images, index, row, ky, sums } = self;
         let ([h, w], stride, kernel) = (sizes.output(), sizes.window.stride, sizes.window.kernel);
         let width = source.padded[1];
         let blocked = T::vectors::<S>(blocked).as_chunks::<V>().0;
         let rotated = rotated.as_chunks::<M>().0;
         let (of_image, of_outputs) = (source.blocks() * source.positions(), sizes.outputs.div_ceil(M) * h * w);
-        let images = blocked.len() / of_image;
         let sums = T::vectors_mut::<S>(sums).as_chunks_mut::<V>().0.as_chunks_mut::<M>().0;
         let lines = RESIDENT.div_ceil(w);
         for start in (0..images * h).step_by(lines) {
@@ -169,6 +201,39 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
                         };
                     }
                     (image, y) = if y + 1 == h { (image + 1, 0) } else { (image, y + 1) };
+                }
+                *sums = found;
+            }
+        }
+    }
+}
+
+/// The same with the images at one position one after the other.
+struct Abreast<'a, T, const M: usize, const V: usize>(Task<'a, T, M, V>);
+
+impl<T: Real, const M: usize, const V: usize> WithSimd for Abreast<'_, T, M, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Task { source, sizes, blocked, rotated, images, index, row, ky, sums } = self.0;
+        let ([h, w], stride, kernel) = (sizes.output(), sizes.window.stride, sizes.window.kernel);
+        let blocked = &T::vectors::<S>(blocked).as_chunks::<V>().0[index * source.positions() * images..];
+        let rotated = &rotated.as_chunks::<M>().0[row * h * w * images..];
+        let sums = T::vectors_mut::<S>(sums).as_chunks_mut::<V>().0.as_chunks_mut::<M>().0;
+        let resident = (RESIDENT / (w * images).max(1)).max(1);
+        for start in (0..h).step_by(resident) {
+            for (tap, sums) in sums.iter_mut().enumerate() {
+                let (ky, kx) = (ky + tap / kernel, tap % kernel);
+                let (first, last) = inside(kx, source.before, source.width, stride, w);
+                let (top, bottom) = inside(ky, source.before, source.height, stride, h);
+                let mut found = *sums;
+                for y in start.max(top)..(start + resident).min(bottom) {
+                    for x in first..last {
+                        let at = (y * stride + ky) * source.padded[1] + x * stride + kx;
+                        let delta = &rotated[(y * w + x) * images..][..images];
+                        found = outer(simd, blocked[at * images..][..images].iter(), delta, found);
+                    }
                 }
                 *sums = found;
             }

@@ -10,7 +10,7 @@ mod weight_gradient;
 pub(crate) use self::{correlate::correlate, weight_gradient::weight_gradient};
 use crate::{
     Real,
-    window::{Sizes, Sliding},
+    window::{Sizes, Sliding, Window},
 };
 
 /// Channels from which other kernels are faster.
@@ -19,8 +19,18 @@ const CHANNELS: usize = 32;
 /// Sides from which what lies between rows is a small part.
 const SIDE: usize = 8;
 
-/// Whether these kernels serve a convolution and its gradients best.
+/// Positions from which those of a 1 × 1 kernel fill vectors.
+const POSITIONS: usize = 64;
+
+/// Whether these kernels serve the value of a convolution and the gradient with respect to its input best.
 pub(crate) fn serves(sizes: &Sizes) -> bool {
+    let Window { kernel, stride, padding } = sizes.window;
+    let pointwise = kernel == 1 && stride == 1 && padding == 0 && sizes.positions() >= POSITIONS;
+    pointwise || serves_weight(sizes)
+}
+
+/// Whether they serve the gradient with respect to the weight best.
+pub(crate) fn serves_weight(sizes: &Sizes) -> bool {
     let [_, w] = sizes.output();
     matches!(sizes.window.kernel, 1 | 3 | 5)
         && Sliding::fits(sizes)

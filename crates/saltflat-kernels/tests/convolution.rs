@@ -40,8 +40,29 @@ fn cases() -> Vec<Case> {
         edge(19, 260, 257, [4, 4], Window::three(1)),
         edge(2, 70, 72, [19, 16], Window { kernel: 3, stride: 1, padding: 0 }),
         edge(2, 72, 70, [13, 21], Window { kernel: 3, stride: 1, padding: 2 }),
-        edge(35, 64, 64, [2, 2], Window::three(1)),
         edge(20, 40, 36, [5, 5], Window::three(1)),
+        // The same with small images side by side, the last task with fewer: each width of rows that has code of its own, and others.
+        edge(21, 70, 66, [4, 4], Window::three(1)),
+        edge(9, 34, 36, [8, 8], Window::three(1)),
+        edge(7, 40, 44, [14, 14], Window::three(1)),
+        edge(5, 36, 33, [16, 16], Window::three(1)),
+        edge(3, 66, 64, [12, 10], Window::three(1)),
+        edge(9, 40, 40, [10, 10], Window { kernel: 3, stride: 1, padding: 0 }),
+        edge(9, 40, 40, [6, 6], Window { kernel: 3, stride: 1, padding: 2 }),
+        // Tiny images: more than a vector of them and less, every stride and padding.
+        edge(35, 64, 64, [2, 2], Window::three(1)),
+        edge(17, 13, 25, [2, 2], Window::three(2)),
+        edge(40, 24, 13, [1, 1], Window::three(1)),
+        edge(16, 5, 7, [1, 4], Window::three(1)),
+        edge(18, 20, 30, [2, 2], Window { kernel: 1, stride: 1, padding: 1 }),
+        edge(21, 14, 12, [2, 1], Window { kernel: 3, stride: 2, padding: 2 }),
+        // Small images whose gradient with respect to the weight has the images of one position together.
+        edge(20, 40, 36, [4, 4], Window::three(2)),
+        edge(41, 9, 50, [3, 5], Window { kernel: 4, stride: 2, padding: 1 }),
+        // 1 × 1, with strides and without.
+        edge(3, 40, 33, [9, 11], Window::one(3)),
+        edge(2, 64, 48, [8, 8], Window::one(1)),
+        edge(2, 50, 64, [16, 18], Window::one(2)),
         // Few channels and long rows, more images than tasks.
         edge(37, 3, 5, [9, 10], Window::three(1)),
         edge(2, 16, 16, [32, 32], Window::three(1)),

@@ -8,7 +8,14 @@ use burn::{
 use burn_cubecl::{CubeBackend, cubecl, ops::numeric::empty_device_contiguous_dtype};
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
-use crate::{Key, PART, TURN, UNIT, like::Distribution};
+use crate::{
+    Key, PART,
+    box_muller::{BLOCK, PAIRS, UNIT},
+    like::Distribution,
+};
+
+/// A whole turn.
+const TURN: f32 = std::f32::consts::TAU;
 
 /// Draws where the tensors are.
 #[backend_extension(Cube, Fusion: cfg(feature = "fusion"))]
@@ -56,16 +63,17 @@ fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] distributio
     let to = first - start;
     if comptime!(distribution == Distribution::Normal) {
         #[unroll]
-        for pair in 0..8usize {
-            let unit = f32::cast_from(words[2 * pair]) * UNIT + UNIT / 2.0f32;
-            let angle = (f32::cast_from(words[2 * pair + 1]) * UNIT - 0.5f32) * TURN;
+        for i in 0..PAIRS {
+            let unit = f32::cast_from(words[i]) * UNIT + UNIT / 2.0f32;
+            let angle = (f32::cast_from(words[PAIRS + i]) * UNIT - 0.5f32) * TURN;
             let radius = (unit.ln() * -2.0f32).sqrt();
-            write(out, to + 2 * pair as u32, radius * angle.cos());
-            write(out, to + 2 * pair as u32 + 1, radius * angle.sin());
+            // Half a turn is taken off the angle, where a GPU's functions are most exact, and comes back as a sign.
+            write(out, to + i as u32, -radius * angle.cos());
+            write(out, to + (PAIRS + i) as u32, -radius * angle.sin());
         }
     } else {
         #[unroll]
-        for word in 0..16usize {
+        for word in 0..BLOCK {
             for bit in 0..32u32 {
                 let sign = f32::cast_from((words[word] >> bit) & 1u32) * 2.0f32 - 1.0f32;
                 write(out, to + 32 * word as u32 + bit, sign);

@@ -7,6 +7,7 @@
 //! Draws are the same for every device: those of single numbers and of indices are made on the host, those of as many numbers as a network
 //! has parameters where the tensors are.
 
+mod box_muller;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod like;
@@ -15,6 +16,8 @@ use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+
+use crate::box_muller::BLOCK;
 
 /// What a draw is for. Each purpose has a sequence of its own.
 ///
@@ -74,12 +77,6 @@ pub struct Key {
 /// Entries drawn from one generator when a long vector is filled; the parts are filled in parallel.
 const PART: usize = 1 << 15;
 
-/// What a word counts as part of 1: 2⁻³².
-const UNIT: f32 = 1.0 / 4_294_967_296.0;
-
-/// A whole turn.
-const TURN: f32 = std::f32::consts::TAU;
-
 impl Key {
     /// The draw of `stream` at `step` in the run with this `seed`.
     pub fn new(seed: u64, stream: Stream, step: u64) -> Self {
@@ -126,19 +123,15 @@ impl Key {
         self.fill(n, |rng, out| out.iter_mut().for_each(|x| *x = StandardNormal.sample(rng)))
     }
 
-    /// `n` independent standard normal numbers, a pair from every two words, √(−2 ln u) (cos 2πt, sin 2πt): what a GPU can draw, too. u has 32
-    /// bits in f32, so none is beyond 6.7.
+    /// `n` independent standard normal numbers, in pairs √(−2 ln u) (cos 2πt, sin 2πt): what a GPU can draw, too. u has 32 bits, so none is
+    /// beyond 6.8.
     ///
     /// Source: Box and Muller 1958, A note on the generation of random normal deviates.
     pub fn box_muller(self, n: usize) -> Vec<f32> {
         self.fill(n, |rng, out| {
-            for pair in out.chunks_mut(2) {
-                let [unit, turn] = [0; 2].map(|_: u32| rng.next_u32() as f32 * UNIT);
-                let radius = (-2.0 * f64::from(unit + UNIT / 2.0).ln()).sqrt();
-                let (sin, cos) = f64::from((turn - 0.5) * TURN).sin_cos();
-                for (x, of_pair) in pair.iter_mut().zip([cos, sin]) {
-                    *x = (radius * of_pair) as f32;
-                }
+            for out in out.chunks_mut(BLOCK) {
+                let numbers = box_muller::normal(std::array::from_fn(|_| rng.next_u32()));
+                out.copy_from_slice(&numbers[..out.len()]);
             }
         })
     }

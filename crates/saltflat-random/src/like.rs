@@ -3,6 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::Key;
+#[cfg(feature = "gpu")]
+use crate::box_muller::BLOCK;
 
 /// What is drawn for tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,12 +14,12 @@ pub(crate) enum Distribution {
 }
 
 impl Distribution {
-    /// Numbers that one block of ChaCha, of 16 words, gives.
+    /// Numbers that one block of ChaCha gives.
     #[cfg(feature = "gpu")]
     pub(crate) fn of_block(self) -> u32 {
         match self {
-            Self::Normal => 16,
-            Self::Signs => 16 * 32,
+            Self::Normal => BLOCK as u32,
+            Self::Signs => BLOCK as u32 * u32::BITS,
         }
     }
 }

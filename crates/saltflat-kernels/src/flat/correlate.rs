@@ -5,6 +5,7 @@ use pulp::{Simd, WithSimd};
 use super::{Planes, copy_row, planes};
 use crate::{
     Real,
+    buffer::Buffer,
     tasks::{each_chunk, zeros},
     window::Sliding,
 };
@@ -20,16 +21,20 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
     let [from, to] = planes(sizes, V * T::lanes::<S>());
     let (area, [image, out_image]) = (sizes.kernel * sizes.kernel, sizes.image());
     let blocks = sizes.outputs.div_ceil(M);
-    // [output blocks, inputs, kernel entries, M]
-    let mut packed = vec![T::default(); blocks * sizes.inputs * area * M];
-    for o in 0..sizes.outputs {
-        for c in 0..sizes.inputs {
-            let (start, at) = sizes.entries(o, c);
-            for k in 0..area {
-                packed[((o / M * sizes.inputs + c) * area + k) * M + o % M] = weight[start + at(k)];
+    // [output blocks, inputs, kernel entries, M]; what is left of the last block is not set.
+    let mut packed = Buffer::new(blocks * sizes.inputs * area * M);
+    let work = 4 * packed.len();
+    let pack = |(): &mut (), block: usize, packed: &mut [T]| {
+        for o in 0..M.min(sizes.outputs - block * M) {
+            for c in 0..sizes.inputs {
+                let (start, at) = sizes.entries(block * M + o, c);
+                for k in 0..area {
+                    packed[(c * area + k) * M + o] = weight[start + at(k)];
+                }
             }
         }
-    }
+    };
+    each_chunk(&mut packed, sizes.inputs * area * M, work, || (), pack);
     let mut out = zeros(sizes.images * out_image);
     let work = sizes.images * out_image * sizes.inputs * area;
     let scratch = || (vec![T::default(); sizes.inputs * from.len], vec![T::default(); blocks * M * to.len]);

@@ -9,6 +9,7 @@
 
 mod correlate;
 mod images;
+mod rows;
 mod weight_gradient;
 
 use pulp::Simd;
@@ -50,6 +51,11 @@ pub(crate) fn serves_weight(sizes: &Sizes) -> bool {
 fn fits(sizes: &Sizes, worth: usize) -> bool {
     let [_, w] = sizes.output();
     sizes.window.kernel == 3 && Sliding::fits(sizes) && w > 2 && sizes.inputs.min(sizes.outputs) * w >= worth
+}
+
+/// Rows and columns of tiles of an image.
+fn grid(sizes: &Sliding) -> [usize; 2] {
+    [sizes.h.div_ceil(2), sizes.w.div_ceil(2)]
 }
 
 /// G g, of M kernels.

@@ -103,6 +103,9 @@ pub trait UntrackedKernels: Backend {
     /// The gradient of each sample with respect to the weight of a convolution.
     fn sample_gradients(x: FloatTensor<Self>, delta: FloatTensor<Self>, window: Window) -> FloatTensor<Self>;
 
+    /// x xᵀ.
+    fn gram(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// Σ a b `[1]`.
     fn inner(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -140,6 +143,10 @@ impl UntrackedKernels for Flex {
 
     fn sample_gradients(x: FlexTensor, delta: FlexTensor, window: Window) -> FlexTensor {
         cpu::sample_gradients(&x, &delta, window)
+    }
+
+    fn gram(x: FlexTensor) -> FlexTensor {
+        cpu::gram(&x)
     }
 
     fn inner(a: FlexTensor, b: FlexTensor) -> FlexTensor {

@@ -35,7 +35,12 @@ pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> V
     if let Some(dense) = stride::dense(sizes) {
         return weight_gradient(&stride::thin(x, sizes), delta, &dense);
     }
-    pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: false })
+    if flat::serves_weight(sizes) {
+        return pulp::Arch::new().dispatch(FlatWeightGradient { x, delta, sizes, of_each: false });
+    }
+    let mut out = zeros(sizes.outputs * sizes.inputs * sizes.window.area());
+    pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, out: &mut out });
+    out
 }
 
 /// The gradients of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
@@ -44,14 +49,15 @@ pub(crate) fn sample_gradients<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> 
         return sample_gradients(&stride::thin(x, sizes), delta, &dense);
     }
     if flat::serves_weight(sizes) {
-        return pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, of_each: true });
+        return pulp::Arch::new().dispatch(FlatWeightGradient { x, delta, sizes, of_each: true });
     }
     let one = Sizes { images: 1, ..*sizes };
     let (image, cotangent) = (sizes.image(), sizes.outputs * sizes.positions());
     let size = sizes.outputs * sizes.inputs * sizes.window.area();
     let mut out = zeros(sizes.images * size);
     let make = |(): &mut (), i: usize, out: &mut [T]| {
-        out.copy_from_slice(&weight_gradient(&x[i * image..][..image], &delta[i * cotangent..][..cotangent], &one));
+        let (x, delta) = (&x[i * image..][..image], &delta[i * cotangent..][..cotangent]);
+        pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes: &one, out });
     };
     each_chunk(&mut out, size, sizes.multiplications(), || (), make);
     out
@@ -107,34 +113,24 @@ impl<T: Real> WithSimd for Correlation<'_, T> {
     }
 }
 
-/// Sums over positions, and over images where not `of_each`, which only [`flat`] knows.
+/// Sums over positions and images, of more channels than [`flat`] serves; `out` is zero before.
 struct WeightGradient<'a, T> {
     x: &'a [T],
     delta: &'a [T],
     sizes: &'a Sizes,
-    of_each: bool,
+    out: &'a mut [T],
 }
 
 impl<T: Real> WithSimd for WeightGradient<'_, T> {
-    type Output = Vec<T>;
+    type Output = ();
 
-    fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
-        let Self { x, delta, sizes, of_each } = self;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, delta, sizes, out } = self;
         let lanes = T::lanes::<S>();
-        if flat::serves_weight(sizes) {
-            let run = match (sizes.window.kernel, lanes) {
-                (1, _) => flat::weight_gradient::<T, S, 8, 1>,
-                (3, 16..) => flat::weight_gradient::<T, S, 8, 3>,
-                (3, _) => flat::weight_gradient::<T, S, 4, 3>,
-                (_, 16..) => flat::weight_gradient::<T, S, 4, 5>,
-                _ => flat::weight_gradient::<T, S, 2, 5>,
-            };
-            return run(simd, x, delta, sizes, of_each);
-        }
         if T::ROUGH && lanes >= 4 && winograd::serves_weight(sizes) {
             return match lanes {
-                16.. => winograd::weight_gradient::<T, S, 8, 2>(simd, x, delta, sizes),
-                _ => winograd::weight_gradient::<T, S, 4, 2>(simd, x, delta, sizes),
+                16.. => winograd::weight_gradient::<T, S, 8, 2>(simd, x, delta, sizes, out),
+                _ => winograd::weight_gradient::<T, S, 4, 2>(simd, x, delta, sizes, out),
             };
         }
         let run = match lanes {
@@ -143,6 +139,30 @@ impl<T: Real> WithSimd for WeightGradient<'_, T> {
             4.. => blocked::weight_gradient::<T, S, 6, 2>,
             _ => blocked::weight_gradient::<T, S, 3, 4>,
         };
-        run(simd, x, delta, sizes)
+        run(simd, x, delta, sizes, out);
+    }
+}
+
+/// Sums over positions, and over images where not `of_each`.
+struct FlatWeightGradient<'a, T> {
+    x: &'a [T],
+    delta: &'a [T],
+    sizes: &'a Sizes,
+    of_each: bool,
+}
+
+impl<T: Real> WithSimd for FlatWeightGradient<'_, T> {
+    type Output = Vec<T>;
+
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<T> {
+        let Self { x, delta, sizes, of_each } = self;
+        let run = match (sizes.window.kernel, T::lanes::<S>()) {
+            (1, _) => flat::weight_gradient::<T, S, 8, 1>,
+            (3, 16..) => flat::weight_gradient::<T, S, 8, 3>,
+            (3, _) => flat::weight_gradient::<T, S, 4, 3>,
+            (_, 16..) => flat::weight_gradient::<T, S, 4, 5>,
+            _ => flat::weight_gradient::<T, S, 2, 5>,
+        };
+        run(simd, x, delta, sizes, of_each)
     }
 }

@@ -8,7 +8,7 @@ use burn::{
 use crate::{
     Window,
     channels::{self, Channels},
-    convolution as convolutions,
+    convolution as convolutions, gram as inner_products,
     group_norm::{self, Groups},
     pointwise,
     pool::{self, Planes},
@@ -251,6 +251,12 @@ pub(crate) fn transposed_product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
 pub(crate) fn over_rows(x: &FlexTensor) -> FlexTensor {
     let n = x.shape()[1];
     kernel!([x] -> Shape::new([n]), pointwise::over_rows(x, n))
+}
+
+/// x xᵀ.
+pub(crate) fn gram(x: &FlexTensor) -> FlexTensor {
+    let rows = x.shape()[0];
+    kernel!([x] -> Shape::new([rows, rows]), inner_products::products(x, rows))
 }
 
 /// Σ a b `[1]`.

@@ -16,6 +16,7 @@ mod channels;
 mod convolution;
 mod cpu;
 mod flat;
+mod gram;
 mod group_norm;
 mod pointwise;
 mod pool;
@@ -204,6 +205,14 @@ pub fn inner<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<1> {
     match has_kernels(&a) && a.dims() == b.dims() && !a.is_autodiff() && !b.is_autodiff() {
         true => Tensor::from_dispatch(Dispatch::inner(a.into_dispatch(), b.into_dispatch())),
         false => (a * b).sum(),
+    }
+}
+
+/// x xᵀ `[n, n]` of x `[n, p]`, the inner products of its rows. It has no backward pass.
+pub fn gram(x: Tensor<2>) -> Tensor<2> {
+    match has_kernels(&x) && !x.is_autodiff() {
+        true => Tensor::from_dispatch(Dispatch::gram(x.into_dispatch())),
+        false => x.clone().matmul(x.transpose()),
     }
 }
 

@@ -46,3 +46,23 @@ where
     }
     sums
 }
+
+/// sums[i][j] += delta[i] x[j], vector by vector.
+#[inline(always)]
+pub(crate) fn along<S: Simd, T: Real, const M: usize, const K: usize>(
+    simd: S,
+    x: [&[T::Vector<S>]; K],
+    delta: [&[T::Vector<S>]; M],
+    mut sums: [[T::Vector<S>; K]; M],
+) -> [[T::Vector<S>; K]; M] {
+    let len = x[0].len();
+    let (x, delta) = (x.map(|x| &x[..len]), delta.map(|delta| &delta[..len]));
+    for at in 0..len {
+        for (delta, sums) in delta.iter().zip(&mut sums) {
+            for (x, sum) in x.iter().zip(sums) {
+                *sum = T::multiply_add(simd, delta[at], x[at], *sum);
+            }
+        }
+    }
+    sums
+}

@@ -3,8 +3,8 @@
 mod common;
 
 use burn::tensor::{DType, Tensor, activation};
-use common::{leaf, normal, numbers};
-use saltflat_kernels::{add_scaled, gate, relu, sum};
+use common::{difference, leaf, normal, numbers};
+use saltflat_kernels::{add_scaled, gate, gram, relu, sum};
 
 /// Longer than a task, with zeros of both signs and what is not a number.
 fn input(dtype: DType) -> Tensor<4> {
@@ -74,4 +74,27 @@ fn shared_tensors_stay() {
     let own = a.clone().mul_scalar(1.0);
     drop(a);
     assert_eq!(numbers(add_scaled(own, 0.5, b)), shared);
+}
+
+/// Numbers of rows around those of a tile, of columns around those of a vector and of a task, and none of them.
+#[test]
+fn inner_products_of_rows() {
+    for (rows, columns) in
+        [(1, 1), (3, 15), (8, 16), (9, 257), (17, 1000), (32, 20_001), (70, 4_099), (5, 0), (1100, 300)]
+    {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+            let x = normal([rows, columns], 0, dtype);
+            let found = gram(x.clone());
+            assert_eq!(found.dims(), [rows, rows]);
+            if columns == 0 {
+                assert!(numbers(found).iter().all(|&x| x == 0.0));
+                continue;
+            }
+            let exact = normal([rows, columns], 0, DType::F64);
+            let exact = exact.clone().matmul(exact.transpose());
+            let off = difference(found.clone().cast(burn::tensor::FloatDType::F64), exact);
+            assert!(off <= tolerance, "{rows} × {columns} {dtype:?}: {off:e}");
+            assert_eq!(difference(found.clone(), found.transpose()), 0.0);
+        }
+    }
 }

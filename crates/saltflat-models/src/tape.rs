@@ -20,7 +20,7 @@ pub trait PerSample {
     /// Inner products of all rows, `[rows, rows]`, from what was kept, `[rows, k]`, and the [`input`](Self::input); rows =
     /// cotangents · samples. The samples may be those of several passes, one after the other.
     fn gram(&self, kept: Tensor<2>, _input: Option<Tensor<4>>) -> Tensor<2> {
-        kept.clone().matmul(kept.transpose())
+        saltflat_kernels::gram(kept)
     }
 }
 

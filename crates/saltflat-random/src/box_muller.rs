@@ -39,7 +39,7 @@ fn ln(x: f32) -> f32 {
         -1.666_805_8e-1,
         2.000_071_5e-1,
         -2.499_999_4e-1,
-        3.333_333_1e-1,
+        0.333_333_3,
     ];
     let y = series.into_iter().fold(0.0, |y, coefficient| y * x + coefficient) * x * square;
     // ln 2 in two parts, the first with zeros at its end.

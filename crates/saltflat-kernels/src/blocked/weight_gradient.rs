@@ -7,13 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::Blocked;
-use crate::{
-    Real,
-    buffer::Buffer,
-    tasks::{each_chunk, zeros},
-    tile::outer,
-    window::Sizes,
-};
+use crate::{Real, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
 
 /// Padded positions of the images of a chunk: what a task reads of a block of channels stays in the second-level cache.
 const POSITIONS: usize = 4096;
@@ -21,20 +15,23 @@ const POSITIONS: usize = 4096;
 /// Positions that stay in the first-level cache while the kernel's entries pass.
 const RESIDENT: usize = 128;
 
+/// Sums beyond which they are made and written row by row of outputs, so that they stay in the second-level cache.
+const LARGE: usize = 1 << 19;
+
 /// Positions up to which an image is small.
 const FEW: usize = 16;
 
-/// ∂/∂W `[outputs, inputs, kernel, kernel]`.
+/// ∂/∂W `[outputs, inputs, kernel, kernel]` into zeros.
 pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usize>(
     simd: S,
     x: &'a [T],
     delta: &'a [T],
     sizes: &Sizes,
-) -> Vec<T> {
+    out: &mut [T],
+) {
     let (window, kernel, block) = (sizes.window, sizes.window.kernel, V * T::lanes::<S>());
-    let mut out = zeros(sizes.outputs * sizes.inputs * window.area());
     if sizes.images == 0 {
-        return out;
+        return;
     }
     let side = |side: usize| side + 2 * window.padding;
     let source = Blocked {
@@ -46,12 +43,15 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
         block,
     };
     let (rows, tile) = (sizes.outputs.div_ceil(M), kernel * M * block);
-    // [input blocks, output blocks, kernel rows, kernel columns, M, block]
-    let mut sums = Buffer::new(source.blocks() * rows * kernel * tile);
     let positions = sizes.positions();
     let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images);
+    // [input blocks, kernel rows, kernel columns, M, block]
+    let of_row = source.blocks() * kernel * tile;
+    let by_rows = chunk == sizes.images && rows * of_row > LARGE;
+    // Of each output block.
+    let mut sums = Buffer::new(if by_rows { 0 } else { rows * of_row });
     let abreast = positions <= FEW;
-    let work = sizes.multiplications();
+    let (work, of_output) = (sizes.multiplications(), sizes.inputs * window.area());
     // [input blocks, padded positions, block] of each image, or with its images before the block.
     let mut blocked = Buffer::new(chunk * source.len());
     // [output blocks, positions, M], likewise.
@@ -86,59 +86,60 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
             }
         }
         let (blocked, rotated) = (&*blocked, &*rotated);
-        each_chunk(
-            &mut sums,
-            tile,
-            work,
-            || (),
-            |(), task, sums| {
-                if start == 0 {
-                    sums.fill(T::default());
-                }
-                let (index, row, ky) = (task / kernel / rows, task / kernel % rows, task % kernel);
-                let task = Task::<T, M, V> { source, sizes, blocked, rotated, images, index, row, ky, sums };
-                match abreast {
-                    true => simd.vectorize(Abreast(task)),
-                    false => simd.vectorize(task),
-                }
-            },
-        );
+        let add = |row: usize, tile: usize, sums: &mut [T]| {
+            if start == 0 {
+                sums.fill(T::default());
+            }
+            let (index, ky) = (tile / kernel, tile % kernel);
+            let task = Task::<T, M, V> { source, sizes, blocked, rotated, images, index, row, ky, sums };
+            match abreast {
+                true => simd.vectorize(Abreast(task)),
+                false => simd.vectorize(task),
+            }
+        };
+        if by_rows {
+            let make = |sums: &mut Buffer<T>, row: usize, out: &mut [T]| {
+                sums.chunks_exact_mut(tile).enumerate().for_each(|(i, sums)| add(row, i, sums));
+                write::<T, M>(sizes, block, sums, out);
+            };
+            each_chunk(out, M * of_output, work, || Buffer::new(of_row), make);
+            return;
+        }
+        let tiles = of_row / tile;
+        let make = |(): &mut (), i: usize, sums: &mut [T]| add(i / tiles, i % tiles, sums);
+        each_chunk(&mut sums, tile, work, || (), make);
     }
-    let of_output = sizes.inputs * window.area();
     let work = 4 * out.len();
-    each_chunk(
-        &mut out,
-        M * of_output,
-        work,
-        || (),
-        |(), row, out| {
-            for index in 0..source.blocks() {
-                let tiles = &sums[(index * rows + row) * kernel * tile..][..kernel * tile];
-                for (o, out) in out.chunks_exact_mut(of_output).enumerate() {
-                    let out = &mut out[index * block * window.area()..];
-                    let (tiles, step) = (&tiles[o * block..], M * block);
-                    match kernel {
-                        1 => entries::<T, 1>(tiles, step, block, out),
-                        3 => entries::<T, 9>(tiles, step, block, out),
-                        _ => {
-                            for (c, out) in out.chunks_exact_mut(window.area()).take(block).enumerate() {
-                                for (out, &sum) in out.iter_mut().zip(tiles[c..].iter().step_by(step)) {
-                                    *out = sum;
-                                }
-                            }
+    let make =
+        |(): &mut (), row: usize, out: &mut [T]| write::<T, M>(sizes, block, &sums[row * of_row..][..of_row], out);
+    each_chunk(out, M * of_output, work, || (), make);
+}
+
+/// The sums of M outputs, `[input blocks, kernel rows, kernel columns, M, block]`, in the order of the weight.
+fn write<T: Real, const M: usize>(sizes: &Sizes, block: usize, sums: &[T], out: &mut [T]) {
+    let (kernel, area) = (sizes.window.kernel, sizes.window.area());
+    for (o, out) in out.chunks_exact_mut(sizes.inputs * area).enumerate() {
+        for (tiles, out) in sums.chunks_exact(area * M * block).zip(out.chunks_mut(block * area)) {
+            let (tiles, step) = (&tiles[o * block..], M * block);
+            match kernel {
+                1 => entries::<T, 1>(tiles, step, block, out),
+                3 => entries::<T, 9>(tiles, step, block, out),
+                _ => {
+                    for (c, out) in out.chunks_exact_mut(area).enumerate() {
+                        for (out, &sum) in out.iter_mut().zip(tiles[c..].iter().step_by(step)) {
+                            *out = sum;
                         }
                     }
                 }
             }
-        },
-    );
-    out
+        }
+    }
 }
 
 /// The kernels of up to `block` inputs, of A entries each, which lie `step` apart.
 fn entries<T: Real, const A: usize>(tiles: &[T], step: usize, block: usize, out: &mut [T]) {
     let tiles: [&[T]; A] = std::array::from_fn(|entry| &tiles[entry * step..][..block]);
-    for (c, out) in out.as_chunks_mut::<A>().0.iter_mut().take(block).enumerate() {
+    for (c, out) in out.as_chunks_mut::<A>().0.iter_mut().enumerate() {
         for (out, tile) in out.iter_mut().zip(tiles) {
             *out = tile[c];
         }

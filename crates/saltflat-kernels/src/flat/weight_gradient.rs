@@ -8,6 +8,7 @@ use crate::{
     Real,
     pointwise::over_rows,
     tasks::each_chunk,
+    tile::along,
     window::{Sizes, Sliding},
 };
 
@@ -98,33 +99,13 @@ impl<T: Real, const M: usize, const K: usize> WithSimd for Gradient<'_, T, M, K>
                         for (m, row) in rows.iter_mut().enumerate() {
                             *row = T::vectors::<S>(&delta[m * to.len..][..len]);
                         }
-                        found = products::<S, T, M, K>(simd, shifted, rows, found);
+                        found = along::<S, T, M, K>(simd, shifted, rows, found);
                     }
                     *sums = found;
                 }
             }
         }
     }
-}
-
-/// sums[i][j] += delta[i] x[j], vector by vector.
-#[inline(always)]
-fn products<S: Simd, T: Real, const M: usize, const K: usize>(
-    simd: S,
-    x: [&[T::Vector<S>]; K],
-    delta: [&[T::Vector<S>]; M],
-    mut sums: [[T::Vector<S>; K]; M],
-) -> [[T::Vector<S>; K]; M] {
-    let len = x[0].len();
-    let (x, delta) = (x.map(|x| &x[..len]), delta.map(|delta| &delta[..len]));
-    for at in 0..len {
-        for (delta, sums) in delta.iter().zip(&mut sums) {
-            for (x, sum) in x.iter().zip(sums) {
-                *sum = T::multiply_add(simd, delta[at], x[at], *sum);
-            }
-        }
-    }
-    sums
 }
 
 /// The sums over the lanes, in the order of the weight.

@@ -5,14 +5,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::{ENTRIES, column, four, gather, spread};
-use crate::{
-    Real,
-    blocked::Blocked,
-    buffer::Buffer,
-    tasks::{each_chunk, zeros},
-    tile::outer,
-    window::Sizes,
-};
+use crate::{Real, blocked::Blocked, buffer::Buffer, tasks::each_chunk, tile::outer, window::Sizes};
 
 /// Numbers of the transformed images of a chunk, which should stay in the last-level cache.
 const CHUNK: usize = 1 << 21;
@@ -53,7 +46,8 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
     x: &[T],
     delta: &[T],
     sizes: &Sizes,
-) -> Vec<T> {
+    out: &mut [T],
+) {
     let (lanes, [h, w]) = (T::lanes::<S>(), sizes.output());
     let tiles = [h.div_ceil(2), w.div_ceil(2)];
     let source = Blocked {
@@ -104,10 +98,9 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
             },
         );
     }
-    let mut out = zeros(sizes.outputs * sizes.inputs * 9);
     let work = 4 * out.len();
     each_chunk(
-        &mut out,
+        out,
         M * sizes.inputs * 9,
         work,
         || (),
@@ -115,7 +108,6 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
             simd.vectorize(Entries::<T, M, V> { plan: &plan, sums: &sums, row, out });
         },
     );
-    out
 }
 
 /// Bᵀ d B of one image.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 pub use saltflat_kernels::Window;
-use saltflat_kernels::{add_scaled, by_direction, convolution, has_kernels, sample_gradients};
+use saltflat_kernels::{add_scaled, by_direction, convolution, gram, has_kernels, sample_gradients};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
@@ -151,7 +151,7 @@ impl Rows {
         let [m, n, outputs, positions] = delta.dims();
         let step = (CHUNK / (m * n * self.depth())).clamp(1, outputs);
         let samples = (CHUNK / (positions * self.depth())).clamp(1, n);
-        let mut gram = Tensor::zeros([m * n, m * n], (&delta.device(), delta.dtype()));
+        let mut total = Tensor::zeros([m * n, m * n], (&delta.device(), delta.dtype()));
         for start in (0..outputs).step_by(step) {
             let channels = (start + step).min(outputs) - start;
             let of_samples = input.clone().split(samples, 0).into_iter().enumerate().map(|(i, input)| {
@@ -164,12 +164,12 @@ impl Rows {
                     let rows = explicit(delta.reshape([count, channels, positions]));
                     rows.reshape([1, count, channels * self.depth()])
                 });
-                Tensor::cat(rows.collect(), 0)
+                joined(rows.collect(), 0)
             });
-            let rows = Tensor::cat(of_samples.collect(), 1).reshape([m * n, channels * self.depth()]);
-            gram = gram + rows.clone().matmul(rows.transpose());
+            let rows = joined(of_samples.collect(), 1).reshape([m * n, channels * self.depth()]);
+            total = total + gram(rows);
         }
-        gram
+        total
     }
 
     /// Inner products as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(uᵢₜ·uⱼₛ), a sample i and its cotangents at a time.
@@ -210,6 +210,11 @@ impl Rows {
     }
 }
 
+/// One after the other along a dimension; a single one as it is.
+fn joined(mut parts: Vec<Tensor<3>>, dim: usize) -> Tensor<3> {
+    if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, dim) }
+}
+
 impl PerSample for Rows {
     fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
         if !self.keeps_rows() {
@@ -228,18 +233,18 @@ impl PerSample for Rows {
     }
 
     fn gram(&self, kept: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
-        let Some(input) = input else { return kept.clone().matmul(kept.transpose()) };
+        let Some(input) = input else { return gram(kept) };
         let [rows, _] = kept.dims();
         let n = input.dims()[0];
         let [h, w] = self.positions();
         let delta = kept.reshape([rows / n, n, self.layer.outputs, h * w]);
         let bias = delta.clone().sum_dim(3).reshape([rows, self.layer.outputs]);
         let (by_rows, by_positions) = self.costs(rows / n, n);
-        let gram = match by_rows <= by_positions {
+        let of_weight = match by_rows <= by_positions {
             true => self.gram_by_rows(delta, &input),
             false => self.gram_by_positions(delta, input),
         };
-        if self.layer.has_bias { gram + bias.clone().matmul(bias.transpose()) } else { gram }
+        if self.layer.has_bias { of_weight + gram(bias) } else { of_weight }
     }
 }
 

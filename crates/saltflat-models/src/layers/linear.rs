@@ -1,7 +1,7 @@
 //! Fully connected layer.
 
 use burn::tensor::{FloatDType, Tensor};
-use saltflat_kernels::{by_direction, linear};
+use saltflat_kernels::{by_direction, gram, linear};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
@@ -110,8 +110,8 @@ impl PerSample for Rows {
 
     fn gram(&self, delta: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
         let input = input.map_or_else(|| self.input.clone(), |input| input.flatten(1, 3));
-        let inputs = input.clone().matmul(input.transpose());
+        let inputs = gram(input);
         let inputs = if self.has_bias { inputs.add_scalar(1.0) } else { inputs };
-        times_tiled(delta.clone().matmul(delta.transpose()), inputs)
+        times_tiled(gram(delta), inputs)
     }
 }

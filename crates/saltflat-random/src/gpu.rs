@@ -66,7 +66,8 @@ fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] distributio
         for i in 0..PAIRS {
             let unit = f32::cast_from(words[i]) * UNIT + UNIT / 2.0f32;
             let angle = (f32::cast_from(words[PAIRS + i]) * UNIT - 0.5f32) * TURN;
-            let radius = (unit.ln() * -2.0f32).sqrt();
+            // A logarithm that is rounded to beyond 0 must not become no number.
+            let radius = (unit.ln() * -2.0f32).abs().sqrt();
             // Half a turn is taken off the angle, where a GPU's functions are most exact, and comes back as a sign.
             write(out, to + i as u32, -radius * angle.cos());
             write(out, to + (PAIRS + i) as u32, -radius * angle.sin());

@@ -20,7 +20,9 @@ const IMAGES: usize = 16;
 
 /// Whether they serve a convolution best.
 pub(crate) fn serves(sizes: &Sizes) -> bool {
-    sizes.height * sizes.width <= POSITIONS && sizes.images >= IMAGES && matches!(sizes.window.kernel, 1 | 3)
+    let source = sizes.inputs.min(sizes.outputs) * sizes.height * sizes.width;
+    let tiny = source > 0 && sizes.height * sizes.width <= POSITIONS;
+    tiny && sizes.images >= IMAGES && matches!(sizes.window.kernel, 1 | 3)
 }
 
 /// What is summed for a position of the result: positions of the source, each with its entry of the kernel.

@@ -45,6 +45,9 @@ pub trait Kernels: Backend {
     /// a + factor · b, of equal shapes.
     fn add_scaled(a: FloatTensor<Self>, factor: f64, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// x; its cotangent is that of the leaf, too.
+    fn watched(x: FloatTensor<Self>, leaf: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// x + β, a number a channel.
     fn shift(x: FloatTensor<Self>, beta: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -106,6 +109,29 @@ pub trait UntrackedKernels: Backend {
     /// x xᵀ.
     fn gram(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// Σ a b of each row.
+    fn row_products(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Σ x of each row.
+    fn row_sums(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Inner products of sample gradients from those at pairs of pixels and of positions.
+    fn patch_products(
+        pixels: FloatTensor<Self>,
+        cotangents: FloatTensor<Self>,
+        window: Window,
+        image: [usize; 2],
+    ) -> FloatTensor<Self>;
+
+    /// (θ − η u', u') with u' = β u + g.
+    fn descend(
+        theta: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        momentum: f64,
+        lr: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
     /// Σ a b `[1]`.
     fn inner(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -147,6 +173,28 @@ impl UntrackedKernels for Flex {
 
     fn gram(x: FlexTensor) -> FlexTensor {
         cpu::gram(&x)
+    }
+
+    fn row_products(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+        cpu::row_products(&a, &b)
+    }
+
+    fn row_sums(x: FlexTensor) -> FlexTensor {
+        cpu::row_sums(&x)
+    }
+
+    fn patch_products(pixels: FlexTensor, cotangents: FlexTensor, window: Window, image: [usize; 2]) -> FlexTensor {
+        cpu::patch_products(&pixels, &cotangents, window, image)
+    }
+
+    fn descend(
+        theta: FlexTensor,
+        velocity: FlexTensor,
+        gradient: FlexTensor,
+        momentum: f64,
+        lr: f64,
+    ) -> (FlexTensor, FlexTensor) {
+        cpu::descend(theta, velocity, &gradient, momentum, lr)
     }
 
     fn inner(a: FlexTensor, b: FlexTensor) -> FlexTensor {
@@ -198,6 +246,10 @@ impl Kernels for Flex {
 
     fn add_scaled(a: FlexTensor, factor: f64, b: FlexTensor) -> FlexTensor {
         cpu::add_scaled(a, factor, &b)
+    }
+
+    fn watched(x: FlexTensor, _leaf: FlexTensor) -> FlexTensor {
+        x
     }
 
     fn shift(x: FlexTensor, beta: FlexTensor) -> FlexTensor {

@@ -76,6 +76,8 @@ operation!(AddScaled, 2, f64, |factor, delta| [
     if factor == 1.0 { delta.clone() } else { cpu::scaled(&delta, factor) }
 ]);
 
+operation!(Watched, 2, (), |_kept, delta| [delta.clone(), delta.clone()]);
+
 operation!(Shift, 2, (), |_kept, delta| [delta.clone(), cpu::offset_gradient(&delta)]);
 
 operation!(ShiftFirst, 1, (), |_kept, delta| [delta.clone()]);
@@ -181,6 +183,11 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => prepared.finish(factor, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+
+    fn watched(x: Tracked<C>, leaf: Tracked<C>) -> Tracked<C> {
+        let ((x, node), (_, leaf)) = (x.into_parts(), leaf.into_parts());
+        Watched.prepare::<C>([node, leaf]).compute_bound().stateless(x)
     }
 
     fn shift(x: Tracked<C>, beta: Tracked<C>) -> Tracked<C> {

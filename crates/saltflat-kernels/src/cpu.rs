@@ -12,6 +12,7 @@ use crate::{
     group_norm::{self, Groups},
     pointwise,
     pool::{self, Planes},
+    positions::{self, Positions},
     window::Sizes,
 };
 
@@ -223,6 +224,19 @@ pub(crate) fn add_scaled(a: FlexTensor, factor: f64, b: &FlexTensor) -> FlexTens
     }
 }
 
+/// (θ − η u', u') with u' = β u + g, each in its memory where nobody else has it.
+pub(crate) fn descend(
+    theta: FlexTensor,
+    velocity: FlexTensor,
+    gradient: &FlexTensor,
+    momentum: f64,
+    lr: f64,
+) -> (FlexTensor, FlexTensor) {
+    let (mut velocity, gradient) = (writable(velocity), gradient.to_contiguous());
+    let theta = in_place!(theta, [gradient], pointwise::descend(theta, velocity.storage_mut(), gradient, momentum, lr));
+    (theta, velocity)
+}
+
 /// factor · x.
 pub(crate) fn scaled(x: &FlexTensor, factor: f64) -> FlexTensor {
     kernel!([x] -> x.shape(), x.iter().map(|x| x * factor as Number).collect::<Vec<_>>())
@@ -257,6 +271,30 @@ pub(crate) fn over_rows(x: &FlexTensor) -> FlexTensor {
 pub(crate) fn gram(x: &FlexTensor) -> FlexTensor {
     let rows = x.shape()[0];
     kernel!([x] -> Shape::new([rows, rows]), inner_products::products(x, rows))
+}
+
+/// Σ a b of each row, `[rows]`.
+pub(crate) fn row_products(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
+    let rows = a.shape()[0];
+    kernel!([a, b] -> Shape::new([rows]), pointwise::row_products(a, b, rows))
+}
+
+/// Σ x of each row, `[rows]`.
+pub(crate) fn row_sums(x: &FlexTensor) -> FlexTensor {
+    let rows = x.shape()[0];
+    kernel!([x] -> Shape::new([rows]), pointwise::row_sums(x, rows))
+}
+
+/// `[samples, columns]` of the cotangents, from the inner products of pixels and of cotangents at positions.
+pub(crate) fn patch_products(
+    pixels: &FlexTensor,
+    cotangents: &FlexTensor,
+    window: Window,
+    [height, width]: [usize; 2],
+) -> FlexTensor {
+    let sizes = Positions { height, width, window };
+    let of = [cotangents.shape()[0] / sizes.outputs(), cotangents.shape()[1] / sizes.outputs()];
+    kernel!([pixels, cotangents] -> Shape::new(of), positions::products([pixels, cotangents], of, sizes))
 }
 
 /// Σ a b `[1]`.

@@ -20,6 +20,8 @@ mod gram;
 mod group_norm;
 mod pointwise;
 mod pool;
+mod positions;
+mod samples;
 mod simd;
 mod stride;
 mod tasks;
@@ -38,6 +40,7 @@ use burn::{
 };
 
 use crate::backend::{Kernels, UntrackedKernels};
+pub use crate::samples::{gram, patch_products, row_products, row_sums, sample_gradients};
 pub(crate) use crate::simd::Real;
 pub use crate::window::Window;
 
@@ -100,15 +103,6 @@ pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, win
         Some(bias) => Dispatch::convolution_with_bias(x, weight, bias.into_dispatch(), window),
         None => Dispatch::convolution(x, weight, window),
     })
-}
-
-/// The gradient of each sample with respect to the weight of a [`convolution`], `[batch, outputs · inputs · kernel²]`, from x and the
-/// cotangent `[batch, outputs, h, w]` at its output. It has no backward pass.
-///
-/// # Panics
-/// Where [`has_kernels`] is false for x, or a tensor belongs to an autodiff graph.
-pub fn sample_gradients(x: Tensor<4>, delta: Tensor<4>, window: Window) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::sample_gradients(x.into_dispatch(), delta.into_dispatch(), window))
 }
 
 /// γ f(x) + β for each sample and group of channels, f(x) = (x − mean) (variance + 10⁻⁵)^−½: PyTorch's `group_norm`, from x
@@ -200,19 +194,32 @@ pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Te
     if factor == 1.0 { a + b } else { a + b.mul_scalar(factor) }
 }
 
+/// A step of gradient descent with momentum, \[θ − η u', u'\] with u' = β u + g, from θ, u and g of equal shapes.
+pub fn descend<const D: usize>([theta, velocity, gradient]: [Tensor<D>; 3], momentum: f64, lr: f64) -> [Tensor<D>; 2] {
+    let fits = theta.dims() == gradient.dims() && velocity.dims() == gradient.dims();
+    if has_kernels(&theta) && fits && ![&theta, &velocity, &gradient].iter().any(|t| t.is_autodiff()) {
+        let (theta, velocity, gradient) = (theta.into_dispatch(), velocity.into_dispatch(), gradient.into_dispatch());
+        let (theta, velocity) = Dispatch::descend(theta, velocity, gradient, momentum, lr);
+        return [theta, velocity].map(Tensor::from_dispatch);
+    }
+    let velocity = add_scaled(gradient, momentum, velocity);
+    [add_scaled(theta, -lr, velocity.clone()), velocity]
+}
+
+/// x + leaf with a leaf that is 0, of equal shapes, so that the cotangent at x is the gradient of the leaf.
+pub fn watched(x: Tensor<4>, leaf: Tensor<4>) -> Tensor<4> {
+    match has_kernels(&x) {
+        // Nothing is added.
+        true => Tensor::from_dispatch(Dispatch::watched(x.into_dispatch(), leaf.into_dispatch())),
+        false => x + leaf,
+    }
+}
+
 /// Σ a b `[1]`, of equal shapes.
 pub fn inner<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<1> {
     match has_kernels(&a) && a.dims() == b.dims() && !a.is_autodiff() && !b.is_autodiff() {
         true => Tensor::from_dispatch(Dispatch::inner(a.into_dispatch(), b.into_dispatch())),
         false => (a * b).sum(),
-    }
-}
-
-/// x xᵀ `[n, n]` of x `[n, p]`, the inner products of its rows. It has no backward pass.
-pub fn gram(x: Tensor<2>) -> Tensor<2> {
-    match has_kernels(&x) && !x.is_autodiff() {
-        true => Tensor::from_dispatch(Dispatch::gram(x.into_dispatch())),
-        false => x.clone().matmul(x.transpose()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Operations on every number by itself, and sums, each on all cores.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::{Real, tasks::each_chunk};
@@ -91,6 +93,26 @@ pub(crate) fn add_scaled<T: Real>(a: &mut [T], factor: f64, b: &[T]) {
     update(a, b, |a, b| a + factor * b);
 }
 
+/// u ← β u + g, then θ ← θ − η u, all of equal lengths: one pass over memory.
+pub(crate) fn descend<T: Real>(theta: &mut [T], velocity: &mut [T], gradient: &[T], momentum: f64, lr: f64) {
+    let (arch, momentum, lr) = (pulp::Arch::new(), T::of(momentum), T::of(lr));
+    let chunk = |((theta, velocity), gradient): ((&mut [T], &mut [T]), &[T])| {
+        arch.dispatch(|| {
+            for ((theta, u), &g) in theta.iter_mut().zip(velocity).zip(gradient) {
+                *u = g + momentum * *u;
+                *theta = *theta - lr * *u;
+            }
+        });
+    };
+    match theta.len() <= CHUNK {
+        true => chunk(((theta, velocity), gradient)),
+        false => {
+            let chunks = theta.par_chunks_mut(CHUNK).zip(velocity.par_chunks_mut(CHUNK));
+            chunks.zip(gradient.par_chunks(CHUNK)).for_each(chunk);
+        }
+    }
+}
+
 /// a + factor · b, of equal lengths.
 pub(crate) fn sum_scaled<T: Real>(a: &[T], factor: f64, b: &[T]) -> Vec<T> {
     let factor = T::of(factor);
@@ -116,6 +138,35 @@ pub(crate) fn inner<T: Real>(a: &[T], b: &[T]) -> T {
         },
     );
     sum(&sums)
+}
+
+/// Σ a b of each row.
+pub(crate) fn row_products<T: Real>(a: &[T], b: &[T], rows: usize) -> Vec<T> {
+    of_rows(rows, a.len(), |row| product(&a[row.clone()], &b[row]))
+}
+
+/// Σ x of each row.
+pub(crate) fn row_sums<T: Real>(x: &[T], rows: usize) -> Vec<T> {
+    of_rows(rows, x.len(), |row| sum(&x[row]))
+}
+
+/// A number of each row of `[rows, n]`, from where it lies.
+fn of_rows<T: Real>(rows: usize, numbers: usize, of_row: impl Fn(Range<usize>) -> T + Send + Sync) -> Vec<T> {
+    let arch = pulp::Arch::new();
+    let n = numbers / rows.max(1);
+    let mut out = vec![T::default(); rows];
+    // As many rows of a task as fill a chunk.
+    let step = (CHUNK / n.max(1)).max(1);
+    let make = |(): &mut (), task: usize, out: &mut [T]| {
+        arch.dispatch(|| {
+            for (i, out) in out.iter_mut().enumerate() {
+                let row = task * step + i;
+                *out = of_row(row * n..(row + 1) * n);
+            }
+        });
+    };
+    each_chunk(&mut out, step, numbers, || (), make);
+    out
 }
 
 /// Σ over the rows of x `[rows, n]`.

@@ -116,11 +116,15 @@ fn channels_of_directions_become_images() {
     }
 }
 
+/// Batch, inputs and outputs, each one, few and many.
+const SHAPES: [[usize; 3]; 8] =
+    [[1, 1, 1], [5, 17, 9], [13, 16, 33], [70, 300, 130], [600, 20, 40], [33, 520, 300], [256, 10, 1], [2, 1_100, 10]];
+
 #[test]
 fn linear_layers() {
     for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
         for with_bias in [false, true] {
-            for [n, inputs, outputs] in [[1, 1, 1], [5, 17, 9], [13, 16, 33], [70, 300, 130]] {
+            for [n, inputs, outputs] in SHAPES {
                 let found = |ours: bool| {
                     let (x, weight) = (leaf([n * inputs], 0, dtype), leaf([outputs * inputs], 1, dtype));
                     let bias = with_bias.then(|| leaf([outputs], 2, dtype));
@@ -149,7 +153,7 @@ fn products([n, inputs, outputs]: [usize; 3]) -> Vec<Vec<f64>> {
 
 #[test]
 fn bits_of_products_do_not_depend_on_the_number_of_threads() {
-    for shape in [[70, 300, 130], [500, 40, 64]] {
+    for shape in SHAPES {
         let run = |threads: usize| {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads").install(|| products(shape))
         };

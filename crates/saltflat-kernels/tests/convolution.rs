@@ -5,7 +5,7 @@ mod common;
 use burn::tensor::{DType, Tensor, module, ops::ConvOptions};
 use common::{difference, leaf, normal};
 use rand::RngExt;
-use saltflat_kernels::{Window, convolution, sample_gradients};
+use saltflat_kernels::{Window, convolution, patch_products, sample_gradients};
 use saltflat_random::{Key, Stream};
 
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +146,41 @@ fn gradients_of_samples_sum_to_the_batchs() {
             let found = difference(each.sum_dim(0).flatten::<1>(0, 1), all.flatten::<1>(0, 3));
             assert!(found <= tolerance, "{case:?} {dtype:?}: {found:e}");
         }
+    }
+}
+
+/// The inner products of sample gradients, from those of pixels and of cotangents: of some samples with two cotangents of all, by our kernel and
+/// by burn's operations.
+#[test]
+fn products_of_patches_are_those_of_sample_gradients() {
+    let shapes = [
+        (Window::three(1), [5, 4]),
+        (Window::three(2), [7, 6]),
+        (Window::one(2), [3, 5]),
+        (Window { kernel: 2, stride: 3, padding: 0 }, [5, 8]),
+        (Window { kernel: 4, stride: 1, padding: 3 }, [2, 3]),
+    ];
+    let (n, inputs, outputs) = (5, 3, 4);
+    for (window, [h, w]) in shapes {
+        let (image, positions) = (h * w, window.output(h) * window.output(w));
+        let x = normal([n, inputs, h, w], 0, DType::F64);
+        let deltas = [1, 2].map(|part| normal([n, outputs, window.output(h), window.output(w)], part, DType::F64));
+        let gradients = Tensor::cat(deltas.iter().map(|d| sample_gradients(x.clone(), d.clone(), window)).collect(), 0);
+        let depth = gradients.dims()[1];
+        // Samples 1 and 2, first cotangent.
+        let expected = gradients.clone().slice([1..3, 0..depth]).matmul(gradients.transpose());
+
+        let x = x.reshape([n, inputs, image]);
+        let delta = Tensor::stack::<4>(deltas.map(|d| d.reshape([n, outputs, positions])).to_vec(), 0);
+        let mine = x.clone().slice([1..3, 0..inputs, 0..image]).swap_dims(1, 2).reshape([2 * image, inputs]);
+        let pixels = mine.matmul(x.permute([1, 2, 0]).reshape([inputs, image * n]));
+        let mine = delta.clone().slice([0..1, 1..3, 0..outputs, 0..positions]).swap_dims(2, 3);
+        let mine = mine.reshape([2 * positions, outputs]);
+        let cotangents = mine.matmul(delta.permute([2, 3, 0, 1]).reshape([outputs, positions * 2 * n]));
+        let by = |pixels, cotangents| patch_products(pixels, cotangents, window, [h, w]);
+        let ours = difference(by(pixels.clone(), cotangents.clone()), expected.clone());
+        let theirs = difference(by(pixels.autodiff(), cotangents.autodiff()), expected);
+        assert!(ours <= 1e-12 && theirs <= 1e-12, "{window:?}: {ours:e}, by burn {theirs:e}");
     }
 }
 

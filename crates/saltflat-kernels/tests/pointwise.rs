@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{DType, Tensor, activation};
 use common::{difference, leaf, normal, numbers};
-use saltflat_kernels::{add_scaled, gate, gram, relu, sum};
+use saltflat_kernels::{add_scaled, descend, gate, gram, relu, row_products, row_sums, sum, watched};
 
 /// Longer than a task, with zeros of both signs and what is not a number.
 fn input(dtype: DType) -> Tensor<4> {
@@ -59,6 +59,35 @@ fn sum_and_its_gradient() {
     }
 }
 
+/// The cotangent at a tensor is the gradient of the leaf that watches it, and goes on to what the tensor is of.
+#[test]
+fn watched_and_its_cotangent() {
+    let (x, leaf) =
+        (leaf([2, 3, 4, 5], 0, DType::F64), normal([1; 4], 1, DType::F64).zeros_like().expand([2, 3, 4, 5]));
+    let leaf = leaf.autodiff().require_grad();
+    let y = watched(x.clone().mul_scalar(3.0), leaf.clone());
+    assert_same(y.clone().without_autodiff(), x.clone().without_autodiff() * 3.0);
+    let mut gradients = y.square().sum().backward();
+    let at_y = x.clone().without_autodiff() * 6.0;
+    assert_same(leaf.grad_remove(&mut gradients).expect("it flowed back"), at_y.clone());
+    assert_same(x.grad_remove(&mut gradients).expect("it flowed back"), at_y * 3.0);
+}
+
+/// A step with momentum has the numbers of its two formulas, whoever holds its tensors, which stay as they are for others.
+#[test]
+fn a_step_with_momentum() {
+    for (n, dtype) in [(1, DType::F64), (40_001, DType::F32), (70_000, DType::F64)] {
+        let make = || [0, 1, 2].map(|part| normal::<1>([n], part, dtype));
+        let [theta, u, g] = make();
+        let expected_u = g.clone() + u.clone() * 0.9;
+        let expected = [numbers(theta.clone() - expected_u.clone() * 0.1), numbers(expected_u)];
+        let before = [&theta, &u, &g].map(|t| numbers(t.clone()));
+        assert_eq!(descend([theta.clone(), u.clone(), g.clone()], 0.9, 0.1).map(numbers), expected, "shared");
+        assert_eq!([theta, u, g].map(numbers), before);
+        assert_eq!(descend(make(), 0.9, 0.1).map(numbers), expected, "its own");
+    }
+}
+
 /// What somebody else still has is not written over.
 #[test]
 fn shared_tensors_stay() {
@@ -74,6 +103,28 @@ fn shared_tensors_stay() {
     let own = a.clone().mul_scalar(1.0);
     drop(a);
     assert_eq!(numbers(add_scaled(own, 0.5, b)), shared);
+}
+
+/// Rows around a vector and a chunk, and none.
+#[test]
+fn sums_and_products_of_rows() {
+    for [rows, columns] in [[1, 1], [3, 15], [40, 257], [1000, 33], [5, 20_001], [4, 0], [0, 7]] {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+            let [a, b] = [0, 1].map(|part| normal::<2>([rows, columns], part, dtype));
+            let found = [row_sums(a.clone()), row_products(a.clone(), b.clone())];
+            let (a, b) = (numbers(a), numbers(b));
+            for (found, f) in found.into_iter().zip([(|a, _| a) as fn(f64, f64) -> f64, |a, b| a * b]) {
+                let found = numbers(found);
+                assert_eq!(found.len(), rows);
+                for (row, found) in found.into_iter().enumerate() {
+                    let row = row * columns..(row + 1) * columns;
+                    let terms = a[row.clone()].iter().zip(&b[row]).map(|(&a, &b)| f(a, b));
+                    let (exact, size) = terms.fold((0.0, 0.0), |(sum, size), x| (sum + x, size + x.abs()));
+                    assert!((found - exact).abs() <= tolerance * size, "{rows} × {columns} {dtype:?}: {found} {exact}");
+                }
+            }
+        }
+    }
 }
 
 /// Numbers of rows around those of a tile, of columns around those of a vector and of a task, and none of them.

@@ -47,30 +47,28 @@ pub fn gram(
     let [n, channels, height, width] = inputs.dims();
     let size = cotangents.len() * n;
     let mut sum = Tensor::zeros([size, size], (&inputs.device().without_autodiff(), theta.dtype()));
-    let kept_of = |cotangent: &Tensor<2>, samples: Range<usize>, layers: Option<&Range<usize>>| {
-        let outputs = cotangent.dims()[1];
+    let outputs_of = |samples: Range<usize>| {
         let mut pass = Pass::value(theta, buffers).recording();
-        let x = inputs.clone().slice([samples.clone(), 0..channels, 0..height, 0..width]);
-        let values = network.forward(x, &mut pass).value;
-        let mut gradients = (values * cotangent.clone().slice([samples, 0..outputs])).sum().backward();
-        pass.into_tape().keep(&mut gradients, layers)
+        let x = inputs.clone().slice([samples, 0..channels, 0..height, 0..width]);
+        (network.forward(x, &mut pass).value, pass.into_tape())
     };
-    let Some(first) = cotangents.first().filter(|_| n > 0) else { return sum };
+    if size == 0 {
+        return sum;
+    }
     // What a layer keeps of one sample says what it keeps of all.
-    let bytes: Vec<usize> = kept_of(first, 0..1, None)
-        .iter()
-        .map(|(rule, rows)| {
-            let input = rule.input().map_or(0, |input| input.shape().num_elements());
-            (rows.shape().num_elements() * cotangents.len() + input) * n * theta.dtype().size()
-        })
-        .collect();
+    let of_one = outputs_of(0..1).1.sizes();
+    let bytes = of_one.iter().map(|[kept, input]| (kept * cotangents.len() + input) * n * theta.dtype().size());
+    let bytes: Vec<usize> = bytes.collect();
     let microbatch = chunks.microbatch.clamp(1, n);
     for layers in groups(&bytes, chunks.bytes) {
         let mut of_group: Vec<Kept> = Vec::new();
         for (c, cotangent) in cotangents.iter().enumerate() {
             for start in (0..n).step_by(microbatch) {
                 let samples = start..(start + microbatch).min(n);
-                for (layer, (rule, rows)) in kept_of(cotangent, samples, Some(&layers)).into_iter().enumerate() {
+                let (outputs, tape) = outputs_of(samples.clone());
+                let along = cotangent.clone().slice([samples, 0..cotangent.dims()[1]]);
+                let mut gradients = (outputs * along).sum().backward();
+                for (layer, (rule, rows)) in tape.keep(&mut gradients, &layers).into_iter().enumerate() {
                     let input = if c == 0 { rule.input() } else { None };
                     if of_group.len() == layer {
                         of_group.push(Kept { rule, rows: Vec::new(), inputs: Vec::new() });

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Gradients, Tensor};
+use saltflat_kernels::watched;
 
 /// A layer's third rule: its part of the inner products of per-sample gradients.
 ///
@@ -32,27 +33,31 @@ pub struct Tape {
 
 impl Tape {
     pub(crate) fn record(&mut self, output: Tensor<4>, rule: impl PerSample + 'static) -> Tensor<4> {
-        let leaf = output.clone().without_autodiff().zeros_like().autodiff().require_grad();
+        let zero = Tensor::<4>::zeros([1; 4], (&output.device().without_autodiff(), output.dtype()));
+        let leaf = zero.expand(output.dims()).autodiff().require_grad();
         self.entries.push((Box::new(rule), leaf.clone()));
-        saltflat_kernels::sum(output.autodiff(), leaf)
+        watched(output.autodiff(), leaf)
     }
 
-    /// The rules of the layers in `layers`, of all without, each with what it keeps of the cotangent at its output, after the
-    /// backward pass.
-    pub(crate) fn keep(
-        self,
-        gradients: &mut Gradients,
-        layers: Option<&Range<usize>>,
-    ) -> Vec<(Box<dyn PerSample>, Tensor<2>)> {
-        let wanted =
-            self.entries.into_iter().enumerate().filter(|(i, _)| layers.is_none_or(|layers| layers.contains(i)));
+    /// The rules of these layers, each with what it keeps of the cotangent at its output, after the backward pass.
+    pub(crate) fn keep(self, gradients: &mut Gradients, layers: &Range<usize>) -> Vec<(Box<dyn PerSample>, Tensor<2>)> {
+        let wanted = self.entries.into_iter().skip(layers.start).take(layers.len());
         wanted
-            .map(|(_, (rule, leaf))| {
+            .map(|(rule, leaf)| {
                 let delta = leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like());
                 let kept = rule.keep(delta);
                 (rule, kept)
             })
             .collect()
+    }
+
+    /// For each layer, of the samples of this pass, the numbers that are kept of a cotangent, and of the input beside them.
+    pub(crate) fn sizes(self) -> Vec<[usize; 2]> {
+        let numbers = |(rule, leaf): (Box<dyn PerSample>, Tensor<4>)| {
+            let input = rule.input().map_or(0, |input| input.shape().num_elements());
+            [rule.keep(leaf.without_autodiff()).shape().num_elements(), input]
+        };
+        self.entries.into_iter().map(numbers).collect()
     }
 }
 

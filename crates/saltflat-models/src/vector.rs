@@ -85,6 +85,20 @@ impl Vector {
         Self::new(pairs.map(|(x, y)| saltflat_kernels::add_scaled(x, a, y.clone())).collect())
     }
 
+    /// A step of gradient descent with momentum from here, \[θ − η u', u'\] with u' = β u + g, in the memory of θ and u where nobody else
+    /// holds it.
+    pub fn descend(self, velocity: Self, gradient: Self, momentum: f64, lr: f64) -> [Self; 2] {
+        debug_assert!([&velocity, &gradient].iter().all(|v| v.parts.len() == self.parts.len()));
+        let parts = self.parts.into_iter().zip(velocity.parts).zip(gradient.parts);
+        let (mut moved, mut velocity) = (Vec::new(), Vec::new());
+        for ((theta, u), g) in parts {
+            let [theta, u] = saltflat_kernels::descend([theta, u, g], momentum, lr);
+            moved.push(theta);
+            velocity.push(u);
+        }
+        [moved, velocity].map(Self::new)
+    }
+
     /// ⟨self, other⟩ part by part: the sums stay on the device, `[parts]`.
     pub fn dots(&self, other: &Self) -> Tensor<1> {
         let products = self.parts.iter().zip(&other.parts);

@@ -44,26 +44,31 @@ impl Sgd {
 
     /// The parameters after one update with gradient g and learning rate η. What nobody else holds is updated in place.
     pub fn step(&mut self, theta: Vector, gradient: Vector, lr: f64) -> Vector {
-        let direction = self.direction(gradient);
-        let moved = theta.add_scaled(-lr, &direction);
+        let (moved, direction) = match self.velocity.take() {
+            Some(velocity) if !self.nesterov => {
+                let [moved, velocity] = theta.descend(velocity, gradient, self.momentum, lr);
+                self.velocity = Some(velocity.clone());
+                (moved, velocity)
+            }
+            velocity => {
+                let direction = self.direction(velocity, gradient);
+                (theta.add_scaled(-lr, &direction), direction)
+            }
+        };
         self.update = self.keeps_update.then_some(direction);
         moved
     }
 
-    fn direction(&mut self, gradient: Vector) -> Vector {
+    fn direction(&mut self, velocity: Option<Vector>, gradient: Vector) -> Vector {
         if self.momentum == 0.0 {
             return gradient;
         }
-        let beside = self.nesterov.then(|| gradient.clone());
-        let velocity = match self.velocity.take() {
-            None => gradient,
-            Some(old) => gradient.add_scaled(self.momentum, &old),
+        let velocity = match velocity {
+            None => gradient.clone(),
+            Some(old) => gradient.clone().add_scaled(self.momentum, &old),
         };
         self.velocity = Some(velocity.clone());
-        match beside {
-            None => velocity,
-            Some(gradient) => gradient.add_scaled(self.momentum, &velocity),
-        }
+        if self.nesterov { gradient.add_scaled(self.momentum, &velocity) } else { velocity }
     }
 }
 

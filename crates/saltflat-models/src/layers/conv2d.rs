@@ -2,7 +2,9 @@
 
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 pub use saltflat_kernels::Window;
-use saltflat_kernels::{add_scaled, by_direction, convolution, gram, has_kernels, sample_gradients};
+use saltflat_kernels::{
+    add_scaled, by_direction, convolution, gram, has_kernels, patch_products, row_sums, sample_gradients,
+};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
@@ -172,42 +174,48 @@ impl Rows {
         total
     }
 
-    /// Inner products as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(uᵢₜ·uⱼₛ), a sample i and its cotangents at a time.
+    /// Inner products as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(uᵢₜ·uⱼₛ), the second of which are sums of inner products of pixels; some samples
+    /// with one of their cotangents at a time.
     fn gram_by_positions(&self, delta: Tensor<4>, input: Tensor<4>) -> Tensor<2> {
         let [m, n, outputs, positions] = delta.dims();
-        let depth = self.depth();
-        let unfolded = self.unfolded(input);
-        let inputs = unfolded.clone().reshape([n * positions, depth]).transpose();
-        // [m, n, positions, outputs] as a matrix of all cotangents at all positions.
-        let all = delta.swap_dims(2, 3);
-        let columns = all.clone().reshape([m * n * positions, outputs]).transpose();
-        let step = (CHUNK / (m * n * positions * positions)).clamp(1, m);
-        let mut blocks = Vec::with_capacity(n);
-        for i in 0..n {
-            let input = unfolded.clone().slice([i..i + 1, 0..positions, 0..depth]).reshape([positions, depth]);
-            let input = input.matmul(inputs.clone()).reshape([1, positions, 1, n * positions]);
-            let mut of_sample = Vec::new();
-            for start in (0..m).step_by(step) {
-                let end = (start + step).min(m);
-                let mine = all.clone().slice([start..end, i..i + 1, 0..positions, 0..outputs]);
-                let products = mine.reshape([(end - start) * positions, outputs]).matmul(columns.clone());
-                let products = products.reshape([end - start, positions, m, n * positions]) * input.clone();
-                let sums = products.sum_dim(1).reshape([(end - start) * m * n, positions]).sum_dim(1);
-                of_sample.push(sums.reshape([end - start, 1, m * n]));
+        let [_, channels, height, width] = input.dims();
+        let pixels = height * width;
+        let input = input.reshape([n, channels, pixels]);
+        let all_pixels = input.clone().permute([1, 2, 0]).reshape([channels, pixels * n]);
+        let all_cotangents = delta.clone().permute([2, 3, 0, 1]).reshape([outputs, positions * m * n]);
+        let step = (CHUNK / (n * pixels * pixels).max(m * n * positions * positions)).clamp(1, n);
+        let mut of_cotangents = vec![Vec::new(); m];
+        for start in (0..n).step_by(step) {
+            let samples = start..(start + step).min(n);
+            let count = samples.len();
+            let mine = input.clone().slice([samples.clone(), 0..channels, 0..pixels]).swap_dims(1, 2);
+            let of_pixels = mine.reshape([count * pixels, channels]).matmul(all_pixels.clone());
+            for (c, blocks) in of_cotangents.iter_mut().enumerate() {
+                let mine = delta.clone().slice([c..c + 1, samples.clone(), 0..outputs, 0..positions]).swap_dims(2, 3);
+                let of_positions = mine.reshape([count * positions, outputs]).matmul(all_cotangents.clone());
+                blocks.push(patch_products(of_pixels.clone(), of_positions, self.layer.window, [height, width]));
             }
-            blocks.push(Tensor::cat(of_sample, 0));
         }
-        Tensor::cat(blocks, 1).reshape([m * n, m * n])
+        Tensor::cat(of_cotangents.concat(), 0)
     }
 
     /// Multiplications of the two forms: (by rows, by positions). The elementwise product of two position matrices moves
     /// memory and counts as eight.
     fn costs(&self, m: usize, n: usize) -> (f64, f64) {
-        let [h, w] = self.positions();
+        let ([h, w], [_, channels, height, width]) = (self.positions(), self.input.dims());
         let (t, d, o) = ((h * w) as f64, self.depth() as f64, self.layer.outputs as f64);
-        let (n, rows) = (n as f64, (m * n) as f64);
-        (rows * t * d * o + rows * rows * d * o, n * n * t * t * d + rows * rows * t * t * (o + 8.0))
+        let (pairs, rows) = ((n * height * width) as f64, (m * n) as f64);
+        (
+            rows * t * d * o + rows * rows * d * o / 2.0,
+            pairs * pairs * channels as f64 + rows * rows * t * t * (o + 8.0),
+        )
     }
+}
+
+/// Σ over the last dimension, `[rows, channels]`.
+fn over_positions(x: Tensor<3>) -> Tensor<2> {
+    let [rows, channels, _] = x.dims();
+    row_sums(x.flatten(0, 1)).reshape([rows, channels])
 }
 
 /// One after the other along a dimension; a single one as it is.
@@ -223,7 +231,7 @@ impl PerSample for Rows {
         let delta = delta.flatten::<3>(2, 3);
         let rows = self.explicit(self.input.clone())(delta.clone());
         match self.layer.has_bias {
-            true => Tensor::cat(vec![rows, delta.sum_dim(2).flatten(1, 2)], 1),
+            true => Tensor::cat(vec![rows, over_positions(delta)], 1),
             false => rows,
         }
     }
@@ -237,14 +245,18 @@ impl PerSample for Rows {
         let [rows, _] = kept.dims();
         let n = input.dims()[0];
         let [h, w] = self.positions();
+        let bias =
+            self.layer.has_bias.then(|| gram(over_positions(kept.clone().reshape([rows, self.layer.outputs, h * w]))));
         let delta = kept.reshape([rows / n, n, self.layer.outputs, h * w]);
-        let bias = delta.clone().sum_dim(3).reshape([rows, self.layer.outputs]);
         let (by_rows, by_positions) = self.costs(rows / n, n);
         let of_weight = match by_rows <= by_positions {
             true => self.gram_by_rows(delta, &input),
             false => self.gram_by_positions(delta, input),
         };
-        if self.layer.has_bias { of_weight + gram(bias) } else { of_weight }
+        match bias {
+            Some(of_bias) => of_weight + of_bias,
+            None => of_weight,
+        }
     }
 }
 

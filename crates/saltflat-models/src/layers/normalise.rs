@@ -1,6 +1,7 @@
 //! What group and batch normalisation share.
 
 use burn::tensor::{DType, FloatDType, Tensor};
+use saltflat_kernels::{row_products, row_sums};
 
 use crate::{
     Init, Jet, Layout, Pass, PerSample,
@@ -142,7 +143,10 @@ struct AffineRows {
 
 impl PerSample for AffineRows {
     fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
-        let per_channel = |t: Tensor<4>| t.flatten::<3>(2, 3).sum_dim(2).flatten::<2>(1, 2);
-        Tensor::cat(vec![per_channel(delta.clone() * self.normalised.clone()), per_channel(delta)], 1)
+        let [n, channels, h, w] = delta.dims();
+        let planes = |t: Tensor<4>| t.reshape([n * channels, h * w]);
+        let along = row_products(planes(delta.clone()), planes(self.normalised.clone()));
+        let sums = row_sums(planes(delta));
+        Tensor::cat(vec![along.reshape([n, channels]), sums.reshape([n, channels])], 1)
     }
 }

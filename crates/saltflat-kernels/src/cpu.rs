@@ -13,6 +13,7 @@ use crate::{
     pointwise,
     pool::{self, Planes},
     positions::{self, Positions},
+    product::{self as matrices, Left, pays, product_of_rows},
     window::Sizes,
 };
 
@@ -244,7 +245,12 @@ pub(crate) fn scaled(x: &FlexTensor, factor: f64) -> FlexTensor {
 
 /// x Wᵀ + b `[n, outputs]` from x `[n, inputs]`, W `[outputs, inputs]` and, where there is one, b `[outputs]`.
 pub(crate) fn linear(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
-    let product = Flex::float_matmul(x.clone(), Flex::float_transpose(weight.clone()));
+    let ([n, inputs], outputs) = (x.shape().dims(), weight.shape()[0]);
+    let sizes = [n, inputs, outputs];
+    let product = match pays(sizes) {
+        true => kernel!([x, weight] -> Shape::new([n, outputs]), product_of_rows(x, weight, sizes)),
+        false => Flex::float_matmul(x.clone(), Flex::float_transpose(weight.clone())),
+    };
     match bias {
         Some(bias) => in_place!(product, [bias], pointwise::add_scaled(product, 1.0, bias)),
         None => product,
@@ -253,12 +259,20 @@ pub(crate) fn linear(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTens
 
 /// a b.
 pub(crate) fn product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
-    Flex::float_matmul(a, b)
+    let ([m, k], n) = (a.shape().dims(), b.shape()[1]);
+    match pays([m, k, n]) {
+        true => kernel!([a, b] -> Shape::new([m, n]), matrices::product(a, Left::Rows, b, [m, k, n])),
+        false => Flex::float_matmul(a, b),
+    }
 }
 
 /// aᵀ b.
 pub(crate) fn transposed_product(a: FlexTensor, b: FlexTensor) -> FlexTensor {
-    Flex::float_matmul(Flex::float_transpose(a), b)
+    let ([k, m], n) = (a.shape().dims(), b.shape()[1]);
+    match pays([m, k, n]) {
+        true => kernel!([a, b] -> Shape::new([m, n]), matrices::product(a, Left::Columns, b, [m, k, n])),
+        false => Flex::float_matmul(Flex::float_transpose(a), b),
+    }
 }
 
 /// Σ over the rows of x `[rows, n]`: `[n]`.

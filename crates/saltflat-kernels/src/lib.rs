@@ -21,6 +21,7 @@ mod group_norm;
 mod pointwise;
 mod pool;
 mod positions;
+mod product;
 mod samples;
 mod simd;
 mod stride;

@@ -272,14 +272,16 @@ mod tests {
         Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), DType::F64))
     }
 
-    /// The two forms are the same number by two routes.
+    /// The two forms are the same number by two routes; the last case takes several blocks of samples.
     #[test]
     fn rows_and_positions_agree() {
-        for (window, side) in [(Window::three(1), 5), (Window::three(2), 7), (Window::one(2), 6)] {
+        for (window, side, n) in
+            [(Window::three(1), 5, 5), (Window::three(2), 7, 5), (Window::one(2), 6, 5), (Window::three(1), 12, 30)]
+        {
             let layer = Shape { inputs: 3, outputs: 4, window, has_bias: false };
-            let rows = Rows { input: random([5, 3, side, side], 0), layer };
+            let rows = Rows { input: random([n, 3, side, side], 0), layer };
             let out = window.output(side);
-            let delta = random([2, 5, 4, out * out], 1);
+            let delta = random([2, n, 4, out * out], 1);
             let a = rows.gram_by_rows(delta.clone(), &rows.input);
             let difference =
                 (a.clone() - rows.gram_by_positions(delta, rows.input.clone())).abs().max().into_scalar::<f64>();

@@ -117,8 +117,17 @@ fn channels_of_directions_become_images() {
 }
 
 /// Batch, inputs and outputs, each one, few and many.
-const SHAPES: [[usize; 3]; 8] =
-    [[1, 1, 1], [5, 17, 9], [13, 16, 33], [70, 300, 130], [600, 20, 40], [33, 520, 300], [256, 10, 1], [2, 1_100, 10]];
+const SHAPES: [[usize; 3]; 9] = [
+    [1, 1, 1],
+    [5, 17, 9],
+    [13, 16, 33],
+    [70, 300, 130],
+    [600, 20, 40],
+    [33, 520, 300],
+    [256, 10, 1],
+    [2, 1_100, 10],
+    [1_100, 200, 150],
+];
 
 #[test]
 fn linear_layers() {

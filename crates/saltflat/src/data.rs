@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -27,7 +27,7 @@ pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
         "there is no home folder: name the data folder with --data-dir or the environment variable SALTFLAT_DATA",
     )?;
     match &args.command {
-        DataCommand::Path => print(&folder.display().to_string()),
+        DataCommand::Path => outln!("{}", folder.display())?,
         DataCommand::List { json } => list(&folder, *json)?,
         DataCommand::Get(args) => fetch(args, &folder)?,
         DataCommand::Verify { names, json } => return verify(&folder, names, *json),
@@ -45,10 +45,10 @@ fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
     for set in sets().iter().filter(|set| args.names.iter().any(|name| name == set.name)) {
         let got = get(set, folder, &source, &options, &Progress::new())?;
         match got.files.len() {
-            0 => eprintln!("{}: all its files are there, as they were published", set.name),
-            n => eprintln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
+            0 => errln!("{}: all its files are there, as they were published", set.name),
+            n => errln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
         }
-        print(&got.folder.display().to_string());
+        outln!("{}", got.folder.display())?;
     }
     Ok(())
 }
@@ -93,13 +93,13 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     });
     let rows: Vec<_> = shipped.into_iter().chain(official).collect();
     if json {
-        print(&serde_json::to_string_pretty(&rows)?);
+        outln!("{}", serde_json::to_string_pretty(&rows)?)?;
         return Ok(());
     }
-    print(&format!("{:<10}  {:<62}  {:>6}  there", "name", "what it is", "size"));
+    outln!("{:<10}  {:<62}  {:>6}  there", "name", "what it is", "size")?;
     for row in &rows {
         let size = row.bytes.map_or("-".into(), size);
-        print(&format!("{:<10}  {:<62}  {size:>6}  {}", row.name, row.about, row.place()));
+        outln!("{:<10}  {:<62}  {size:>6}  {}", row.name, row.about, row.place())?;
     }
     Ok(())
 }
@@ -155,17 +155,17 @@ fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCod
         }
     }
     if json {
-        print(&serde_json::to_string_pretty(&rows)?);
+        outln!("{}", serde_json::to_string_pretty(&rows)?)?;
     } else {
         for row in &rows {
             let path = row.path.as_ref().map(|path| path.display().to_string());
             let what = row.reason.as_deref().or(path.as_deref()).unwrap_or_default();
-            print(format!("{:<10}  {:<23}  {:<7}  {what}", row.set, row.file, row.status).trim_end());
+            outln!("{}", format!("{:<10}  {:<23}  {:<7}  {what}", row.set, row.file, row.status).trim_end())?;
         }
     }
     let bad: Vec<_> = rows.iter().filter(|row| row.status != "ok").map(|row| row.set).collect();
     if let Some(set) = bad.first() {
-        eprintln!(
+        errln!(
             "{} of {} files are damaged or missing; `saltflat data get {set}` brings those of {set}",
             bad.len(),
             rows.len()
@@ -183,11 +183,6 @@ fn verified(set: &Set, file: &Published, places: &[PathBuf]) -> Verified {
         Some(Err(error)) => ("damaged", Some(error.to_string())),
     };
     Verified { set: set.name, file: file.name, status, path, reason }
-}
-
-/// Data: stdout. A closed pipe (`| head`) is no error.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Bytes as people say them.
@@ -211,8 +206,8 @@ impl Progress {
 impl Listener for Progress {
     fn say(&self, text: &str) {
         match &*self.bar.borrow() {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| errln!("{text}")),
+            None => errln!("{text}"),
         }
     }
 
@@ -224,7 +219,7 @@ impl Listener for Progress {
         }
         let tenth = 10 * bytes / of.max(1);
         if tenth > self.tenth.replace(tenth) && of >= LARGE {
-            eprintln!("{file}: {} of {}", size(bytes), size(of));
+            errln!("{file}: {} of {}", size(bytes), size(of));
         }
     }
 

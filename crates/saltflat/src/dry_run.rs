@@ -13,12 +13,12 @@ const STEPS: u32 = 3;
 /// Prints the resolved configuration as TOML, and in comments its size and the time of an epoch from a few timed steps.
 pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::Result<()> {
     let config = plan.config.to_toml().context("the resolved configuration")?;
-    println!("{config}");
+    outln!("{config}")?;
     let layout = plan.network.layout();
-    println!("# device: {} ({}): {}", device.name, device.backend, device.why);
-    println!("# parameters: {} in {} tensors", layout.len(), layout.parameters.len());
-    println!("# training samples: {}, of shape {:?}", plan.train.len(), plan.network.input());
-    println!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch);
+    outln!("# device: {} ({}): {}", device.name, device.backend, device.why)?;
+    outln!("# parameters: {} in {} tensors", layout.len(), layout.parameters.len())?;
+    outln!("# training samples: {}, of shape {:?}", plan.train.len(), plan.network.input())?;
+    outln!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch)?;
 
     let mut trainer = Trainer::new(plan, start);
     let batch: Vec<u32> = (0..plan.batch_size as u32).collect();
@@ -39,10 +39,10 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     };
     let ends = if plan.config.metrics.at_ends { 1.0 } else { 0.0 };
     let measurements = if measurement > 0.0 { times.floor() + ends } else { 0.0 };
-    println!("# time: {} a step, {} an epoch ({STEPS} timed steps)", seconds(step), seconds(epoch));
-    println!("# time: about {} a measurement (counted in gradients)", seconds(measurement));
-    println!("# time: about {} in all", seconds(epoch * epochs + measurement * measurements));
-    println!("# memory: {}", memory(plan));
+    outln!("# time: {} a step, {} an epoch ({STEPS} timed steps)", seconds(step), seconds(epoch))?;
+    outln!("# time: about {} a measurement (counted in gradients)", seconds(measurement))?;
+    outln!("# time: about {} in all", seconds(epoch * epochs + measurement * measurements))?;
+    outln!("# memory: {}", memory(plan))?;
     Ok(())
 }
 

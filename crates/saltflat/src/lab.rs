@@ -14,6 +14,7 @@ use saltflat_report::{Page, Run};
 
 use crate::{
     args::LabArgs,
+    output::{self, OutputError},
     page,
     signals::{self, Stop},
     table::length,
@@ -34,14 +35,14 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     let figures = page::parsed(lab.about().figures)?;
     let root = args.out.clone().unwrap_or_else(|| default_folder(name, args.scale));
     if args.dry_run {
-        dry_run(&*lab, &root);
+        dry_run(&*lab, &root)?;
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::listen(args.time_limit)?;
     let mut folder = LabFolder::open(&root, &*lab)?;
     let Some(done) = work(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();
-        eprintln!("stopped by {}; the same command goes on", cause.map_or("a signal", signals::Cause::name));
+        errln!("stopped by {}; the same command goes on", cause.map_or("a signal", signals::Cause::name));
         return Ok(ExitCode::from(cause.map_or(1, signals::Cause::exit_code)));
     };
     let mut findings = lab.findings(&done);
@@ -51,7 +52,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     }
     drop(folder);
     for finding in &findings {
-        println!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found);
+        outln!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found)?;
     }
     let findings =
         findings.into_iter().map(|Finding { claim, found, holds }| saltflat_report::Finding { claim, found, holds });
@@ -67,7 +68,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         figures,
         ..Page::default()
     };
-    println!("{}", page::write(&root, &page)?.display());
+    outln!("{}", page::write(&root, &page)?.display())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,16 +102,16 @@ fn list() -> anyhow::Result<()> {
     let width = LABS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, make) in LABS {
         let about = make(Scale::Paper, &[])?.about();
-        println!("{name:<width$}  {}\n{:<width$}  {}", about.title, "", about.source);
+        outln!("{name:<width$}  {}\n{:<width$}  {}", about.title, "", about.source)?;
     }
     Ok(())
 }
 
-fn dry_run(lab: &dyn Lab, root: &Path) {
+fn dry_run(lab: &dyn Lab, root: &Path) -> Result<(), OutputError> {
     let trials = lab.trials();
     let steps: u64 = trials.iter().map(|trial| trial.steps).sum();
-    println!("# {}: {} trials, at most {steps} steps, in {}", lab.about().name, trials.len(), root.display());
-    print!("{}", lab.settings());
+    outln!("# {}: {} trials, at most {steps} steps, in {}", lab.about().name, trials.len(), root.display())?;
+    output::data(format_args!("{}", lab.settings()))
 }
 
 /// Makes the trials that are left, and tells how it goes.
@@ -118,7 +119,7 @@ fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Op
     let trials = lab.trials();
     let (held, left): (Vec<&Trial>, Vec<&Trial>) = trials.iter().partition(|trial| folder.holds(trial));
     if !held.is_empty() {
-        eprintln!("{} of {} trials are made already", held.len(), trials.len());
+        errln!("{} of {} trials are made already", held.len(), trials.len());
     }
     let total: u64 = left.iter().map(|trial| trial.steps).sum();
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
@@ -129,7 +130,7 @@ fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Op
     let made = |trial: &Trial, outcome: &Outcome| {
         let labels: Vec<&str> = trial.labels.values().map(String::as_str).collect();
         let end = outcome.diverged.as_ref().map_or(String::new(), |why| format!(": diverged, {why}"));
-        bar.suspend(|| eprintln!("{}, seed {}{end}", labels.join(", "), trial.seed));
+        bar.suspend(|| errln!("{}, seed {}{end}", labels.join(", "), trial.seed));
     };
     let result = std::thread::scope(|scope| {
         let (done, wait) = channel();

@@ -1,6 +1,12 @@
 //! `saltflat`: train networks under chosen gradient noise and measure how flat the place is where they stand.
 //!
-//! stdout is data, stderr is talk. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
+//! stdout is data, stderr is messages. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated.
+
+// Text is written through `outln!` and `errln!` alone; see `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod output;
 
 mod args;
 mod data;
@@ -29,7 +35,10 @@ use saltflat_lab::LabError;
 use saltflat_study::StudyError;
 use saltflat_train::TrainError;
 
-use crate::args::{Cli, Command};
+use crate::{
+    args::{Cli, Command},
+    output::OutputError,
+};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -44,8 +53,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(code) => code,
+        // Whoever read stdout has seen enough.
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("saltflat: {}", plain::plain(&in_words(&error)));
+            errln!("saltflat: {}", plain::plain(&in_words(&error)));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
                 || error.downcast_ref::<FetchError>().is_some_and(FetchError::is_bad_input)
                 || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)

@@ -1,6 +1,6 @@
 //! `saltflat measure`.
 
-use std::{fs, io::Write, path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use burn::tensor::DType;
@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::{Count, MeasureArgs, Precision},
-    measurement_table, slices,
+    measurement_table, output, slices,
     table::number,
 };
 
@@ -30,7 +30,7 @@ const CHECK_SAMPLES: usize = 32;
 pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     if args.metrics.iter().any(|name| name == "help") {
         for (group, metrics) in METRICS {
-            println!("{group}: {}", metrics.join(", "));
+            outln!("{group}: {}", metrics.join(", "))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,15 +60,15 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     }
     if let Some(folder) = &args.plots {
         for path in slices::draw(folder, &plan, &found.metrics)? {
-            eprintln!("{}", path.display());
+            errln!("{}", path.display());
         }
     }
     match args.json.as_deref() {
-        None => print!("{}", measurement_table::table(&plan, &found)),
+        None => output::data(format_args!("{}", measurement_table::table(&plan, &found)))?,
         Some(file) => {
             let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
             match file == Path::new("-") {
-                true => std::io::stdout().write_all(text.as_bytes())?,
+                true => output::data(format_args!("{text}"))?,
                 false => fs::write(file, text).with_context(|| file.display().to_string())?,
             }
         }
@@ -157,7 +157,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
     let n = plan.train.len();
-    eprintln!(
+    errln!(
         "{}: {} parameters, {} outputs, {} of {n} training samples, on {} ({}), {}",
         args.weights.display(),
         plan.network.layout().len(),
@@ -167,7 +167,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
         device.backend,
         if plan.dtype == DType::F64 { "f64" } else { "f32" },
     );
-    eprintln!(
+    errln!(
         "plan: {}; {} samples a pass, {} probes at once, {} MiB for vectors or {} for cotangents; about {} gradients of one sample",
         match config.groups().as_slice() {
             [] => "no metric".to_string(),
@@ -225,7 +225,7 @@ fn check(plan: &Plan, point: Point<'_>) -> anyhow::Result<ExitCode> {
             (None, true) => format!("ok      {:.1e} (at most {:.0e})", check.difference, check.tolerance),
             (None, false) => format!("FAILED  {:.1e} (at most {:.0e})", check.difference, check.tolerance),
         };
-        println!("{:<52} {verdict}", check.name);
+        outln!("{:<52} {verdict}", check.name)?;
     }
     Ok(if checks.iter().all(saltflat_metrics::Check::passed) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -1,12 +1,15 @@
 //! `saltflat report`.
 
-use std::{fs, io::Write, path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use saltflat_report::{Page, Run, csv, html, json, label_by_differences};
 
-use crate::args::{ReportArgs, ReportFormat};
-use crate::plain::plain;
+use crate::{
+    args::{ReportArgs, ReportFormat},
+    output,
+    plain::plain,
+};
 
 /// What a page of ours begins with, so that only such a file is replaced.
 const OURS: &str = "<meta name=\"generator\" content=\"Saltflat";
@@ -46,11 +49,8 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     });
     let out = args.out.as_deref().unwrap_or(default);
     if out == Path::new("-") {
-        // A reader may stop early.
-        return match std::io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(ExitCode::SUCCESS),
-        };
+        output::data(format_args!("{text}"))?;
+        return Ok(ExitCode::SUCCESS);
     }
     if out.exists() && !is_ours(out, args.format) {
         return Ok(refused(&format!(
@@ -59,12 +59,12 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
         )));
     }
     fs::write(out, text).with_context(|| out.display().to_string())?;
-    eprintln!("{}", out.display());
+    errln!("{}", out.display());
     Ok(ExitCode::SUCCESS)
 }
 
 fn refused(why: &impl std::fmt::Display) -> ExitCode {
-    eprintln!("saltflat: {}", plain(&why.to_string()));
+    errln!("saltflat: {}", plain(&why.to_string()));
     ExitCode::from(BAD_INPUT)
 }
 

@@ -1,7 +1,7 @@
 //! What a person sees of a run: a row an epoch on stdout, progress and talk on stderr, everything in the run folder.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,8 +11,11 @@ use saltflat_report::EventWriter;
 use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
 use serde_json::Value;
 
-use crate::plain::plain;
-use crate::table::{Table, number};
+use crate::{
+    output::OutputError,
+    plain::plain,
+    table::{Table, number},
+};
 
 /// Seconds since 1970.
 fn now() -> f64 {
@@ -28,6 +31,8 @@ pub struct Reporter {
     first: Option<MeasurementRow>,
     last: Option<MeasurementRow>,
     rows: usize,
+    /// True once a row could not be written to stdout.
+    stdout_failed: bool,
     /// Weights of the last checkpoint.
     checkpoint: Option<PathBuf>,
     /// Event files, where they are asked for and can be written.
@@ -46,7 +51,18 @@ impl Reporter {
         }
         let (first, last) = (None, None);
         let (checkpoint, events) = (None, None);
-        let mut reporter = Self { folder, bar, table: None, measured: false, first, last, rows: 0, checkpoint, events };
+        let mut reporter = Self {
+            folder,
+            bar,
+            table: None,
+            measured: false,
+            first,
+            last,
+            rows: 0,
+            stdout_failed: false,
+            checkpoint,
+            events,
+        };
         if plan.config.run.tensorboard {
             match EventWriter::create(&reporter.folder.root().join("tensorboard"), now()) {
                 Ok(events) => reporter.events = Some(events),
@@ -89,7 +105,7 @@ impl Reporter {
 
     /// Talk: stderr and the log.
     pub fn say(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("{}", plain(text)));
+        self.bar.suspend(|| errln!("{}", plain(text)));
         // The log is not the result: a line that cannot be written must not end a run.
         let _ = self.folder.log(text);
     }
@@ -103,13 +119,17 @@ impl Reporter {
         }
     }
 
-    /// Data: stdout.
-    fn print(&self, text: &str) {
-        self.bar.suspend(|| {
-            let mut out = std::io::stdout().lock();
-            // A closed pipe (`| head`) is no reason to stop training.
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-        });
+    /// A row on stdout. A run does not end because its rows cannot be shown: `metrics.jsonl` has them too.
+    fn print(&mut self, text: &str) {
+        if self.stdout_failed {
+            return;
+        }
+        if let Err(error) = self.bar.suspend(|| outln!("{text}")) {
+            self.stdout_failed = true;
+            if matches!(error, OutputError::Failed(_)) {
+                self.say(&format!("{error}; the rows are in {}", self.folder.root().join("metrics.jsonl").display()));
+            }
+        }
     }
 
     /// Says how the run ended, what was measured and where it lies.

@@ -15,6 +15,7 @@ use saltflat_study::{Ended, Entry, Queue, Report, Standing, Study, StudyFile, St
 
 use crate::{
     args::{Emit, StudyArgs},
+    output::OutputError,
     page,
     plain::{one_line, plain},
     signals::Stop,
@@ -31,7 +32,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
         return status(&open(args)?);
     }
     if args.page {
-        println!("{}", page::of_study(&open(args)?)?.display());
+        outln!("{}", page::of_study(&open(args)?)?.display())?;
         return Ok(ExitCode::SUCCESS);
     }
     if args.study.is_dir() {
@@ -41,7 +42,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     let root = root(args, &study);
     page::figures(&study.source, &args.study)?;
     if args.dry_run {
-        dry_run(&study, &root);
+        dry_run(&study, &root)?;
         return Ok(ExitCode::SUCCESS);
     }
     work(args, &StudyFolder::create(&root, &study)?)
@@ -65,7 +66,7 @@ fn work(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         let program = program()?;
         let job = slurm::Job { program: &program, device: &args.devices[0], data_dir: args.data_dir.as_deref() };
         for path in slurm::emit(folder, &job)? {
-            println!("{}", path.display());
+            outln!("{}", path.display())?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -110,7 +111,7 @@ fn command(
 fn one(args: &StudyArgs, folder: &StudyFolder, entry: &Entry) -> anyhow::Result<ExitCode> {
     match folder.standing(entry) {
         Standing::Done(state) => {
-            eprintln!("{}: {}, nothing to do", entry.name, word(state));
+            errln!("{}: {}, nothing to do", entry.name, word(state));
             return Ok(ExitCode::SUCCESS);
         }
         Standing::Running => anyhow::bail!("{}: another process works on it", entry.name),
@@ -151,20 +152,20 @@ fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     queue.run(&mut talk, &|| stop.cause().is_some())?;
     talk.bar.finish_and_clear();
     let counts = Counts::of(folder);
-    eprintln!("{}: {counts}", folder.root().display());
+    errln!("{}: {counts}", folder.root().display());
     for (name, reason, log) in &talk.failed {
-        eprintln!("  {name} failed: {} (see {})", one_line(reason), log.display());
+        errln!("  {name} failed: {} (see {})", one_line(reason), log.display());
     }
     if counts.done > 0 {
         let path = page::of_study(folder)?;
-        println!("{}", path.display());
+        outln!("{}", path.display())?;
     }
     if let Some(cause) = stop.cause() {
-        eprintln!("stopped by {}; the same command goes on", cause.name());
+        errln!("stopped by {}; the same command goes on", cause.name());
         return Ok(ExitCode::from(INTERRUPTED));
     }
     if counts.failed + talk.failed.len() > 0 {
-        eprintln!("--retry-failed starts those again that failed");
+        errln!("--retry-failed starts those again that failed");
     }
     if counts.failed + counts.blocked + counts.open > 0 {
         return Ok(ExitCode::FAILURE);
@@ -241,13 +242,13 @@ impl<'a> Talk<'a> {
         }
         bar.set_position(before);
         if before > 0 {
-            eprintln!("{before} of {all} runs are done already");
+            errln!("{before} of {all} runs are done already");
         }
         Self { folder, bar, clock: Instant::now(), before, ended: 0, looked: None, failed: Vec::new() }
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{}", plain(text)));
+        self.bar.suspend(|| errln!("{}", plain(text)));
     }
 }
 
@@ -327,15 +328,15 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));
         let reason = status.and_then(|status| status.reason).unwrap_or_default();
         let line = format!("{:>4} {:<width$} {standing:<20} {step:<12} {reason}", entry.index, entry.name);
-        println!("{}", one_line(line.trim_end()));
+        outln!("{}", one_line(line.trim_end()))?;
     }
-    println!("{}", Counts::of(folder));
+    outln!("{}", Counts::of(folder))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What would run.
-fn dry_run(study: &Study, root: &Path) {
-    println!("{}: {} runs in {}", study.name(), study.entries.len(), root.display());
+fn dry_run(study: &Study, root: &Path) -> Result<(), OutputError> {
+    outln!("{}: {} runs in {}", study.name(), study.entries.len(), root.display())?;
     let mut stages: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in &study.entries {
         *stages.entry(&entry.stage).or_default() += 1;
@@ -350,11 +351,11 @@ fn dry_run(study: &Study, root: &Path) {
             (None, None) => String::new(),
         };
         let from = entry.parent.map_or(String::new(), |parent| format!("from {}", study.entries[parent].name));
-        println!("{}", format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name).trim_end());
+        outln!("{}", format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name).trim_end())?;
     }
     for stage in &study.source.stages {
         let runs = stages.get(stage.name.as_str()).copied().unwrap_or(0);
-        println!("stage {}: {runs} runs", stage.name);
+        outln!("stage {}: {runs} runs", stage.name)?;
     }
-    println!("each run's cost: saltflat train CONFIG --dry-run");
+    outln!("each run's cost: saltflat train CONFIG --dry-run")
 }

@@ -55,11 +55,11 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
     match status.as_ref().map(|status| status.status.as_str()) {
         Some("finished") => {
-            eprintln!("{} is finished: {}", run.display(), plain(&reason));
+            errln!("{} is finished: {}", run.display(), plain(&reason));
             return Ok(ExitCode::SUCCESS);
         }
         Some("diverged") => {
-            eprintln!("{} diverged and would again: {}", run.display(), plain(&reason));
+            errln!("{} diverged and would again: {}", run.display(), plain(&reason));
             return Ok(ExitCode::from(DIVERGED));
         }
         _ => {}
@@ -148,7 +148,7 @@ fn failed(
     }
     if matches!(error, TrainError::Training(_)) {
         // What a device that is gone still holds cannot be given back to it.
-        eprintln!("saltflat: {reason}");
+        errln!("saltflat: {reason}");
         std::process::exit(1);
     }
     Err(error.into())

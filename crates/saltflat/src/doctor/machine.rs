@@ -4,9 +4,9 @@ use saltflat_folder::provenance;
 use saltflat_train::{Chosen, adapter_names};
 
 use super::{Finding, Findings};
-use crate::train::features;
+use crate::{output::OutputError, train::features};
 
-pub fn look(findings: &mut Findings, device: &Chosen) {
+pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), OutputError> {
     let from = provenance();
     let said =
         |key: &str| from.get(key).map_or("unknown".into(), |value| value.to_string().trim_matches('"').to_string());
@@ -17,8 +17,8 @@ pub fn look(findings: &mut Findings, device: &Chosen) {
         said("git_revision"),
         if features.is_empty() { "none" } else { &features }
     );
-    findings.add(Finding::ok("program", build));
-    findings.add(Finding::ok("processor", format!("{} threads{}", said("threads"), memory())));
+    findings.add(Finding::ok("program", build))?;
+    findings.add(Finding::ok("processor", format!("{} threads{}", said("threads"), memory())))?;
     findings.add(match adapter_names() {
         None => Finding::note(
             "adapters",
@@ -32,13 +32,13 @@ pub fn look(findings: &mut Findings, device: &Chosen) {
              Mesa's mesa-vulkan-drivers has a software one for tests",
         ),
         Some(names) => Finding::ok("adapters", names.join(", ")),
-    });
+    })?;
     let driver = if device.driver.is_empty() { String::new() } else { format!(", driver {}", device.driver) };
     let chosen = format!("{} ({}){driver}: {}", device.name, device.backend, device.why);
     findings.add(match device.software {
         false => Finding::ok("device", chosen),
         true => Finding::note("device", chosen, "a software adapter is for tests; --device cpu is many times faster"),
-    });
+    })
 }
 
 /// Of the machine, where the system tells it.

@@ -10,7 +10,7 @@ use std::{fmt, process::ExitCode};
 use saltflat_train::choose;
 use serde::{Deserialize, Serialize};
 
-use crate::args::DoctorArgs;
+use crate::{args::DoctorArgs, output::OutputError};
 
 /// What was looked at, and what a person does about it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,16 +75,17 @@ struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, finding: Finding) -> Result<(), OutputError> {
         if !self.json {
-            println!("{finding}");
+            outln!("{finding}")?;
         }
         self.all.push(finding);
+        Ok(())
     }
 
     /// What comes takes a while.
     fn wait_for(&self, what: &str) {
-        eprintln!("       ({what} …)");
+        errln!("       ({what} …)");
     }
 }
 
@@ -93,19 +94,19 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
     let device = choose(&args.device)?;
     if args.parity {
-        parity::here(&mut findings, &device, args.noises);
-        println!("{}", serde_json::to_string(&findings.all)?);
+        parity::here(&mut findings, &device, args.noises)?;
+        outln!("{}", serde_json::to_string(&findings.all)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    machine::look(&mut findings, &device);
-    storage::look(&mut findings, args);
-    parity::look(&mut findings, args, &device);
+    machine::look(&mut findings, &device)?;
+    storage::look(&mut findings, args)?;
+    parity::look(&mut findings, args, &device)?;
     repeat::look(&mut findings, args, &device)?;
     let failed = findings.all.iter().filter(|finding| finding.verdict == Verdict::Failed).count();
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&findings.all)?),
-        false if failed == 0 => println!("{} checks, none failed", findings.all.len()),
-        false => println!("{} checks, {failed} failed", findings.all.len()),
+        true => outln!("{}", serde_json::to_string_pretty(&findings.all)?)?,
+        false if failed == 0 => outln!("{} checks, none failed", findings.all.len())?,
+        false => outln!("{} checks, {failed} failed", findings.all.len())?,
     }
     Ok(ExitCode::from(u8::from(failed > 0)))
 }

@@ -16,7 +16,7 @@ use saltflat_train::{
 };
 
 use super::{Finding, Findings};
-use crate::{args::DoctorArgs, faults::caught};
+use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 
 /// Samples of each network.
 const N: usize = 6;
@@ -60,28 +60,30 @@ const NOISES: [(&str, &str); 13] = [
 const TOLERANCE: f64 = 1e-4;
 
 /// On a GPU, and there a second time in another process with the other choice of fused kernels.
-pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) {
+pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> Result<(), OutputError> {
     if device.backend == "flex" {
-        findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
-        return;
+        return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
     findings.wait_for(
         "the device against the CPU, nine networks and thirteen noises; a software adapter takes half an hour",
     );
-    here(findings, device, false);
+    here(findings, device, false)?;
     if !cfg!(feature = "fusion") {
-        return;
+        return Ok(());
     }
     let other = if std::env::var("SALTFLAT_FUSION").is_ok_and(|value| value == "off") { "on" } else { "off" };
     findings.wait_for(&format!("the same with SALTFLAT_FUSION={other}"));
     match elsewhere(args, other) {
         Ok(all) => {
             for finding in all {
-                findings.add(finding.named(&format!("SALTFLAT_FUSION={other}, ")));
+                findings.add(finding.named(&format!("SALTFLAT_FUSION={other}, ")))?;
             }
         }
-        Err(error) => findings.add(Finding::failed(format!("SALTFLAT_FUSION={other}"), format!("{error:#}"), ADVICE)),
+        Err(error) => {
+            findings.add(Finding::failed(format!("SALTFLAT_FUSION={other}"), format!("{error:#}"), ADVICE))?;
+        }
     }
+    Ok(())
 }
 
 /// What another process with this choice of fused kernels finds.
@@ -93,15 +95,17 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// What this process finds.
-pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) {
+pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) -> Result<(), OutputError> {
     for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
-        findings.add(compared(device, name, |device| values(device, data, model)));
+        findings.add(compared(device, name, |device| values(device, data, model)))?;
     }
-    findings.add(compared(device, "draws", draws));
+    findings.add(compared(device, "draws", draws))?;
     for (kind, keys) in NOISES {
-        findings
-            .add(compared(device, &format!("noise {kind}"), |device| Ok(vec![("epoch", epoch(device, kind, keys)?)])));
+        findings.add(compared(device, &format!("noise {kind}"), |device| {
+            Ok(vec![("epoch", epoch(device, kind, keys)?)])
+        }))?;
     }
+    Ok(())
 }
 
 /// The same values from the device and from the CPU.

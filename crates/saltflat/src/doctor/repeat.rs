@@ -27,7 +27,7 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> anyh
         Err(error) => {
             Finding::failed("two equal runs", format!("{error:#}"), "see what saltflat train says on this device")
         }
-    });
+    })?;
     let growth = caught(|| growth(device));
     findings.add(match growth {
         Err(error) => Finding::failed("memory", error.to_string(), "see what saltflat train says on this device"),
@@ -48,7 +48,7 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> anyh
                 ),
             }
         }
-    });
+    })?;
     Ok(())
 }
 

@@ -5,19 +5,20 @@ use std::{fs, path::Path};
 use saltflat_data::{DataConfig, DataKind};
 
 use super::{Finding, Findings};
-use crate::args::DoctorArgs;
+use crate::{args::DoctorArgs, output::OutputError};
 
 /// Less room than this is worth a word: a ResNet-18's checkpoint with its momentum takes 90 MB.
 const ROOM: u64 = 2 << 30;
 
-pub fn look(findings: &mut Findings, args: &DoctorArgs) {
-    findings.add(write_access(&args.out));
+pub fn look(findings: &mut Findings, args: &DoctorArgs) -> Result<(), OutputError> {
+    findings.add(write_access(&args.out))?;
     if let Some(finding) = room(&args.out) {
-        findings.add(finding);
+        findings.add(finding)?;
     }
     for kind in [DataKind::Mnist1k, DataKind::Cifar10_1k, DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
-        findings.add(dataset(kind, args));
+        findings.add(dataset(kind, args))?;
     }
+    Ok(())
 }
 
 /// The folder itself, or the nearest one above it that there is.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use saltflat_report::{Page, Run};
 
-use crate::{args::WatchArgs, plain::plain};
+use crate::{args::WatchArgs, output, plain::plain};
 
 const BAD_INPUT: u8 = 2;
 
@@ -19,7 +19,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let watched = match Watched::read(args) {
         Ok(watched) => watched,
         Err(error) => {
-            eprintln!("saltflat: {}", plain(&error));
+            errln!("saltflat: {}", plain(&error));
             return Ok(ExitCode::from(BAD_INPUT));
         }
     };
@@ -28,7 +28,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         terminal::run(args, watched)?;
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{}", view::table(&watched));
+    output::data(format_args!("{}", view::table(&watched)))?;
     Ok(ExitCode::SUCCESS)
 }
 

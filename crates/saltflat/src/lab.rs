@@ -51,11 +51,11 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         findings.iter_mut().for_each(|finding| finding.holds = None);
     }
     drop(folder);
-    for finding in &findings {
-        outln!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found)?;
-    }
-    let findings =
-        findings.into_iter().map(|Finding { claim, found, holds }| saltflat_report::Finding { claim, found, holds });
+    let of_page = findings.iter().cloned().map(|Finding { claim, found, holds }| saltflat_report::Finding {
+        claim,
+        found,
+        holds,
+    });
     let mut runs = Run::read_all(&root)?;
     // The page says where within the results, wherever those lie.
     runs.iter_mut().for_each(|run| run.folder = PathBuf::from(root.file_name().unwrap_or(root.as_os_str())));
@@ -64,11 +64,16 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         title: about.title.into(),
         text: format!("{}\n\n{}. Made by: {}", about.text, about.source, command(args, name)),
         runs,
-        findings: findings.collect(),
+        findings: of_page.collect(),
         figures,
         ..Page::default()
     };
-    outln!("{}", page::write(&root, &page)?.display())?;
+    // Written before anything is printed: whether somebody reads stdout is no matter of the page.
+    let path = page::write(&root, &page)?;
+    for finding in &findings {
+        outln!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found)?;
+    }
+    outln!("{}", path.display())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -262,4 +262,80 @@ mod tests {
         let expected = include_bytes!("../tests/fixtures/events.tfevents");
         assert_eq!(found, expected);
     }
+
+    /// Those of a run that goes on after step 300.
+    #[test]
+    fn a_resumed_run_begins_as_tensorflow_says() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut writer = EventWriter::resume(folder.path(), 1.7e9, 300).expect("it can be written");
+        writer.scalars(1.7e9 + 0.5, 310, [("train/loss", 0.125)]).expect("it can");
+        let found = fs::read(&files(folder.path())[0]).expect("it can be read");
+        assert_eq!(found, include_bytes!("../tests/fixtures/resumed.tfevents"));
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let mut files: Vec<_> =
+            fs::read_dir(folder).expect("it is there").map(|entry| entry.expect("a file").path()).collect();
+        files.sort();
+        files
+    }
+
+    fn steps(folder: &Path) -> Vec<Vec<(String, u64)>> {
+        let of_file = |path: &PathBuf| {
+            let bytes = fs::read(path).expect("it can be read");
+            records(&bytes).filter_map(|record| scalars_of(event_of(record))).collect()
+        };
+        files(folder).iter().map(of_file).collect()
+    }
+
+    /// Kept is what is asked for, the newest of two, and nothing after a torn record; what is kept has the same bytes.
+    #[test]
+    fn event_files_are_cut_back() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let folder = place.path();
+        cut_back_events(&folder.join("none"), &mut |_, _| true).expect("there is nothing to do");
+        for (second, steps) in [(0, [0, 2, 4]), (1, [2, 4, 6])] {
+            let mut writer = EventWriter::resume(folder, 1.7e9 + f64::from(second), 1).expect("it can be written");
+            for step in steps {
+                writer.scalars(1.7e9, step, [("train/a", 1.0), ("train/b", 2.0)]).expect("it can");
+            }
+        }
+        // A process that starts itself again within a second keeps its number, and neither file is lost.
+        EventWriter::create(folder, 1.7e9).expect("it can be written");
+        let whole: Vec<Vec<u8>> = files(folder).iter().map(|path| fs::read(path).expect("it can be read")).collect();
+        assert_eq!(whole.len(), 3);
+        fs::write(&files(folder)[1], [&whole[1][..], &whole[0][..50]].concat()).expect("it can be written");
+        fs::write(folder.join("notes.txt"), "not ours").expect("it can be written");
+        let mut left = std::collections::BTreeSet::from([0, 2, 4]);
+        cut_back_events(folder, &mut |tag, step| tag == "train/a" && left.remove(&step)).expect("they can be cut");
+        fs::remove_file(folder.join("notes.txt")).expect("it is still there");
+        let at = |step| ("train/a".to_string(), step);
+        assert_eq!(steps(folder), [vec![at(0)], vec![at(2), at(4)], vec![]]);
+        let cut = fs::read(&files(folder)[1]).expect("it can be read");
+        assert!(whole[1].starts_with(&cut));
+    }
+
+    /// Any bytes are cut to whole records, without a panic.
+    #[test]
+    fn damaged_event_files() {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let path = place.path().join("events.out.tfevents.1.saltflat");
+        let whole = include_bytes!("../tests/fixtures/events.tfevents");
+        for i in 0..whole.len() {
+            let mut damaged = whole.to_vec();
+            damaged[i] ^= 0x81;
+            for bytes in [&whole[..i], &damaged] {
+                fs::write(&path, bytes).expect("it can be written");
+                cut_back_events(place.path(), &mut |_, _| true).expect("they can be cut");
+                let kept = fs::read(&path).expect("it can be read");
+                assert!(whole.starts_with(&kept) && kept.len() <= bytes.len() && kept.len() < whole.len());
+            }
+        }
+        // Fields of every wire type, those that end too soon and those that are none.
+        for message in [&[0x29, 1][..], &[0x2d, 1], &[0x2a, 200], &[0x2a], &[0x2b], &[0x80; 12], &[0x2a, 2, 0x0a, 9]] {
+            fs::write(&path, record(message)).expect("it can be written");
+            cut_back_events(place.path(), &mut |_, _| false).expect("they can be cut");
+            assert_eq!(fs::read(&path).expect("it can be read"), record(message));
+        }
+    }
 }

@@ -374,5 +374,9 @@ mod tests {
         let again = rows(&format!("{whole}{{\"kind\":\"epoch\",\"step\":2}}\n{{\"step\":1,\"again\":1}}")).unwrap();
         let kept = last_of_each("step", again.iter());
         assert_eq!((kept.len(), value(&kept[0], "again")), (2, Some(1.0)));
+        // An epoch that an end cut short at step 7, and that a longer run completed.
+        let epochs = rows("{\"epoch\":2,\"step\":6}\n{\"epoch\":3,\"step\":7}\n{\"epoch\":3,\"step\":9}\n").unwrap();
+        let kept = last_of_each("epoch", epochs.iter());
+        assert_eq!(kept.iter().map(|row| value(row, "step")).collect::<Vec<_>>(), [Some(6.0), Some(9.0)]);
     }
 }

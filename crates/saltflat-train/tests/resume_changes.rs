@@ -117,6 +117,17 @@ fn changes_of_what_no_step_sees_are_recorded() {
     assert_eq!(env(&runs)["resumed"][1]["config_changes"], json!([]));
 }
 
+/// The README names every key that may change.
+#[test]
+fn the_list_is_documented() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split_once("### What may change when a run is resumed").unwrap().1;
+    let section = section.split_once("\n## ").unwrap().0;
+    for (key, _) in CHANGEABLE {
+        assert!(section.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
 /// The steps that were made do not depend on what may change: the weights at the end have the same bits.
 #[test]
 fn what_may_change_changes_no_step() {

@@ -77,7 +77,10 @@ fn what_may_change_is_said() {
     }
     assert!(place.read("run/config.toml").contains("epochs = 140"));
     let changes = &json(&place, "run/env.json")["resumed"][0]["config_changes"];
-    assert!(changes.as_array().unwrap().contains(&json!({"key": "train.epochs", "then": 150, "now": 140})), "{changes}");
+    assert!(
+        changes.as_array().unwrap().contains(&json!({"key": "train.epochs", "then": 150, "now": 140})),
+        "{changes}"
+    );
 }
 
 /// A finished run goes on with more epochs, and its files are those of a run that had as many from the beginning; without more it

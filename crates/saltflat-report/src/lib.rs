@@ -62,7 +62,7 @@ pub use page::{Finding, Group, GroupSummary, Page};
 pub use phase::{PhaseDiagram, phase};
 pub use run::{Over, Row, Run, label_by_differences, std_error, value};
 pub use slice::{LossSlice, slice};
-pub use tensorboard::EventWriter;
+pub use tensorboard::{EventWriter, cut_back_events};
 
 /// A marked value of x: a vertical line with a label.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -79,7 +79,7 @@ pub struct Run {
 
 impl Run {
     /// Reads a run folder, also of a run that is under way, failed or diverged. A torn last line of `metrics.jsonl` is left
-    /// out; of rows of one kind and step the last counts. Labels and stage stay empty.
+    /// out; of the rows of one epoch, and of the measurements at one step, the last counts. Labels and stage stay empty.
     ///
     /// # Errors
     /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
@@ -105,7 +105,8 @@ impl Run {
         let bytes = fs::read(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })?;
         // The last line may be torn within a letter.
         let rows = rows(&String::from_utf8_lossy(&bytes)).map_err(|reason| wrong("metrics.jsonl", reason))?;
-        let of_kind = |kind: &str| last_of_each_step(rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
+        let of_kind =
+            |kind: &str, key: &str| last_of_each(key, rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
         let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let seed = config.get("run").and_then(|run| run.get("seed")).and_then(toml::Value::as_integer);
         let run = Self {
@@ -114,8 +115,9 @@ impl Run {
             env: json("env.json")?,
             status: said("status").ok_or_else(|| wrong("status.json", "expected the key status with a text".into()))?,
             reason: said("reason"),
-            epochs: of_kind("epoch"),
-            measurements: of_kind("measurement"),
+            // An epoch that the end of the run cut short has a second row once a resumed run has completed it.
+            epochs: of_kind("epoch", "epoch"),
+            measurements: of_kind("measurement", "step"),
             labels: BTreeMap::new(),
             seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
             stage: None,
@@ -305,10 +307,10 @@ fn rows(text: &str) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// One row a step, in the order of steps: a resumed run may have written some again.
-fn last_of_each_step<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<Row> {
-    let step = |row: &Row| row.get("step").and_then(Value::as_u64).unwrap_or(0);
-    rows.map(|row| (step(row), row.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
+/// The last row for each value of a count, in its order: a resumed run may have written some again.
+fn last_of_each<'a>(key: &str, rows: impl Iterator<Item = &'a Row>) -> Vec<Row> {
+    let count = |row: &Row| row.get(key).and_then(Value::as_u64).unwrap_or(0);
+    rows.map(|row| (count(row), row.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 #[cfg(test)]
@@ -370,7 +372,11 @@ mod tests {
         assert_eq!(rows(&format!("{whole}{{\"ki")).unwrap().len(), 1);
         assert!(rows(&format!("{{\"ki\n{whole}")).unwrap_err().starts_with("line 1"));
         let again = rows(&format!("{whole}{{\"kind\":\"epoch\",\"step\":2}}\n{{\"step\":1,\"again\":1}}")).unwrap();
-        let kept = last_of_each_step(again.iter());
+        let kept = last_of_each("step", again.iter());
         assert_eq!((kept.len(), value(&kept[0], "again")), (2, Some(1.0)));
+        // An epoch that an end cut short at step 7, and that a longer run completed.
+        let epochs = rows("{\"epoch\":2,\"step\":6}\n{\"epoch\":3,\"step\":7}\n{\"epoch\":3,\"step\":9}\n").unwrap();
+        let kept = last_of_each("epoch", epochs.iter());
+        assert_eq!(kept.iter().map(|row| value(row, "step")).collect::<Vec<_>>(), [Some(6.0), Some(9.0)]);
     }
 }

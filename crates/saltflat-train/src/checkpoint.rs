@@ -1,9 +1,10 @@
 //! Checkpoints: weights under PyTorch's names, all that goes on from there, and what says that they are whole.
 
+mod config_changes;
 mod newest;
+mod saved_run;
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -15,9 +16,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::newest::{Newest, file_name, sha256, sidecars, step_files};
+pub use self::{
+    config_changes::{CHANGEABLE, ConfigChange, ConfigChanges},
+    saved_run::{Resumed, SavedRun, resume},
+};
 use crate::{
     Plan, TrainError, Trainer,
-    run_folder::count_rows,
     state::{Named, Progress},
 };
 
@@ -32,6 +36,9 @@ struct Sidecar {
     /// SHA-256 of the files beside it.
     files: BTreeMap<String, String>,
     progress: Progress,
+    /// `config.toml` of the process that saved it; sidecars of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
     /// Its [checksum](Self::checksum).
     #[serde(default)]
     sha256: String,
@@ -46,8 +53,8 @@ impl Sidecar {
 }
 
 /// Writes `checkpoints/step-N.safetensors` (parameters and buffers), `step-N.state.safetensors` (momentum and what else is
-/// carried from step to step) and at last the sidecar `step-N.json` with their checksums: a checkpoint is whole where the
-/// sidecar is there and its checksums hold. Then removes the older ones that `train.checkpoint` does not keep. Returns the
+/// carried from step to step) and at last the sidecar `step-N.json` with their checksums and the configuration: a checkpoint is
+/// whole where the sidecar is there and its checksums hold. Then removes the older ones that `train.checkpoint` does not keep. Returns the
 /// weights' path.
 ///
 /// # Errors
@@ -67,9 +74,22 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
         files.insert(file_name(path), sha256(&bytes));
     }
     let (epoch, seed, parameters) = (trainer.epochs(), plan.config.run.seed, layout.len());
-    let mut sidecar = Sidecar { schema: SCHEMA, step, epoch, seed, parameters, files, progress, sha256: String::new() };
+    let sidecar_path = stem.with_extension("json");
+    let config = plan.config.to_toml();
+    let config = config.map_err(|e| TrainError::File { path: sidecar_path.clone(), reason: e.to_string() })?;
+    let mut sidecar = Sidecar {
+        schema: SCHEMA,
+        step,
+        epoch,
+        seed,
+        parameters,
+        files,
+        progress,
+        config: Some(config),
+        sha256: String::new(),
+    };
     sidecar.sha256 = sidecar.checksum();
-    write_json(&stem.with_extension("json"), &json!(sidecar))?;
+    write_json(&sidecar_path, &json!(sidecar))?;
     if let Some(keep) = plan.config.train.checkpoint.keep {
         prune(run, step, keep, trainer.best_step())?;
     }
@@ -88,49 +108,6 @@ fn prune(run: &Path, step: u64, keep: usize, best: Option<u64>) -> Result<(), Tr
         }
     }
     Ok(())
-}
-
-/// A run where it was saved last.
-#[derive(Debug)]
-pub struct Resumed<'a> {
-    /// It goes on from here.
-    pub trainer: Trainer<'a>,
-    /// A sentence about each newer checkpoint that is not whole.
-    pub skipped: Vec<String>,
-}
-
-/// The run at its newest whole checkpoint whose rows are all in `metrics.jsonl`; at its start where no checkpoint is
-/// whole.
-///
-/// # Errors
-/// [`TrainError::Model`] and [`TrainError::Resume`] where a whole checkpoint is of another network or another seed, or where
-/// the rows of each whole one are missing.
-pub fn resume<'a>(run: &Path, plan: &'a Plan) -> Result<Resumed<'a>, TrainError> {
-    let rows = count_rows(run)?;
-    let lacks_rows = Cell::new(false);
-    let Newest { whole, skipped } = Newest::of(run, |sidecar| match sidecar.progress.rows {
-        needed if needed > rows as u64 => {
-            lacks_rows.set(true);
-            Err(format!("metrics.jsonl has {rows} whole rows, expected at least {needed} at step {}", sidecar.step))
-        }
-        _ => Ok(()),
-    })?;
-    let Some((path, sidecar)) = whole else {
-        if lacks_rows.get() {
-            return Err(TrainError::Resume { path: run.into(), reason: skipped.join("; ") });
-        }
-        return Ok(Resumed { trainer: Trainer::new(plan, start(plan)?), skipped });
-    };
-    let refused = |reason: String| TrainError::Resume { path: run.into(), reason };
-    let seed = plan.config.run.seed;
-    if sidecar.seed != seed {
-        return Err(refused(format!("{} is of seed {}, config.toml says {seed}", path.display(), sidecar.seed)));
-    }
-    let weights = load(&path.with_extension("safetensors"), plan.network.layout(), &plan.device, plan.dtype)?;
-    let state = read_state(&path.with_extension("state.safetensors"), plan)?;
-    let trainer = Trainer::restored(plan, weights, sidecar.progress, state)
-        .map_err(|reason| refused(format!("{}: {reason}", path.with_extension("state.safetensors").display())))?;
-    Ok(Resumed { trainer, skipped })
 }
 
 /// Where a plan starts: at `train.init`, or at random.

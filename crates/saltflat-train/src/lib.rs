@@ -20,7 +20,9 @@ mod split;
 mod state;
 mod trainer;
 
-pub use checkpoint::{Resumed, load_start, load_update, resume, save_checkpoint, start};
+pub use checkpoint::{
+    CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, load_start, load_update, resume, save_checkpoint, start,
+};
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};

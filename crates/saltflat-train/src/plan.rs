@@ -121,8 +121,7 @@ impl Plan {
             true => n / batch_size,
             false => n.div_ceil(batch_size),
         } as u64;
-        let by_epochs = config.train.epochs.map(|epochs| epochs.saturating_mul(steps_per_epoch));
-        let steps = by_epochs.into_iter().chain(config.train.steps).min().unwrap_or(0);
+        let steps = config.train.total_steps(steps_per_epoch);
         Ok(Self {
             train: split(&splits.train),
             test: splits.test.as_ref().map(split),

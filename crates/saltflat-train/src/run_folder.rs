@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use saltflat_folder::{Status, append, lock, now, provenance, write, write_json};
 
-use crate::{Chosen, EpochRow, MeasurementRow, Plan, TrainError, Trainer, config::Config, save_checkpoint};
+use crate::{Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, config::Config, save_checkpoint};
 
 /// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
 /// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to.
@@ -84,25 +84,28 @@ impl RunFolder {
         })
     }
 
-    /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to the rows that belong to the trainer's state, adds
-    /// this environment to `env.json`, and says that it runs.
+    /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to the rows that belong to the trainer's state, writes
+    /// `config.toml` if the configuration is another one, adds this environment and the keys that changed to `env.json`, and says
+    /// that it runs.
     ///
     /// # Errors
     /// [`TrainError::Resume`] where rows are missing or the data have changed; then nothing was changed.
     /// [`TrainError::File`].
-    pub fn go_on(&mut self, trainer: &Trainer<'_>, device: &Chosen, features: &[&str]) -> Result<Before, TrainError> {
+    pub fn go_on(&mut self, resumed: &Resumed<'_>, device: &Chosen, features: &[&str]) -> Result<Before, TrainError> {
+        let (trainer, changes) = (&resumed.trainer, &resumed.config_changes);
         let path = self.root.join("env.json");
         let mut first: Value = serde_json::from_slice(&read(&path)?)
             .map_err(|e| TrainError::File { path: path.clone(), reason: format!("it is not JSON ({e})") })?;
         let mut now = environment(trainer.plan(), device, features);
-        if first["datasets"] != now["datasets"] {
-            let reason = format!("its data have changed: {} then, {} now", first["datasets"], now["datasets"]);
+        if let Some(reason) = other_data(&first["datasets"], &now["datasets"]) {
             return Err(TrainError::Resume { path: self.root.clone(), reason });
         }
         let rows = self.cut_back(trainer)?;
-        let changed = ["version", "git_revision", "backend", "device", "driver"].into_iter();
-        let changed = changed.filter(|key| first[key] != now[key]).collect();
+        self.configure(&trainer.plan().config)?;
+        let changed = OF_THE_LAST_BITS.into_iter().filter(|key| first[key] != now[key]).collect();
         now["step"] = json!(trainer.steps());
+        now["config_changes"] = json!(changes.keys);
+        now["config_compared_with"] = json!(if changes.is_complete { "checkpoint" } else { "config.toml" });
         match first.get_mut("resumed").and_then(Value::as_array_mut) {
             Some(resumed) => resumed.push(now),
             None => first["resumed"] = json!([now]),
@@ -140,7 +143,7 @@ impl RunFolder {
         save_checkpoint(&self.root, trainer)
     }
 
-    /// Writes another `config.toml`, from which the run goes on.
+    /// Writes the `config.toml` from which the run goes on, unless it is that already.
     ///
     /// # Errors
     /// [`TrainError::File`].
@@ -208,15 +211,18 @@ impl RunFolder {
 fn write_config(root: &Path, config: &Config) -> Result<(), TrainError> {
     let path = root.join("config.toml");
     let text = config.to_toml().map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
+    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
     Ok(write(&path, text.as_bytes())?)
 }
 
-/// How many whole rows the `metrics.jsonl` of a run begins with: lines with an end, each of them JSON.
+/// The whole rows that the `metrics.jsonl` of a run begins with: lines with an end, each of them JSON.
 ///
 /// # Errors
 /// [`TrainError::File`].
-pub(crate) fn count_rows(run: &Path) -> Result<usize, TrainError> {
-    Ok(whole_rows(&read(&run.join("metrics.jsonl"))?).count())
+pub(crate) fn read_rows(run: &Path) -> Result<Vec<Value>, TrainError> {
+    Ok(whole_rows(&read(&run.join("metrics.jsonl"))?).map(|(_, row)| row).collect())
 }
 
 /// Lines and rows up to the first that was torn off or is no JSON.
@@ -228,6 +234,30 @@ fn whole_rows(text: &[u8]) -> impl Iterator<Item = (&[u8], Value)> {
 fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
     fs::read(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
 }
+
+/// Says which data differ, if any do. What counts is their content, decompressed, in the order of the files: where they lie,
+/// how that is spelled and whether they are compressed may change.
+fn other_data(then: &Value, now: &Value) -> Option<String> {
+    let list = |datasets: &Value| datasets.as_array().cloned().unwrap_or_default();
+    let (then, now) = (list(then), list(now));
+    if then.len() != now.len() {
+        return Some(format!("its data were {} files when it began and are {} now", then.len(), now.len()));
+    }
+    let differing = then.iter().zip(&now).filter(|(then, now)| then["sha256"] != now["sha256"]);
+    let text = |value: &Value| value.as_str().unwrap_or("none").to_string();
+    let said: Vec<String> = differing
+        .map(|(then, now)| {
+            let [file, before] = [&then["file"], &then["sha256"]].map(text);
+            let [place, after] = [&now["file"], &now["sha256"]].map(text);
+            format!("\n  {file} had SHA-256 {before} when the run began, {place} has {after} now")
+        })
+        .collect();
+    (!said.is_empty()).then(|| format!("its data have changed{}", said.concat()))
+}
+
+/// Keys of `env.json` on which the last bits of the numbers depend.
+const OF_THE_LAST_BITS: [&str; 8] =
+    ["version", "git_revision", "backend", "device", "driver", "features", "fusion", "kernels"];
 
 /// What the numbers depend on beside the configuration.
 fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {

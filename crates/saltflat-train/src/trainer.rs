@@ -134,6 +134,11 @@ impl<'a> Trainer<'a> {
         self.step / self.plan.steps_per_epoch.max(1)
     }
 
+    /// Why there is no further step, if there is none: a goal was reached, or all steps are made.
+    pub fn finished(&self) -> Option<String> {
+        self.goal.clone().or_else(|| (self.step >= self.plan.steps).then(|| format!("{} steps", self.step)))
+    }
+
     /// Step of the last checkpoint of this process.
     pub fn saved_step(&self) -> Option<u64> {
         self.saved.map(|(step, _)| step)
@@ -182,11 +187,8 @@ impl<'a> Trainer<'a> {
                 }
                 self.save(observer)?;
             }
-            if let Some(goal) = &self.goal {
-                return Ok(Outcome::Finished(goal.clone()));
-            }
-            if self.step >= self.plan.steps {
-                return Ok(Outcome::Finished(format!("{} steps", self.step)));
+            if let Some(reason) = self.finished() {
+                return Ok(Outcome::Finished(reason));
             }
             if stop() {
                 return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
@@ -295,7 +297,11 @@ impl<'a> Trainer<'a> {
             noise_sq: read.noise.map(|sum| sum / self.epoch.noise_steps as f64),
             noise_steps: self.epoch.noise_steps,
         };
-        self.epoch = EpochSums::default();
+        let is_whole = self.step.is_multiple_of(plan.steps_per_epoch);
+        if is_whole {
+            // An epoch that the end of the run cut short keeps its sums: a run that is resumed with more steps completes it.
+            self.epoch = EpochSums::default();
+        }
         observer.epoch(&row)?;
         self.rows += 1;
         let diverged = self.not_finite(row.running_loss, read.weights);
@@ -303,22 +309,17 @@ impl<'a> Trainer<'a> {
             return Ok(diverged);
         }
         let train = &plan.config.train;
-        let first = *self.first_loss.get_or_insert(row.running_loss);
+        let first = self.first_loss.unwrap_or(row.running_loss);
+        if is_whole {
+            self.first_loss = Some(first);
+        }
         if let Some(multiple) = train.diverged_above.filter(|multiple| row.running_loss > multiple * first) {
             let (loss, epoch) = (row.running_loss, row.epoch);
             return Ok(Some(format!(
                 "the training loss {loss:.3e} of epoch {epoch} is above {multiple} times the first one, {first:.3e}"
             )));
         }
-        self.goal = match row.running_accuracy {
-            _ if train.stop_loss.is_some_and(|goal| row.running_loss <= goal) => {
-                Some(format!("training loss {:.3e} reached stop_loss", row.running_loss))
-            }
-            Some(accuracy) if train.stop_accuracy.is_some_and(|goal| accuracy >= goal) => {
-                Some(format!("training accuracy {accuracy:.4} reached stop_accuracy"))
-            }
-            _ => None,
-        };
+        self.goal = train.goal(row.running_loss, row.running_accuracy);
         self.measurement_due = self.is_measured(row.epoch) || self.goal.is_some() && plan.config.metrics.at_ends;
         self.keep_as_finite();
         Ok(None)

@@ -1,108 +1,15 @@
 //! A run that was stopped anywhere and goes on ends with the files of one that was not: bit for bit, on the CPU.
 #![allow(clippy::unwrap_used)]
 
+mod runs;
 mod support;
 
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs};
 
+use runs::{ALL, Runs, TINY, at_question, files};
 use saltflat_folder::{RunState, Status};
-use saltflat_train::{
-    Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, TrainError, Trainer, choose,
-    config::Config, resume, start,
-};
+use saltflat_train::{Outcome, Plan, RunFolder, TrainError, config::Config, resume};
 use support::read;
-use tempfile::TempDir;
-
-/// Nine steps in three epochs; the last batch of an epoch is a smaller one.
-const TINY: &[(&str, &str)] = &[
-    ("data", "{kind = \"mnist-1k\", limit = 50, test_limit = 20}"),
-    ("model.hidden", "[4]"),
-    ("optimizer.batch_size", "20"),
-    ("noise", "{kind = \"label-flip\", probability = 0.2}"),
-    ("train.checkpoint.every_steps", "2"),
-    ("metrics.trace.probes", "2"),
-    ("metrics.alignment", "false"),
-];
-
-/// Everything that is carried from step to step, at once.
-const ALL: &[(&str, &str)] = &[
-    ("optimizer.momentum", "0.9"),
-    ("metrics.trace", "{probes = 2, every = 2}"),
-    ("metrics.eigenvalues", "{largest = 2, products = 12}"),
-    ("metrics.sharpness", "{batches = 2}"),
-    ("train.checkpoint", "{every_steps = 2, best = \"test_accuracy\"}"),
-];
-
-struct Runs {
-    folder: TempDir,
-    cpu: Chosen,
-    config: Config,
-}
-
-/// Keeps a run as the program does.
-struct Keeper(RunFolder);
-
-impl Observer for Keeper {
-    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
-        self.0.epoch(row)
-    }
-    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
-        self.0.measurement(row)
-    }
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
-        self.0.checkpoint(trainer).map(drop)
-    }
-}
-
-/// Says stop at the question with this number, and at every later one.
-fn at_question(number: u64) -> impl Fn() -> bool {
-    let asked = Cell::new(0);
-    move || {
-        asked.set(asked.get() + 1);
-        asked.get() > number
-    }
-}
-
-impl Runs {
-    fn new(overrides: &[&[(&str, &str)]]) -> Self {
-        let config = read(&[&[TINY], overrides].concat().concat()).unwrap_or_else(|e| panic!("{overrides:?}: {e}"));
-        Self { folder: tempfile::tempdir().unwrap(), cpu: choose(&DeviceChoice::Cpu).unwrap(), config }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn plan(&self) -> Plan {
-        Plan::new(self.config.clone(), &self.cpu.device, burn::tensor::DType::F32).unwrap()
-    }
-
-    fn begin(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
-        let plan = self.plan();
-        let mut keeper = Keeper(RunFolder::create(&self.path(name), &plan, &self.cpu, &[]).unwrap());
-        Trainer::new(&plan, start(&plan).unwrap()).run(&mut keeper, stop).unwrap()
-    }
-
-    fn go_on(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
-        let plan = self.plan();
-        let mut folder = RunFolder::open(&self.path(name)).unwrap();
-        let mut trainer = resume(&self.path(name), &plan).unwrap().trainer;
-        folder.go_on(&trainer, &self.cpu, &[]).unwrap();
-        trainer.run(&mut Keeper(folder), stop).unwrap()
-    }
-}
-
-/// Every checkpoint's file, and the rows, by name.
-fn files(run: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
-    let paths = entries.chain([run.join("metrics.jsonl")]);
-    paths.map(|path| (path.file_name().unwrap().to_str().unwrap().into(), fs::read(path).unwrap())).collect()
-}
 
 /// Stopped at this question and resumed, a run has all files of the whole one, with the same bytes.
 fn check(runs: &Runs, whole: &BTreeMap<String, Vec<u8>>, question: u64) -> bool {
@@ -302,7 +209,7 @@ fn what_does_not_fit_is_refused() {
     let try_on = |config: &Config| -> Result<(), TrainError> {
         let plan = Plan::new(config.clone(), &runs.cpu.device, burn::tensor::DType::F32)?;
         let mut folder = RunFolder::open(&run)?;
-        folder.go_on(&resume(&run, &plan)?.trainer, &runs.cpu, &[]).map(drop)
+        folder.go_on(&resume(&run, &plan)?, &runs.cpu, &[]).map(drop)
     };
     fs::write(run.join("metrics.jsonl"), format!("{rows}{{\"kind\":\"epoch\"}}\n{{\"kind\":\"ep")).unwrap();
     try_on(&runs.config).unwrap();
@@ -315,9 +222,7 @@ fn what_does_not_fit_is_refused() {
         assert!(message.contains(part), "{message}");
     };
     let other = |key, value| read(&[TINY, &[(key, value)]].concat()).unwrap();
-    refused(&other("model.hidden", "[5]"), "does not fit the network");
-    refused(&other("run.seed", "1"), "is of seed 0, config.toml says 1");
-    refused(&other("data.kind", "cifar10-1k"), "does not fit the network");
+    refused(&other("model.hidden", "[5]"), "model.hidden: [4] then, [5] now");
     fs::write(run.join("metrics.jsonl"), "").unwrap();
     refused(&runs.config, "metrics.jsonl has 0 whole rows, expected at least 3");
     fs::write(run.join("metrics.jsonl"), &rows).unwrap();

@@ -47,7 +47,7 @@ pub enum Command {
 }
 
 /// What every command that reads a configuration takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Common {
     /// Replace a key of the configuration, such as metrics.trace.method=xtrace; may be given several times
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
@@ -218,8 +218,9 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
-    /// Go on with the run in this folder where it was saved last, as its config.toml says
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "set", "dry_run"])]
+    /// Go on with the run in this folder where it was saved last, as its config.toml and --set say: train.epochs, train.steps,
+    /// the stop_ conditions, metrics and what else changes no step may change; a finished run goes on with more epochs
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dry_run"])]
     pub resume: Option<PathBuf>,
 
     /// Save and stop, with exit code 0, before so much time has passed, such as 90m, 2h or 1h30m

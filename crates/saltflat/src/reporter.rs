@@ -1,14 +1,17 @@
 //! What a person sees of a run: a row an epoch on stdout, progress and talk on stderr, everything in the run folder.
 
 use std::{
+    collections::BTreeSet,
     io::IsTerminal,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_report::EventWriter;
-use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
+use saltflat_report::{EventWriter, cut_back_events};
+use saltflat_train::{
+    Before, Chosen, ConfigChanges, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer,
+};
 use serde_json::Value;
 
 use crate::{
@@ -16,6 +19,19 @@ use crate::{
     plain::plain,
     table::{Table, number},
 };
+
+/// Folder of the event files in that of the run.
+const TENSORBOARD: &str = "tensorboard";
+
+/// What the tags of an epoch's scalars begin with.
+const OF_EPOCH: &str = "train/";
+
+/// Says of each event, by a tag of it and its step, whether it is that of one of these rows; a second one of the same row is not.
+fn rows_once(rows: &[Value]) -> impl FnMut(&str, u64) -> bool {
+    let row = |row: &Value| Some((row["kind"] == "epoch", row["step"].as_u64()?));
+    let mut left: BTreeSet<(bool, u64)> = rows.iter().filter_map(row).collect();
+    move |tag, step| left.remove(&(tag.starts_with(OF_EPOCH), step))
+}
 
 /// Seconds since 1970.
 fn now() -> f64 {
@@ -63,12 +79,6 @@ impl Reporter {
             checkpoint,
             events,
         };
-        if plan.config.run.tensorboard {
-            match EventWriter::create(&reporter.folder.root().join("tensorboard"), now()) {
-                Ok(events) => reporter.events = Some(events),
-                Err(e) => reporter.say(&format!("no event files for TensorBoard: {e}")),
-            }
-        }
         reporter.say(&format!(
             "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}): {}",
             plan.config.run.name,
@@ -83,8 +93,14 @@ impl Reporter {
         reporter
     }
 
+    /// Begins a new run.
+    pub fn begin(&mut self, plan: &Plan) {
+        self.open_events(plan, |folder| EventWriter::create(folder, now()));
+    }
+
     /// Goes on after these rows.
-    pub fn resumed(&mut self, step: u64, Before { rows, changed }: &Before) {
+    pub fn resumed(&mut self, trainer: &Trainer<'_>, Before { rows, changed }: &Before, changes: &ConfigChanges) {
+        let step = trainer.steps();
         self.rows = rows.len();
         let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
         let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
@@ -95,6 +111,30 @@ impl Reporter {
         if !changed.is_empty() {
             let changed = changed.join(", ");
             self.say(&format!("not as when it began: {changed}; its numbers may differ in their last bits"));
+        }
+        if !changes.is_complete && step > 0 {
+            self.say(
+                "its checkpoint is of a version that did not keep the configuration: whether config.toml was edited since cannot \
+                 be told",
+            );
+        }
+        for change in &changes.keys {
+            self.say(&format!("its configuration has changed: {change}"));
+        }
+        let cut = cut_back_events(&self.folder.root().join(TENSORBOARD), &mut rows_once(rows));
+        if let Err(e) = cut {
+            self.say(&format!("event files for TensorBoard may hold steps twice: {e}"));
+        }
+        self.open_events(trainer.plan(), |folder| EventWriter::resume(folder, now(), step));
+    }
+
+    /// Opens an event file where one is asked for. It is not the result: what cannot be made is said and ends nothing.
+    fn open_events(&mut self, plan: &Plan, open: impl Fn(&Path) -> std::io::Result<EventWriter>) {
+        if plan.config.run.tensorboard {
+            match open(&self.folder.root().join(TENSORBOARD)) {
+                Ok(events) => self.events = Some(events),
+                Err(e) => self.say(&format!("no event files for TensorBoard: {e}")),
+            }
         }
     }
 
@@ -179,7 +219,7 @@ impl Observer for Reporter {
             ("noise_sq", row.noise_sq),
         ];
         let values: Vec<_> =
-            values.into_iter().filter_map(|(name, value)| Some((format!("train/{name}"), value?))).collect();
+            values.into_iter().filter_map(|(name, value)| Some((format!("{OF_EPOCH}{name}"), value?))).collect();
         self.scalars(row.step, &values);
         if !self.measured {
             let accuracy = row.running_accuracy.map_or(String::new(), |a| format!(", accuracy {:.1} %", 100.0 * a));

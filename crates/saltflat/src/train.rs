@@ -5,10 +5,14 @@ use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 use burn::tensor::DType;
 use saltflat_folder::Status;
 use saltflat_kernels::compute_here;
-use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, choose, config::Purpose, resume, start};
+use saltflat_train::{
+    Chosen, ConfigChanges, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose,
+    config::{Config, Purpose},
+    start,
+};
 
 use crate::{
-    args::TrainArgs,
+    args::{Common, TrainArgs},
     dry_run, faults,
     plain::plain,
     reporter::Reporter,
@@ -36,46 +40,80 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     }
     let stop = Stop::listen(args.time_limit)?;
     compute_here();
-    let device = choose(&args.common.device)?;
-    device.takes(config.train.precision)?;
-    let plan = Plan::new(config, &device.device, DType::F32)?;
+    let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
     if args.dry_run {
         dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
-    train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop, args)
+    let mut reporter = Reporter::new(folder, &plan, &device);
+    reporter.begin(&plan);
+    train(Trainer::new(&plan, weights), reporter, &stop, args)
 }
 
-/// A run that was stopped, by whatever it was.
+/// A run that was stopped, by whatever it was, or that is finished and is to go on for longer.
 fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
     let status = Status::read(run);
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
-    match status.as_ref().map(|status| status.status.as_str()) {
-        Some("finished") => {
-            errln!("{} is finished: {}", run.display(), plain(&reason));
-            return Ok(ExitCode::SUCCESS);
-        }
-        Some("diverged") => {
-            errln!("{} diverged and would again: {}", run.display(), plain(&reason));
-            return Ok(ExitCode::from(DIVERGED));
-        }
-        _ => {}
+    let name = status.as_ref().map(|status| status.status.as_str());
+    if name == Some("diverged") {
+        errln!("{} diverged and would again: {}", run.display(), plain(&reason));
+        return Ok(ExitCode::from(DIVERGED));
     }
+    let is_finished = name == Some("finished");
     let stop = Stop::listen(args.time_limit)?;
     compute_here();
-    let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
+    // What the run says of itself stays as it is if the command line or a finished run is refused.
+    let note = |error: TrainError| {
+        if !is_finished && args.common.set.is_empty() {
+            let step = status.as_ref().map_or(0, |status| status.step);
+            // The status is best effort: the error itself is what the person must see.
+            let _ = Status::new("failed", Some(&error.to_string()), step).write(run);
+        }
+        error
+    };
+    let finished = || {
+        let how = "more train.epochs (--set train.epochs=N), train.steps or another stop_ condition make it go on";
+        errln!("{} is finished: {}; {how}", run.display(), plain(&reason));
+        Ok(ExitCode::SUCCESS)
+    };
+    let (config, saved, changes) = reopen(args, run, is_finished).map_err(note)?;
+    if is_finished && !changes.moves_the_end() {
+        return finished();
+    }
+    let (plan, device) = plan(config, args).map_err(note)?;
+    let resumed = saved.resume(&plan, changes).map_err(note)?;
+    if is_finished && resumed.trainer.finished().is_some() {
+        return finished();
+    }
+    let before = folder.go_on(&resumed, &device, &features()).map_err(note)?;
+    let mut reporter = Reporter::new(folder, &plan, &device);
+    resumed.skipped.iter().for_each(|text| reporter.say(text));
+    reporter.resumed(&resumed.trainer, &before, &resumed.config_changes);
+    train(resumed.trainer, reporter, &stop, args)
+}
+
+/// The configuration that a run is to go on with, and where it was saved last.
+fn reopen(args: &TrainArgs, run: &Path, is_finished: bool) -> Result<(Config, SavedRun, ConfigChanges), TrainError> {
+    let path = run.join("config.toml");
+    let config = args.common.read(&path, Purpose::Train)?;
+    let in_folder = Common { set: Vec::new(), ..args.common.clone() }.read(&path, Purpose::Train)?;
+    let saved = SavedRun::find(run)?;
+    let changes = saved.config_changes(&in_folder, &config)?;
+    if is_finished && changes.moves_the_end() && !saved.has_checkpoint() {
+        let reason = "it is finished and has no whole checkpoint to go on from".into();
+        return Err(TrainError::Resume { path: run.into(), reason });
+    }
+    Ok((config, saved, changes))
+}
+
+/// The plan of a configuration, and the device that it runs on.
+fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, Chosen), TrainError> {
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
-    let plan = Plan::new(config, &device.device, DType::F32)?;
-    let Resumed { trainer, skipped } = resume(run, &plan)?;
-    let before = folder.go_on(&trainer, &device, &features())?;
-    let mut reporter = Reporter::new(folder, &plan, &device);
-    skipped.iter().for_each(|text| reporter.say(text));
-    reporter.resumed(trainer.steps(), &before);
-    train(trainer, reporter, &stop, args)
+    Ok((Plan::new(config, &device.device, DType::F32)?, device))
 }
 
 fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {

@@ -193,7 +193,9 @@ fn what_cannot_be_resumed() {
     fs::create_dir(place.path("empty")).unwrap();
     refused(&["--resume", "empty"], "empty cannot be resumed: it is no run folder, it has no config.toml");
     refused(&["--resume", "nothing"], "nothing cannot be resumed: it is no run folder");
-    refused(&["--resume", "results/tiny", "--set", "optimizer.lr=1"], "cannot be used with");
+    refused(&["--resume", "results/tiny", "--out", "elsewhere"], "cannot be used with");
+    refused(&["--resume", "results/tiny", "--set", "optimizer.lr=1"], "optimizer.lr: 0.1 then, 1.0 now");
+    assert_eq!(place.read("results/tiny/status.json"), before);
     refused(&["tiny.toml", "--resume", "results/tiny"], "cannot be used with");
     refused(&[], "required");
     refused(&["tiny.toml"], "--resume");
@@ -206,7 +208,7 @@ fn what_cannot_be_resumed() {
     // The network of its configuration is another one now.
     let config = place.read("long/config.toml").replace("hidden = [8]", "hidden = [9]");
     place.write("long/config.toml", config);
-    refused(&["--resume", "long"], "does not fit the network");
+    refused(&["--resume", "long"], "model.hidden: [8] then, [9] now");
 
     place.train(&["tiny.toml", "--set", "optimizer.lr=1e30", "--out", "diverged"]);
     let output = resume(&place, "diverged");

@@ -44,6 +44,23 @@ pub struct TrainConfig {
     pub checkpoint: CheckpointConfig,
 }
 
+impl TrainConfig {
+    /// Steps of the whole run, if nothing stops it before: of `epochs` and `steps` whichever is fewer.
+    pub fn total_steps(&self, steps_per_epoch: u64) -> u64 {
+        let by_epochs = self.epochs.map(|epochs| epochs.saturating_mul(steps_per_epoch));
+        by_epochs.into_iter().chain(self.steps).min().unwrap_or(0)
+    }
+
+    /// Says which goal an epoch of this running loss and accuracy reaches, if it reaches one.
+    pub fn goal(&self, running_loss: f64, running_accuracy: Option<f64>) -> Option<String> {
+        if self.stop_loss.is_some_and(|goal| running_loss <= goal) {
+            return Some(format!("training loss {running_loss:.3e} reached stop_loss"));
+        }
+        let accuracy = running_accuracy.filter(|accuracy| self.stop_accuracy.is_some_and(|goal| *accuracy >= goal))?;
+        Some(format!("training accuracy {accuracy:.4} reached stop_accuracy"))
+    }
+}
+
 /// Number type of the forward and backward pass of a training step. Parameters, momentum, draws, statistics of normalisation
 /// layers, loss and every metric stay f32 (master weights: Micikevicius et al. 2018, arXiv 1710.03740).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

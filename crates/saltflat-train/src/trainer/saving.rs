@@ -140,6 +140,18 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
+    /// True if a goal has ended the run.
+    pub(crate) fn has_reached_a_goal(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    /// Judges a run that a goal ended by the goals of the plan, which may be others than those of then. `last` is the running loss
+    /// and accuracy of the last epoch; an epoch that is not whole any more is not judged.
+    pub(crate) fn judge_again(&mut self, last: Option<(f64, Option<f64>)>) {
+        let last = last.filter(|_| self.step.is_multiple_of(self.plan.steps_per_epoch));
+        self.goal = self.goal.take().and(last).and_then(|(loss, accuracy)| self.plan.config.train.goal(loss, accuracy));
+    }
+
     /// Step of the best measurement so far, where the configuration asks for it.
     pub(crate) fn best_step(&self) -> Option<u64> {
         self.best.map(|best| best.step)

@@ -162,6 +162,11 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub slice_range: f64,
 
+    /// What the running statistics of batch normalisation are along a slice: interpolated between the weights (so that both ends are what measure
+    /// finds there; along other directions they stay, as for the Hessian), or recomputed on the training samples at each point
+    #[arg(long, value_enum, default_value = "interpolate")]
+    pub slice_statistics: SliceStatistics,
+
     /// Check the products themselves on this network: against differences in f64, symmetry, two passes, the whole trace
     #[arg(long)]
     pub check: bool,
@@ -174,6 +179,13 @@ pub struct MeasureArgs {
 pub enum Precision {
     F32,
     F64,
+}
+
+/// What the running statistics are along a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SliceStatistics {
+    Interpolate,
+    Recompute,
 }
 
 /// A number of samples.

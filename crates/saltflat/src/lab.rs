@@ -9,12 +9,14 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use saltflat_kernels::start_threads;
 use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
 use saltflat_report::{Page, Run};
 
 use crate::{
     args::LabArgs,
     page,
+    plain::plain,
     signals::{self, Stop},
     table::length,
 };
@@ -38,6 +40,9 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::listen(args.time_limit)?;
+    if let Some(note) = start_threads() {
+        eprintln!("note: {}", plain(&note));
+    }
     let mut folder = LabFolder::open(&root, &*lab)?;
     let Some(done) = work(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();

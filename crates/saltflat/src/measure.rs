@@ -10,13 +10,15 @@ use saltflat_random::{Key, Stream};
 use saltflat_train::{
     Chosen, Cost, DeviceChoice, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
     config::{METRICS, MetricsConfig, Purpose},
-    load_start, load_update, measurement_cost,
+    load_start, load_update, measurement_cost, weights_note,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::{Count, MeasureArgs, Precision},
-    measurement_table, slices,
+    measurement_table,
+    plain::plain,
+    slices,
     table::number,
 };
 
@@ -42,12 +44,15 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,
     };
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     let mut plan = Plan::new(config, &device.device, dtype)?;
     plan.config.metrics = chosen(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
     let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    notes.extend_from_slice(&plan.notes);
+    notes.extend(weights_note(&args.weights)?);
+    notes.iter().for_each(|note| eprintln!("note: {}", plain(note)));
     say(&plan, &device, args);
     if args.check {
         return check(&plan, point);

@@ -5,7 +5,9 @@ use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 use burn::tensor::DType;
 use saltflat_folder::Status;
 use saltflat_kernels::compute_here;
-use saltflat_train::{Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, choose, config::Purpose, resume, start};
+use saltflat_train::{
+    Outcome, Plan, Resumed, RunFolder, TrainError, Trainer, choose, config::Purpose, resume, start, weights_note,
+};
 
 use crate::{
     args::TrainArgs,
@@ -35,17 +37,25 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         return Err(TrainError::Exists(out).into());
     }
     let stop = Stop::listen(args.time_limit)?;
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
+    dry_run::check_memory(&plan, &device)?;
     let weights = start(&plan)?;
+    notes.extend_from_slice(&plan.notes);
+    if let Some(init) = &plan.config.train.init {
+        notes.extend(weights_note(init)?);
+    }
     if args.dry_run {
+        notes.iter().for_each(|note| eprintln!("note: {}", plain(note)));
         dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
-    train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop, args)
+    let mut reporter = Reporter::new(folder, &plan, &device);
+    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
+    train(Trainer::new(&plan, weights), reporter, &stop, args)
 }
 
 /// A run that was stopped, by whatever it was.
@@ -65,14 +75,17 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     let stop = Stop::listen(args.time_limit)?;
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
+    dry_run::check_memory(&plan, &device)?;
+    notes.extend_from_slice(&plan.notes);
     let Resumed { trainer, skipped } = resume(run, &plan)?;
     let before = folder.go_on(&trainer, &device, &features())?;
     let mut reporter = Reporter::new(folder, &plan, &device);
+    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
     skipped.iter().for_each(|text| reporter.say(text));
     reporter.resumed(trainer.steps(), &before);
     train(trainer, reporter, &stop, args)
@@ -122,7 +135,14 @@ fn failed(
         _ => error.to_string(),
     };
     if no_memory {
-        reason += &format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch());
+        reason += &match plan.network.couples_samples() {
+            true => format!(
+                "; a step is one pass of {} samples, since batch normalisation takes their statistics (a smaller optimizer.batch_size or \
+                 model.norm = \"group\" takes less)",
+                plan.microbatch()
+            ),
+            false => format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch()),
+        };
         if let Some(pool) = faults::pool(&plan.device) {
             reason += &format!(", the device's pool: {pool}");
         }

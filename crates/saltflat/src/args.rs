@@ -2,13 +2,13 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use saltflat_folder::read_text;
 use saltflat_lab::Scale;
 use saltflat_train::{
     DeviceChoice, TrainError,
@@ -71,10 +71,29 @@ impl Common {
     /// [`read`](Self::read) with more keys replaced.
     pub fn read_with(&self, path: &Path, purpose: Purpose, more: &[(String, String)]) -> Result<Config, TrainError> {
         let file = |e: std::io::Error| TrainError::NotFound { path: path.into(), reason: e.to_string() };
-        let text = fs::read_to_string(path).map_err(file)?;
+        if let Some(reason) = folder_instead_of_file(path) {
+            return Err(TrainError::NotFound { path: path.into(), reason });
+        }
+        let text = read_text(path).map_err(file)?;
         let mut config = Config::read_as(&text, path, &[&self.set, more].concat(), purpose)?;
         config.data.data_dir.clone_from(&self.data_dir);
         Ok(config)
+    }
+}
+
+/// What a folder is that stands where a configuration is expected, and what its user may have meant.
+fn folder_instead_of_file(path: &Path) -> Option<String> {
+    let shown = path.display();
+    match path.is_dir() {
+        false => None,
+        true if path.join("manifest.json").is_file() => {
+            Some(format!("is the folder of a study, expected a configuration; saltflat study {shown} goes on with it"))
+        }
+        true if path.join("config.toml").is_file() => Some(format!(
+            "is the folder of a run, expected a configuration: that of the run is {}; saltflat train --resume {shown} goes on with it",
+            path.join("config.toml").display()
+        )),
+        true => Some("is a folder, expected a configuration (TOML)".into()),
     }
 }
 

@@ -7,6 +7,7 @@ mod data;
 mod doctor;
 mod dry_run;
 mod faults;
+mod headless;
 mod lab;
 mod measure;
 mod measurement_table;
@@ -32,7 +33,9 @@ use saltflat_train::TrainError;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    headless::silence_wayland(&command);
+    let result = match command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),

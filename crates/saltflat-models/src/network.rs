@@ -83,6 +83,9 @@ impl Network {
     /// The fewest positions at which one sample goes through a layer that [couples samples](Self::couples_samples): the values of a channel
     /// that a sample adds to its batch's statistics. Absent if there is no such layer.
     pub fn coupled_positions(&self) -> Option<usize> {
+        if !self.couples_samples() {
+            return None;
+        }
         let mut fewest = None;
         // Such a layer keeps the shape of what it normalises.
         self.walk(&mut |stage, [_, _, height, width]| {

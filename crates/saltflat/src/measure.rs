@@ -51,7 +51,10 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let update = load_update(&args.weights, &plan)?;
     let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
     notes.extend_from_slice(&plan.notes);
-    notes.extend(weights_note(&args.weights)?);
+    let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
+    for weights in std::iter::once(args.weights.as_path()).chain(others) {
+        notes.extend(weights_note(weights)?);
+    }
     notes.iter().for_each(|note| eprintln!("note: {}", plain(note)));
     say(&plan, &device, args);
     if args.check {

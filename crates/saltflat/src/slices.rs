@@ -22,6 +22,11 @@ use crate::{
     table::number,
 };
 
+/// True for a direction that is the way to other weights, and not one of those with a name.
+pub fn leads_to_weights(direction: &str) -> bool {
+    !matches!(direction, "random" | "eigenvector")
+}
+
 /// The loss along one or two directions, as `loss_slice` of the JSON: `directions`, `steps`, and `loss`, a list along one
 /// direction, a list of rows over a plane (a row for each step along the second). Of a network with buffers `buffers` says what they are:
 /// `held`, `interpolated` between the weights, or `recomputed` at each point.

@@ -84,6 +84,18 @@ fn half_precision_weights_are_taken_and_said() {
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Nine of each: √(9 · 1.5² + 9 · 2²) = 7.5.
     assert!((found["metrics"]["weight_norm"]["value"].as_f64().unwrap() - 7.5).abs() < 1e-6, "{found}");
+    // Also of the weights that a slice leads to.
+    let float = |n: usize| 1.5_f32.to_le_bytes().repeat(n);
+    let all: [(&str, Dtype, &[usize], Vec<u8>); 4] = [
+        ("layers.0.weight", Dtype::F32, &[2, 2], float(4)),
+        ("layers.0.bias", Dtype::F32, &[2], float(2)),
+        ("layers.1.weight", Dtype::F32, &[4, 2], float(8)),
+        ("layers.1.bias", Dtype::F32, &[4], float(4)),
+    ];
+    tensors(&place, "full.safetensors", &all);
+    let slice = ["measure", "data.toml", "--weights", "full.safetensors", "--slice", "half.safetensors"];
+    let output = place.command(&[&slice[..], &network, &["--device", "cpu"]].concat()).output().unwrap();
+    assert!(output.status.success() && text(&output.stderr).contains(note), "{}", text(&output.stderr));
     let init = [&["data.toml", "--out", "run", "--set", "train.init=\"half.safetensors\""], &network[..]].concat();
     place.trained(&init);
     assert!(place.read("run/log.txt").contains("4 tensors are in half precision"));

@@ -203,6 +203,17 @@ impl Labels {
         self.len() == 0
     }
 
+    /// True if two samples have the same label.
+    pub(crate) fn are_equal(&self, a: usize, b: usize) -> bool {
+        match self {
+            Self::Classes { labels, .. } => labels[a] == labels[b],
+            Self::Real { values, outputs } => {
+                let target = |i: usize| &values[i * outputs..(i + 1) * outputs];
+                target(a) == target(b)
+            }
+        }
+    }
+
     /// Outputs that a network needs for these labels: the number of classes, or of targets a sample.
     pub fn outputs(&self) -> usize {
         match self {

@@ -29,6 +29,7 @@ mod teachers;
 mod tensors;
 #[cfg(test)]
 mod testing;
+mod warnings;
 
 pub use augment::Change;
 pub use config::{Adversarial, DataConfig, DataKind, Sample};

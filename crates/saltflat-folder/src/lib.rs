@@ -1,13 +1,17 @@
 //! What every folder of results has: files that are whole or absent, a lock that ends with its process, a status, and where
-//! its numbers come from.
+//! its numbers come from. Also the reader of the text files that a person wrote.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod file;
 mod provenance;
 mod status;
+mod text;
 
 pub use file::{FolderError, append, now, write, write_json};
 pub use provenance::provenance;
 pub use status::{RunState, Status, lock};
+pub use text::read_text;
 
 /// Version of the layout and of the JSON in it.
 pub const SCHEMA: u32 = 1;

@@ -26,6 +26,7 @@ mod samples;
 mod simd;
 mod stride;
 mod tasks;
+mod threads;
 mod tile;
 mod window;
 mod winograd;
@@ -43,6 +44,7 @@ use burn::{
 use crate::backend::{Kernels, UntrackedKernels};
 pub use crate::samples::{gram, patch_products, row_products, row_sums, sample_gradients};
 pub(crate) use crate::simd::Real;
+pub use crate::threads::{compute_here, start_threads, thread_count};
 pub use crate::window::Window;
 
 /// The environment variable that chooses the kernels: `own`, the default, or `burn`.
@@ -68,20 +70,6 @@ pub fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))
         && matches!(x.dtype(), DType::F32 | DType::F64)
         && !*SWITCHED_OFF
-}
-
-/// Makes the calling thread, which should live as long as the program, one of those that compute: its operations begin on it, where they
-/// would else wake another thread and wait for that one, twice some ten microseconds each. Where threads compute already, nothing
-/// changes. Those that it starts inherit which signals are held back.
-///
-/// Memory that operations give back is kept for the next ones: without this, glibc returns it to the system and has it cleared again, page by
-/// page, in every step.
-pub fn compute_here() {
-    // A large block that is freed raises glibc's threshold for what it asks from the system by itself, to 32 MiB at most, and what it
-    // keeps, to twice that. Elsewhere it does nothing.
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
-    // The error says that there are threads already.
-    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
 }
 
 /// W ∗ x + b `[batch, outputs, h, w]` of x `[batch, inputs, height, width]`, W `[outputs, inputs, kernel, kernel]` and, where there

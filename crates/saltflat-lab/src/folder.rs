@@ -51,6 +51,7 @@ impl LabFolder {
         if old.is_none() {
             let mut environment = provenance();
             environment.insert("backend".into(), json!("f64 on the processor"));
+            environment.insert("threads".into(), json!(rayon::current_num_threads()));
             environment.insert("deterministic".into(), json!("equal seeds give equal bits"));
             write_json(&root.join("env.json"), &Value::Object(environment))?;
             write(&file, config.as_bytes())?;

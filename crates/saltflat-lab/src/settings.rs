@@ -63,6 +63,11 @@ pub fn read<S: Settings>(scale: Scale, changes: &[(String, String)]) -> Result<S
         };
         match fitting(old, parsed(text)) {
             Ok(value) => drop(table.insert(key.clone(), value)),
+            // What is too large for TOML was taken as text.
+            Err(_) if old.is_integer() && !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) => {
+                problems
+                    .push(format!("{key}: expected a whole number of at most {} (2^63 - 1), found {text}", i64::MAX));
+            }
             Err(expected) => problems.push(format!("{key}: expected {expected}, found {text}")),
         }
     }
@@ -163,6 +168,8 @@ mod tests {
         ] {
             assert!(error.contains(part), "{part}: {error}");
         }
+        let error = with(&[("steps", "9223372036854775808")]).unwrap_err();
+        assert!(error.contains("steps: expected a whole number of at most 9223372036854775807"), "{error}");
         for (key, value) in [
             ("samples", "100"),
             ("samples", "0"),

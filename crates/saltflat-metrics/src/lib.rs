@@ -38,6 +38,6 @@ pub use pairs::{GramRows, Outputs, Pairs};
 pub use regularizer::{Regularizer, regularizer};
 pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};
-pub use slices::{filter_normalised, orthogonal_to, plane, slice};
+pub use slices::{Direction, Statistics, filter_normalised, plane, slice};
 pub use spectrum::{Quadrature, Spectrum, SpectrumOptions, spectrum};
 pub use trace::{TraceEstimate, TraceMethod, TraceOptions, trace};

@@ -74,6 +74,11 @@ impl<'a> Objective<'a> {
         Self { indices, ..*self }
     }
 
+    /// The same loss with other buffers.
+    pub fn with_buffers<'b>(&'b self, buffers: &'b Vector) -> Objective<'b> {
+        Objective { buffers, indices: self.indices.clone(), ..*self }
+    }
+
     /// Number of samples n.
     pub fn len(&self) -> usize {
         self.indices.len()

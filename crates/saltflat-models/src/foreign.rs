@@ -11,7 +11,8 @@ const HEAD: usize = 512;
 /// line of Python that converts them.
 pub(crate) fn refusal(path: &Path, bytes: &[u8], reason: &str) -> String {
     if is_pickle(path, bytes) {
-        let (from, to) = (literal(path), literal(&path.with_extension("safetensors")));
+        let to = path.with_extension("safetensors");
+        let (from, to) = (literal(&path.to_string_lossy()), literal(&to.to_string_lossy()));
         return format!(
             "is a pickle, which can run any code when it is read; convert it with\n  python -c \"import torch, \
              safetensors.torch as s; s.save_file(torch.load({from}, weights_only=True), {to})\"\nand where the file holds more \
@@ -33,15 +34,15 @@ fn is_pickle(path: &Path, bytes: &[u8]) -> bool {
     }
 }
 
-/// A path as a text of Python's between double quotes of a shell: what either could take for more than a letter is escaped.
-fn literal(path: &Path) -> String {
+/// A text as one of Python's between double quotes of a shell: what either could take for more than a letter is escaped.
+pub(crate) fn literal(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._-/+=,@: ".contains(c);
     let escaped = |c: char| match c as u32 {
         _ if plain(c) => c.to_string(),
         code @ 0..=0xff => format!("\\x{code:02x}"),
         code => format!("\\U{code:08x}"),
     };
-    format!("'{}'", path.to_string_lossy().chars().map(escaped).collect::<String>())
+    format!("'{}'", text.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]

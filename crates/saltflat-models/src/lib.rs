@@ -5,6 +5,7 @@
 //! along a direction (whose backward pass is an exact Hessian-vector product), of order 2 also vᵀHv. [`gram()`] gives
 //! inner products of per-sample gradients.
 
+mod differences;
 mod error;
 mod foreign;
 mod gram;
@@ -31,4 +32,4 @@ pub use network::{Network, Stage};
 pub use pass::{Mode, Pass};
 pub use tape::{PerSample, Tape};
 pub use vector::{Directions, Vector};
-pub use weights::{load, save};
+pub use weights::{half_precision, load, save};

@@ -74,25 +74,47 @@ impl Network {
     /// Numbers that one sample's activations have: the sum over all layers' outputs, and the largest of them. What a pass
     /// keeps for a backward pass grows with the first, what one without keeps with the second.
     pub fn activations(&self) -> (usize, usize) {
-        fn walk(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>, sizes: &mut Vec<usize>) -> Jet {
-            for stage in stages {
+        let [c, h, w] = self.input;
+        let mut sizes = vec![c * h * w];
+        self.walk(&mut |_, output| sizes.push(output.iter().product()));
+        (sizes.iter().sum(), sizes.into_iter().max().unwrap_or(0))
+    }
+
+    /// The fewest positions at which one sample goes through a layer that [couples samples](Self::couples_samples): the values of a channel
+    /// that a sample adds to its batch's statistics. Absent if there is no such layer.
+    pub fn coupled_positions(&self) -> Option<usize> {
+        if !self.couples_samples() {
+            return None;
+        }
+        let mut fewest = None;
+        // Such a layer keeps the shape of what it normalises.
+        self.walk(&mut |stage, [_, _, height, width]| {
+            if matches!(stage, Stage::Layer(layer) if layer.couples_samples()) {
+                fewest = Some(fewest.map_or(height * width, |least: usize| least.min(height * width)));
+            }
+        });
+        fewest
+    }
+
+    /// Runs one sample through the network and shows every stage with the shape of its output.
+    fn walk(&self, see: &mut dyn FnMut(&Stage, [usize; 4])) {
+        fn stages(all: &[Stage], mut x: Jet, pass: &mut Pass<'_>, see: &mut dyn FnMut(&Stage, [usize; 4])) -> Jet {
+            for stage in all {
                 x = match stage {
                     Stage::Layer(layer) => layer.forward(x, pass),
                     Stage::Residual { main, shortcut } => {
-                        let around = walk(shortcut, x.clone(), pass, sizes);
-                        walk(main, x, pass, sizes).plus(around)
+                        let around = stages(shortcut, x.clone(), pass, see);
+                        stages(main, x, pass, see).plus(around)
                     }
                 };
-                sizes.push(x.value.shape().num_elements());
+                see(stage, x.value.dims());
             }
             x
         }
         let (device, [c, h, w]) = (Device::flex(), self.input);
         let (theta, buffers) = self.layout.zeros(&device);
         let input = Jet::constant(Tensor::zeros([1, c, h, w], &device));
-        let mut sizes = vec![c * h * w];
-        walk(&self.stages, input, &mut Pass::value(&theta, &buffers), &mut sizes);
-        (sizes.iter().sum(), sizes.into_iter().max().unwrap_or(0))
+        stages(&self.stages, input, &mut Pass::value(&theta, &buffers), see);
     }
 
     /// The outputs f `[batch, outputs]` as they are measured (running statistics in batch normalisation).

@@ -25,6 +25,7 @@ pub struct Pass<'a> {
     directions: Option<&'a Directions>,
     order: u8,
     mode: Mode,
+    rate: Option<f64>,
     tape: Option<Tape>,
     updates: Vec<(usize, Tensor<1>)>,
 }
@@ -32,7 +33,16 @@ pub struct Pass<'a> {
 impl<'a> Pass<'a> {
     /// The value of the network at `theta`.
     pub fn value(theta: &'a Vector, buffers: &'a Vector) -> Self {
-        Self { theta, buffers, directions: None, order: 0, mode: Mode::Measure, tape: None, updates: Vec::new() }
+        Self {
+            theta,
+            buffers,
+            directions: None,
+            order: 0,
+            mode: Mode::Measure,
+            rate: None,
+            tape: None,
+            updates: Vec::new(),
+        }
     }
 
     /// The network's jet along each of `directions`, of order 1 or 2.
@@ -44,6 +54,12 @@ impl<'a> Pass<'a> {
     pub fn training(mut self) -> Self {
         self.mode = Mode::Train;
         self
+    }
+
+    /// As [`training`](Self::training), but this part of the running statistics is replaced by those of the batch: 1 for the batch's own, 1/k at
+    /// the kth of equal batches for their mean.
+    pub fn averaging(self, rate: f64) -> Self {
+        Self { rate: Some(rate), ..self.training() }
     }
 
     /// Records what per-sample gradients need.
@@ -68,6 +84,11 @@ impl<'a> Pass<'a> {
 
     pub(crate) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Part of the running statistics that this pass replaces, if it is not the layer's own.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.rate
     }
 
     /// True where second coefficients are asked for.

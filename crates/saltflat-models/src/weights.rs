@@ -2,13 +2,10 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::{Layout, ModelError, TensorSpec, Vector, foreign::refusal};
-
-/// How many differing tensors a message names.
-const NAMED: usize = 5;
+use crate::{Layout, ModelError, TensorSpec, Vector, differences::differences, foreign::refusal};
 
 /// Serialises a point: parameters and buffers under their names, f32 or f64 as they are. Equal points give equal bytes.
 ///
@@ -38,7 +35,8 @@ pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>
     safetensors::serialize(views, Some(metadata)).map_err(|e| failed(e.to_string()))
 }
 
-/// Reads parameters and buffers of a network from a safetensors file with PyTorch's names, F32 or F64.
+/// Reads parameters and buffers of a network from a safetensors file with PyTorch's names, F32 or F64; F16 and BF16, whose numbers are all f32
+/// numbers, are taken too ([`half_precision`] says so).
 ///
 /// # Errors
 /// [`ModelError::File`] where the file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Weights`] where its
@@ -47,19 +45,16 @@ pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Resu
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
     let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
-    let differences = differences(&file, layout);
-    if !differences.is_empty() {
-        let more = differences.len().saturating_sub(NAMED);
-        let mut text = differences[..differences.len().min(NAMED)].join("; ");
-        if more > 0 {
-            text.push_str(&format!("; and {more} more"));
-        }
-        return Err(ModelError::Weights { path: path.into(), differences: text });
+    if let Some(differences) = differences(path, &file, layout) {
+        return Err(ModelError::Weights { path: path.into(), differences });
     }
     let read = |specs: &[TensorSpec]| {
         let parts = specs.iter().map(|spec| {
             let view = file.tensor(&spec.name).map_err(|e| failed(e.to_string()))?;
-            let values = floats(&view).ok_or_else(|| failed(format!("{} is not F32 or F64", spec.name)))?;
+            let values = floats(&view).ok_or_else(|| {
+                let text = format!("{} is {:?}, expected F32, F64, F16 or BF16", spec.name, view.dtype());
+                failed(format!("{text}; in PyTorch tensor.float() makes it F32"))
+            })?;
             if let Some(bad) = values.iter().find(|x| !x.is_finite()) {
                 return Err(failed(format!("{} holds {bad}, expected finite numbers", spec.name)));
             }
@@ -70,38 +65,38 @@ pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Resu
     Ok((read(&layout.parameters)?, read(&layout.buffers)?))
 }
 
-/// What is missing, has another shape or is not known, in the layout's order.
-fn differences(file: &SafeTensors<'_>, layout: &Layout) -> Vec<String> {
-    let specs = || layout.parameters.iter().chain(&layout.buffers);
-    let mut found = Vec::new();
-    for spec in specs() {
-        match file.tensor(&spec.name) {
-            Err(_) => found.push(format!("{} {:?} is missing", spec.name, spec.shape)),
-            Ok(view) if view.shape() != spec.shape => {
-                found.push(format!("{} is {:?}, expected {:?}", spec.name, view.shape(), spec.shape));
-            }
-            Ok(_) => {}
-        }
-    }
-    let mut unknown: Vec<_> = file
-        .names()
-        .into_iter()
-        .filter(|name| !name.ends_with("num_batches_tracked") && specs().all(|spec| spec.name != **name))
-        .collect();
-    unknown.sort_unstable();
-    found.extend(unknown.into_iter().map(|name| format!("{name} is not a tensor of the network")));
-    found
+/// A sentence about a weights file with tensors in half precision, for the person who names it: what is measured is measured at rounded weights.
+///
+/// # Errors
+/// [`ModelError::File`] where the file cannot be read.
+pub fn half_precision(path: &Path) -> Result<Option<String>, ModelError> {
+    let failed = |reason: String| ModelError::File { path: path.into(), reason };
+    let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
+    let half = |view: &TensorView<'_>| matches!(view.dtype(), Dtype::F16 | Dtype::BF16);
+    let mut all: Vec<_> = file.iter().filter(|(_, view)| half(view)).collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
+    Ok(all.first().map(|(name, view)| {
+        format!(
+            "{}: {} tensors are in half precision (such as {name}, {:?}); they are read as f32, which keeps their numbers, but these were \
+             rounded when they were stored",
+            path.display(),
+            all.len(),
+            view.dtype()
+        )
+    }))
 }
 
 fn floats(view: &TensorView<'_>) -> Option<Vec<f64>> {
+    fn of<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        bytes.as_chunks::<N>().0.iter().map(|bytes| number(*bytes)).collect()
+    }
     let bytes = view.data();
     match view.dtype() {
-        Dtype::F32 => {
-            Some(bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect())
-        }
-        Dtype::F64 => {
-            Some(bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap_or_default())).collect())
-        }
+        Dtype::F32 => Some(of(bytes, |b| f32::from_le_bytes(b).into())),
+        Dtype::F64 => Some(of(bytes, f64::from_le_bytes)),
+        Dtype::F16 => Some(of(bytes, |b| f16::from_le_bytes(b).into())),
+        Dtype::BF16 => Some(of(bytes, |b| bf16::from_le_bytes(b).into())),
         _ => None,
     }
 }

@@ -13,6 +13,19 @@ use crate::PlotError;
 /// A row of `metrics.jsonl`: names to values.
 pub type Row = Map<String, Value>;
 
+/// What a path is that exists and cannot be the folder of a run.
+fn no_run(path: &Path) -> Option<String> {
+    if path.is_file() {
+        return Some("is a file, expected the folder of a run".into());
+    }
+    let shown = path.display();
+    (path.is_dir() && path.join("manifest.json").is_file()).then(|| {
+        format!(
+            "is the folder of a study, expected that of a run, {shown}/STAGE/RUN; saltflat study {shown} --page writes the page of the study"
+        )
+    })
+}
+
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
 const OF_THE_RUN: [&str; 4] = ["run.seed", "run.name", "train.init", "data.seed"];
 
@@ -89,6 +102,9 @@ impl Run {
 
     /// The run, and all rows of `metrics.jsonl` as they stand there.
     fn with_rows(folder: &Path) -> Result<(Self, Vec<Row>), PlotError> {
+        if let Some(reason) = no_run(folder) {
+            return Err(PlotError::Run { path: folder.into(), reason });
+        }
         let text = |name: &str| {
             let path = folder.join(name);
             fs::read_to_string(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })

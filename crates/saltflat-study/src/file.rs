@@ -1,7 +1,9 @@
 //! What a study's file says.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
+use saltflat_folder::read_text;
+use saltflat_train::config::syntax_problem;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 
@@ -173,7 +175,7 @@ impl StudyFile {
     /// # Errors
     /// [`StudyError::NotFound`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
     pub fn read(file: &Path) -> Result<Self, StudyError> {
-        let text = fs::read_to_string(file).map_err(|e| not_found(file, &e))?;
+        let text = read_text(file).map_err(|e| not_found(file, &e))?;
         Self::parse(&text, file)
     }
 
@@ -185,8 +187,8 @@ impl StudyFile {
         let mut study = Self::parse_alone(text, file)?;
         if let Some(path) = &study.study.base {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
-            let text = fs::read_to_string(&path).map_err(|e| not_found(&path, &e))?;
-            let mut base: Table = text.parse().map_err(|e| syntax(&path, &e))?;
+            let text = read_text(&path).map_err(|e| not_found(&path, &e))?;
+            let mut base: Table = text.parse().map_err(|e| syntax(&path, &text, &e))?;
             apply(&mut base, &study.base).map_err(|problem| StudyError::Problems {
                 file: file.into(),
                 problems: vec![format!("base: {problem}")],
@@ -201,12 +203,27 @@ impl StudyFile {
     /// # Errors
     /// [`StudyError::Problems`].
     pub fn parse_alone(text: &str, file: &Path) -> Result<Self, StudyError> {
-        toml::from_str(text).map_err(|e| syntax(file, &e))
+        toml::from_str(text).map_err(|e| match text.parse::<Table>() {
+            Ok(table) if is_of_a_run(&table) => {
+                let problem = format!(
+                    "is the configuration of a run, and expected is a study, with [study] and [[stage]]; the run is started by\n  saltflat train {}",
+                    file.display()
+                );
+                StudyError::Problems { file: file.into(), problems: vec![problem] }
+            }
+            _ => syntax(file, text, &e),
+        })
     }
 }
 
-fn syntax(file: &Path, e: &toml::de::Error) -> StudyError {
-    StudyError::Problems { file: file.into(), problems: vec![e.to_string().trim_end().into()] }
+/// True for a configuration of a run: none of a study's sections, and one that every run has.
+fn is_of_a_run(table: &Table) -> bool {
+    let has = |key: &&str| table.contains_key(*key);
+    !["study", "base", "stage", "scale", "figure"].iter().any(has) && ["data", "model", "optimizer"].iter().any(has)
+}
+
+fn syntax(file: &Path, text: &str, e: &toml::de::Error) -> StudyError {
+    StudyError::Problems { file: file.into(), problems: vec![syntax_problem(text, e).trim_end().into()] }
 }
 
 fn not_found(path: &Path, e: &std::io::Error) -> StudyError {

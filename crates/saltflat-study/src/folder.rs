@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::RunState;
+use saltflat_folder::{RunState, read_text};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Study, StudyError, expand::RESERVED};
@@ -67,7 +67,7 @@ impl StudyFolder {
         for (entry, config) in study.entries.iter().zip(&study.configs) {
             write(&config_of(root, entry), config)?;
         }
-        let text = fs::read_to_string(&study.file).map_err(StudyError::file(&study.file))?;
+        let text = read_text(&study.file).map_err(StudyError::file(&study.file))?;
         write(&root.join("study.toml"), &text)?;
         let manifest = Manifest {
             schema: SCHEMA,
@@ -89,6 +89,12 @@ impl StudyFolder {
     /// [`StudyError::NoStudy`].
     pub fn open(root: &Path) -> Result<Self, StudyError> {
         let no_study = |reason: String| StudyError::NoStudy { folder: root.into(), reason };
+        if root.join("metrics.jsonl").is_file() && !root.join("manifest.json").exists() {
+            let shown = root.display();
+            return Err(no_study(format!(
+                "it is the folder of a run; saltflat train --resume {shown} goes on with it"
+            )));
+        }
         let text = fs::read_to_string(root.join("manifest.json"))
             .map_err(|e| no_study(format!("manifest.json cannot be read: {e}")))?;
         let manifest: Manifest = serde_json::from_str(&text).map_err(|e| no_study(format!("manifest.json: {e}")))?;

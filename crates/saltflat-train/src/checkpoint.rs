@@ -11,7 +11,7 @@ use std::{
 };
 
 use saltflat_folder::{SCHEMA, write, write_json};
-use saltflat_models::{Layout, Vector, load, save};
+use saltflat_models::{Layout, Vector, half_precision, load, save};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -128,6 +128,14 @@ pub fn start(plan: &Plan) -> Result<(Vector, Vector), TrainError> {
 /// [`TrainError::File`] where there is no such thing, [`TrainError::Model`] where the weights do not fit.
 pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainError> {
     Ok(load(&weights_file(path)?, plan.network.layout(), &plan.device, plan.dtype)?)
+}
+
+/// What has to be said about the weights that a path names: that they are stored in half precision, if they are.
+///
+/// # Errors
+/// As [`load_start`].
+pub fn weights_note(path: &Path) -> Result<Option<String>, TrainError> {
+    Ok(half_precision(&weights_file(path)?)?)
 }
 
 /// The momentum beside a run's newest whole checkpoint, or beside a checkpoint file, if there is one: the direction of the

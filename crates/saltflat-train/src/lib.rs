@@ -3,6 +3,7 @@
 //! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
 //! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
 
+mod batch_norm;
 mod batch_step;
 mod checkpoint;
 pub mod config;
@@ -22,6 +23,7 @@ mod trainer;
 
 pub use checkpoint::{
     CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, load_start, load_update, resume, save_checkpoint, start,
+    weights_note,
 };
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;

@@ -8,6 +8,7 @@ use saltflat_noise::NoiseConfig;
 
 use crate::{
     Split, TrainError,
+    batch_norm::{self, StepSizes},
     config::{BatchSize, Config, ConfigError, Precision},
 };
 
@@ -29,6 +30,9 @@ pub struct Plan {
     pub test: Option<Split>,
     /// Files that the data came from, with their SHA-256.
     pub sources: Vec<(String, String)>,
+    /// Sentences that a person should read when the run starts: what is suspicious about the data, and how large a pass is if that was not asked
+    /// for.
+    pub notes: Vec<String>,
     /// Samples of one step.
     pub batch_size: usize,
     /// Steps of one epoch.
@@ -122,7 +126,19 @@ impl Plan {
             false => n.div_ceil(batch_size),
         } as u64;
         let steps = config.train.total_steps(steps_per_epoch);
+        let problems =
+            batch_norm::problems(&config, &network, &StepSizes { samples: n, size: batch_size, steps_per_epoch, steps });
+        if !problems.is_empty() {
+            return Err(ConfigError::problems(problems).into());
+        }
+        let mut notes = splits.warnings();
+        if network.couples_samples() && batch_size > MICROBATCH && steps > 0 {
+            notes.push(format!(
+                "batch normalisation: a step is one pass of its {batch_size} samples, whose statistics it takes"
+            ));
+        }
         Ok(Self {
+            notes,
             train: split(&splits.train),
             test: splits.test.as_ref().map(split),
             sources: splits.source,
@@ -147,19 +163,28 @@ impl Plan {
         }
     }
 
-    /// Samples of one forward pass of a step.
+    /// Samples of one forward pass of a step: the whole batch if a layer couples its samples (batch normalisation).
     pub fn microbatch(&self) -> usize {
-        self.config.train.microbatch.unwrap_or(MICROBATCH).min(self.batch_size)
+        match self.network.couples_samples() {
+            true => self.batch_size,
+            false => self.config.train.microbatch.unwrap_or(MICROBATCH).min(self.batch_size),
+        }
+    }
+
+    /// Bytes of all layers' outputs in one pass of a step, which the backward pass needs: a part of the memory that a run takes.
+    pub fn pass_bytes(&self) -> usize {
+        let (all, _) = self.network.activations();
+        let size = self.config.train.precision.half().map_or(self.dtype.size(), |half| DType::from(half).size());
+        all * size * self.microbatch()
     }
 
     /// The configuration with half as many samples in one pass, of a step and of a measurement: the same mathematics in half
-    /// the memory. Absent where a pass has one sample, or where a network with buffers (batch normalisation) takes its
-    /// statistics from a pass.
+    /// the memory. Absent where a pass has one sample, or where a layer couples the samples of a pass (batch normalisation).
     pub fn with_half_the_microbatch(&self) -> Option<Config> {
         let metrics = &self.config.metrics;
         let metrics = if metrics.is_on() { metrics.microbatch.min(self.train.len()) } else { 1 };
         let train = self.microbatch();
-        if train.max(metrics) < 2 || !self.network.layout().buffers.is_empty() {
+        if train.max(metrics) < 2 || self.network.couples_samples() {
             return None;
         }
         let mut config = self.config.clone();

@@ -276,6 +276,7 @@ fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
         "autotune_level": std::env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
         "fusion": std::env::var("SALTFLAT_FUSION").ok(),
         "kernels": std::env::var(saltflat_kernels::SWITCH).ok(),
+        "threads": saltflat_kernels::thread_count(),
         "precision": plan.precision(),
         "deterministic": deterministic,
         "parameters": plan.network.layout().len(),

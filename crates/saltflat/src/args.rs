@@ -2,13 +2,13 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use saltflat_folder::read_text;
 use saltflat_lab::Scale;
 use saltflat_train::{
     DeviceChoice, TrainError,
@@ -71,10 +71,29 @@ impl Common {
     /// [`read`](Self::read) with more keys replaced.
     pub fn read_with(&self, path: &Path, purpose: Purpose, more: &[(String, String)]) -> Result<Config, TrainError> {
         let file = |e: std::io::Error| TrainError::NotFound { path: path.into(), reason: e.to_string() };
-        let text = fs::read_to_string(path).map_err(file)?;
+        if let Some(reason) = folder_instead_of_file(path) {
+            return Err(TrainError::NotFound { path: path.into(), reason });
+        }
+        let text = read_text(path).map_err(file)?;
         let mut config = Config::read_as(&text, path, &[&self.set, more].concat(), purpose)?;
         config.data.data_dir.clone_from(&self.data_dir);
         Ok(config)
+    }
+}
+
+/// What a folder is that stands where a configuration is expected, and what its user may have meant.
+fn folder_instead_of_file(path: &Path) -> Option<String> {
+    let shown = path.display();
+    match path.is_dir() {
+        false => None,
+        true if path.join("manifest.json").is_file() => {
+            Some(format!("is the folder of a study, expected a configuration; saltflat study {shown} goes on with it"))
+        }
+        true if path.join("config.toml").is_file() => Some(format!(
+            "is the folder of a run, expected a configuration: that of the run is {}; saltflat train --resume {shown} goes on with it",
+            path.join("config.toml").display()
+        )),
+        true => Some("is a folder, expected a configuration (TOML)".into()),
     }
 }
 
@@ -162,6 +181,11 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub slice_range: f64,
 
+    /// What the running statistics of batch normalisation are along a slice: interpolated between the weights (so that both ends are what measure
+    /// finds there; along other directions they stay, as for the Hessian), or recomputed on the training samples at each point
+    #[arg(long, value_enum, default_value = "interpolate")]
+    pub slice_statistics: SliceStatistics,
+
     /// Check the products themselves on this network: against differences in f64, symmetry, two passes, the whole trace
     #[arg(long)]
     pub check: bool,
@@ -174,6 +198,13 @@ pub struct MeasureArgs {
 pub enum Precision {
     F32,
     F64,
+}
+
+/// What the running statistics are along a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SliceStatistics {
+    Interpolate,
+    Recompute,
 }
 
 /// A number of samples.

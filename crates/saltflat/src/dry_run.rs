@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_train::{Chosen, Plan, Trainer, measurement_cost};
+use saltflat_train::{Chosen, Plan, TrainError, Trainer, measurement_cost};
 
 /// Timed steps, after one that is not.
 const STEPS: u32 = 3;
@@ -61,7 +61,12 @@ fn seconds(s: f64) -> String {
 fn memory(plan: &Plan) -> String {
     let mebibytes = |bytes: u64| bytes / (1 << 20);
     let vectors = 3 * plan.network.layout().len() as u64 * plan.dtype.size() as u64;
-    let known = format!("{} MiB for parameters, gradient and momentum", mebibytes(vectors));
+    let known = format!(
+        "{} MiB for parameters, gradient and momentum, {} MiB for the layers' outputs in a pass of {} samples",
+        mebibytes(vectors),
+        mebibytes(plan.pass_bytes() as u64),
+        plan.microbatch()
+    );
     if let Some(pool) = plan.device.memory_pool_usage() {
         return format!("{known}; device pool: {pool:?}");
     }
@@ -81,8 +86,38 @@ pub fn resident() -> Option<u64> {
     size("VmRSS:")
 }
 
+/// Memory of the machine, where the system tells it.
+fn total() -> Option<u64> {
+    entry("/proc/meminfo", "MemTotal:")
+}
+
 fn size(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with(key))?;
+    entry("/proc/self/status", key)
+}
+
+fn entry(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Refuses a run on the CPU whose step, which is one pass because of batch normalisation, does not fit this machine: the system would end
+/// the process without a word. Other networks take a batch in passes of `train.microbatch` samples.
+///
+/// # Errors
+/// [`TrainError::Option`].
+pub fn check_memory(plan: &Plan, device: &Chosen) -> Result<(), TrainError> {
+    let (needed, total) = (plan.pass_bytes() as u64, total().unwrap_or(u64::MAX));
+    if device.backend != "flex" || !plan.network.couples_samples() || needed <= total {
+        return Ok(());
+    }
+    let gibibytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let reason = format!(
+        "expected a batch that fits the memory in one pass, as batch normalisation needs it, got {} samples whose layers' outputs alone take \
+         {:.0} GiB of {:.0} GiB; model.norm = \"group\" takes a batch in several passes",
+        plan.batch_size,
+        gibibytes(needed),
+        gibibytes(total)
+    );
+    Err(TrainError::Option { option: "optimizer.batch_size", reason })
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
+use saltflat_kernels::start_threads;
 use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
 use saltflat_report::{Page, Run};
 
@@ -16,6 +17,7 @@ use crate::{
     args::LabArgs,
     output::{self, OutputError},
     page,
+    plain::plain,
     signals::{self, Stop},
     table::length,
 };
@@ -39,6 +41,9 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stop = Stop::listen(args.time_limit)?;
+    if let Some(note) = start_threads() {
+        errln!("note: {}", plain(&note));
+    }
     let mut folder = LabFolder::open(&root, &*lab)?;
     let Some(done) = work(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();

@@ -13,6 +13,7 @@ mod data;
 mod doctor;
 mod dry_run;
 mod faults;
+mod headless;
 mod lab;
 mod measure;
 mod measurement_table;
@@ -41,7 +42,9 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    headless::silence_wayland(&command);
+    let result = match command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),

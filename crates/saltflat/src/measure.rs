@@ -10,13 +10,15 @@ use saltflat_random::{Key, Stream};
 use saltflat_train::{
     Chosen, Cost, DeviceChoice, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
     config::{METRICS, MetricsConfig, Purpose},
-    load_start, load_update, measurement_cost,
+    load_start, load_update, measurement_cost, weights_note,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     args::{Count, MeasureArgs, Precision},
-    measurement_table, output, slices,
+    measurement_table, output,
+    plain::plain,
+    slices,
     table::number,
 };
 
@@ -42,12 +44,18 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,
     };
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     let mut plan = Plan::new(config, &device.device, dtype)?;
     plan.config.metrics = chosen(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
     let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    notes.extend_from_slice(&plan.notes);
+    let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
+    for weights in std::iter::once(args.weights.as_path()).chain(others) {
+        notes.extend(weights_note(weights)?);
+    }
+    notes.iter().for_each(|note| errln!("note: {}", plain(note)));
     say(&plan, &device, args);
     if args.check {
         return check(&plan, point);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use saltflat_folder::read_text;
 use saltflat_report::{Figure, Page, Run, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
@@ -45,7 +46,7 @@ pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
 /// Writes the page of the runs that there are, finished or not.
 pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     let file = folder.root().join("study.toml");
-    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let text = read_text(&file).with_context(|| file.display().to_string())?;
     let study: StudyFile = StudyFile::parse_alone(&text, &file)?;
     let mut runs = Vec::new();
     for entry in folder.entries() {

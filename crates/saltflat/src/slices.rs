@@ -7,10 +7,9 @@ use std::{
 
 use anyhow::Context;
 use saltflat_metrics::{
-    Curvature, CurvatureOperator, LanczosOptions, Objective, Spectrum, filter_normalised, lanczos, orthogonal_to,
-    plane, slice,
+    Curvature, CurvatureOperator, Direction, LanczosOptions, Objective, Spectrum, Statistics, filter_normalised,
+    lanczos, plane, slice,
 };
-use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use saltflat_report::{
     ContourSlice, LossSlice, Mark, Series, SpectralDensity, contour, slice as loss_line, spectral_density,
@@ -18,10 +17,19 @@ use saltflat_report::{
 use saltflat_train::{Memory, Plan, Point, TrainError, curvature_subset, load_start};
 use serde_json::{Map, Value, json};
 
-use crate::{args::MeasureArgs, table::number};
+use crate::{
+    args::{MeasureArgs, SliceStatistics},
+    table::number,
+};
+
+/// True for a direction that is the way to other weights, and not one of those with a name.
+pub fn leads_to_weights(direction: &str) -> bool {
+    !matches!(direction, "random" | "eigenvector")
+}
 
 /// The loss along one or two directions, as `loss_slice` of the JSON: `directions`, `steps`, and `loss`, a list along one
-/// direction, a list of rows over a plane (a row for each step along the second).
+/// direction, a list of rows over a plane (a row for each step along the second). Of a network with buffers `buffers` says what they are:
+/// `held`, `interpolated` between the weights, or `recomputed` at each point.
 pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Value, TrainError> {
     let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
     if args.slice.len() > 2 {
@@ -33,10 +41,20 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
     if !(args.slice_range > 0.0 && args.slice_range.is_finite()) {
         return Err(failed("--slice-range", format!("expected a number above 0, got {}", args.slice_range)));
     }
+    let statistics = match args.slice_statistics {
+        SliceStatistics::Interpolate => Statistics::Interpolated,
+        SliceStatistics::Recompute if plan.network.couples_samples() => {
+            Statistics::Recomputed { batch: plan.batch_size }
+        }
+        SliceStatistics::Recompute => {
+            let reason = "expected interpolate, since the network has no batch normalisation, got recompute".into();
+            return Err(failed("--slice-statistics", reason));
+        }
+    };
     let memory = Memory::new(plan, &plan.config.metrics);
     let all = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
     let objective = curvature_subset(&all, plan, plan.config.metrics.samples);
-    let mut directions: Vec<Vector> = Vec::new();
+    let mut directions: Vec<Direction> = Vec::new();
     let eigenvectors = args.slice.iter().filter(|name| *name == "eigenvector").count();
     let mut top = match eigenvectors {
         0 => Vec::new(),
@@ -52,21 +70,32 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
     for (i, name) in args.slice.iter().enumerate() {
         let key = Key::new(plan.config.run.seed, Stream::Slice, i as u64);
         directions.push(match name.as_str() {
-            "random" => filter_normalised(plan.network.layout(), point.theta, key)?,
-            "eigenvector" => {
-                top.next().ok_or_else(|| failed("--slice", "there are fewer eigenvectors than asked for".into()))?
+            "random" => Direction::of_parameters(filter_normalised(plan.network.layout(), point.theta, key)?),
+            "eigenvector" => Direction::of_parameters(
+                top.next().ok_or_else(|| failed("--slice", "there are fewer eigenvectors than asked for".into()))?,
+            ),
+            path => {
+                let (theta, buffers) = load_start(Path::new(path), plan)?;
+                Direction::between([point.theta, point.buffers], [&theta, &buffers])
             }
-            path => load_start(Path::new(path), plan)?.0.plus_scaled(-1.0, point.theta),
         });
     }
     let last = (args.slice_points - 1) as f64;
     let steps: Vec<f64> = (0..args.slice_points).map(|i| args.slice_range * (2.0 * i as f64 / last - 1.0)).collect();
     let loss = match directions.as_slice() {
-        [d] => json!(slice(&objective, point.theta, d, &steps)?),
-        [d, e] => json!(plane(&objective, point.theta, [d, &orthogonal_to(e, d)?], [&steps, &steps])?),
+        [d] => json!(slice(&objective, point.theta, d, &steps, statistics)?),
+        [d, e] => json!(plane(&objective, point.theta, [d, e], [&steps, &steps], statistics)?),
         _ => Value::Null,
     };
-    Ok(json!({ "directions": args.slice, "steps": steps, "loss": loss, "samples": objective.len() }))
+    let mut found = json!({ "directions": args.slice, "steps": steps, "loss": loss, "samples": objective.len() });
+    if !plan.network.layout().buffers.is_empty() {
+        found["buffers"] = json!(match statistics {
+            Statistics::Recomputed { .. } => "recomputed",
+            Statistics::Interpolated if directions.iter().any(Direction::moves_buffers) => "interpolated",
+            Statistics::Interpolated => "held",
+        });
+    }
+    Ok(found)
 }
 
 /// Draws what of the metrics can be drawn; returns the files.
@@ -133,7 +162,11 @@ fn loss(plan: &Plan, value: &Value) -> anyhow::Result<String> {
         .map(|name| axis(name.as_str().unwrap_or_default()))
         .collect();
     let steps = numbers(&value["steps"]);
-    let subtitle = format!("{}, {} samples", plan.config.run.name, value["samples"]);
+    let buffers = value["buffers"].as_str().map_or(String::new(), |what| match plan.network.couples_samples() {
+        true => format!(", running statistics {what}"),
+        false => format!(", buffers {what}"),
+    });
+    let subtitle = format!("{}, {} samples{buffers}", plan.config.run.name, value["samples"]);
     Ok(match names.as_slice() {
         [x] => loss_line(&LossSlice {
             title: "Loss along a direction".into(),

@@ -8,7 +8,7 @@ use saltflat_kernels::compute_here;
 use saltflat_train::{
     Chosen, ConfigChanges, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose,
     config::{Config, Purpose},
-    start,
+    start, weights_note,
 };
 
 use crate::{
@@ -39,16 +39,22 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         return Err(TrainError::Exists(out).into());
     }
     let stop = Stop::listen(args.time_limit)?;
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
+    notes.extend_from_slice(&plan.notes);
+    if let Some(init) = &plan.config.train.init {
+        notes.extend(weights_note(init)?);
+    }
     if args.dry_run {
+        notes.iter().for_each(|note| errln!("note: {}", plain(note)));
         dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
     }
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     reporter.begin(&plan);
+    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
     train(Trainer::new(&plan, weights), reporter, &stop, args)
 }
 
@@ -64,7 +70,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     }
     let is_finished = name == Some("finished");
     let stop = Stop::listen(args.time_limit)?;
-    compute_here();
+    let mut notes = Vec::from_iter(compute_here());
     // What the run says of itself stays as it is if the command line or a finished run is refused.
     let note = |error: TrainError| {
         if !is_finished && args.common.set.is_empty() {
@@ -90,6 +96,8 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     }
     let before = folder.go_on(&resumed, &device, &features()).map_err(note)?;
     let mut reporter = Reporter::new(folder, &plan, &device);
+    notes.extend_from_slice(&plan.notes);
+    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
     resumed.skipped.iter().for_each(|text| reporter.say(text));
     reporter.resumed(&resumed.trainer, &before, &resumed.config_changes);
     train(resumed.trainer, reporter, &stop, args)
@@ -113,7 +121,9 @@ fn reopen(args: &TrainArgs, run: &Path, is_finished: bool) -> Result<(Config, Sa
 fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, Chosen), TrainError> {
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
-    Ok((Plan::new(config, &device.device, DType::F32)?, device))
+    let plan = Plan::new(config, &device.device, DType::F32)?;
+    dry_run::check_memory(&plan, &device)?;
+    Ok((plan, device))
 }
 
 fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {
@@ -160,7 +170,14 @@ fn failed(
         _ => error.to_string(),
     };
     if no_memory {
-        reason += &format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch());
+        reason += &match plan.network.couples_samples() {
+            true => format!(
+                "; a step is one pass of {} samples, since batch normalisation takes their statistics (a smaller optimizer.batch_size or \
+                 model.norm = \"group\" takes less)",
+                plan.microbatch()
+            ),
+            false => format!("; a pass of a step has {} samples (train.microbatch)", plan.microbatch()),
+        };
         if let Some(pool) = faults::pool(&plan.device) {
             reason += &format!(", the device's pool: {pool}");
         }

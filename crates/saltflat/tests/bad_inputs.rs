@@ -6,7 +6,7 @@ mod support;
 
 use std::{fs, thread};
 
-use support::{Place, text};
+use support::{Place, TINY, text};
 
 const TABLE: &str = include_str!("bad_inputs.txt");
 
@@ -17,6 +17,15 @@ fn place() -> Place {
     place.write("empty.toml", "");
     place.write("broken.toml", "[run\nname = 3");
     place.write("binary.toml", [0xff, 0xfe, 0x00, 0x80]);
+    let utf16 = TINY.encode_utf16().flat_map(u16::to_le_bytes);
+    place.write("utf16.toml", [0xff, 0xfe].into_iter().chain(utf16).collect::<Vec<u8>>());
+    place.write("latin1.toml", [b"# M\xfcller\n", TINY.as_bytes()].concat());
+    place.write("seed.toml", TINY.replace("[run]", "[run]\nseed = 9223372036854775808"));
+    fs::create_dir(place.path("run")).unwrap();
+    place.write("run/config.toml", TINY);
+    place.write("run/metrics.jsonl", "");
+    fs::create_dir(place.path("whole-study")).unwrap();
+    place.write("whole-study/manifest.json", "{}");
     place.write("twice.toml", "[optimizer]\nlr = 1\nlr = 2\n");
     place.write("weights.safetensors", b"PK\x03\x04 not safetensors");
     place.write("model.pt", b"\x80\x02}q\x00.");

@@ -37,12 +37,13 @@ impl BatchNorm {
         // In the number type of what is stored, also where the pass is of half precision.
         let stored = pass.tensor::<1>(self.mean, [self.channels]).dtype();
         let x = x.without_autodiff().cast(FloatDType::from(stored));
+        let rate = pass.rate().unwrap_or(RATE);
         let [_, channels, count] = x.dims();
         let mean = x.clone().mean_dim(2);
         let variance = (x - mean.clone()).square().sum_dim(2).div_scalar((count.max(2) - 1) as f64);
         for (slot, batch) in [(self.mean, mean), (self.variance, variance)] {
             let old = pass.tensor::<1>(slot, [channels]);
-            pass.update(slot, old.mul_scalar(1.0 - RATE) + batch.reshape([channels]).mul_scalar(RATE));
+            pass.update(slot, old.mul_scalar(1.0 - rate) + batch.reshape([channels]).mul_scalar(rate));
         }
     }
 }

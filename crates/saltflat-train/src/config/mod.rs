@@ -117,7 +117,10 @@ impl Config {
         purpose: Purpose,
     ) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: Some(file.into()), problems };
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| failed(vec![e.to_string()]))?;
+        let mut table: Table = text.parse().map_err(|e| failed(vec![syntax_problem(text, &e)]))?;
+        if let Some(problem) = not_a_run(&table, file) {
+            return Err(failed(vec![problem]));
+        }
         let problems = Rc::new(RefCell::new(Vec::new()));
         for (key, value) in overrides {
             if let Err(problem) = replace(&mut table, key, value) {
@@ -169,12 +172,55 @@ impl Config {
     }
 }
 
+/// What is wrong with a text that is no TOML. Of a whole number that is too large, which the parser calls by its Rust type, the largest is named.
+pub fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
+    let said = error.to_string();
+    let word = error.span().and_then(|span| text.get(span)).map(str::trim);
+    match word.filter(|word| is_whole_number(word) && word.replace('_', "").parse::<i64>().is_err()) {
+        Some(word) => format!("{}\n{}", said.trim_end(), largest(word)),
+        None => said,
+    }
+}
+
+fn largest(word: &str) -> String {
+    format!("expected a whole number of at most {} (2^63 - 1, the largest of TOML), got {word}", i64::MAX)
+}
+
+/// True for what TOML writes as a whole number, however large.
+fn is_whole_number(word: &str) -> bool {
+    let digits = |text: &str, radix| text.chars().all(|c| c.is_digit(radix) || c == '_') && text.contains(|c| c != '_');
+    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
+    let radixes = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter();
+    digits(unsigned, 10)
+        || radixes.into_iter().any(|(prefix, radix)| word.strip_prefix(prefix).is_some_and(|rest| digits(rest, radix)))
+}
+
+/// What a file is that holds a study instead of the configuration of a run.
+fn not_a_run(table: &Table, file: &Path) -> Option<String> {
+    let sections: Vec<&str> = [("study", "[study]"), ("stage", "[[stage]]")]
+        .iter()
+        .filter(|(key, _)| table.contains_key(*key))
+        .map(|(_, name)| *name)
+        .collect();
+    (!sections.is_empty()).then(|| {
+        format!(
+            "is a study, since it has {}, and expected is the configuration of one run; its runs are started by\n  saltflat study {}\nand the \
+             configuration of each is config.toml in the run's folder",
+            sections.join(" and "),
+            file.display()
+        )
+    })
+}
+
 /// Parts that a key with dots may have: more than any key has, and so few that no walk through the tables runs out of stack.
 const MOST_PARTS: usize = 16;
 
 /// Sets `section.key` in a table; where the value is no TOML it is taken as text.
 fn replace(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
     let parsed = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    if parsed.is_none() && is_whole_number(value) {
+        return Err(format!("{key}: {}", largest(value)));
+    }
     let value = parsed.unwrap_or_else(|| Value::String(value.into()));
     let mut parts: Vec<&str> = key.split('.').collect();
     if parts.len() > MOST_PARTS {

@@ -12,7 +12,7 @@ use super::{Purpose, any, reader::Section, resolved};
 pub struct RunConfig {
     /// The run folder is `results/NAME` unless the command line says otherwise; default: the file's name.
     pub name: String,
-    /// From which every draw follows; default 0.
+    /// From which every draw follows; default 0, and at most 2⁶³ − 1, the largest whole number of TOML.
     pub seed: u64,
     /// Also writes event files for TensorBoard, into `tensorboard/`; default false.
     pub tensorboard: bool,
@@ -36,7 +36,8 @@ pub struct TrainConfig {
     pub init: Option<PathBuf>,
     /// Leaves out the smaller batch at the end of an epoch; default false.
     pub drop_last: bool,
-    /// Samples of one forward pass of a step, which bounds the memory; default 512.
+    /// Samples of one forward pass of a step, which bounds the memory; default 512. With batch normalisation a step is one pass, since the
+    /// statistics are those of its batch.
     pub microbatch: Option<usize>,
     /// Number type of a training step's forward and backward pass; default f32.
     pub precision: Precision,
@@ -188,7 +189,7 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
     let config = RunConfig {
         name: section.optional("name", "a name without slashes", plain).unwrap_or(default),
-        seed: section.optional("seed", "", any).unwrap_or(0),
+        seed: section.optional("seed", "a whole number from 0 to 9223372036854775807 (2^63 - 1)", any).unwrap_or(0),
         tensorboard: section.optional("tensorboard", "", any).unwrap_or(false),
     };
     section.finish("[run]");

@@ -7,6 +7,7 @@ mod storage;
 
 use std::{fmt, process::ExitCode};
 
+use saltflat_kernels::start_threads;
 use saltflat_train::choose;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,7 @@ impl Findings {
 /// Runs the command: exit code 0 where nothing failed, 1 where something did.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
+    let threads = start_threads();
     let device = choose(&args.device)?;
     if args.parity {
         parity::here(&mut findings, &device, args.noises)?;
@@ -99,6 +101,9 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     machine::look(&mut findings, &device)?;
+    if let Some(note) = threads {
+        findings.add(Finding::note("threads", note, "unset the variable: as many threads as cores are the fastest"))?;
+    }
     storage::look(&mut findings, args)?;
     parity::look(&mut findings, args, &device)?;
     repeat::look(&mut findings, args, &device)?;

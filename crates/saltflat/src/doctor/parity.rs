@@ -166,6 +166,9 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let mut trainer = Trainer::new(&plan, (theta.clone(), buffers.clone()));
     trainer.make_step(&indices);
     found.push(("step", host(&trainer.theta().plus_scaled(-1.0, &theta))?));
+    if plan.network.couples_samples() {
+        found.push(("running statistics", host(&trainer.buffers().plus_scaled(-1.0, &buffers))?));
+    }
     Ok(found)
 }
 

@@ -1,0 +1,102 @@
+//! Text files that a person wrote.
+
+use std::{
+    fs,
+    io::{Error, ErrorKind, Result},
+    path::Path,
+};
+
+/// How far into a file zeros are looked for that tell UTF-16 without a mark at its start.
+const HEAD: usize = 128;
+
+/// Reads a text file in UTF-8; a byte order mark at its start is left out.
+///
+/// # Errors
+/// What the system says; for a folder, and for a text in another encoding, what it is and how it is converted.
+pub fn read_text(path: &Path) -> Result<String> {
+    if path.is_dir() {
+        return Err(Error::new(ErrorKind::IsADirectory, "is a folder, expected a file"));
+    }
+    decode(fs::read(path)?).map_err(|reason| Error::new(ErrorKind::InvalidData, reason))
+}
+
+fn decode(bytes: Vec<u8>) -> std::result::Result<String, String> {
+    if let Some(name) = wide(&bytes) {
+        return Err(format!("expected a text in UTF-8, got {name}; {}", convert("UTF-16")));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text)),
+        Err(error) => {
+            let (bytes, at) = (error.as_bytes(), error.utf8_error().valid_up_to());
+            if bytes.contains(&0) {
+                return Err("expected a text in UTF-8, got a file that is no text".into());
+            }
+            let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
+            Err(format!(
+                "expected a text in UTF-8, got the byte 0x{:02X} in line {line}, as in Latin-1 or Windows-1252; {}",
+                bytes[at],
+                convert("WINDOWS-1252")
+            ))
+        }
+    }
+}
+
+fn convert(from: &str) -> String {
+    format!("save it as UTF-8 in the editor, or convert it with iconv -f {from} -t UTF-8")
+}
+
+/// The name of an encoding with two bytes a letter: by the mark at its start, or by a zero beside every other byte.
+fn wide(bytes: &[u8]) -> Option<&'static str> {
+    let head = &bytes[..bytes.len().min(HEAD) & !1];
+    let zeros = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
+    let most = |offset: usize| !head.is_empty() && 4 * zeros(offset) > 3 * (head.len() / 2) && zeros(1 - offset) == 0;
+    match bytes {
+        [0xff, 0xfe, ..] => Some("UTF-16 (little endian)"),
+        [0xfe, 0xff, ..] => Some("UTF-16 (big endian)"),
+        _ if most(1) => Some("UTF-16 (little endian)"),
+        _ if most(0) => Some("UTF-16 (big endian)"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "[run]\nname = \"Müller\"\n";
+
+    fn utf16(mark: bool, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        let mark = mark.then_some(0xfeff);
+        mark.into_iter().chain(TEXT.encode_utf16()).flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn utf8_is_read_with_and_without_a_mark() {
+        assert_eq!(decode(TEXT.into()).unwrap(), TEXT);
+        assert_eq!(decode(format!("\u{feff}{TEXT}").into()).unwrap(), TEXT);
+        assert_eq!(decode(Vec::new()).unwrap(), "");
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        for mark in [true, false] {
+            for (bytes, name) in
+                [(utf16(mark, u16::to_le_bytes), "little endian"), (utf16(mark, u16::to_be_bytes), "big endian")]
+            {
+                let said = decode(bytes).unwrap_err();
+                assert!(said.contains(&format!("got UTF-16 ({name})")) && said.contains("iconv -f UTF-16"), "{said}");
+            }
+        }
+        let latin1: Vec<u8> = TEXT.chars().map(|c| c as u8).collect();
+        let said = decode(latin1).unwrap_err();
+        assert!(said.contains("the byte 0xFC in line 2, as in Latin-1") && said.contains("iconv -f"), "{said}");
+        let said = decode(vec![1, 0, 0, 0, 0, 0, 0, 0, b'{', b'}', 0x80]).unwrap_err();
+        assert!(said.ends_with("got a file that is no text"), "{said}");
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_text(folder.path()).unwrap_err().to_string(), "is a folder, expected a file");
+    }
+}

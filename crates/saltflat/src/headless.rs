@@ -1,0 +1,43 @@
+//! Machines without a display.
+
+use saltflat_train::DeviceChoice;
+
+use crate::args::Command;
+
+/// The variable that names the folder of a session's sockets.
+#[cfg(target_os = "linux")]
+const SESSION: &str = "XDG_RUNTIME_DIR";
+
+/// Whenever adapters are listed, Mesa's Vulkan layer `device_select` asks libwayland for a display, and that prints "error: XDG_RUNTIME_DIR is
+/// invalid or not set in the environment" on stderr, twice a listing, on every server. Whoever sets the variable is not told; but a program
+/// cannot set a variable of its own without unsafe code. So this one takes its own place once more, with a folder that does not exist, in which
+/// libwayland looks for a display, finds none and says nothing. The order of the adapters, which the layer makes, stays as it is.
+pub fn silence_wayland(command: &Command) {
+    let lists_adapters = match command {
+        Command::Train(args) => args.common.device != DeviceChoice::Cpu,
+        Command::Measure(args) => args.common.device != DeviceChoice::Cpu,
+        Command::Doctor(_) => true,
+        // The runs of a study are processes of their own.
+        Command::Study(_) | Command::Lab(_) | Command::Watch(_) | Command::Report(_) | Command::Data(_) => false,
+    };
+    if lists_adapters && cfg!(feature = "wgpu") {
+        start_with_session();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn start_with_session() {
+    use std::{env, os::unix::process::CommandExt, path::Path, process};
+
+    if env::var_os(SESSION).is_some_and(|folder| Path::new(&folder).is_absolute()) {
+        return;
+    }
+    let mut args = env::args_os();
+    if let (Ok(program), Some(name)) = (env::current_exe(), args.next()) {
+        // Returns only if it cannot: then the line is printed, and nothing else is wrong.
+        let _ = process::Command::new(program).arg0(name).args(args).env(SESSION, "/nonexistent").exec();
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn start_with_session() {}

@@ -6,9 +6,11 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_report::{Figure, Page, Run, html, json};
+use saltflat_report::{Figure, Page, Run, Source, distinct, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
+
+use crate::plain::plain;
 
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
@@ -67,6 +69,15 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
             runs.push(run);
         }
     }
+    let (runs, notes) = distinct(runs);
+    for note in &notes {
+        eprintln!("{}", plain(note));
+    }
+    let source = folder.settings_sha256().map(|settings| Source {
+        study: study.study.name.clone(),
+        scale: folder.scale().map(String::from),
+        sha256: study.page_sha256(settings),
+    });
     let mut page = Page {
         title: study.study.title.clone().unwrap_or_else(|| study.study.name.clone()),
         text: match folder.scale() {
@@ -75,6 +86,8 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
         },
         runs,
         baseline: study.study.baseline.clone(),
+        notes,
+        source,
         ..Page::default()
     };
     page.figures = figures(&study, &file)?;

@@ -64,7 +64,9 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
             false => "they have the same configuration, seed and data, so they are not independent",
         };
         let [first, second] = [&*known, &run].map(|run| run.folder.display().to_string());
-        if reached(&run) > reached(known) {
+        if first == second {
+            said.push(format!("{first} is given more than once and counts once"));
+        } else if reached(&run) > reached(known) {
             said.push(format!("{second} is counted and {first} is not: {why}"));
             *known = run;
             *known_folder = folder;

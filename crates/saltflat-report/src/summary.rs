@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    Group, MeasuredLoss, Page, Run,
+    DependsOn, Group, MeasuredLoss, Page, Run, depends_on,
     identity::Identity,
     measured_loss::{KnownLoss, in_words},
     paired::Difference,
@@ -114,7 +114,7 @@ fn last(group: &Group<'_>, name: &str) -> Option<Known<Mean>> {
     let losses = losses(group, name);
     Some(match losses.as_slice() {
         [] | [_] => Known::Value(mean),
-        several => Known::absent(format!("its runs have different losses: {}", list(several))),
+        several => Known::absent(format!("its runs are not on one loss: {}", list(several))),
     })
 }
 
@@ -125,17 +125,22 @@ fn difference(group: &Group<'_>, baseline: &Group<'_>, name: &str) -> Option<Kno
     if of_pairs.is_none() && !equal {
         return None;
     }
+    let made = match depends_on(name) {
+        DependsOn::TrainingLoss => "trained",
+        DependsOn::MeasuredLoss | DependsOn::NoLoss => "measured",
+    };
     let reason = match (losses(group, name).as_slice(), losses(baseline, name).as_slice()) {
         ([], []) => None,
         ([Ok(own)], [Ok(other)]) if own == other => None,
-        (own, other) => Some(format!("the loss is {}, that of {} is {}", list(own), baseline.name, list(other))),
+        (own, other) => Some(format!("{made} on {}, and {} on {}", list(own), baseline.name, list(other))),
     };
     Some(match (reason, of_pairs) {
         (Some(reason), _) => Known::absent(reason),
         (None, Some(difference)) => Known::Value(difference),
-        (None, None) => {
-            Known::absent(format!("its runs are those of {}: equal configuration, seed and data", baseline.name))
-        }
+        (None, None) => Known::absent(format!(
+            "its runs are those of {}, with the same configuration, seed and data",
+            baseline.name
+        )),
     })
 }
 

@@ -50,10 +50,7 @@ fn only_numbers_of_one_loss_are_compared() {
         let summary = page.summary();
         let differences = &summary[1].differences;
         let reason = differences["trace_hessian"].reason().unwrap();
-        assert_eq!(
-            reason,
-            "the loss is cross-entropy, smoothing 0.5, floor 1.792, that of probability 0 is cross-entropy"
-        );
+        assert_eq!(reason, "measured on cross-entropy, smoothing 0.5, floor 1.792, and probability 0 on cross-entropy");
         for name in ["top_eigenvalues", "hessian_frobenius", "wu_bound_frobenius"] {
             assert_eq!(differences[name].reason(), Some(reason), "{name}");
         }
@@ -92,7 +89,8 @@ fn only_numbers_of_one_loss_are_compared() {
     // What was trained on differs, whatever it was measured on.
     let equal = page(&folder.path().join("equal"), [SMOOTHED, SMOOTHED]);
     let summary = equal.summary();
-    assert!(summary[1].differences["running_loss"].reason().is_some());
+    let trained = summary[1].differences["running_loss"].reason().unwrap();
+    assert_eq!(trained, "trained on cross-entropy, smoothing 0.5, floor 1.792, and probability 0 on cross-entropy");
     assert!(html(&equal).contains("Measured loss of all groups: cross-entropy, smoothing 0.5, floor 1.792."));
     // −10 and −9: −9.5 ± 0.5 has t = 19 and, with one degree of freedom, p = (2/π) atan(1/19) = 0.0335; the interval is
     // −9.5 ± 12.706 · 0.5.
@@ -133,7 +131,7 @@ fn seeds_on_different_losses_have_no_mean() {
     }
     let summary = page.summary();
     let reason = summary[0].finals["trace_hessian"].reason().unwrap();
-    assert!(reason.starts_with("its runs have different losses: cross-entropy and cross-entropy, smoothing 0.5"));
+    assert!(reason.starts_with("its runs are not on one loss: cross-entropy and cross-entropy, smoothing 0.5"));
     assert!(summary[0].finals["test_accuracy"].value().is_some());
     assert!(summary[1].differences["trace_hessian"].reason().is_some());
     assert!(html(&page).contains(reason));
@@ -162,7 +160,8 @@ fn a_run_counts_once() {
     let (mut runs, said) = distinct(runs);
     assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["d0", "d1"]);
     assert_eq!(said.len(), given.len() - 2);
-    assert!(said[0].ends_with("they are one folder") && said[1].ends_with("so they are not independent"), "{said:?}");
+    assert!(said[0].ends_with("d0 is given more than once and counts once"), "{said:?}");
+    assert!(said[1].ends_with("so they are not independent") && said[3].ends_with("they are one folder"), "{said:?}");
     label_by_differences(&mut runs);
     let page = Page { runs, notes: said.clone(), ..Page::default() };
     // 50 and 51: 50.5 ± 0.5.
@@ -184,7 +183,7 @@ fn equal_runs_have_no_difference() {
     page.baseline = Some("noise none".into());
     let summary = page.summary();
     let reason = summary[1].differences["test_accuracy"].reason().unwrap();
-    assert!(reason.contains("equal configuration, seed and data"), "{reason}");
+    assert!(reason.contains("the same configuration, seed and data"), "{reason}");
 }
 
 /// Runs of one seed from several starts are averaged: the seeds are what is independent.

@@ -65,7 +65,7 @@ fn introduction(page: &Page) -> String {
     let notes: String = page.notes.iter().map(|note| format!("<p class=\"missing\">{}</p>\n", text(note))).collect();
     let source = page.source.as_ref().map_or(String::new(), |source| {
         let scale = source.scale.as_ref().map_or(String::new(), |scale| format!(" at the scale {scale}"));
-        let made = format!("Made from the study {}{scale}, fingerprint {}", source.study, &source.sha256);
+        let made = format!("Made from the study {}{scale}, fingerprint {:.16}", source.study, source.sha256);
         format!("<p class=\"soft\">{}</p>\n", text(&made))
     });
     format!(

@@ -84,8 +84,8 @@ fn measured_losses(summary: &[GroupSummary]) -> String {
                 table.row(name(index, &group.group), [text(&group.measured_loss_in_words)]);
             }
             let note = "The groups were not measured on one loss: losses, gradients, curvatures and bounds of groups on different \
-                        losses cannot be compared, so they have no difference below; accuracies and norms of weights do. \
-                        With loss.smoothing in the base of a study all groups have the same loss.";
+                        losses cannot be compared, so no difference of them is given; one of accuracies or norms of weights is. \
+                        The key loss.smoothing, set for all groups, gives all the same loss.";
             format!("{}{}", soft(note), table.prose())
         }
     }

@@ -111,12 +111,21 @@ impl Page {
         groups
     }
 
-    /// The baseline of a group: of its own stage where there is one.
-    pub(crate) fn baseline_of(&self, group: &Group<'_>) -> Option<Group<'_>> {
+    /// The baseline of a group, of its own stage if there is one; `None` if there is none or the group is it. An error if several
+    /// groups are meant.
+    pub(crate) fn baseline_of(&self, group: &Group<'_>) -> Option<Result<Group<'_>, String>> {
         let name = self.baseline.as_deref()?;
-        let mut candidates: Vec<Group<'_>> = self.groups().into_iter().filter(|g| g.is(name)).collect();
-        let own = candidates.iter().position(|g| g.stage() == group.stage()).unwrap_or(0);
-        (own < candidates.len()).then(|| candidates.swap_remove(own)).filter(|found| found.index != group.index)
+        let (own, others): (Vec<Group<'_>>, Vec<Group<'_>>) =
+            self.groups().into_iter().filter(|g| g.is(name)).partition(|g| g.stage() == group.stage());
+        let mut meant = if own.is_empty() { others } else { own };
+        if meant.iter().any(|found| found.index == group.index) {
+            return None;
+        }
+        if meant.len() > 1 {
+            let names: Vec<&str> = meant.iter().map(|found| found.name.as_str()).collect();
+            return Some(Err(format!("the baseline {name} is more than one group: {}", names.join("; "))));
+        }
+        meant.pop().map(Ok)
     }
 
     /// Every metric that some run has a number for, those of epochs too: losses, accuracies and curvature first.

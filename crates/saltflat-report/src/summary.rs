@@ -86,7 +86,10 @@ impl Page {
             *statuses.entry(run.status.clone()).or_insert(0) += 1;
         }
         let baseline = self.baseline_of(group);
-        let difference = |name: &str| difference(group, baseline.as_ref()?, name);
+        let difference = |name: &str| match baseline.as_ref()? {
+            Ok(baseline) => difference(group, baseline, name),
+            Err(reason) => last(group, name).map(|_| Known::absent(reason.clone())),
+        };
         let measured = each_once(group.counting().filter_map(|run| Some(run.measured_loss(run.measurements.last()?))));
         GroupSummary {
             group: group.name.clone(),

@@ -186,6 +186,22 @@ fn equal_runs_have_no_difference() {
     assert!(reason.contains("the same configuration, seed and data"), "{reason}");
 }
 
+/// A baseline that two groups are meant by is none.
+#[test]
+fn a_baseline_is_one_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut page = page(folder.path(), [PLAIN, PLAIN]);
+    for (i, run) in page.runs.iter_mut().enumerate() {
+        run.stage = Some(["start", "start", "start", "escape"][i].into());
+        run.labels = [("lr".to_string(), i.to_string())].into();
+    }
+    page.baseline = Some("start".into());
+    let summary = page.summary();
+    let reason = summary[3].differences["test_accuracy"].reason().unwrap();
+    assert_eq!(reason, "the baseline start is more than one group: start: lr 0; start: lr 1; start: lr 2");
+    assert!(summary[..3].iter().all(|group| group.differences.is_empty()));
+}
+
 /// Runs of one seed from several starts are averaged: the seeds are what is independent.
 #[test]
 fn pairs_are_counted_by_seed() {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{AxisValues, different_losses, left_out, nothing, on_axis, sentences, title};
+use super::{AxisValues, counts, different_losses, left_out, nothing, on_axis, sentences, title};
 use crate::{
     Axis, LinePlot, Look, PlotError, Run, Series, Spread,
     figure::{Drawing, scale},
@@ -70,7 +70,7 @@ impl Final {
         }
         let different = different_losses(&groups, &[&self.y]);
         let aside = if axis.categories.is_empty() { 0.0 } else { ASIDE };
-        let (mut series, mut said, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut series, mut said, mut slopes, mut counted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (label, index, columns) in columns {
             let filled: Vec<&Column> = columns.iter().filter(|c| !c.values.is_empty()).collect();
             let points = filled.iter().filter_map(|c| Some((c.at - aside, median(&c.values)?))).collect();
@@ -85,6 +85,7 @@ impl Final {
                 slopes.push(slope_of(&label, &line));
                 series.push(Series { look: Look::Dashed, group: Some(index), ..Series::line(label.clone(), ends) });
             }
+            counted.extend(filled.iter().map(|c| (c.name.clone(), c.values.len())));
             said.extend(filled.iter().filter_map(|c| {
                 let ((low, high), middle) = (extremes(&c.values)?, median(&c.values)?);
                 let [low, middle, high] = [low, middle, high].map(number);
@@ -93,7 +94,10 @@ impl Final {
         }
         let caption = sentences(&[
             self.caption.clone(),
-            "Last measured value: median with a bar from least to largest, and a dot a seed".into(),
+            format!(
+                "Last measured value: median with a bar from least to largest, and a dot a seed; {}",
+                counts(&counted)
+            ),
             self.of_slopes(&slopes),
             different,
             left_out(&groups),

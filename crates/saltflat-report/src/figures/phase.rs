@@ -92,8 +92,13 @@ impl Phase {
                 format!("{} {at_x}, {} {at_y}: {value}", self.x, self.y)
             })
             .collect();
+        let sizes: Vec<f64> = cells.iter().map(|runs| runs.len() as f64).filter(|n| *n > 0.0).collect();
         let caption = sentences(&[
             self.caption.clone(),
+            extremes(&sizes).map_or(String::new(), |(least, most)| match least == most {
+                true => format!("{least} runs a cell"),
+                false => format!("{least} to {most} runs a cell"),
+            }),
             match of_status {
                 true => "Share of the runs of a cell that diverged".into(),
                 false => {

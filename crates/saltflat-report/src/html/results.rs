@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{name, section as section_of, table::Table, text};
 use crate::{
-    Difference, GroupSummary, Known, Page,
+    Difference, GroupSummary, Known, MeasuredLoss, Page,
     metric::{HEADLINE, words},
     number::{interval, p_value},
     statistics::Mean,
@@ -75,8 +75,11 @@ fn note_on_means(summary: &[GroupSummary]) -> String {
 fn measured_losses(summary: &[GroupSummary]) -> String {
     let measured = || summary.iter().enumerate().filter(|(_, group)| !group.measured_loss_in_words.is_empty());
     let losses: BTreeSet<&str> = measured().map(|(_, group)| group.measured_loss_in_words.as_str()).collect();
+    let of_lab = |group: &GroupSummary| matches!(group.measured_loss, Some(MeasuredLoss::OfLab { .. }));
     match losses.iter().collect::<Vec<_>>().as_slice() {
         [] => String::new(),
+        // A lab has no other.
+        [_] if summary.iter().any(of_lab) => String::new(),
         [one] => soft(&format!("Measured loss of all groups: {}.", text(one))),
         _ => {
             let mut table = Table::new(["Group", "Measured loss"].map(String::from));

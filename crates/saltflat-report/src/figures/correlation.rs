@@ -8,7 +8,7 @@ use crate::{
     figure::{Drawing, scale},
     lines,
     metric::{heading, words},
-    page::Page,
+    page::{Group, Page},
     statistics::{pearson, running_average, spearman},
 };
 
@@ -53,7 +53,7 @@ impl Correlation {
         let title = title(&self.title, || heading(format!("{} against {}", words(&self.y), words(&self.x))));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        let lengths = groups.iter().flat_map(|group| group.counting()).map(|run| self.points(run, 1).len());
+        let lengths = groups.iter().flat_map(Group::counting).map(|run| self.points(run, 1).len());
         let (window, smoothed) = running_average_over(self.smooth, lengths);
         for group in &groups {
             let points: Vec<(f64, f64)> = group.counting().flat_map(|run| self.points(run, window)).collect();

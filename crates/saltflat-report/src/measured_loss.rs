@@ -86,7 +86,8 @@ struct Written {
 }
 
 impl MeasuredLoss {
-    /// What a row of measurements says about its loss; `None` if it is of a time when rows did not say it.
+    /// What a row of measurements says about its loss; `None` if it is of a version whose rows did not say it. Those were of the
+    /// loss that was trained on.
     pub(crate) fn of_row(row: &Row) -> Option<KnownLoss> {
         let written = row.get("measured_loss").filter(|written| !written.is_null())?;
         let read = || {
@@ -97,32 +98,17 @@ impl MeasuredLoss {
         Some(read())
     }
 
-    /// The loss of the measurements of a resolved configuration whose rows do not say it: `metrics.loss`, else that of the
-    /// training.
-    pub(crate) fn of_measurements(config: &Table) -> KnownLoss {
-        match config.get("metrics").and_then(|metrics| metrics.get("loss")) {
-            None => Self::of_training(config),
-            Some(Value::Table(loss)) => Self::of_table(config, loss, || Ok(0.0)),
-            Some(other) => Err(format!("metrics.loss of config.toml cannot be read: {other}")),
-        }
-    }
-
     /// The loss whose expectation the training of a resolved configuration descends on: smoothed as `loss.smoothing` says, else as
     /// its noise implies.
     pub(crate) fn of_training(config: &Table) -> KnownLoss {
         let loss = config.get("loss").and_then(Value::as_table).ok_or("config.toml has no [loss]")?;
-        Self::of_table(config, loss, || implied_smoothing(config))
-    }
-
-    fn of_table(config: &Table, loss: &Table, implied: impl FnOnce() -> Result<f64, String>) -> KnownLoss {
         let kind = kind_of(loss.get("kind").and_then(Value::as_str).unwrap_or_default())?;
         let smoothing = match loss.get("smoothing") {
-            None => implied()?,
+            None => implied_smoothing(config)?,
             Some(given) => float(given).ok_or_else(|| format!("loss.smoothing cannot be read: {given}"))?,
         };
         let floor = match (kind, smoothing) {
-            (LossKind::Square, _) => 0.0,
-            (LossKind::CrossEntropy, 0.0) => 0.0,
+            (LossKind::Square, _) | (LossKind::CrossEntropy, 0.0) => 0.0,
             (LossKind::CrossEntropy, _) => Loss { kind, smoothing }.floor(outputs(config)?),
         };
         Ok(Self::OfOutputs { kind, smoothing, floor, weight_decay: 0.0 })
@@ -178,7 +164,7 @@ fn outputs(config: &Table) -> Result<usize, String> {
         .ok_or_else(|| "the configuration does not say how many classes there are".into())
 }
 
-/// `measured on A`, or why that is not known.
+/// A loss, or why it is not known.
 pub(crate) fn in_words(loss: &KnownLoss) -> String {
     match loss {
         Ok(loss) => loss.to_string(),
@@ -248,7 +234,5 @@ mod tests {
         assert_ne!(MeasuredLoss::of_row(&decayed).unwrap(), Ok(found));
         assert!(MeasuredLoss::of_row(&row("{}")).is_none());
         assert!(MeasuredLoss::of_row(&row(r#"{"measured_loss":{"kind":"square"}}"#)).unwrap().is_err());
-        let config = "[metrics]\nloss = { kind = 'cross_entropy' }\n[loss]\nkind = 'square'".parse().unwrap();
-        assert_eq!(MeasuredLoss::of_measurements(&config), Ok(cross_entropy(0.0, 0.0)));
     }
 }

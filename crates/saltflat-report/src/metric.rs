@@ -14,7 +14,7 @@ pub enum DependsOn {
 use DependsOn::{MeasuredLoss, NoLoss, TrainingLoss};
 
 /// Name, words for headings and axes (empty: the name itself), and the loss that its values depend on.
-const METRICS: [(&str, &str, DependsOn); 42] = [
+const METRICS: [(&str, &str, DependsOn); 44] = [
     ("loss", "training loss", MeasuredLoss),
     ("accuracy", "training accuracy", NoLoss),
     ("test_loss", "test loss", MeasuredLoss),
@@ -27,6 +27,7 @@ const METRICS: [(&str, &str, DependsOn); 42] = [
     ("min_eigenvalue", "smallest eigenvalue", MeasuredLoss),
     ("trace_ggn", "trace of the Gauss–Newton matrix", MeasuredLoss),
     ("trace_from_noise", "trace from noise", MeasuredLoss),
+    ("trace_from_noise_expected", "expected trace from noise", MeasuredLoss),
     ("regularizer", "regularizer R(θ)", MeasuredLoss),
     ("running_loss", "running loss", TrainingLoss),
     ("running_accuracy", "running accuracy", NoLoss),
@@ -37,6 +38,7 @@ const METRICS: [(&str, &str, DependsOn); 42] = [
     ("dexter_bound", "Dexter bound (σ/η)(n/B − 1)^(−1/2)", MeasuredLoss),
     ("stability_edge", "edge of stability 2(1+β)/η", NoLoss),
     ("gram_frobenius", "Frobenius norm of the Gram matrix", MeasuredLoss),
+    ("gram_top_eigenvalue", "largest eigenvalue of the Gram matrix", MeasuredLoss),
     ("feature_norms", "relative feature norm", MeasuredLoss),
     ("chi_min_over_mean", "least relative feature norm γ", MeasuredLoss),
     ("lr", "learning rate", NoLoss),

@@ -228,14 +228,14 @@ impl Run {
         self.config.get("run")?.get("name")?.as_str()
     }
 
-    /// The loss that a row was measured on: as the row says, else as the configuration does.
+    /// The loss that a row was measured on: as the row says, else that of the training, which rows of old versions were measured on.
     pub fn measured_loss(&self, row: &Row) -> KnownLoss {
         MeasuredLoss::of_row(row).unwrap_or_else(|| match self.lab() {
             Some(lab) => {
                 let setting = || self.config.get("lab")?.get("loss")?.as_str().map(String::from);
                 Ok(MeasuredLoss::OfLab { lab: lab.into(), loss: self.labels.get("loss").cloned().or_else(setting) })
             }
-            None => MeasuredLoss::of_measurements(&self.config),
+            None => MeasuredLoss::of_training(&self.config),
         })
     }
 

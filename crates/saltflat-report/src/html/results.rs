@@ -88,7 +88,7 @@ fn measured_losses(summary: &[GroupSummary]) -> String {
             }
             let note = "The groups were not measured on one loss: losses, gradients, curvatures and bounds of groups on different \
                         losses cannot be compared, so no difference of them is given; one of accuracies or norms of weights is. \
-                        The key loss.smoothing, set for all groups, gives all the same loss.";
+                        measure.loss in a study, or metrics.loss in every configuration, measures all on one loss.";
             format!("{}{}", soft(note), table.prose())
         }
     }

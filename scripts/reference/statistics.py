@@ -18,3 +18,20 @@ print(f"const SPEARMAN: f64 = {stats.spearmanr(x, y).statistic!r};")
 print(f"const SEM: f64 = {stats.sem(y)!r};")
 for window in (3, 4):
     print(f"const AVERAGE_{window}: [f64; 8] = {running(y, window).tolist()};")
+
+# Student's t (saltflat-report/src/student.rs).
+cases = [(0.5, 1), (6.842105263157895, 1), (4.302652729911275, 2), (1.0, 3), (-2.5, 4), (12.0, 4), (0.01, 9), (3.25, 10), (60.0, 19),
+         (1.96, 199), (0.3, 9999)]
+print("const TWO_SIDED: [(f64, usize, f64); %d] = %s;" % (len(cases), [(t, n, float(2 * stats.t.sf(abs(t), n))) for t, n in cases]))
+dofs = [1, 2, 3, 4, 9, 19, 199, 9999]
+print("const CRITICAL: [(usize, f64); %d] = %s;" % (len(dofs), [(n, float(stats.t.ppf(0.975, n))) for n in dofs]))
+
+# Differences paired by seed (saltflat-report/src/paired.rs).
+group = [110.4, 97.25, 103.5, 120.125]
+baseline = [99.0, 95.5, 101.0, 107.25]
+for n in (2, 3, 4):
+    found = stats.ttest_rel(group[:n], baseline[:n])
+    low, high = found.confidence_interval(0.95)
+    error = stats.sem(np.subtract(group[:n], baseline[:n]))
+    mean = np.mean(np.subtract(group[:n], baseline[:n]))
+    print(f"({n}, {float(mean)!r}, {float(error)!r}, [{float(low)!r}, {float(high)!r}], {float(found.pvalue)!r}),")

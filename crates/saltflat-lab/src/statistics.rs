@@ -25,8 +25,9 @@ impl Mean {
 impl fmt::Display for Mean {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.std_error {
-            Some(error) => write!(f, "{} ± {}", short(self.mean), short(error)),
-            None => write!(f, "{}", short(self.mean)),
+            // Equal values have no scatter to estimate an error from.
+            Some(error) if error > 1e-12 * self.mean.abs() => write!(f, "{} ± {}", short(self.mean), short(error)),
+            Some(_) | None => write!(f, "{}", short(self.mean)),
         }
     }
 }
@@ -76,6 +77,7 @@ mod tests {
     fn means() {
         assert_eq!(Mean::of(&[4.0, 1.0, 3.0, 2.0]).unwrap().to_string(), "2.50 ± 0.645");
         assert_eq!(Mean::of(&[7.0]).unwrap().to_string(), "7.00");
+        assert_eq!(Mean::of(&[0.1, 0.1, 0.1]).unwrap().to_string(), "0.100");
         assert_eq!((Mean::of(&[]), spread(&[])), (None, None));
         assert_eq!(spread(&[0.5, -123.4, 2e-9]).unwrap(), "-123 to 0.500");
         assert_eq!([short(0.0), short(1e-21), short(0.00123), short(99_999.0)], ["0", "1.00e-21", "0.00123", "99999"]);

@@ -1,42 +1,88 @@
 //! The runs of a page for other programs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::{Page, Row, Run, std_error, value};
+use crate::{DependsOn, Page, Row, Run, depends_on, measured_loss::in_words, std_error, value};
 
-/// Every value of every run, one a line: `run, stage`, a column for each axis of the labels, `seed, kind, epoch, step,
-/// metric, value, std_error, probes`. Lists and maps of estimates are one line an entry (`top_eigenvalues.0`); an absent
-/// value is an empty field. Numbers are written so that they read back the same.
+/// Columns behind those of the labels' axes.
+const COLUMNS: [&str; 13] = [
+    "seed",
+    "kind",
+    "epoch",
+    "step",
+    "metric",
+    "value",
+    "std_error",
+    "probes",
+    "measured_loss",
+    "n",
+    "low_95",
+    "high_95",
+    "p",
+];
+
+/// Every value of every run, one a line: `run, stage`, a column for each axis of the labels, then `seed, kind, epoch, step, metric,
+/// value, std_error, probes, measured_loss, n, low_95, high_95, p, reason`. Lists and maps of estimates are one line an entry
+/// (`top_eigenvalues.0`); an absent value is an empty field, with its reason in the last one. Numbers are written so that they
+/// read back the same.
+///
+/// With a baseline, lines of the kind `difference` follow, one a group and metric: the mean difference of the last values, paired
+/// by seed, with its standard error, number of pairs, 95 % interval and p value, or the reason why there is none.
 pub fn csv(page: &Page) -> String {
     let axes: BTreeSet<&String> = page.runs.iter().flat_map(|run| run.labels.keys()).collect();
     let mut head = vec!["run".to_string(), "stage".to_string()];
     head.extend(axes.iter().map(|axis| (*axis).clone()));
-    head.extend(["seed", "kind", "epoch", "step", "metric", "value", "std_error", "probes"].map(String::from));
+    head.extend(COLUMNS.map(String::from));
+    head.push("reason".into());
     let mut text = line(&head);
+    let labels = |labels: &BTreeMap<String, String>| -> Vec<String> {
+        axes.iter().map(|axis| labels.get(*axis).cloned().unwrap_or_default()).collect()
+    };
+    let empty = String::new;
     for run in &page.runs {
         for row in run.epochs.iter().chain(&run.measurements) {
-            for cells in values(row) {
+            for [metric, value, error, probes, reason] in values(row) {
                 let mut fields = vec![run.name.clone(), run.stage.clone().unwrap_or_default()];
-                fields.extend(axes.iter().map(|axis| run.labels.get(*axis).cloned().unwrap_or_default()));
+                fields.extend(labels(&run.labels));
                 fields.push(run.seed.to_string());
                 fields.extend(["kind", "epoch", "step"].map(|key| plain(row.get(key))));
-                fields.extend(cells);
+                let loss = run.loss_of(row, &metric).map_or(empty(), |loss| in_words(&loss));
+                fields.extend([metric, value, error, probes, loss]);
+                fields.extend([empty(), empty(), empty(), empty(), reason]);
                 text.push_str(&line(&fields));
             }
+        }
+    }
+    for group in page.summary() {
+        for (metric, difference) in &group.differences {
+            let mut fields = vec![group.group.clone(), group.stage.clone().unwrap_or_default()];
+            fields.extend(labels(&group.labels));
+            fields.extend([empty(), "difference".into(), empty(), empty(), metric.clone()]);
+            let number = |x: Option<f64>| x.map_or(empty(), |x| x.to_string());
+            let found = difference.value();
+            fields.extend([number(found.map(|d| d.mean)), number(found.and_then(|d| d.std_error)), empty()]);
+            let loss = if depends_on(metric) == DependsOn::MeasuredLoss { &group.measured_loss_in_words } else { "" };
+            fields.push(loss.to_string());
+            fields.push(found.map_or(empty(), |d| d.n.to_string()));
+            let [low, high] = found.and_then(|d| d.interval_95).map_or([None; 2], |ends| ends.map(Some));
+            fields.extend([low, high, found.and_then(|d| d.p)].map(number));
+            fields.push(difference.reason().unwrap_or_default().to_string());
+            text.push_str(&line(&fields));
         }
     }
     text
 }
 
-/// Metric, value, standard error and probes of all that a row holds.
-fn values(row: &Row) -> Vec<[String; 4]> {
+/// Metric, value, standard error, probes and the reason of an absent value, of all that a row holds.
+fn values(row: &Row) -> Vec<[String; 5]> {
     let estimate = |name: String, entry: &Value| match entry {
-        Value::Number(_) => Some([name, plain(Some(entry)), String::new(), String::new()]),
+        Value::Number(_) => Some([name, plain(Some(entry)), String::new(), String::new(), String::new()]),
         Value::Object(map) if map.contains_key("value") => {
-            let [value, error, probes] = ["value", "std_error", "probes"].map(|key| plain(map.get(key)));
-            Some([name, value, error, probes])
+            let [value, error, probes, reason] =
+                ["value", "std_error", "probes", "reason"].map(|key| plain(map.get(key)));
+            Some([name, value, error, probes, reason])
         }
         _ => None,
     };
@@ -76,8 +122,8 @@ fn line(fields: &[String]) -> String {
     fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// The summary: title, baseline, every group with its labels, statuses, last values and differences, the findings, and every
-/// run with its last values.
+/// The summary: title, what it is made from, notes, baseline, every group with its labels, statuses, measured loss, last values and
+/// differences, the findings, and every run with its last values.
 pub fn json(page: &Page) -> Value {
     let metrics = page.metrics();
     let last = |run: &Run| -> serde_json::Map<String, Value> {
@@ -93,12 +139,15 @@ pub fn json(page: &Page) -> Value {
     let run = |run: &Run| {
         json!({
             "run": run.name, "folder": run.folder.display().to_string(), "stage": run.stage, "labels": run.labels,
-            "group": run.group(), "seed": run.seed, "status": run.status, "reason": run.reason, "finals": last(run),
+            "group": run.group(), "seed": run.seed, "status": run.status, "reason": run.reason,
+            "measured_loss": run.measurements.last().map(|row| in_words(&run.measured_loss(row))), "finals": last(run),
         })
     };
     json!({
         "schema": 1,
         "title": page.title,
+        "made_from": page.source,
+        "notes": page.notes,
         "baseline": page.baseline,
         "groups": page.summary(),
         "findings": page.findings,
@@ -125,8 +174,13 @@ mod tests {
         )
         .unwrap();
         let lines: Vec<String> = values(&row).iter().map(|cells| cells.join(" ")).collect();
-        let expected =
-            ["mu   ", "t.a.b 5  ", "top_eigenvalues.0 3.0  ", "top_eigenvalues.1 2.0  ", "trace_hessian 0.1 0.01 16"];
+        let expected = [
+            "mu    none",
+            "t.a.b 5   ",
+            "top_eigenvalues.0 3.0   ",
+            "top_eigenvalues.1 2.0   ",
+            "trace_hessian 0.1 0.01 16 ",
+        ];
         assert_eq!(lines, expected);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`Page`] holds [`Run`]s read from their folders and the [`Figure`]s to draw of them; [`html`](fn@html) writes it as one
 //! file, [`csv`] and [`json`] write its numbers. Seeds of one group stand together: medians with bands, means with standard
-//! errors, differences from a baseline paired by seed ([`statistics`]).
+//! errors ([`statistics`]), differences from a baseline paired by seed ([`Difference`]), between groups that were measured on
+//! one loss ([`MeasuredLoss`]). A run that is given twice counts once ([`distinct`]).
 //!
 //! Beneath lie the figures. Each function takes a plain struct and returns the SVG of one figure, 720 x 440 pixels: [`lines`] for series on two
 //! axes, [`slice`](fn@slice) for the loss along a direction, [`contour`](fn@contour) for the loss over two directions and
@@ -35,17 +36,23 @@ mod figure;
 mod figures;
 mod header;
 mod html;
+mod identity;
 mod isolines;
 mod labels;
 mod lines;
+mod measured_loss;
+mod metric;
 mod number;
 mod page;
+mod paired;
 mod panel;
 mod phase;
 mod run;
 mod slice;
 pub mod statistics;
+mod student;
 mod style;
+mod summary;
 mod tensorboard;
 
 pub use axis::{Axis, Scale};
@@ -56,12 +63,17 @@ pub use export::{csv, json};
 pub use figure::{Drawing, Figure};
 pub use figures::{Bound, Correlation, Curves, Final, Phase, Reference, Samples, Spectra};
 pub use html::html;
+pub use identity::distinct;
 pub use lines::{LinePlot, Look, Series, Spread, lines};
+pub use measured_loss::{KnownLoss, MeasuredLoss};
+pub use metric::{DependsOn, depends_on};
 pub use number::{number, with_error};
-pub use page::{Finding, Group, GroupSummary, Page};
+pub use page::{Finding, Group, Page, Source};
+pub use paired::Difference;
 pub use phase::{PhaseDiagram, phase};
 pub use run::{Over, Row, Run, label_by_differences, std_error, value};
 pub use slice::{LossSlice, slice};
+pub use summary::{GroupSummary, Known};
 pub use tensorboard::{EventWriter, cut_back_events};
 
 /// A marked value of x: a vertical line with a label.

@@ -1,11 +1,11 @@
 //! A page that compares runs: what it holds, its groups and their final values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Figure, Over, Run, statistics::Mean};
+use crate::{Figure, Over, Run, metric::HEADLINE};
 
 /// What a page shows.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,21 @@ pub struct Page {
     pub figures: Vec<Figure>,
     /// What was claimed and what the runs say.
     pub findings: Vec<Finding>,
+    /// What a reader must know about the runs, such as that one was given twice; a paragraph each.
+    pub notes: Vec<String>,
+    /// What the page is made from, if that is a study.
+    pub source: Option<Source>,
+}
+
+/// The study that a page is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name.
+    pub study: String,
+    /// The scale, if it was one of the study's.
+    pub scale: Option<String>,
+    /// Fingerprint of what determines runs and page: a page that has another one is not of this study as it is now.
+    pub sha256: String,
 }
 
 /// A claim and what was found.
@@ -65,29 +80,9 @@ impl<'a> Group<'a> {
         self.name == name || self.runs.first().is_some_and(of_run)
     }
 
-    fn stage(&self) -> Option<&'a str> {
+    pub(crate) fn stage(&self) -> Option<&'a str> {
         self.runs.first().and_then(|run| run.stage.as_deref())
     }
-}
-
-/// A group in numbers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct GroupSummary {
-    /// Its name.
-    pub group: String,
-    /// Stage of a study.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    /// Axis to value.
-    pub labels: BTreeMap<String, String>,
-    /// Number of runs.
-    pub runs: usize,
-    /// How they ended, with their number.
-    pub statuses: BTreeMap<String, usize>,
-    /// Last values, over the runs that neither diverged nor failed.
-    pub finals: BTreeMap<String, Mean>,
-    /// Last values less those of the baseline at the same seed.
-    pub differences: BTreeMap<String, Mean>,
 }
 
 impl Page {
@@ -116,12 +111,21 @@ impl Page {
         groups
     }
 
-    /// The baseline of a group: of its own stage where there is one.
-    fn baseline_of(&self, group: &Group<'_>) -> Option<Group<'_>> {
+    /// The baseline of a group, of its own stage if there is one; `None` if there is none or the group is it. An error if several
+    /// groups are meant.
+    pub(crate) fn baseline_of(&self, group: &Group<'_>) -> Option<Result<Group<'_>, String>> {
         let name = self.baseline.as_deref()?;
-        let mut candidates: Vec<Group<'_>> = self.groups().into_iter().filter(|g| g.is(name)).collect();
-        let own = candidates.iter().position(|g| g.stage() == group.stage()).unwrap_or(0);
-        (own < candidates.len()).then(|| candidates.swap_remove(own)).filter(|found| found.index != group.index)
+        let (own, others): (Vec<Group<'_>>, Vec<Group<'_>>) =
+            self.groups().into_iter().filter(|g| g.is(name)).partition(|g| g.stage() == group.stage());
+        let mut meant = if own.is_empty() { others } else { own };
+        if meant.iter().any(|found| found.index == group.index) {
+            return None;
+        }
+        if meant.len() > 1 {
+            let names: Vec<&str> = meant.iter().map(|found| found.name.as_str()).collect();
+            return Some(Err(format!("the baseline {name} is more than one group: {}", names.join("; "))));
+        }
+        meant.pop().map(Ok)
     }
 
     /// Every metric that some run has a number for, those of epochs too: losses, accuracies and curvature first.
@@ -133,42 +137,13 @@ impl Page {
             let plain = run.epochs.iter().flatten();
             names.extend(of_measurements.chain(plain).map(|(name, _)| name.as_str()));
         }
-        for not_measured in ["kind", "epoch", "step", "lr", "seconds"] {
+        for not_measured in ["kind", "epoch", "step", "lr", "seconds", "noise_steps"] {
             names.remove(not_measured);
         }
         let some = |name: &&str| self.runs.iter().any(|run| !run.curve(name, Over::Step).is_empty());
         let mut names: Vec<String> = names.into_iter().filter(some).map(String::from).collect();
         names.sort_by_key(|name| HEADLINE.iter().position(|known| known == name).unwrap_or(HEADLINE.len()));
         names
-    }
-
-    /// Every group in numbers.
-    pub fn summary(&self) -> Vec<GroupSummary> {
-        let metrics = self.metrics();
-        let of_group = |group: Group<'_>| {
-            let mut statuses = BTreeMap::new();
-            for run in &group.runs {
-                *statuses.entry(run.status.clone()).or_insert(0) += 1;
-            }
-            let baseline = self.baseline_of(&group);
-            let all = |of: &dyn Fn(&str) -> Option<Mean>| -> BTreeMap<String, Mean> {
-                metrics.iter().filter_map(|name| Some((name.clone(), of(name)?))).collect()
-            };
-            let pairs = |name: &str, baseline: &Group<'_>| -> Vec<(f64, f64)> {
-                let other = |seed| baseline.counting().find(|run| run.seed == seed)?.last(name);
-                group.counting().filter_map(|run| Some((run.last(name)?, other(run.seed)?))).collect()
-            };
-            GroupSummary {
-                finals: all(&|name| Mean::of(&group.finals(name))),
-                differences: all(&|name| Mean::of_differences(&pairs(name, baseline.as_ref()?))),
-                stage: group.stage().map(String::from),
-                labels: group.runs.first().map(|run| run.labels.clone()).unwrap_or_default(),
-                runs: group.runs.len(),
-                statuses,
-                group: group.name,
-            }
-        };
-        self.groups().into_iter().map(of_group).collect()
     }
 
     /// Figures for runs of which nothing is known: the course of flatness and test accuracy, their correlation, bounds and
@@ -204,70 +179,4 @@ impl Page {
         }
         figures
     }
-}
-
-/// What a reader looks for first.
-pub(crate) const HEADLINE: [&str; 9] = [
-    "loss",
-    "accuracy",
-    "test_accuracy",
-    "trace_hessian",
-    "hessian_frobenius",
-    "top_eigenvalues",
-    "trace_from_noise",
-    "noise_sq",
-    "noise_sq_target",
-];
-
-/// A metric in words, for axes and tables; without words its name.
-pub(crate) fn words(metric: &str) -> &str {
-    match metric {
-        "loss" => "training loss",
-        "accuracy" => "training accuracy",
-        "test_loss" => "test loss",
-        "test_accuracy" => "test accuracy",
-        "grad_norm" => "gradient norm",
-        "weight_norm" => "weight norm",
-        "trace_hessian" => "trace of the Hessian",
-        "hessian_frobenius" => "Frobenius norm of the Hessian",
-        "top_eigenvalues" => "largest eigenvalue",
-        "min_eigenvalue" => "smallest eigenvalue",
-        "trace_ggn" => "trace of the Gauss–Newton matrix",
-        "trace_from_noise" => "trace from noise",
-        "regularizer" => "regularizer R(θ)",
-        "running_loss" => "running loss",
-        "running_accuracy" => "running accuracy",
-        "noise_sq" => "squared noise, achieved",
-        "noise_sq_target" => "squared noise, target",
-        "wu_bound_frobenius" => "Wu bound √(B/μ)/η",
-        "dexter_bound" => "Dexter bound (σ/η)(n/B − 1)^(−1/2)",
-        "stability_edge" => "edge of stability 2(1+β)/η",
-        "gram_frobenius" => "Frobenius norm of the Gram matrix",
-        "feature_norms" => "relative feature norm",
-        "chi_min_over_mean" => "least relative feature norm γ",
-        "lr" => "learning rate",
-        "eta_l" => "ηl",
-        "train_error" => "training error",
-        "test_error" => "test error",
-        "eta" => "learning rate η",
-        "batch_size" => "batch size B",
-        "diverged" => "share that diverged",
-        "theorem_1_batch_size" => "theorem 1: below it diverges",
-        "theorem_2_batch_size" => "theorem 2: above it bounded",
-        "mean_square_batch_size" => "mean square: grows below it",
-        "almost_sure_batch_size" => "typical trajectory: grows up to it",
-        name => name,
-    }
-}
-
-/// Words as a heading; a bare name stays as it is.
-pub(crate) fn heading(words: String) -> String {
-    let mut heading = words;
-    let first = heading.split(' ').next().unwrap_or_default().len();
-    if !heading[..first].contains('_')
-        && let Some(letter) = heading.get_mut(..1)
-    {
-        letter.make_ascii_uppercase();
-    }
-    heading
 }

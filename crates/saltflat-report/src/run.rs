@@ -8,7 +8,11 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::PlotError;
+use crate::{
+    PlotError,
+    measured_loss::{KnownLoss, MeasuredLoss},
+    metric::{DependsOn, depends_on},
+};
 
 /// A row of `metrics.jsonl`: names to values.
 pub type Row = Map<String, Value>;
@@ -224,6 +228,64 @@ impl Run {
         self.curve(name, Over::Step).last().map(|p| p.1)
     }
 
+    /// The row that holds the last value of a metric.
+    fn last_row<'a>(&'a self, name: &'a str) -> Option<&'a Row> {
+        self.rows_with(name).next_back()
+    }
+
+    /// The rows that a curve of the metric is made of.
+    fn rows_with<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Row> {
+        let has = move |row: &&Row| self.value(row, name).is_some();
+        let rows = if self.measurements.iter().any(|row| has(&row)) { &self.measurements } else { &self.epochs };
+        rows.iter().filter(has)
+    }
+
+    /// The lab that this is a run of, if it is one.
+    pub(crate) fn lab(&self) -> Option<&str> {
+        self.config.get("lab")?;
+        self.config.get("run")?.get("name")?.as_str()
+    }
+
+    /// The loss that a row was measured on: as the row says, else that of the training, which rows of old versions were measured on.
+    pub fn measured_loss(&self, row: &Row) -> KnownLoss {
+        MeasuredLoss::of_row(row).unwrap_or_else(|| match self.lab() {
+            Some(lab) => {
+                let setting = || self.config.get("lab")?.get("loss")?.as_str().map(String::from);
+                Ok(MeasuredLoss::OfLab { lab: lab.into(), loss: self.labels.get("loss").cloned().or_else(setting) })
+            }
+            None => MeasuredLoss::of_training(&self.config),
+        })
+    }
+
+    /// The loss that a metric of a row depends on; `None` if it depends on none.
+    pub(crate) fn loss_of(&self, row: &Row, name: &str) -> Option<KnownLoss> {
+        match depends_on(name) {
+            DependsOn::NoLoss => None,
+            DependsOn::MeasuredLoss => Some(self.measured_loss(row)),
+            DependsOn::TrainingLoss => Some(match self.lab() {
+                Some(_) => self.measured_loss(row),
+                None => MeasuredLoss::of_training(&self.config),
+            }),
+        }
+    }
+
+    /// The loss that the last value of a metric depends on; `None` if it has no value, or depends on none.
+    pub(crate) fn loss_of_last(&self, name: &str) -> Option<KnownLoss> {
+        self.loss_of(self.last_row(name)?, name)
+    }
+
+    /// The losses that the values of a metric depend on, each once: one, unless the run was resumed with another.
+    pub(crate) fn losses_of(&self, name: &str) -> Vec<KnownLoss> {
+        let lists = self.measurements.iter().filter(|row| !numbers(row, name).is_empty());
+        let mut losses: Vec<KnownLoss> = Vec::new();
+        for loss in self.rows_with(name).chain(lists).filter_map(|row| self.loss_of(row, name)) {
+            if !losses.contains(&loss) {
+                losses.push(loss);
+            }
+        }
+        losses
+    }
+
     /// The configuration as dotted keys with their values as text.
     pub fn flat_config(&self) -> BTreeMap<String, String> {
         let mut flat = BTreeMap::new();
@@ -263,10 +325,21 @@ pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// Labels runs of no stage by the keys in which their configurations differ. Seeds, names and starts are left
-/// out, and so are keys that follow from the `kind` of their section: those on which all runs that have them agree.
+/// Labels runs by the keys in which the configurations of their stage differ, beside the labels that a lab gave its trials. Seeds,
+/// names and starts are left out, and so are keys that follow from the `kind` of their section: those on which all runs that have
+/// them agree.
 pub fn label_by_differences(runs: &mut [Run]) {
-    let mut runs: Vec<&mut Run> = runs.iter_mut().filter(|run| run.stage.is_none()).collect();
+    let stages: BTreeSet<Option<String>> = runs.iter().map(|run| run.stage.clone()).collect();
+    for stage in stages {
+        let mut of_stage: Vec<&mut Run> = runs.iter_mut().filter(|run| run.stage == stage).collect();
+        if stage.is_none() {
+            of_stage.iter_mut().for_each(|run| run.labels.clear());
+        }
+        label_within(&mut of_stage);
+    }
+}
+
+fn label_within(runs: &mut [&mut Run]) {
     let flat: Vec<BTreeMap<String, String>> = runs.iter().map(|run| run.flat_config()).collect();
     let keys: BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
     let differs = |key: &&&String| flat.windows(2).any(|pair| pair[0].get(**key) != pair[1].get(**key));
@@ -283,7 +356,7 @@ pub fn label_by_differences(runs: &mut [Run]) {
         .copied()
         .collect();
     for (run, config) in runs.iter_mut().zip(&flat) {
-        run.labels = axes.iter().filter_map(|axis| Some(((*axis).clone(), config.get(*axis)?.clone()))).collect();
+        run.labels.extend(axes.iter().filter_map(|axis| Some(((*axis).clone(), config.get(*axis)?.clone()))));
     }
 }
 

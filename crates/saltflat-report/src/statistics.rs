@@ -25,7 +25,7 @@ pub fn extremes(values: &[f64]) -> Option<(f64, f64)> {
 pub struct Mean {
     /// (1/n) Σ xᵢ.
     pub mean: f64,
-    /// √(Σ (xᵢ − mean)² / (n (n − 1))); `None` for a single value.
+    /// √(Σ (xᵢ − mean)² / (n (n − 1))); `None` for a single value, 0 if all are equal.
     pub std_error: Option<f64>,
     /// Number of values.
     pub n: usize,
@@ -40,13 +40,15 @@ impl Mean {
         }
         let mean = values.iter().sum::<f64>() / n as f64;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let std_error = (n > 1).then(|| (squares / (n as f64 * (n as f64 - 1.0))).sqrt());
+        let error = (squares / (n as f64 * (n as f64 - 1.0))).sqrt();
+        // The rounding of the mean is no scatter.
+        let std_error = (n > 1).then_some(if error <= 1e-12 * mean.abs() { 0.0 } else { error });
         Some(Self { mean, std_error, n })
     }
 
-    /// Of the differences `first − second` of pairs, such as two groups at the same seeds.
-    pub fn of_differences(pairs: &[(f64, f64)]) -> Option<Self> {
-        Self::of(&pairs.iter().map(|(a, b)| a - b).collect::<Vec<_>>())
+    /// Whether it is of several values that are all equal, up to rounding: then they say nothing of how certain it is.
+    pub fn all_equal(&self) -> bool {
+        self.std_error == Some(0.0)
     }
 }
 
@@ -182,9 +184,9 @@ mod tests {
         assert_eq!((mean.mean, mean.n), (2.5, 4));
         close(mean.std_error, (5.0f64 / 12.0).sqrt());
         assert_eq!(Mean::of(&[7.0]).unwrap().std_error, None);
-        let difference = Mean::of_differences(&[(3.0, 1.0), (5.0, 2.0), (8.0, 4.0)]).unwrap();
-        assert_eq!(difference.mean, 3.0);
-        close(difference.std_error, 1.0 / 3f64.sqrt());
+        // The mean of three times 0.1 is 0.10000000000000002.
+        let equal = Mean::of(&[0.1, 0.1, 0.1]).unwrap();
+        assert!(equal.all_equal() && !mean.all_equal() && !Mean::of(&[7.0]).unwrap().all_equal());
     }
 
     /// By hand: (0, 1), (1, 3), (2, 2), (3, 6) have x̄ = 1.5, ȳ = 3, Sxx = 5, Sxy = 7; the residuals 0.1, 0.7, −1.7, 0.9 have

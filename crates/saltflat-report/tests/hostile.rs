@@ -7,7 +7,7 @@ mod support;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use roxmltree::{Document, Node, ParsingOptions};
-use saltflat_report::{Figure, Finding, Page, Run, csv, html, json, label_by_differences};
+use saltflat_report::{Figure, Finding, Page, Run, Source, csv, html, json, label_by_differences};
 use serde_json::{Value, json};
 use support::{FIGURES, Study, write_run};
 
@@ -45,7 +45,9 @@ fn page(root: &Path, text: &str) -> Page {
     figures.extend(toml::from_str::<Study>(&tables).unwrap().figure);
     let findings = vec![Finding { claim: text.into(), found: text.into(), holds: None }];
     let baseline = Some(runs[2].group());
-    Page { title: text.into(), text: format!("{text}\n\n{text}"), runs, baseline, figures, findings }
+    let source = Some(Source { study: text.into(), scale: Some(text.into()), sha256: text.into() });
+    let notes = vec![text.to_string()];
+    Page { title: text.into(), text: format!("{text}\n\n{text}"), runs, baseline, figures, findings, notes, source }
 }
 
 /// A run folder whose keys and values are all this text, beside what the figures need.

@@ -98,7 +98,12 @@ fn stages_over_one_axis() {
     };
     // Traces of 60, 61, 62 in stage a and ten less in b: each rises by 1 exactly.
     let both = numbers("");
-    for said in ["a, width 1: median 60", "b, width 3: median 52", "a: 1 ± 0 (n = 3)", "b: 1 ± 0 (n = 3)"] {
+    for said in [
+        "a, width 1: median 60",
+        "b, width 3: median 52",
+        "a: 1 (n = 3, without scatter)",
+        "b: 1 (n = 3, without scatter)",
+    ] {
         assert!(both.contains(said), "{said}: {both}");
     }
     assert!(numbers("stage = \"b\"").starts_with("width 1: median 50"));
@@ -115,12 +120,16 @@ fn groups_in_numbers() {
         summary.iter().map(|g| g.group.as_str()).collect::<Vec<_>>(),
         ["probability 0", "probability 0.5", "probability 1"]
     );
-    let last = summary[1].finals["trace_hessian"];
+    let last = summary[1].finals["trace_hessian"].value().unwrap();
     assert!(
         (last.mean - 51.0).abs() < 1e-12 && (last.std_error.unwrap() - 1.0 / 3f64.sqrt()).abs() < 1e-12 && last.n == 3
     );
-    let difference = summary[1].differences["trace_hessian"];
-    assert!((difference.mean + 10.0).abs() < 1e-12 && difference.std_error.unwrap() < 1e-12 && difference.n == 3);
+    // Without scatter there is nothing to judge the difference by.
+    let difference = summary[1].differences["trace_hessian"].value().unwrap();
+    assert!((difference.mean + 10.0).abs() < 1e-12 && difference.all_equal() && difference.n == 3);
+    assert_eq!((difference.interval_95, difference.p), (None, None));
+    let text = all_text(parsed(&html(&page)).root_element());
+    assert!(text.contains("−10  3 equal") && !text.contains("± 0 "), "{text}");
     // The one that diverged is counted and left out; the baseline has no difference from itself.
     assert_eq!((summary[2].statuses["diverged"], summary[2].finals.len(), summary[0].differences.len()), (1, 0, 0));
     assert_eq!((summary[0].statuses["finished"], summary[0].statuses["running"]), (2, 1));
@@ -136,13 +145,26 @@ fn a_line_a_value() {
     let folder = tempfile::tempdir().unwrap();
     let text = csv(&page(folder.path()));
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some("run,stage,noise.probability,seed,kind,epoch,step,metric,value,std_error,probes"));
-    assert!(text.contains("p0.5-1,,0.5,1,measurement,4,16,trace_hessian,51,0.5,16\n"), "{text}");
-    assert!(text.contains("p0.5-1,,0.5,1,epoch,4,16,running_loss,1.0,,\n"));
-    assert!(lines.all(|line| line.split(',').count() == 11));
+    assert_eq!(
+        lines.next(),
+        Some(
+            "run,stage,noise.probability,seed,kind,epoch,step,metric,value,std_error,probes,measured_loss,n,low_95,high_95,p,reason"
+        )
+    );
+    assert!(text.contains("p0.5-1,,0.5,1,measurement,4,16,trace_hessian,51,0.5,16,cross-entropy,,,,,\n"), "{text}");
+    assert!(text.contains("p0.5-1,,0.5,1,measurement,4,16,test_accuracy,0.4,,,,,,,,\n"), "{text}");
+    // What was trained on is the loss smoothed by 0.5.
+    assert!(
+        text.contains("p0.5-1,,0.5,1,epoch,4,16,running_loss,1.0,,,\"cross-entropy, smoothing 0.5, floor"),
+        "{text}"
+    );
+    assert!(text.contains("probability 0.5,,0.5,,difference,,,trace_hessian,-10,0,,cross-entropy,3,,,,\n"), "{text}");
+    let fields = |line: &str| line.split('"').step_by(2).map(|part| part.matches(',').count()).sum::<usize>() + 1;
+    assert!(lines.all(|line| fields(line) == 17));
 }
 
-/// Perfectly linear trajectories correlate by −1 at each seed's level; the reference stands at the median of 60, 61, 62.
+/// Perfectly linear trajectories correlate by −1 at each seed's level, if there are enough of them; the reference stands at the
+/// median of 60, 61, 62.
 #[test]
 fn captions_and_alternative_texts_hold_the_numbers() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +173,19 @@ fn captions_and_alternative_texts_hold_the_numbers() {
     let drawn: Vec<_> = figures.iter().flat_map(|f| f.draw(&page).unwrap()).collect();
     assert!(drawn[0].numbers.contains("probability 0, last value: 61"), "{}", drawn[0].numbers);
     assert!(drawn[0].caption.contains("n = 3 each") && drawn[0].caption.contains("Left out: 1 diverged"));
-    assert!(drawn[1].caption.contains("probability 0.5: Pearson −1.00, Spearman −0.9"), "{}", drawn[1].caption);
+    // Three seeds of five rows are no correlation, five of them are one; three rows are more than a fifth of five.
+    let few = "probability 0.5: no correlation of n = 15 points; 20 are asked for";
+    assert!(drawn[1].caption.contains(few) && drawn[1].caption.contains("Not smoothed"), "{}", drawn[1].caption);
+    assert!(drawn[1].caption.contains("all together: Pearson −0.9"), "{}", drawn[1].caption);
+    assert!(drawn[0].caption.contains("Not smoothed: a running average over 3 rows"), "{}", drawn[0].caption);
+    let mut more = page.clone();
+    more.runs.retain(|run| run.labels["noise.probability"] == "0.5");
+    more.runs.extend([more.runs[0].clone(), more.runs[1].clone()]);
+    let caption = &figures[1].draw(&more).unwrap()[0].caption;
+    assert!(
+        caption.contains("probability 0.5: Pearson −1.00, Spearman −0.9") && caption.contains("(n = 25)"),
+        "{caption}"
+    );
     assert!(
         drawn[2].numbers.contains("noise.probability 0.5: median 51, from 50 to 52 (n = 3)"),
         "{}",

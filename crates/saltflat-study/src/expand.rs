@@ -54,6 +54,8 @@ pub struct Study {
     pub entries: Vec<Entry>,
     /// The configuration of each.
     pub configs: Vec<String>,
+    /// What the study says of each: its configuration before defaults are filled in.
+    pub settings: Vec<String>,
 }
 
 /// One value of an axis.
@@ -71,8 +73,14 @@ impl Study {
     /// [`StudyError::Problems`] with everything that is wrong, also in the runs' configurations.
     pub fn new(source: StudyFile, file: &Path, scale: Option<&str>) -> Result<Self, StudyError> {
         let scale = scale.filter(|name| *name != "paper" || source.scale.contains_key("paper"));
-        let mut study =
-            Self { file: file.into(), source, scale: scale.map(Into::into), entries: Vec::new(), configs: Vec::new() };
+        let mut study = Self {
+            file: file.into(),
+            source,
+            scale: scale.map(Into::into),
+            entries: Vec::new(),
+            configs: Vec::new(),
+            settings: Vec::new(),
+        };
         let mut problems = Vec::new();
         study.expand(&mut problems);
         if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
@@ -226,6 +234,7 @@ impl Study {
             train.insert("init".into(), Value::String(format!("../{}", self.entries[parent].name)));
         }
         self.configs.push(toml::to_string(&config).map_err(|e| e.to_string())?);
+        self.settings.push(text);
         let (index, stage) = (self.entries.len(), stage.name.clone());
         self.entries.push(Entry { index, name, stage, labels, seed, parent });
         Ok(())

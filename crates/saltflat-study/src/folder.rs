@@ -28,6 +28,9 @@ struct Manifest {
     /// The file that it was read from.
     file: PathBuf,
     scale: Option<String>,
+    /// [`Study::settings_sha256`]; absent in manifests of before there was one.
+    #[serde(default)]
+    settings_sha256: Option<String>,
     runs: Vec<Entry>,
 }
 
@@ -74,6 +77,7 @@ impl StudyFolder {
             study: study.source.study.name.clone(),
             file: std::path::absolute(&study.file).unwrap_or_else(|_| study.file.clone()),
             scale: study.scale.clone(),
+            settings_sha256: Some(study.settings_sha256()),
             runs: study.entries.clone(),
         };
         let path = root.join("manifest.json");
@@ -125,6 +129,11 @@ impl StudyFolder {
     /// The scale that it was expanded at.
     pub fn scale(&self) -> Option<&str> {
         self.manifest.scale.as_deref()
+    }
+
+    /// [`Study::settings_sha256`] of the study that it was expanded from, if its manifest says so.
+    pub fn settings_sha256(&self) -> Option<&str> {
+        self.manifest.settings_sha256.as_deref()
     }
 
     /// A run's number.

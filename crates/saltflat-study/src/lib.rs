@@ -6,6 +6,7 @@
 mod error;
 mod expand;
 mod file;
+mod fingerprint;
 mod folder;
 mod queue;
 mod settings;

@@ -7,9 +7,11 @@ use std::{
 
 use anyhow::Context;
 use saltflat_folder::read_text;
-use saltflat_report::{Figure, Page, Run, html, json};
+use saltflat_report::{Figure, Page, Run, Source, distinct, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
+
+use crate::plain::plain;
 
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
@@ -68,6 +70,15 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
             runs.push(run);
         }
     }
+    let (runs, notes) = distinct(runs);
+    for note in &notes {
+        eprintln!("{}", plain(note));
+    }
+    let source = folder.settings_sha256().map(|settings| Source {
+        study: study.study.name.clone(),
+        scale: folder.scale().map(String::from),
+        sha256: study.page_sha256(settings),
+    });
     let mut page = Page {
         title: study.study.title.clone().unwrap_or_else(|| study.study.name.clone()),
         text: match folder.scale() {
@@ -76,6 +87,8 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
         },
         runs,
         baseline: study.study.baseline.clone(),
+        notes,
+        source,
         ..Page::default()
     };
     page.figures = figures(&study, &file)?;

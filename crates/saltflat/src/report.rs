@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::Context;
-use saltflat_report::{Page, Run, csv, html, json, label_by_differences};
+use saltflat_report::{Page, Run, csv, distinct, html, json, label_by_differences};
 
 use crate::{
     args::{ReportArgs, ReportFormat},
@@ -26,9 +26,13 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
             Err(error) => return Ok(refused(&error)),
         }
     }
+    let (mut runs, notes) = distinct(runs);
+    for note in &notes {
+        eprintln!("{}", plain(note));
+    }
     label_by_differences(&mut runs);
     let title = args.title.clone().unwrap_or_else(|| heading(&runs));
-    let mut page = Page { title, runs, baseline: args.baseline.clone(), ..Page::default() };
+    let mut page = Page { title, runs, baseline: args.baseline.clone(), notes, ..Page::default() };
     if let Some(baseline) = &args.baseline {
         let groups = page.groups();
         if !groups.iter().any(|group| group.is(baseline)) {

@@ -45,14 +45,18 @@ fn runs_are_compared() {
     // The difference is that of the last rows of metrics.jsonl.
     let last = |name: &str| {
         let rows = place.measurements(name);
-        rows[rows.len() - 1]["metrics"]["trace_hessian"]["value"].as_f64().unwrap()
+        rows[rows.len() - 1]["metrics"]["test_accuracy"]["value"].as_f64().unwrap()
     };
     let expected = (last("b0") - last("a0") + last("b1") - last("a1")) / 2.0;
     let paired =
         report(&place, &[names.as_slice(), &["--format", "json", "--baseline", baseline, "--out", "-"]].concat());
     let json: serde_json::Value = serde_json::from_slice(&paired.stdout).unwrap();
-    let difference = &json["groups"][1]["differences"]["trace_hessian"];
-    assert!((difference["mean"].as_f64().unwrap() - expected).abs() < 1e-9 * expected.abs());
+    let difference = &json["groups"][1]["differences"]["test_accuracy"];
+    assert!((difference["mean"].as_f64().unwrap() - expected).abs() < 1e-9);
+    // Flips with two probabilities smooth the loss by two amounts.
+    let trace = &json["groups"][1]["differences"]["trace_hessian"];
+    assert!(trace["mean"].is_null() && trace["reason"].as_str().unwrap().contains("smoothing 0.4"), "{trace}");
+    assert_eq!(json["groups"][0]["measured_loss"]["smoothing"], 0.1);
     assert_eq!((difference["n"].as_u64(), json["groups"][2]["statuses"]["diverged"].as_u64()), (Some(2), Some(1)));
 
     let page = report(&place, &[names.as_slice(), &["--title", "Noise & flatness"]].concat());
@@ -67,6 +71,36 @@ fn runs_are_compared() {
 
     let csv = report(&place, &[names.as_slice(), &["--format", "csv", "--out", "-"]].concat());
     assert!(text(&csv.stdout).starts_with("run,stage,noise.probability,optimizer.lr,"), "{}", text(&csv.stdout));
+}
+
+/// A folder that is given twice, a link to it and a copy are one run, in every format, and it is said.
+#[test]
+fn a_run_counts_once() {
+    let place = Place::new();
+    for (name, seed) in [("d0", "run.seed=0"), ("d1", "run.seed=1"), ("again", "run.seed=0")] {
+        place.trained(&["tiny.toml", "--out", name, "--set", "train.epochs=1", "--set", seed]);
+    }
+    let mut given = vec!["d0", "d1", "d0", "again"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(place.path("d1"), place.path("dlatest")).unwrap();
+        given.push("dlatest");
+    }
+    let once = report(&place, &["d0", "d1", "--format", "json", "--out", "-"]);
+    let all = report(&place, &[given.as_slice(), &["--format", "json", "--out", "-"]].concat());
+    let [once, json]: [serde_json::Value; 2] = [&once, &all].map(|out| serde_json::from_slice(&out.stdout).unwrap());
+    assert_eq!(json["groups"], once["groups"]);
+    assert_eq!(json["groups"][0]["finals"]["loss"]["n"], 2);
+    let said = text(&all.stderr);
+    for line in ["d0 is given more than once and counts once", "again is left out, since d0 is counted"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let csv = report(&place, &["d0", "again", "--format", "csv", "--out", "-"]);
+    assert!(!text(&csv.stdout).contains("again"));
+    assert!(report(&place, &["d0", "again"]).status.success());
+    assert!(place.read("report.html").contains("so they are not independent"));
+    let watched = place.command(&["watch", "--once", "d0", "again"]).output().unwrap();
+    assert!(text(&watched.stdout).contains("so they are not independent") && !text(&watched.stdout).contains("again:"));
 }
 
 #[test]

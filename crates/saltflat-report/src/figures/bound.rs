@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{left_out, nothing, sentences, title};
+use super::{different_losses, left_out, nothing, sentences, title};
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Scale, Series,
     figure::Drawing,
-    lines, number,
-    page::{Page, heading, words},
+    lines,
+    metric::{heading, words},
+    number,
+    page::Page,
     statistics::extremes,
 };
 
@@ -61,6 +63,7 @@ impl Bound {
         let caption = sentences(&[
             self.caption.clone(),
             format!("{below} of {} runs lie below the bound, at their last measurement", points.len()),
+            different_losses(&groups, &[&self.measured, bound]),
             left_out(&groups),
         ]);
         let svg = lines(&LinePlot {

@@ -2,14 +2,19 @@
 
 use serde::Deserialize;
 
-use super::{left_out, nothing, sentences, title};
+use super::{different_losses, left_out, nothing, running_average_over, sentences, title};
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series,
     figure::{Drawing, scale},
     lines,
-    page::{Page, heading, words},
+    metric::{heading, words},
+    page::{Group, Page},
     statistics::{pearson, running_average, spearman},
 };
+
+/// Fewer points, counted a window of the running average each, give no correlation: of 20 that are independent, one of 0.44
+/// in size is needed for p < 0.05, and those of a trajectory are not independent.
+const LEAST_POINTS: usize = 20;
 
 /// One metric against another: a point an epoch of each run, one colour a group.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,7 +24,8 @@ pub struct Correlation {
     pub x: String,
     /// Metric of the axis at the left.
     pub y: String,
-    /// Window of a running average of both along each run, in measurements; 0 and 1 are none.
+    /// Window of a running average of both along each run, in measurements; 0 and 1 are none. One of more than a
+    /// fifth of the measurements is not made.
     #[serde(default)]
     pub smooth: usize,
     /// Whether the axis below is logarithmic.
@@ -47,28 +53,32 @@ impl Correlation {
         let title = title(&self.title, || heading(format!("{} against {}", words(&self.y), words(&self.x))));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        let lengths = groups.iter().flat_map(Group::counting).map(|run| self.points(run, 1).len());
+        let (window, smoothed) = running_average_over(self.smooth, lengths);
         for group in &groups {
-            let points: Vec<(f64, f64)> = group.counting().flat_map(|run| self.points(run)).collect();
+            let points: Vec<(f64, f64)> = group.counting().flat_map(|run| self.points(run, window)).collect();
             if points.is_empty() {
                 continue;
             }
-            said.push(correlations(&group.name, &points));
+            said.push(correlations(&group.name, &points, window));
             all.extend_from_slice(&points);
             series.push(Series { look: Look::Dots, group: Some(group.index), ..Series::line(&group.name, points) });
         }
         if series.is_empty() {
             return Err(nothing(&title, &format!("{} and {} at one epoch", self.x, self.y), &groups));
         }
-        if series.len() > 1 {
-            said.push(correlations("all together", &all));
+        let different = different_losses(&groups, &[&self.x, &self.y]);
+        if series.len() > 1 && different.is_empty() {
+            said.push(correlations("all together", &all, window));
         }
-        let smoothed = format!(", running averages over {}", self.smooth);
         let mut parts = vec![
             self.caption.clone(),
-            format!("A point an epoch of each run{}", if self.smooth > 1 { &smoothed } else { "" }),
+            "A point a measurement of each run".into(),
+            smoothed,
             "Points of one trajectory depend on each other, so n is no measure of certainty".into(),
         ];
         parts.extend(said.iter().cloned());
+        parts.push(different);
         parts.push(left_out(&groups));
         let svg = lines(&LinePlot {
             title: title.clone(),
@@ -81,23 +91,31 @@ impl Correlation {
     }
 
     /// Both metrics at the epochs where both are known.
-    fn points(&self, run: &Run) -> Vec<(f64, f64)> {
+    fn points(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
         let ys = run.curve(&self.y, Over::Epoch);
         let at = |epoch: f64| ys.iter().find(|p| p.0 == epoch).map(|p| p.1);
         let xs = run.curve(&self.x, Over::Epoch);
         let both: Vec<(f64, f64)> = xs.into_iter().filter_map(|(epoch, x)| Some((x, at(epoch)?))).collect();
-        let smooth =
-            |of: fn(&(f64, f64)) -> f64| running_average(&both.iter().map(of).collect::<Vec<_>>(), self.smooth);
+        let smooth = |of: fn(&(f64, f64)) -> f64| running_average(&both.iter().map(of).collect::<Vec<_>>(), window);
         smooth(|p| p.0).into_iter().zip(smooth(|p| p.1)).collect()
     }
 }
 
-fn correlations(name: &str, points: &[(f64, f64)]) -> String {
+/// Both correlations of the points, if there are enough of them beside the window of the running average.
+fn correlations(name: &str, points: &[(f64, f64)], window: usize) -> String {
+    let n = points.len();
+    if n / window.max(1) < LEAST_POINTS {
+        let asked = match window {
+            0 | 1 => format!("{LEAST_POINTS} are asked for"),
+            _ => format!("{LEAST_POINTS} windows of {window} are asked for"),
+        };
+        return format!("{name}: no correlation of n = {n} points; {asked}");
+    }
     match (pearson(points), spearman(points)) {
         (Some(r), Some(rho)) => {
             let [r, rho] = [r, rho].map(|c| format!("{c:.2}").replace('-', "−"));
-            format!("{name}: Pearson {r}, Spearman {rho} (n = {})", points.len())
+            format!("{name}: Pearson {r}, Spearman {rho} (n = {n})")
         }
-        _ => format!("{name}: no correlation (n = {})", points.len()),
+        _ => format!("{name}: no correlation, since one of the two is constant (n = {n})"),
     }
 }

@@ -3,14 +3,16 @@
 use serde::Deserialize;
 
 use super::{
-    counts, left_out, nothing, sentences, title,
+    counts, different_losses, left_out, nothing, running_average_over, sentences, title,
     trajectories::{at_each_x, diverged, growth_rate, mean_of, thin},
 };
 use crate::{
     Axis, LinePlot, Look, Over, PlotError, Run, Series, Spread,
     figure::{Drawing, scale},
-    lines, number,
-    page::{Group, Page, heading, words},
+    lines,
+    metric::{heading, words},
+    number,
+    page::{Group, Page},
     statistics::{extremes, median, running_average},
 };
 
@@ -29,7 +31,7 @@ pub struct Curves {
     /// Whether the axis below is logarithmic.
     #[serde(default)]
     pub log_x: bool,
-    /// Window of a running average along each run; 0 and 1 are none.
+    /// Window of a running average along each run; 0 and 1 are none. One of more than a fifth of the rows is not made.
     #[serde(default)]
     pub smooth: usize,
     /// A dashed level to compare with.
@@ -77,12 +79,12 @@ impl Curves {
         let title = title(&self.title, || heading(words(&self.y).to_string()));
         let groups = page.selected(self.stage.as_deref(), &self.groups);
         let (mut series, mut said, mut counted, mut rates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let drawn = groups.iter().flat_map(|group| self.runs(group));
+        let (window, smoothed) =
+            running_average_over(self.smooth, drawn.map(|run| run.curve(&self.y, self.x.clone()).len()));
         for group in &groups {
-            // A trajectory that diverges is a part of the mean as long as it is finite: without those that grow fastest the mean
-            // would grow too slowly.
-            let runs = group.runs.iter().filter(|run| run.counts() || self.each && run.status == "diverged");
             let curves: Vec<Vec<(f64, f64)>> =
-                runs.map(|run| self.curve(run)).filter(|curve| !curve.is_empty()).collect();
+                self.runs(group).map(|run| self.curve(run, window)).filter(|curve| !curve.is_empty()).collect();
             let line = match self.each {
                 true => mean_of(&group.name, group.index, &curves),
                 false => over_seeds(&group.name, group.index, &curves),
@@ -119,7 +121,8 @@ impl Curves {
                 false => "One run a line".into(),
             },
             sentences(&rates),
-            if self.smooth > 1 { format!("Running average over {} rows", self.smooth) } else { String::new() },
+            smoothed,
+            self.different_losses(page, &groups),
             if self.each { diverged(&groups) } else { left_out(&groups) },
         ]);
         let svg = lines(&LinePlot {
@@ -133,18 +136,39 @@ impl Curves {
         Ok(Drawing { title, svg, caption, numbers: sentences(&said) })
     }
 
-    fn curve(&self, run: &Run) -> Vec<(f64, f64)> {
+    /// Also of the reference.
+    fn different_losses(&self, page: &Page, groups: &[Group<'_>]) -> String {
+        let (mut groups, mut metrics) = (groups.to_vec(), vec![self.y.as_str(), self.x.name()]);
+        if let Some(reference) = &self.reference {
+            groups.extend(reference.groups(page));
+            metrics.extend(reference.metric.as_deref());
+        }
+        different_losses(&groups, &metrics)
+    }
+
+    /// The runs of a group that are drawn. A trajectory that diverges is a part of the mean as long as it is finite: without
+    /// those that grow fastest the mean would grow too slowly.
+    fn runs<'a>(&self, group: &Group<'a>) -> impl Iterator<Item = &'a Run> {
+        let each = self.each;
+        group.runs.clone().into_iter().filter(move |run| run.counts() || each && run.status == "diverged")
+    }
+
+    fn curve(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
         let curve = run.curve(&self.y, self.x.clone());
         let ys: Vec<f64> = curve.iter().map(|p| p.1).collect();
-        curve.iter().map(|p| p.0).zip(running_average(&ys, self.smooth)).collect()
+        curve.iter().map(|p| p.0).zip(running_average(&ys, window)).collect()
     }
 }
 
 impl Reference {
+    fn groups<'a>(&self, page: &'a Page) -> Vec<Group<'a>> {
+        page.selected(self.stage.as_deref(), self.group.as_slice())
+    }
+
     /// Name, place among the groups and level.
     fn level(&self, page: &Page, metric: &str) -> Result<(String, usize, f64), PlotError> {
         let metric = self.metric.as_deref().unwrap_or(metric);
-        let groups = page.selected(self.stage.as_deref(), self.group.as_slice());
+        let groups = self.groups(page);
         let found: Vec<f64> = groups.iter().flat_map(|g: &Group<'_>| g.finals(metric)).collect();
         let name = self.group.as_ref().or(self.stage.as_ref()).cloned().unwrap_or_else(|| words(metric).into());
         match (median(&found), groups.first()) {

@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{AxisValues, left_out, nothing, on_axis, sentences, title};
+use super::{AxisValues, counts, different_losses, left_out, nothing, on_axis, sentences, title};
 use crate::{
     Axis, LinePlot, Look, PlotError, Run, Series, Spread,
     figure::{Drawing, scale},
-    lines, number,
-    page::{Group, Page, words},
+    lines,
+    metric::words,
+    number,
+    page::{Group, Page},
     statistics::{Line, extremes, median},
     with_error,
 };
@@ -66,8 +68,9 @@ impl Final {
         if columns.iter().flat_map(|(_, _, columns)| columns).all(|c| c.values.is_empty()) {
             return Err(nothing(&title, &self.y, &groups));
         }
+        let different = different_losses(&groups, &[&self.y]);
         let aside = if axis.categories.is_empty() { 0.0 } else { ASIDE };
-        let (mut series, mut said, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut series, mut said, mut slopes, mut counted) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (label, index, columns) in columns {
             let filled: Vec<&Column> = columns.iter().filter(|c| !c.values.is_empty()).collect();
             let points = filled.iter().filter_map(|c| Some((c.at - aside, median(&c.values)?))).collect();
@@ -76,12 +79,13 @@ impl Final {
             let spread = Spread::Bars(bars);
             series.push(Series { look, spread, group: Some(index), ..Series::line(label.clone(), points) });
             let dots: Vec<_> = filled.iter().flat_map(|c| c.values.iter().map(|&v| (c.at + aside, v))).collect();
-            let fitted = if self.slope && aside == 0.0 { self.fitted(&dots) } else { None };
+            let fitted = if self.slope && aside == 0.0 && different.is_empty() { self.fitted(&dots) } else { None };
             series.push(Series { look: Look::Dots, group: Some(index), ..Series::line(label.clone(), dots) });
             if let Some((line, ends)) = fitted {
                 slopes.push(slope_of(&label, &line));
                 series.push(Series { look: Look::Dashed, group: Some(index), ..Series::line(label.clone(), ends) });
             }
+            counted.extend(filled.iter().map(|c| (c.name.clone(), c.values.len())));
             said.extend(filled.iter().filter_map(|c| {
                 let ((low, high), middle) = (extremes(&c.values)?, median(&c.values)?);
                 let [low, middle, high] = [low, middle, high].map(number);
@@ -90,8 +94,12 @@ impl Final {
         }
         let caption = sentences(&[
             self.caption.clone(),
-            "Last measured value: median with a bar from least to largest, and a dot a seed".into(),
+            format!(
+                "Last measured value: median with a bar from least to largest, and a dot a seed; {}",
+                counts(&counted)
+            ),
             self.of_slopes(&slopes),
+            different,
             left_out(&groups),
         ]);
         let y = Axis { scale: scale(self.log), ..Axis::linear(words(&self.y)) };
@@ -172,5 +180,6 @@ impl Final {
 fn slope_of(label: &str, line: &Line) -> String {
     let value = with_error(line.slope, line.std_error);
     let name = if label.is_empty() { String::new() } else { format!("{label}: ") };
-    format!("{name}{value} (n = {})", line.n)
+    let exact = if value.contains('±') { "" } else { ", without scatter" };
+    format!("{name}{value} (n = {}{exact})", line.n)
 }

@@ -19,6 +19,7 @@ pub use spectra::Spectra;
 
 use crate::{
     PlotError, Run,
+    measured_loss::{KnownLoss, in_words},
     page::{Group, Page},
 };
 
@@ -64,6 +65,46 @@ fn left_out(groups: &[Group<'_>]) -> String {
         .map(|(n, status)| format!("{n} {status}"))
         .collect();
     if parts.is_empty() { String::new() } else { format!("Left out: {}", parts.join(", ")) }
+}
+
+/// What is said if the metrics of the groups depend on different losses: their levels are no measure of each other.
+fn different_losses(groups: &[Group<'_>], metrics: &[&str]) -> String {
+    let mut losses: Vec<(KnownLoss, Vec<&str>)> = Vec::new();
+    for group in groups {
+        for loss in group.runs.iter().flat_map(|run| metrics.iter().flat_map(|name| run.losses_of(name))) {
+            match losses.iter_mut().find(|(known, _)| *known == loss) {
+                Some((_, names)) if names.contains(&group.name.as_str()) => {}
+                Some((_, names)) => names.push(&group.name),
+                None => losses.push((loss, vec![&group.name])),
+            }
+        }
+    }
+    if losses.len() < 2 {
+        return String::new();
+    }
+    let of = |(loss, names): &(KnownLoss, Vec<&str>)| match names.as_slice() {
+        [one, two, three, _, ..] => format!("{} ({one}, {two}, {three} and {} more)", in_words(loss), names.len() - 3),
+        few => format!("{} ({})", in_words(loss), few.join(", ")),
+    };
+    let each: Vec<String> = losses.iter().map(of).collect();
+    format!("Not on one loss, so levels cannot be compared across: {}", each.join("; "))
+}
+
+/// The window of a running average over the rows of a run, and what is said of it. One of more than a fifth of the rows of the
+/// shortest run shows little but itself, so it is not made.
+fn running_average_over(window: usize, lengths: impl Iterator<Item = usize>) -> (usize, String) {
+    let shortest = lengths.filter(|n| *n > 0).min().unwrap_or(0);
+    match window {
+        0 | 1 => (1, String::new()),
+        _ if window.saturating_mul(5) > shortest => (
+            1,
+            format!(
+                "Not smoothed: a running average over {window} rows would be over more than a fifth of the {shortest} rows of \
+                 the shortest run"
+            ),
+        ),
+        _ => (window, format!("Running average over {window} rows; the shortest run has {shortest}")),
+    }
 }
 
 /// The value of an axis: a label, else a key of the configuration.
@@ -125,5 +166,20 @@ impl AxisValues {
             Some(_) => crate::Axis { scale: crate::figure::scale(log), ..crate::Axis::linear(label) },
             None => crate::Axis::of_names(label, self.names.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_at_most_a_fifth_of_the_rows() {
+        let over = |window, lengths: &[usize]| running_average_over(window, lengths.iter().copied());
+        assert_eq!(over(0, &[6]), (1, String::new()));
+        assert_eq!(over(10, &[50, 80]), (10, "Running average over 10 rows; the shortest run has 50".into()));
+        let (window, said) = over(10, &[49, 80]);
+        assert!(window == 1 && said.starts_with("Not smoothed: a running average over 10 rows"), "{said}");
+        assert_eq!(over(usize::MAX, &[6]).0, 1);
     }
 }

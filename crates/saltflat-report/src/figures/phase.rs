@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{AxisValues, nothing, on_axis, sentences, title};
+use super::{AxisValues, different_losses, nothing, on_axis, sentences, title};
 use crate::{
     Axis, PhaseDiagram, PlotError, Run, Scale, Series,
     figure::{Drawing, scale},
+    metric::{heading, words},
     number,
-    page::{Group, Page, heading, words},
+    page::{Group, Page},
     phase,
     statistics::{extremes, median},
 };
@@ -91,14 +92,20 @@ impl Phase {
                 format!("{} {at_x}, {} {at_y}: {value}", self.x, self.y)
             })
             .collect();
+        let sizes: Vec<f64> = cells.iter().map(|runs| runs.len() as f64).filter(|n| *n > 0.0).collect();
         let caption = sentences(&[
             self.caption.clone(),
+            extremes(&sizes).map_or(String::new(), |(least, most)| match least == most {
+                true => format!("{least} runs a cell"),
+                false => format!("{least} to {most} runs a cell"),
+            }),
             match of_status {
                 true => "Share of the runs of a cell that diverged".into(),
                 false => {
                     "Median of the last values over the runs of a cell; a cross where all diverged or failed".into()
                 }
             },
+            different_losses(&groups, &[&self.value]),
         ]);
         let positions = |axis: &AxisValues| (0..axis.len()).map(|i| axis.at(i)).collect::<Vec<_>>();
         let svg = phase(&PhaseDiagram {
@@ -177,6 +184,7 @@ impl Phase {
         let caption = sentences(&[
             self.caption.clone(),
             if runs > 1 { format!("Median over {runs} runs in each cell") } else { String::new() },
+            different_losses(std::slice::from_ref(group), &[&self.value]),
         ]);
         let numbers = sentences(&self.said(&diagram));
         Ok(Some(Drawing { svg: phase(&diagram)?, title, caption, numbers }))

@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{left_out, nothing, sentences, title};
+use super::{different_losses, left_out, nothing, sentences, title};
 use crate::{
     Axis, LinePlot, PlotError, Run, Series,
     figure::{Drawing, scale},
-    lines, number,
-    page::{Page, heading, words},
+    lines,
+    metric::{heading, words},
+    number,
+    page::Page,
     run::numbers,
     statistics::median,
 };
@@ -74,6 +76,7 @@ impl Samples {
             self.caption.clone(),
             "Every sample at the last measurement, the seeds of a group together".into(),
             sentences(&said),
+            different_losses(&groups, &[&self.y]),
             left_out(&groups),
         ]);
         Ok(Drawing { title, svg, caption, numbers: sentences(&said) })

@@ -7,8 +7,10 @@ use super::{nothing, sentences};
 use crate::{
     Mark, PlotError, Run, SpectralDensity,
     figure::Drawing,
+    measured_loss::in_words,
+    metric::words,
     number,
-    page::{Page, words},
+    page::Page,
     run::{entry, value},
     spectral_density,
 };
@@ -71,7 +73,8 @@ impl Spectra {
             let epoch = value(row, "epoch").map(number).unwrap_or_default();
             let mut numbers = vec![format!("From {} to {}, {how}", number(low), number(high))];
             numbers.extend(edge.map(|at| format!("{}: {}", words("stability_edge"), number(at))));
-            let of_run = format!("{} at epoch {epoch}, seed {}", run.name, run.seed);
+            let loss = in_words(&run.measured_loss(row));
+            let of_run = format!("{} at epoch {epoch}, seed {}; loss: {loss}", run.name, run.seed);
             let caption = sentences(&[self.caption.clone(), of_run]);
             drawings.push(Drawing { title, svg, caption, numbers: sentences(&numbers) });
         }

@@ -1,5 +1,6 @@
 //! A page as one HTML file.
 
+mod results;
 mod table;
 mod theme;
 
@@ -9,13 +10,10 @@ use serde_json::Value;
 
 use self::table::Table;
 use crate::{
-    Drawing, GroupSummary, Page, Run,
+    Drawing, Page, Run,
     canvas::escaped,
     number,
-    page::{HEADLINE, words},
-    statistics::Mean,
     style::{of_group, one_line},
-    with_error,
 };
 
 /// Characters that stand for the markers of groups in text.
@@ -26,12 +24,11 @@ const PASSING: [&str; 3] = ["started", "schema", "resumed"];
 /// The page as one file of HTML that is also well-formed XML: no script, no reference to anything outside, light or dark
 /// as the reader's system is. Every figure has its numbers as alternative text. What cannot be drawn says why.
 pub fn html(page: &Page) -> String {
-    let summary = page.summary();
     let title = text(&page.title);
     let body = [
         introduction(page),
         findings(page),
-        results(page, &summary),
+        results::section(page, &page.summary()),
         endings(page),
         figures(page),
         configurations(page),
@@ -65,7 +62,22 @@ fn introduction(page: &Page) -> String {
     let groups = page.groups().len();
     let plural = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
     let size = format!("{} in {}", plural(page.runs.len(), "run"), plural(groups, "group"));
-    format!("<header>\n<h1>{}</h1>\n<p class=\"soft\">{size}</p>\n{paragraphs}</header>\n", text(&page.title))
+    let notes: String = page.notes.iter().map(|note| format!("<p class=\"missing\">{}</p>\n", text(note))).collect();
+    let source = page.source.as_ref().map_or(String::new(), |source| {
+        let scale = source.scale.as_ref().map_or(String::new(), |scale| format!(" at the scale {scale}"));
+        let made = format!("Made from the study {}{scale}, fingerprint {:.16}", source.study, source.sha256);
+        format!("<p class=\"soft\">{}</p>\n", text(&made))
+    });
+    format!(
+        "<header>\n<h1>{}</h1>\n<p class=\"soft\">{size}</p>\n{source}{notes}{paragraphs}</header>\n",
+        text(&page.title)
+    )
+}
+
+/// A group's name after its marker, in its colour.
+fn name(index: usize, group: &str) -> String {
+    let (_, shape) = of_group(index);
+    format!("<span class=\"g{}\">{}</span> {}", index % 6, MARKERS[shape], text(group))
 }
 
 fn findings(page: &Page) -> String {
@@ -82,110 +94,6 @@ fn findings(page: &Page) -> String {
         table.row(text(&finding.claim), [text(&finding.found), verdict.into()]);
     }
     section("Findings", &table.prose())
-}
-
-/// A group's name after its marker, in its colour.
-fn name(index: usize, group: &str) -> String {
-    let (_, shape) = of_group(index);
-    format!("<span class=\"g{}\">{}</span> {}", index % 6, MARKERS[shape], text(group))
-}
-
-fn head(metric: &str) -> String {
-    match words(metric) {
-        same if same == metric => format!("<code>{}</code>", text(metric)),
-        words => format!("{words}<br/><code>{}</code>", text(metric)),
-    }
-}
-
-fn results(page: &Page, summary: &[GroupSummary]) -> String {
-    let (mut main, mut more): (Vec<String>, Vec<String>) =
-        page.metrics().into_iter().partition(|name| HEADLINE.contains(&name.as_str()));
-    if main.is_empty() {
-        // A small world has names of its own.
-        std::mem::swap(&mut main, &mut more);
-    }
-    if main.is_empty() && more.is_empty() {
-        return section("Results", "<p>No run has measured anything yet.</p>\n");
-    }
-    let finals = |names: &[String]| {
-        values(
-            summary,
-            names,
-            |group| &group.finals,
-            &|mean| with_error(mean.mean, mean.std_error),
-            &|group| {
-                let counted: usize = group.statuses.iter().filter(|(s, _)| !is_lost(s)).map(|(_, n)| n).sum();
-                if counted == group.runs { counted.to_string() } else { format!("{counted} of {}", group.runs) }
-            },
-            true,
-        )
-    };
-    let differences = |names: &[String]| {
-        values(
-            summary,
-            names,
-            |group| &group.differences,
-            &signed,
-            &|group| group.differences.values().map(|mean| mean.n).max().unwrap_or(0).to_string(),
-            false,
-        )
-    };
-    let folded = |table: String| match more.is_empty() || table.is_empty() {
-        true => String::new(),
-        false => format!("<details>\n<summary>{} more metrics</summary>\n{table}</details>\n", more.len()),
-    };
-    let note = "<p class=\"soft\">Last measured values: mean ± standard error over seeds; no error where n = 1. Runs that \
-                diverged or failed are left out.</p>\n";
-    let mut inner = format!("{note}{}{}", finals(&main), folded(finals(&more)));
-    if let Some(baseline) = &page.baseline {
-        let table = differences(&main);
-        inner.push_str(&format!("<h3>Differences from {}</h3>\n", text(baseline)));
-        inner.push_str(&match table.is_empty() {
-            true => "<p>No run has a partner of the same seed in the baseline.</p>\n".into(),
-            false => format!(
-                "<p class=\"soft\">Group less baseline, paired by seed: mean difference ± standard error, n pairs.</p>\n\
-                 {table}{}",
-                folded(differences(&more))
-            ),
-        });
-    }
-    section("Results", &inner)
-}
-
-fn is_lost(status: &str) -> bool {
-    matches!(status, "diverged" | "failed")
-}
-
-fn signed(mean: &Mean) -> String {
-    let text = with_error(mean.mean, mean.std_error);
-    if mean.mean > 0.0 && !text.starts_with('(') { format!("+{text}") } else { text.replace('-', "−") }
-}
-
-/// A row a group (with values, unless all are asked for), a column a metric; empty where no group has a value.
-fn values(
-    summary: &[GroupSummary],
-    names: &[String],
-    of: fn(&GroupSummary) -> &BTreeMap<String, Mean>,
-    cell: &dyn Fn(&Mean) -> String,
-    n: &dyn Fn(&GroupSummary) -> String,
-    all: bool,
-) -> String {
-    let names: Vec<&String> = names.iter().filter(|name| summary.iter().any(|g| of(g).contains_key(*name))).collect();
-    if names.is_empty() {
-        return String::new();
-    }
-    let heads = ["Group".to_string(), "n".to_string()].into_iter().chain(names.iter().map(|name| head(name)));
-    let mut table = Table::new(heads);
-    for (index, group) in summary.iter().enumerate().filter(|(_, group)| all || !of(group).is_empty()) {
-        let usual = of(group).values().map(|mean| mean.n).max().unwrap_or(0);
-        let one = |name: &&String| match of(group).get(*name) {
-            None => "–".into(),
-            Some(mean) if mean.n < usual => format!("{} <small>n = {}</small>", text(&cell(mean)), mean.n),
-            Some(mean) => text(&cell(mean)),
-        };
-        table.row(name(index, &group.group), std::iter::once(n(group)).chain(names.iter().map(one)));
-    }
-    table.numbers()
 }
 
 fn endings(page: &Page) -> String {

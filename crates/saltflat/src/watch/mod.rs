@@ -8,7 +8,7 @@ mod view;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use saltflat_report::{Page, Run};
+use saltflat_report::{Page, Run, distinct};
 
 use crate::{args::WatchArgs, output, plain::plain};
 
@@ -73,5 +73,6 @@ impl Watched {
 
 fn read(args: &WatchArgs) -> Result<Page, String> {
     let runs: Result<Vec<Vec<Run>>, _> = args.runs.iter().map(|folder| Run::read_all(folder)).collect();
-    Ok(Page { runs: runs.map_err(|e| e.to_string())?.concat(), ..Page::default() })
+    let (runs, notes) = distinct(runs.map_err(|e| e.to_string())?.concat());
+    Ok(Page { runs, notes, ..Page::default() })
 }

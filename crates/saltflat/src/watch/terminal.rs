@@ -85,10 +85,11 @@ fn open() -> std::io::Result<Screen> {
     Terminal::new(TermionBackend::new(out))
 }
 
-/// Where each run stands, the chosen metric over epochs, the keys.
+/// Where each run stands, what is to be known of them, the chosen metric over epochs, the keys.
 pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
     let runs = &watched.page.runs;
-    let lines = (runs.len() as u16).min(frame.area().height / 3).max(1);
+    let notes = &watched.page.notes;
+    let lines = ((runs.len() + notes.len()) as u16).min(frame.area().height / 3).max(1);
     let [head, chart, foot] =
         Layout::vertical([Constraint::Length(lines), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
     let name = watched.metrics.get(watched.metric).cloned().unwrap_or_default();
@@ -102,7 +103,8 @@ pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
             Span::raw(last),
         ])
     };
-    frame.render_widget(Paragraph::new(runs.iter().enumerate().map(line).collect::<Vec<_>>()), head);
+    let notes = notes.iter().map(|note| Line::from(one_line(note)));
+    frame.render_widget(Paragraph::new(runs.iter().enumerate().map(line).chain(notes).collect::<Vec<_>>()), head);
     let curves: Vec<Vec<(f64, f64)>> = runs
         .iter()
         .map(|run| {

@@ -22,9 +22,9 @@ pub fn standing(run: &Run) -> String {
     one_line(&format!("{}, epoch {epoch}, step {step}{reason}", run.status))
 }
 
-/// A block a run: where it stands, and the last rows of what is measured.
+/// What is to be known of the runs, then a block a run: where it stands, and the last rows of what is measured.
 pub fn table(watched: &Watched) -> String {
-    let mut text = String::new();
+    let mut text: String = watched.page.notes.iter().map(|note| one_line(note) + "\n").collect();
     for run in &watched.page.runs {
         text.push_str(&format!("{}: {}\n", one_line(&run.name), standing(run)));
         let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();

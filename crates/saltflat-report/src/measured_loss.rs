@@ -1,0 +1,238 @@
+//! The loss that a number was measured on. Losses and curvatures of two runs can be compared where it is the same.
+
+use std::fmt;
+
+use saltflat_models::{Loss, LossKind};
+use saltflat_noise::{FlipTo, LabelFlip, Noise};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::{Row, number};
+
+/// A loss as a measurement takes it, or why it is not known.
+pub type KnownLoss = Result<MeasuredLoss, String>;
+
+/// A loss: two measurements on equal ones have the same scale and the same minimum.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum MeasuredLoss {
+    /// Of a network's outputs.
+    OfOutputs {
+        /// Cross-entropy or the square loss.
+        kind: LossKind,
+        /// Label smoothing; 0 for none.
+        smoothing: f64,
+        /// What is taken off, so that the minimum over the outputs is 0.
+        floor: f64,
+        /// Factor of ½‖θ‖² in the loss; 0 for none.
+        weight_decay: f64,
+    },
+    /// Of the world of a lab.
+    OfLab {
+        /// Its name.
+        lab: String,
+        /// The label or the setting that names one of its losses, if there is one.
+        loss: Option<String>,
+    },
+}
+
+impl PartialEq for MeasuredLoss {
+    /// Equal up to the rounding of a number that was written and read.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::OfOutputs { kind, smoothing, floor, weight_decay },
+                Self::OfOutputs { kind: k, smoothing: s, floor: f, weight_decay: w },
+            ) => {
+                let near = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+                kind == k && near(smoothing, s) && near(floor, f) && near(weight_decay, w)
+            }
+            (Self::OfLab { lab, loss }, Self::OfLab { lab: other_lab, loss: other_loss }) => {
+                lab == other_lab && loss == other_loss
+            }
+            (Self::OfOutputs { .. }, Self::OfLab { .. }) | (Self::OfLab { .. }, Self::OfOutputs { .. }) => false,
+        }
+    }
+}
+
+impl fmt::Display for MeasuredLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfOutputs { kind, smoothing, floor, weight_decay } => {
+                f.write_str(match kind {
+                    LossKind::CrossEntropy => "cross-entropy",
+                    LossKind::Square => "square loss",
+                })?;
+                for (name, value) in [("smoothing", smoothing), ("floor", floor), ("weight decay", weight_decay)] {
+                    if *value != 0.0 {
+                        write!(f, ", {name} {}", number(*value))?;
+                    }
+                }
+                Ok(())
+            }
+            Self::OfLab { lab, loss: None } => write!(f, "that of the lab {lab}"),
+            Self::OfLab { lab, loss: Some(loss) } => write!(f, "{loss}, in the lab {lab}"),
+        }
+    }
+}
+
+/// `measured_loss` of a row of measurements.
+#[derive(Deserialize)]
+struct Written {
+    kind: String,
+    smoothing: f64,
+    floor: f64,
+    weight_decay: f64,
+}
+
+impl MeasuredLoss {
+    /// What a row of measurements says about its loss; `None` if it is of a version whose rows did not say it. Those were of the
+    /// loss that was trained on.
+    pub(crate) fn of_row(row: &Row) -> Option<KnownLoss> {
+        let written = row.get("measured_loss").filter(|written| !written.is_null())?;
+        let read = || {
+            let Written { kind, smoothing, floor, weight_decay } =
+                Written::deserialize(written).map_err(|e| format!("measured_loss of a row cannot be read: {e}"))?;
+            Ok(Self::OfOutputs { kind: kind_of(&kind)?, smoothing, floor, weight_decay })
+        };
+        Some(read())
+    }
+
+    /// The loss whose expectation the training of a resolved configuration descends on: smoothed as `loss.smoothing` says, else as
+    /// its noise implies.
+    pub(crate) fn of_training(config: &Table) -> KnownLoss {
+        let loss = config.get("loss").and_then(Value::as_table).ok_or("config.toml has no [loss]")?;
+        let kind = kind_of(loss.get("kind").and_then(Value::as_str).unwrap_or_default())?;
+        let smoothing = match loss.get("smoothing") {
+            None => implied_smoothing(config)?,
+            Some(given) => float(given).ok_or_else(|| format!("loss.smoothing cannot be read: {given}"))?,
+        };
+        let floor = match (kind, smoothing) {
+            (LossKind::Square, _) | (LossKind::CrossEntropy, 0.0) => 0.0,
+            (LossKind::CrossEntropy, _) => Loss { kind, smoothing }.floor(outputs(config)?),
+        };
+        Ok(Self::OfOutputs { kind, smoothing, floor, weight_decay: 0.0 })
+    }
+}
+
+fn kind_of(name: &str) -> Result<LossKind, String> {
+    match name {
+        "cross_entropy" => Ok(LossKind::CrossEntropy),
+        "square" => Ok(LossKind::Square),
+        other => Err(format!("the loss {other:?} is not known")),
+    }
+}
+
+fn float(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
+}
+
+/// The label smoothing whose loss is the expectation of that under `[noise]`, or under the noise that another one takes its
+/// strength from.
+fn implied_smoothing(config: &Table) -> Result<f64, String> {
+    let Some(noise) = config.get("noise") else { return Ok(0.0) };
+    let noise = noise.get("like").unwrap_or(noise);
+    let kind = noise.get("kind").and_then(Value::as_str);
+    if !matches!(kind, Some("label-flip" | "label-smoothing")) {
+        return Ok(0.0);
+    }
+    let probability = noise.get("probability").and_then(float).ok_or("noise.probability cannot be read")?;
+    let name = noise.get("to").map_or(Some("wrong"), Value::as_str);
+    let to = FlipTo::ALL.iter().find(|(known, _)| Some(*known) == name);
+    let (_, to) = to.ok_or("noise.to cannot be read")?;
+    let outputs = match to {
+        // That of any number of classes.
+        FlipTo::Wrong => 0,
+        FlipTo::Uniform => outputs(config)?,
+    };
+    Ok(LabelFlip { probability, to: *to }.smoothing(outputs, 1.0))
+}
+
+/// Number of outputs, if the configuration tells it.
+fn outputs(config: &Table) -> Result<usize, String> {
+    let key = |section: &str, key: &str| config.get(section).and_then(|section| section.get(key));
+    let given = key("model", "outputs").and_then(Value::as_integer).and_then(|n| usize::try_from(n).ok());
+    let chosen = || key("data", "classes").and_then(Value::as_array).map(Vec::len);
+    let of_data = || match key("data", "kind").and_then(Value::as_str) {
+        Some("mnist-1k" | "mnist" | "cifar10-1k" | "cifar10") => Some(10),
+        Some("cifar100") => Some(100),
+        _ => None,
+    };
+    given
+        .or_else(chosen)
+        .or_else(of_data)
+        .ok_or_else(|| "the configuration does not say how many classes there are".into())
+}
+
+/// A loss, or why it is not known.
+pub(crate) fn in_words(loss: &KnownLoss) -> String {
+    match loss {
+        Ok(loss) => loss.to_string(),
+        Err(reason) => format!("unknown ({reason})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn training(text: &str) -> KnownLoss {
+        MeasuredLoss::of_training(&text.parse().unwrap())
+    }
+
+    fn cross_entropy(smoothing: f64, floor: f64) -> MeasuredLoss {
+        MeasuredLoss::OfOutputs { kind: LossKind::CrossEntropy, smoothing, floor, weight_decay: 0.0 }
+    }
+
+    /// Floors by hand: −(1−s) ln(1−s) − s ln(s/(C−1)), for C = 10 and s = 0.2: 0.939848 (the definitions of the metrics);
+    /// for s = 0.18, which flips to any of ten classes with probability 0.2 imply: 0.8669; for C = 2 and s = 0.1: 0.325083.
+    #[test]
+    fn the_loss_of_a_configuration() {
+        let flips = "[noise]\nkind = 'label-flip'\nprobability = 0.2\nto = ";
+        let data = "[data]\nkind = 'mnist'\n[loss]\nkind = 'cross_entropy'\n";
+        let floor = |loss: KnownLoss| match loss {
+            Ok(MeasuredLoss::OfOutputs { floor, .. }) => floor,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(training(data), Ok(cross_entropy(0.0, 0.0)));
+        assert!((floor(training(&format!("{data}{flips}'wrong'"))) - 0.939848).abs() < 1e-6);
+        let uniform = training(&format!("{data}{flips}'uniform'"));
+        let by_hand = -0.82 * 0.82f64.ln() - 0.18 * 0.02f64.ln();
+        assert_eq!(uniform, Ok(cross_entropy(0.2 * 9.0 / 10.0, by_hand)));
+        let two = data.replace("'mnist'", "'mnist'\nclasses = [3, 5]");
+        assert!((floor(training(&format!("{two}smoothing = 0.1"))) - 0.325083).abs() < 1e-6);
+        // The same smoothing, whatever it comes from.
+        assert_eq!(training(&format!("{data}smoothing = 0.2")), training(&format!("{data}{flips}'wrong'")));
+        let like = "[noise]\nkind = 'isotropic'\nlike = { kind = 'label-flip', probability = 0.2, to = 'wrong' }";
+        assert_eq!(training(&format!("{data}{like}")), training(&format!("{data}smoothing = 0.2")));
+        assert_eq!(training(&format!("{data}[noise]\nkind = 'langevin'")), training(data));
+        let square = "[loss]\nkind = 'square'\nsmoothing = 0.1";
+        assert_eq!(floor(training(square)), 0.0);
+        assert_ne!(training(square), training(&square.replace("0.1", "0.2")));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_known() {
+        for (text, reason) in [
+            ("", "no [loss]"),
+            ("[loss]\nkind = 'hinge'", "hinge"),
+            ("[data]\nkind = 'tensors'\n[loss]\nkind = 'cross_entropy'\nsmoothing = 0.1", "how many classes"),
+            ("[loss]\nkind = 'cross_entropy'\n[noise]\nkind = 'label-flip'\nto = 'wrong'", "noise.probability"),
+        ] {
+            let found = training(text);
+            assert!(found.as_ref().is_err_and(|said| said.contains(reason)), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_says_it_itself() {
+        let row = |text: &str| serde_json::from_str::<Row>(text).unwrap();
+        let of = r#"{"measured_loss":{"kind":"cross_entropy","smoothing":0.2,"floor":0.9398480,"weight_decay":0.0}}"#;
+        let found = MeasuredLoss::of_row(&row(of)).unwrap().unwrap();
+        assert_eq!(found.to_string(), "cross-entropy, smoothing 0.2, floor 0.9398");
+        let decayed = row(&of.replace("\"weight_decay\":0.0", "\"weight_decay\":0.0005"));
+        assert_ne!(MeasuredLoss::of_row(&decayed).unwrap(), Ok(found));
+        assert!(MeasuredLoss::of_row(&row("{}")).is_none());
+        assert!(MeasuredLoss::of_row(&row(r#"{"measured_loss":{"kind":"square"}}"#)).unwrap().is_err());
+    }
+}

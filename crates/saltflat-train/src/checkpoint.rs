@@ -10,7 +10,8 @@ use std::{
 };
 
 use saltflat_folder::{SCHEMA, write, write_json};
-use saltflat_models::{Layout, Vector, load, save};
+use burn::tensor::{DType, Device};
+use saltflat_models::{Layout, Network, Vector, load, save};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -151,6 +152,15 @@ pub fn start(plan: &Plan) -> Result<(Vector, Vector), TrainError> {
 /// [`TrainError::File`] where there is no such thing, [`TrainError::Model`] where the weights do not fit.
 pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainError> {
     Ok(load(&weights_file(path)?, plan.network.layout(), &plan.device, plan.dtype)?)
+}
+
+/// Whether [`load_start`] would find a starting point for this network at a path.
+///
+/// # Errors
+/// As [`load_start`].
+pub fn check_start(path: &Path, network: &Network) -> Result<(), TrainError> {
+    load(&weights_file(path)?, network.layout(), &Device::flex(), DType::F32)?;
+    Ok(())
 }
 
 /// The momentum beside a run's newest whole checkpoint, or beside a checkpoint file, if there is one: the direction of the

@@ -20,13 +20,13 @@ mod split;
 mod state;
 mod trainer;
 
-pub use checkpoint::{Resumed, load_start, load_update, resume, save_checkpoint, start};
+pub use checkpoint::{Resumed, check_start, load_start, load_update, resume, save_checkpoint, start};
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
-pub use observer::{EpochRow, MeasurementRow, Observer};
+pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
-pub use plan::Plan;
+pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};
 pub use split::Split;
 pub use trainer::{Outcome, Trainer};

@@ -42,11 +42,8 @@ pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
     Ok(toml::from_str::<Figures>(tables)?.figure)
 }
 
-/// Writes the page of the runs that there are, finished or not.
-pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
-    let file = folder.root().join("study.toml");
-    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
-    let study: StudyFile = StudyFile::parse_alone(&text, &file)?;
+/// Writes the page of the runs that there are, finished or not, as the study in `file` says.
+pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<PathBuf> {
     let mut runs = Vec::new();
     for entry in folder.entries() {
         let path = folder.run(entry);
@@ -77,7 +74,7 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
         baseline: study.study.baseline.clone(),
         ..Page::default()
     };
-    page.figures = figures(&study, &file)?;
+    page.figures = figures(study, file)?;
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }

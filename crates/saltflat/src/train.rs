@@ -34,7 +34,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     if out.exists() && !args.dry_run {
         return Err(TrainError::Exists(out).into());
     }
-    let stop = Stop::listen(args.time_limit)?;
+    let stop = listen(args)?;
     compute_here();
     let device = choose(&args.common.device)?;
     device.takes(config.train.precision)?;
@@ -46,6 +46,15 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     }
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
     train(Trainer::new(&plan, weights), Reporter::new(folder, &plan, &device), &stop, args)
+}
+
+/// What ends the run before its end.
+fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
+    let stop = Stop::listen(args.time_limit)?;
+    if args.stop_at_end_of_input {
+        stop.at_end_of_input()?;
+    }
+    Ok(stop)
 }
 
 /// A run that was stopped, by whatever it was.
@@ -64,7 +73,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         }
         _ => {}
     }
-    let stop = Stop::listen(args.time_limit)?;
+    let stop = listen(args)?;
     compute_here();
     let config = args.common.read(&run.join("config.toml"), Purpose::Train)?;
     let device = choose(&args.common.device)?;

@@ -30,9 +30,10 @@ pub use metrics::{
 pub use noise::EqualStrength;
 pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
 use reader::Section;
+pub use reader::nearest;
 pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
-pub use selection::METRICS;
+pub use selection::{LISTS, METRICS};
 pub(crate) use selection::STABILITY;
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.

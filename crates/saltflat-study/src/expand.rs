@@ -95,7 +95,8 @@ impl Study {
     fn expand(&mut self, problems: &mut Vec<String>) {
         let source = self.source.clone();
         let name = &source.study.name;
-        if name.is_empty() || name.contains(|c: char| c == '/' || c == '\\' || c.is_control()) || name.starts_with('.') {
+        if name.is_empty() || name.contains(|c: char| c == '/' || c == '\\' || c.is_control()) || name.starts_with('.')
+        {
             problems.push(format!("study.name: expected a name without slashes and control characters, got {name:?}"));
         }
         if let Some(loss) = source.measure.loss.as_ref().filter(|loss| !loss.is_table() && !source.measure.is_own()) {
@@ -136,7 +137,10 @@ impl Study {
                 source.stages[..i].iter().find(|other| other.name.eq_ignore_ascii_case(&stage.name))
             {
                 let one = "their folders are one where a file system makes no difference between them";
-                problems.push(format!("stage.{}: differs from stage {} in capital letters alone; {one}", stage.name, other.name));
+                problems.push(format!(
+                    "stage.{}: differs from stage {} in capital letters alone; {one}",
+                    stage.name, other.name
+                ));
             }
             if problems.is_empty() {
                 let of_stage = scale.stage.get(&stage.name).cloned().unwrap_or_default();
@@ -342,7 +346,9 @@ fn check_points(axis: &Axis, points: &[Point]) -> Result<(), String> {
         if let Some(j) = slugs.insert(slug(point).to_ascii_lowercase(), i) {
             let (one, other) = (&points[j].label, label);
             let (j, i) = (j + 1, i + 1);
-            return Err(format!("values {j} and {i}, {one:?} and {other:?}, would have the same folders: {FOLDER_NAMES}"));
+            return Err(format!(
+                "values {j} and {i}, {one:?} and {other:?}, would have the same folders: {FOLDER_NAMES}"
+            ));
         }
     }
     values.sort_by(|a, b| a.0.total_cmp(&b.0));

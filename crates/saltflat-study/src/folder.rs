@@ -284,8 +284,7 @@ impl StudyFolder {
 
 /// True where a process holds the log.
 fn is_claimed(log: &Path) -> bool {
-    cfg!(unix)
-        && File::open(log).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    cfg!(unix) && File::open(log).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Two plain parts, the stage first: what is read and removed lies in the folder, and not in one of the study's own.

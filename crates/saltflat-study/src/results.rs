@@ -39,15 +39,15 @@ pub(crate) fn missed_goal(run: &Path, config: &str) -> Option<String> {
         || accuracy.zip(value("running_accuracy")).is_some_and(|(goal, value)| value >= goal);
     let missed = |key: &str, goal: Option<f64>, row: &str| {
         let found = value(row).map_or("not known".into(), |value| value.to_string());
-        goal.map(|goal| format!("train.{key} = {goal} was not reached ({} of the last epoch: {found})", row.replace('_', " ")))
+        goal.map(|goal| {
+            format!("train.{key} = {goal} was not reached ({} of the last epoch: {found})", row.replace('_', " "))
+        })
     };
-    let missed: Vec<String> = [
-        missed("stop_accuracy", accuracy, "running_accuracy"),
-        missed("stop_loss", loss, "running_loss"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let missed: Vec<String> =
+        [missed("stop_accuracy", accuracy, "running_accuracy"), missed("stop_loss", loss, "running_loss")]
+            .into_iter()
+            .flatten()
+            .collect();
     (!reached && !missed.is_empty()).then(|| missed.join(", "))
 }
 
@@ -82,7 +82,8 @@ mod tests {
         };
         assert_eq!(lacking(&[("accuracy", 0.95), ("loss", 0.2)]), None);
         assert_eq!(lacking(&[("accuracy", 0.9), ("loss", 0.3)]), None);
-        let expected = "it ended with accuracy = 0.95, not at least 0.999, and it ended with loss = 0.2, not at most 0.1";
+        let expected =
+            "it ended with accuracy = 0.95, not at least 0.999, and it ended with loss = 0.2, not at most 0.1";
         assert_eq!(lacking(&[("accuracy", 0.999), ("loss", 0.1)]).as_deref(), Some(expected));
         assert_eq!(lacking(&[("test_loss", 1.0)]).as_deref(), Some("no test_loss was measured at its end"));
     }

@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{SCHEMA, write, write_json};
 use burn::tensor::{DType, Device};
+use saltflat_folder::{SCHEMA, write, write_json};
 use saltflat_models::{Layout, Network, Vector, load, save};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

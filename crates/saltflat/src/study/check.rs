@@ -205,9 +205,11 @@ fn requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
-/// The loss on which a run is measured.
-fn measured_loss(outline: &Outline) -> Loss {
-    outline.loss
+/// The loss on which a run is measured: the trained one, where `metrics.loss` does not say otherwise.
+fn measured_loss(config: &Config, outline: &Outline) -> Loss {
+    let other = config.metrics.loss.unwrap_or_default();
+    let (kind, smoothing) = (outline.loss.kind, outline.loss.smoothing);
+    Loss { kind: other.kind.unwrap_or(kind), smoothing: other.smoothing.unwrap_or(smoothing) }
 }
 
 /// The groups of a stage are measured on one loss.
@@ -215,7 +217,7 @@ fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     let mut stages: Vec<(&str, Vec<(Loss, Vec<String>)>)> = Vec::new();
     for run in runs.iter().filter(|run| run.config.metrics.is_on()) {
         let Some(outline) = &run.outline else { continue };
-        let (loss, group) = (measured_loss(outline), group(run.entry));
+        let (loss, group) = (measured_loss(&run.config, outline), group(run.entry));
         let of_stage = match stages.iter_mut().find(|(stage, _)| *stage == run.entry.stage) {
             Some((_, losses)) => losses,
             None => {
@@ -232,7 +234,7 @@ fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
     for (stage, losses) in stages.iter().filter(|(_, losses)| losses.len() > 1) {
         let each: Vec<String> =
-            losses.iter().map(|(loss, groups)| format!("{} in {}", in_words(loss), groups.join(" and "))).collect();
+            losses.iter().map(|(loss, groups)| format!("{} in {}", in_words(loss), groups.join(", "))).collect();
         let smoothest = losses.iter().map(|(loss, _)| loss).max_by(|a, b| a.smoothing.total_cmp(&b.smoothing));
         let example = smoothest.map_or(String::new(), |loss| format!("loss = {}", in_toml(loss)));
         problems.push(format!(
@@ -269,7 +271,7 @@ fn in_toml(loss: &Loss) -> String {
 /// A run among those of its stage that differ in more than the seed.
 fn group(entry: &Entry) -> String {
     let labels: Vec<String> = entry.labels.iter().map(|(axis, label)| format!("{axis} {label:?}")).collect();
-    if labels.is_empty() { "all runs".into() } else { labels.join(", ") }
+    if labels.is_empty() { "all runs".into() } else { labels.join(" with ") }
 }
 
 /// The runs that a problem is of: the first, and how many more.

@@ -34,7 +34,9 @@ pub fn problems(source: &StudyFile, file: &std::path::Path, runs: &[(&Entry, &st
     let mut problems: Vec<String> = figures
         .iter()
         .enumerate()
-        .flat_map(|(i, figure)| of_figure(figure, source, &pages).into_iter().map(move |p| format!("figure {}: {p}", i + 1)))
+        .flat_map(|(i, figure)| {
+            of_figure(figure, source, &pages).into_iter().map(move |p| format!("figure {}: {p}", i + 1))
+        })
         .collect();
     if let Some(baseline) = &source.study.baseline
         && !pages.iter().any(|page| has_group(page, baseline))
@@ -61,7 +63,8 @@ fn of_figure(figure: &Figure, source: &StudyFile, pages: &[&Page]) -> Vec<String
             }
             Name::Axis(name) => {
                 let axes = axes(pages);
-                let of_config = pages.iter().flat_map(|page| &page.runs).any(|run| run.flat_config().contains_key(name));
+                let of_config =
+                    pages.iter().flat_map(|page| &page.runs).any(|run| run.flat_config().contains_key(name));
                 (!axes.iter().any(|known| known == name) && !of_config).then(|| no(name, "axis or key", &axes))
             }
         };

@@ -99,8 +99,11 @@ impl Report for Talk<'_> {
     }
 
     fn ended(&mut self, ended: &Ended<'_>) {
-        self.ended += 1;
         let (folder, entry) = (self.folder, ended.entry);
+        // What was told to stop goes on another time.
+        if ended.failed || matches!(ended.state, RunState::Finished | RunState::Diverged) {
+            self.ended += 1;
+        }
         let state = match ended.state {
             RunState::None if !ended.failed => "stopped before it began",
             _ if ended.failed => word(RunState::Failed),

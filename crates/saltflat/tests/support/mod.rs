@@ -107,3 +107,40 @@ pub fn last_checkpoint(run: &Path) -> PathBuf {
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// A configuration as the `[base]` of a study, without its name.
+pub fn base_of(config: &str) -> String {
+    let kept = config.lines().filter(|line| !line.starts_with("name") && *line != "[run]");
+    kept.map(|line| line.replacen('[', "[base.", usize::from(line.starts_with('['))) + "\n").collect()
+}
+
+/// What must be equal: the rows and the weights of every run, the manifest and the configurations; the study's own folder is
+/// left out of them.
+pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            let volatile = ["logs", "log.txt", "env.json", "status.json", "report.html"];
+            if volatile.iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let bytes = fs::read(path).unwrap();
+                    let own = root.file_name().unwrap().to_string_lossy();
+                    let bytes = match String::from_utf8(bytes) {
+                        Ok(text) => text.replace(&format!("/{own}/"), "/STUDY/").into_bytes(),
+                        Err(e) => e.into_bytes(),
+                    };
+                    found.push((name, bytes));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -7,7 +7,7 @@ mod status;
 
 pub use file::{FolderError, append, now, write, write_json};
 pub use provenance::provenance;
-pub use status::{RunState, Status, lock};
+pub use status::{RunState, Status, is_taken, lock, take};
 
 /// Version of the layout and of the JSON in it.
 pub const SCHEMA: u32 = 1;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::RunState;
+use saltflat_folder::{RunState, is_taken, take};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Study, StudyError, expand::is_reserved, results};
@@ -186,14 +186,8 @@ impl StudyFolder {
         let path = self.log(entry);
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
         // On Windows a lock keeps the process that inherits the file from writing to it.
-        #[cfg(unix)]
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => {}
-            Err(fs::TryLockError::Error(e)) => return Err(StudyError::file(path)(e)),
-        }
-        Ok(Some(file))
+        let taken = !cfg!(unix) || take(&file).map_err(StudyError::file(path))?;
+        Ok(taken.then_some(file))
     }
 
     /// Why the process of a run ended that said nothing in its folder, as [`Queue`](crate::Queue) wrote it into its log; absent
@@ -206,7 +200,7 @@ impl StudyFolder {
 
     /// Where a run stands; as running also before its process has made its folder.
     pub fn state(&self, entry: &Entry) -> RunState {
-        match is_claimed(&self.log(entry)) {
+        match cfg!(unix) && is_taken(&self.log(entry)) {
             true => RunState::Running,
             false => RunState::of(&self.run(entry)),
         }
@@ -280,11 +274,6 @@ impl StudyFolder {
         }
         results::missed_goal(&self.run(entry), &fs::read_to_string(self.config(entry)).ok()?)
     }
-}
-
-/// True where a process holds the log.
-fn is_claimed(log: &Path) -> bool {
-    cfg!(unix) && File::open(log).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
 /// Two plain parts, the stage first: what is read and removed lies in the folder, and not in one of the study's own.

@@ -3,11 +3,7 @@
 
 mod support;
 
-use std::{
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{process::Stdio, thread, time::Duration};
 
 use support::{Place, TINY, base_of, results, text};
 
@@ -32,8 +28,8 @@ values = [{ label = "none", set = { noise = { kind = "none" } } }, { label = "fl
     )
 }
 
-/// Folder of the study that is killed, a name that no other process has.
-const CUT: &str = "cut-by-kill-9";
+/// Folder of the study that is killed.
+const CUT: &str = "cut";
 
 #[test]
 fn a_study_that_was_killed_ends_like_one_that_was_not() {
@@ -51,7 +47,7 @@ fn a_study_that_was_killed_ends_like_one_that_was_not() {
         thread::sleep(Duration::from_millis(pause));
         let _ = process.kill();
         let _ = process.wait();
-        let _ = Command::new("pkill").args(["-9", "-f", &format!("saltflat train .*{CUT}")]).status();
+        place.kill("saltflat train ");
     }
     let rest = go(CUT).output().unwrap();
     assert!(rest.status.success(), "{}", text(&rest.stderr));

@@ -70,7 +70,11 @@ fn a_network_that_does_not_fit_its_images() {
     // The same where the official files are not here.
     let missing = problems(&place, &vgg.replace("seeds = 3\n", "set = { data = { kind = \"mnist\" } }\n"));
     assert!(missing[0].starts_with("a/vgg_s0: model.kind: expected images of at least 32 × 32"), "{missing:?}");
-    assert!(missing[1].starts_with("a/mlp_s0 and another run: train-images-idx3-ubyte or train-images-idx3-ubyte.gz not found"), "{missing:?}");
+    assert!(
+        missing[1]
+            .starts_with("a/mlp_s0 and another run: train-images-idx3-ubyte or train-images-idx3-ubyte.gz not found"),
+        "{missing:?}"
+    );
     let batch = "[[stage]]\nname = \"a\"\nset = { optimizer.batch_size = 101 }\n";
     assert!(problems(&place, batch)[0].contains("optimizer.batch_size: expected at most 100"));
     let other = "[[stage]]\nname = \"a\"\n[[stage]]\nname = \"b\"\nfrom = \"a\"\nset = { model.hidden = [9] }\n";

@@ -170,6 +170,29 @@ fn a_killed_study_leaves_no_run_behind() {
     assert!(resumed.count() > 0);
 }
 
+/// A run that the system killed: why is said, at once and later, and the same command goes on with it.
+#[test]
+fn a_killed_run_is_said() {
+    const OUT: &str = "lost";
+    let place = place(400, "every_epochs = 100");
+    let mut process = study(&place, OUT).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_all(&place, OUT, &mut process);
+    assert_eq!(place.kill(&format!("saltflat train {OUT}/configs/a-s0.toml")), 1);
+    let output = process.wait_with_output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let reason = "killed by SIGKILL, perhaps for lack of memory";
+    assert!(said.lines().any(|line| line.contains("a/s0: failed, ") && line.ends_with(reason)), "{said}");
+    assert!(said.contains(&format!("a/s0 failed: {reason} (see ")), "{said}");
+    let status = place.command(&["study", OUT, "--status"]).output().unwrap();
+    assert!(
+        text(&status.stdout).lines().any(|line| line.contains("a/s0") && line.ends_with(reason)),
+        "{}",
+        text(&status.stdout)
+    );
+    goes_on(&place, OUT);
+}
+
 /// A run is the process's that started it from before it has a folder.
 #[test]
 fn two_studies_at_once_share_the_runs() {

@@ -1,6 +1,6 @@
 //! Whether what a study's figures and its baseline refer to is there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use saltflat_report::{Figure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyError, StudyFile};
@@ -22,15 +22,13 @@ const MOST_LISTED: usize = 20;
 
 /// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
 /// not about what is at none.
-pub fn problems(source: &StudyFile, file: &std::path::Path, runs: &[(&Entry, &str)]) -> Vec<String> {
+pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec<String> {
     let figures = match page::figures(source, file) {
         Ok(figures) => figures,
         Err(StudyError::Problems { problems, .. }) => return problems,
         Err(other) => return vec![other.to_string()],
     };
-    let here = page_of(runs);
-    let everywhere = all_scales(source, file);
-    let pages: Vec<&Page> = std::iter::once(&here).chain(&everywhere).collect();
+    let pages = Pages::new(source, file, runs);
     let mut problems: Vec<String> = figures
         .iter()
         .enumerate()
@@ -39,14 +37,14 @@ pub fn problems(source: &StudyFile, file: &std::path::Path, runs: &[(&Entry, &st
         })
         .collect();
     if let Some(baseline) = &source.study.baseline
-        && !pages.iter().any(|page| has_group(page, baseline))
+        && pages.lacks_group(baseline)
     {
-        problems.push(format!("study.baseline: {}", no(baseline, "group", &groups(&here))));
+        problems.push(format!("study.baseline: {}", no(baseline, "group", &pages.groups())));
     }
     problems
 }
 
-fn of_figure(figure: &Figure, source: &StudyFile, pages: &[&Page]) -> Vec<String> {
+fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> {
     let stages: Vec<String> = source.stages.iter().map(|stage| stage.name.clone()).collect();
     let is_metric = |name: &str| metrics().iter().any(|known| known == name) || name.starts_with(BY_TENSOR);
     let problem = |(key, name): (&str, Name<'_>)| {
@@ -57,16 +55,8 @@ fn of_figure(figure: &Figure, source: &StudyFile, pages: &[&Page]) -> Vec<String
                 (!lists.iter().any(|known| known == name)).then(|| no(name, "list of numbers", &lists))
             }
             Name::Stage(name) => (!stages.iter().any(|known| known == name)).then(|| no(name, "stage", &stages)),
-            Name::Group(name) => {
-                let found = pages.iter().any(|page| has_group(page, name));
-                (!found).then(|| no(name, "group", &groups(pages[0])))
-            }
-            Name::Axis(name) => {
-                let axes = axes(pages);
-                let of_config =
-                    pages.iter().flat_map(|page| &page.runs).any(|run| run.flat_config().contains_key(name));
-                (!axes.iter().any(|known| known == name) && !of_config).then(|| no(name, "axis or key", &axes))
-            }
+            Name::Group(name) => pages.lacks_group(name).then(|| no(name, "group", &pages.groups())),
+            Name::Axis(name) => pages.lacks_axis(name).then(|| no(name, "axis or key", &pages.axes())),
         };
         wrong.map(|wrong| format!("{key}: {wrong}"))
     };
@@ -91,17 +81,47 @@ fn metrics() -> Vec<String> {
     measured.chain(&EPOCH_VALUES).chain(&OF_FIGURES).map(ToString::to_string).collect()
 }
 
-fn axes(pages: &[&Page]) -> Vec<String> {
-    let all: BTreeSet<&String> = pages.iter().flat_map(|page| &page.runs).flat_map(|run| run.labels.keys()).collect();
-    all.into_iter().cloned().collect()
+/// The pages that the study has at its scales, with runs that have not begun.
+struct Pages {
+    /// At this scale.
+    here: Page,
+    /// At all others; absent where one of them cannot be expanded, so that nobody knows what is on it.
+    elsewhere: Option<Vec<Page>>,
 }
 
-fn has_group(page: &Page, name: &str) -> bool {
-    page.groups().iter().any(|group| group.is(name))
-}
+impl Pages {
+    fn new(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Self {
+        let scales = std::iter::once(None).chain(source.scale.keys().map(|name| Some(name.as_str())));
+        let page = |study: Study| {
+            let configs = study.configs.iter().map(String::as_str);
+            page_of(&study.entries.iter().zip(configs).collect::<Vec<_>>())
+        };
+        let elsewhere = scales.map(|scale| Study::new(source.clone(), file, scale).ok().map(page)).collect();
+        Self { here: page_of(runs), elsewhere }
+    }
 
-fn groups(page: &Page) -> Vec<String> {
-    page.groups().into_iter().map(|group| group.name).collect()
+    fn all(&self) -> impl Iterator<Item = &Page> {
+        std::iter::once(&self.here).chain(self.elsewhere.iter().flatten())
+    }
+
+    fn lacks_group(&self, name: &str) -> bool {
+        self.elsewhere.is_some() && !self.all().any(|page| page.groups().iter().any(|group| group.is(name)))
+    }
+
+    fn lacks_axis(&self, name: &str) -> bool {
+        let has = |run: &Run| run.labels.contains_key(name) || run.flat_config().contains_key(name);
+        self.elsewhere.is_some() && !self.all().flat_map(|page| &page.runs).any(has)
+    }
+
+    /// Those of this scale.
+    fn groups(&self) -> Vec<String> {
+        self.here.groups().into_iter().map(|group| group.name).collect()
+    }
+
+    fn axes(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.all().flat_map(|page| &page.runs).flat_map(|run| run.labels.keys()).collect();
+        all.into_iter().cloned().collect()
+    }
 }
 
 /// The page of runs that have not begun: one of each group is enough for their names.
@@ -115,16 +135,4 @@ fn page_of(runs: &[(&Entry, &str)]) -> Page {
         ..Run::default()
     };
     Page { runs: once.map(run).collect(), ..Page::default() }
-}
-
-/// The pages of all scales that the study has and that can be read.
-fn all_scales(source: &StudyFile, file: &std::path::Path) -> Vec<Page> {
-    let scales = std::iter::once(None).chain(source.scale.keys().map(|name| Some(name.as_str())));
-    let studies = scales.filter_map(|scale| Study::new(source.clone(), file, scale).ok());
-    studies
-        .map(|study| {
-            let configs = study.configs.iter().map(String::as_str);
-            page_of(&study.entries.iter().zip(configs).collect::<Vec<_>>())
-        })
-        .collect()
 }

@@ -64,6 +64,19 @@ impl Place {
         command
     }
 
+    /// Kills those of its processes whose arguments hold this text; gives how many there were. On Linux alone.
+    pub fn kill(&self, text: &str) -> usize {
+        let here = fs::canonicalize(self.folder.path()).unwrap();
+        let found = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+            let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == here) && arguments.contains(text)
+        });
+        let ids = found.map(|entry| entry.file_name()).collect::<Vec<_>>();
+        ids.iter().for_each(|id| drop(Command::new("kill").arg("-9").arg(id).status()));
+        ids.len()
+    }
+
     /// `saltflat train ARGS --device cpu`.
     pub fn train(&self, args: &[&str]) -> Output {
         self.command(&[&["train"], args, &["--device", "cpu"]].concat()).output().unwrap()

@@ -30,10 +30,10 @@ bash "$out/slurm/submit.sh" --cpus-per-task=1 --mem=400 --time=1 --signal=B:USR1
 killed=
 seen=
 while squeue --noheader | grep -q .; do
-    if [ -z "$killed" ] && pid=$(pgrep -f "train .*escape-none_s1" | head -n 1) && [ -n "$pid" ]; then
-        sleep 8
-        say "kill -9 of the run escape/none_s1"
-        kill -9 "$pid" && killed=1
+    if [ -z "$killed" ] && pid=$(pgrep -f "saltflat.* train .*escape[-/]none_s1" | head -n 1) && [ -n "$pid" ]; then
+        sleep 4
+        # It may have been saved and put back meanwhile.
+        kill -9 "$pid" 2>/dev/null && killed=1 && say "kill -9 of the run escape/none_s1"
     fi
     now=$(squeue --noheader --format='%i %t %r' | sort)
     if [ "$now" != "$seen" ]; then

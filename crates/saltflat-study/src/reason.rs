@@ -31,7 +31,7 @@ pub(crate) fn reason(status: Option<&Status>, exit: ExitStatus, log: &Path, from
     }
 }
 
-/// The last error that was printed: its line, and those that are indented under it.
+/// The last error that was printed: its line, and where that counts problems, those under it.
 fn error(log: &Path, from: u64) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let size = file.metadata().ok()?.len();
@@ -41,7 +41,9 @@ fn error(log: &Path, from: u64) -> Option<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     let first = lines.iter().rposition(|line| line.starts_with(ERROR))?;
-    let rest = lines[first + 1..].iter().take_while(|line| line.starts_with("  "));
+    let counts = lines[first].ends_with(" problems");
+    let rest =
+        lines[first + 1..].iter().take_while(|line| counts && line.starts_with("  ") && !line.starts_with("   "));
     let error: Vec<&str> = std::iter::once(&lines[first][ERROR.len()..]).chain(rest.copied()).collect();
     Some(error.join("\n"))
 }

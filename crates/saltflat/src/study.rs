@@ -250,8 +250,11 @@ fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<Ex
         eprintln!("stopped by {}; the same command goes on", cause.name());
         return Ok(ExitCode::from(cause.exit_code()));
     }
-    if counts.failed + talk.failed.len() > 0 {
+    if counts.failed > 0 {
         eprintln!("--retry-failed starts those again that failed");
+    }
+    if counts.open > 0 {
+        eprintln!("the same command goes on with those that are left");
     }
     if counts.failed + counts.blocked + counts.open > 0 {
         return Ok(ExitCode::FAILURE);

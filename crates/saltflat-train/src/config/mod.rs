@@ -34,7 +34,7 @@ pub use reader::nearest;
 pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
 pub(crate) use selection::STABILITY;
-pub use selection::{LISTS, METRICS};
+pub use selection::{LISTS, METRICS, OF_STEPS};
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use saltflat_report::{Figure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyError, StudyFile};
 use saltflat_train::{
     EPOCH_VALUES,
-    config::{LISTS, METRICS, nearest},
+    config::{LISTS, METRICS, OF_STEPS, nearest},
 };
 
 use crate::page;
@@ -78,7 +78,7 @@ fn no(name: &str, what: &str, known: &[String]) -> String {
 /// Every metric that has one number in a row, or of which a figure takes the first.
 fn metrics() -> Vec<String> {
     let measured = METRICS.iter().flat_map(|(_, names)| *names);
-    measured.chain(&EPOCH_VALUES).chain(&OF_FIGURES).map(ToString::to_string).collect()
+    measured.chain(&OF_STEPS).chain(&EPOCH_VALUES).chain(&OF_FIGURES).map(ToString::to_string).collect()
 }
 
 /// The pages that the study has at its scales, with runs that have not begun.

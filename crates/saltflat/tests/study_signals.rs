@@ -88,7 +88,10 @@ fn quoted(command: &Command) -> String {
 /// A key that is pressed on a terminal reaches every process of its foreground group.
 #[test]
 fn control_c_on_a_terminal_saves_every_run() {
-    let place = place(400, "every_epochs = 100");
+    // Most of the time goes into measurements of some 100 ms, in whose middle nobody asks for signals: so long that a process
+    // would hear both of the terminal and of the study.
+    let place = place(12, "every_epochs = 1");
+    place.write("study.toml", place.read("study.toml").replace("probes = 3", "probes = 200"));
     let inner = study(&place, "cut");
     let mut terminal = Command::new("script");
     terminal.args(["-qec", &quoted(&inner), "/dev/null"]).current_dir(place.path("")).env_remove("SALTFLAT_DATA");

@@ -25,6 +25,7 @@ mod options;
 mod order;
 mod shards;
 mod shipped;
+mod summary;
 mod teachers;
 mod tensors;
 #[cfg(test)]
@@ -40,3 +41,4 @@ pub use folder::data_folder;
 pub use load::load;
 pub use official::{Official, Published};
 pub use order::epoch_order;
+pub use summary::Summary;

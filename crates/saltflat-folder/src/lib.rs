@@ -10,7 +10,7 @@ mod text;
 
 pub use file::{FolderError, append, now, write, write_json};
 pub use provenance::provenance;
-pub use status::{RunState, Status, lock};
+pub use status::{RunState, Status, is_taken, lock, take};
 pub use text::read_text;
 
 /// Version of the layout and of the JSON in it.

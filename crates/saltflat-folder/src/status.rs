@@ -87,7 +87,7 @@ impl RunState {
     /// Where the run in this folder stands now.
     pub fn of(folder: &Path) -> Self {
         // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
-        if is_locked(folder) {
+        if is_taken(&folder.join("lock")) {
             return Self::Running;
         }
         match Status::read(folder) {
@@ -112,21 +112,29 @@ pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
     let path = folder.join("lock");
     let failed = |e: std::io::Error| FolderError { path: path.clone(), reason: e.to_string() };
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    Ok(take(&file).map_err(failed)?.then_some(file))
+}
+
+/// Takes the lock of a file; false where another holds it. It is held as long as anybody has this file open, also a process
+/// that inherited it. On a file system that has no locks everybody gets it.
+///
+/// # Errors
+/// What the system says.
+pub fn take(file: &File) -> std::io::Result<bool> {
     for attempt in 0.. {
         match file.try_lock() {
             Ok(()) => break,
             // Who looks where the run stands holds it for an instant.
             Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => break,
-            Err(TryLockError::Error(e)) => return Err(failed(e)),
+            Err(TryLockError::Error(e)) => return Err(e),
         }
     }
-    Ok(Some(file))
+    Ok(true)
 }
 
-/// True where a process holds the run's lock.
-fn is_locked(folder: &Path) -> bool {
-    let file = File::open(folder.join("lock"));
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+/// True where a process holds the lock of this file.
+pub fn is_taken(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

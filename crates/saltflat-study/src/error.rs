@@ -56,6 +56,14 @@ pub enum StudyError {
         /// The system's words.
         reason: String,
     },
+    /// A path that a job script cannot hold.
+    #[error("{path:?}: expected {reason}, for a job script")]
+    InScript {
+        /// The path.
+        path: PathBuf,
+        /// What was expected.
+        reason: &'static str,
+    },
     /// A run's process cannot be started.
     #[error("{run}: its process cannot be started: {reason}")]
     Start {
@@ -83,6 +91,7 @@ impl StudyError {
                 | Self::NoStudy { .. }
                 | Self::NoTask { .. }
                 | Self::NotFound { .. }
+                | Self::InScript { .. }
         )
     }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_train::config::Config;
+use saltflat_train::config::{BestBy, Config, nearest};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -39,6 +39,9 @@ pub struct Entry {
     pub seed: u64,
     /// The run whose final weights it starts from.
     pub parent: Option<usize>,
+    /// What that run's last measurement must have reached, by the names of the metrics.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub require: BTreeMap<String, f64>,
 }
 
 /// The runs of a study at a scale.
@@ -56,6 +59,8 @@ pub struct Study {
     pub configs: Vec<String>,
     /// What the study says of each: its configuration before defaults are filled in.
     pub settings: Vec<String>,
+    /// Whose the files of a name are, in lower case, since some file systems make no difference.
+    files: BTreeMap<String, usize>,
 }
 
 /// One value of an axis.
@@ -73,14 +78,9 @@ impl Study {
     /// [`StudyError::Problems`] with everything that is wrong, also in the runs' configurations.
     pub fn new(source: StudyFile, file: &Path, scale: Option<&str>) -> Result<Self, StudyError> {
         let scale = scale.filter(|name| *name != "paper" || source.scale.contains_key("paper"));
-        let mut study = Self {
-            file: file.into(),
-            source,
-            scale: scale.map(Into::into),
-            entries: Vec::new(),
-            configs: Vec::new(),
-            settings: Vec::new(),
-        };
+        let scale = scale.map(Into::into);
+        let (entries, configs, settings, files) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        let mut study = Self { file: file.into(), source, scale, entries, configs, settings, files };
         let mut problems = Vec::new();
         study.expand(&mut problems);
         if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
@@ -97,8 +97,13 @@ impl Study {
     fn expand(&mut self, problems: &mut Vec<String>) {
         let source = self.source.clone();
         let name = &source.study.name;
-        if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
-            problems.push(format!("study.name: expected a name without slashes, got {name:?}"));
+        if name.is_empty() || name.contains(|c: char| c == '/' || c == '\\' || c.is_control()) || name.starts_with('.')
+        {
+            problems.push(format!("study.name: expected a name without slashes and control characters, got {name:?}"));
+        }
+        if let Some(loss) = source.measure.loss.as_ref().filter(|loss| !loss.is_table() && !source.measure.is_own()) {
+            let expected = "a table of kind and smoothing, or \"own\" for the loss of each run";
+            problems.push(format!("measure.loss: expected {expected}, got {loss}"));
         }
         let scale = match &self.scale {
             None => Scale::default(),
@@ -115,10 +120,10 @@ impl Study {
             problems.push("stage: expected at least one [[stage]]".into());
         }
         let mut seen = BTreeSet::new();
-        for stage in &source.stages {
+        for (i, stage) in source.stages.iter().enumerate() {
             let plain =
                 !stage.name.is_empty() && stage.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-            if !plain || RESERVED.contains(&stage.name.as_str()) {
+            if !plain || is_reserved(&stage.name) {
                 problems.push(format!(
                     "stage.name: expected a word of letters, digits, - and _ (not {}), got {:?}",
                     RESERVED.join(", "),
@@ -130,6 +135,14 @@ impl Study {
             }
             if !seen.insert(stage.name.clone()) {
                 problems.push(format!("stage.{}: there are two stages of this name", stage.name));
+            } else if let Some(other) =
+                source.stages[..i].iter().find(|other| other.name.eq_ignore_ascii_case(&stage.name))
+            {
+                let one = "their folders are one where a file system makes no difference between them";
+                problems.push(format!(
+                    "stage.{}: differs from stage {} in capital letters alone; {one}",
+                    stage.name, other.name
+                ));
             }
             if problems.is_empty() {
                 let of_stage = scale.stage.get(&stage.name).cloned().unwrap_or_default();
@@ -157,6 +170,9 @@ impl Study {
         for name in of_stage.axis.keys().filter(|name| !stage.axes.iter().any(|axis| axis.name == **name)) {
             problems.push(format!("scale.{at}.axis.{name}: the stage has no such axis"));
         }
+        if !problems.is_empty() {
+            return;
+        }
         let zipped = axes.split_off(starts);
         let (zip, first) = (stage.combine == Combine::Zip, zipped.first().map_or(1, Vec::len));
         if let Some(other) = zipped.iter().find(|other| zip && other.len() != first) {
@@ -171,6 +187,13 @@ impl Study {
         if seeds.is_empty() {
             problems.push(format!("{at}.seeds: expected at least one"));
         }
+        let mut once = BTreeSet::new();
+        if let Some(twice) = seeds.iter().find(|seed| !once.insert(**seed)) {
+            problems.push(format!("{at}.seeds: {twice} is there twice"));
+            return;
+        }
+        let require = of_stage.require.as_ref().unwrap_or(&stage.require);
+        check_require(stage, require, problems);
         // Counted before they are made.
         let together = if zip { &zipped[..zipped.len().min(1)] } else { &zipped };
         let of_this = axes.iter().chain(together).fold(seeds.len() as f64, |runs, axis| runs * axis.len() as f64);
@@ -210,13 +233,22 @@ impl Study {
             points.iter().map(|point| (point.axis.clone(), point.label.clone())).collect();
         let slugs: Vec<String> = points.iter().map(slug).chain([format!("s{seed}")]).collect();
         let name = format!("{}/{}", stage.name, slugs.join("_"));
-        if self.entries.iter().any(|entry| entry.name == name) {
-            return Err(format!("there are two runs {name}"));
+        let files = name.replace('/', "-").to_ascii_lowercase();
+        if let Some(&other) = self.files.get(&files) {
+            let other = &self.entries[other];
+            return Err(format!(
+                "{} and {} would have the same files, {files}.*: {FOLDER_NAMES}",
+                described(&other.stage, &other.labels, other.seed),
+                described(&stage.name, &labels, seed)
+            ));
         }
         let parent = self.parent(stage, &labels, seed)?;
         let mut table = self.source.base.clone();
         for settings in [&stage.set, &scale.base, &of_stage.set].into_iter().chain(points.iter().map(|p| &p.set)) {
             apply(&mut table, settings)?;
+        }
+        if let Some(loss @ Value::Table(_)) = &self.source.measure.loss {
+            apply(&mut table, &Table::from_iter([("metrics.loss".into(), loss.clone())]))?;
         }
         let mut identity = Table::new();
         identity.insert("run.name".into(), Value::String(name.replace('/', "-")));
@@ -235,8 +267,10 @@ impl Study {
         }
         self.configs.push(toml::to_string(&config).map_err(|e| e.to_string())?);
         self.settings.push(text);
-        let (index, stage) = (self.entries.len(), stage.name.clone());
-        self.entries.push(Entry { index, name, stage, labels, seed, parent });
+        let index = self.entries.len();
+        let require = of_stage.require.as_ref().unwrap_or(&stage.require).clone();
+        self.files.insert(files, index);
+        self.entries.push(Entry { index, name, stage: stage.name.clone(), labels, seed, parent, require });
         Ok(())
     }
 
@@ -265,8 +299,77 @@ impl Study {
     }
 }
 
+/// What of a label is in the name of a folder.
+const FOLDER_NAMES: &str = "of a label, the name of a folder has ASCII letters, digits, dots, - and + alone, without a difference between \
+                            capital and small letters; change one of the two";
+
+/// True for the name of a folder of the study's own.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
+/// A run by what it is.
+fn described(stage: &str, labels: &BTreeMap<String, String>, seed: u64) -> String {
+    let labels: Vec<String> = labels.iter().map(|(axis, label)| format!("{axis} {label:?}")).collect();
+    [vec![format!("stage {stage}")], labels, vec![format!("seed {seed}")]].concat().join(", ")
+}
+
+/// What a stage requires of its starts is a bound on a metric that has a better and a worse.
+fn check_require(stage: &Stage, require: &BTreeMap<String, f64>, problems: &mut Vec<String>) {
+    let at = format!("stage.{}.require", stage.name);
+    if !require.is_empty() && stage.from.names().is_empty() {
+        problems.push(format!("{at}: expected stage.{}.from beside it, whose runs it is about", stage.name));
+    }
+    let known = BestBy::ALL.map(|(name, _)| name);
+    for (name, value) in require {
+        if !known.contains(&name.as_str()) {
+            let hint = nearest(name, &known).map_or(String::new(), |name| format!("; did you mean {name}?"));
+            problems.push(format!("{at}.{name}: expected one of {}{hint}", known.join(", ")));
+        } else if !value.is_finite() {
+            problems.push(format!("{at}.{name}: expected a number, got {value}"));
+        }
+    }
+}
+
+/// Values of an axis of which two would be the same run.
+fn check_points(axis: &Axis, points: &[Point]) -> Result<(), String> {
+    let (mut labels, mut values, mut slugs) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    for (i, point) in points.iter().enumerate() {
+        let label = &point.label;
+        if label.contains(char::is_control) {
+            return Err(format!("value {}: expected a label without control characters, got {label:?}", i + 1));
+        }
+        if let Some(j) = labels.insert(label, i) {
+            let same = if axis.key.is_some() { "the same" } else { "of the same label" };
+            return Err(format!("values {} and {} are {same}, {label}; leave one of them out", j + 1, i + 1));
+        }
+        if let (Some(_), Ok(value)) = (&axis.key, label.parse::<f64>()) {
+            values.push((value, i));
+        }
+        if let Some(j) = slugs.insert(slug(point).to_ascii_lowercase(), i) {
+            let (one, other) = (&points[j].label, label);
+            let (j, i) = (j + 1, i + 1);
+            return Err(format!(
+                "values {j} and {i}, {one:?} and {other:?}, would have the same folders: {FOLDER_NAMES}"
+            ));
+        }
+    }
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    match values.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some([(_, i), (_, j)]) => {
+            let (i, j) = (*i.min(j), *i.max(j));
+            let (one, other) = (&points[i].label, &points[j].label);
+            Err(format!("values {} and {} are the same, {one} and {other}; leave one of them out", i + 1, j + 1))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The values of an axis, or those that a scale puts in their place.
 fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, String> {
+    if axis.name.contains(char::is_control) {
+        return Err("expected a name without control characters".into());
+    }
     let values = match (&axis.key, instead) {
         (Some(_), Some(values)) => values.clone(),
         (None, Some(labels)) => {
@@ -284,7 +387,7 @@ fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, Strin
     if values.is_empty() {
         return Err("expected at least one value".into());
     }
-    values
+    let points: Vec<Point> = values
         .into_iter()
         .map(|value| match (&axis.key, value) {
             (Some(key), value) => {
@@ -311,7 +414,9 @@ fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, Strin
             }
             (None, other) => Err(format!("expected values {{ label = \"…\", set = {{ … }} }}, or a key, got {other}")),
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    check_points(axis, &points)?;
+    Ok(points)
 }
 
 /// Every value of an axis with every value of the others; the last axis runs fastest.

@@ -21,6 +21,9 @@ pub struct StudyFile {
     /// `[[stage]]`, in their order.
     #[serde(rename = "stage")]
     pub stages: Vec<Stage>,
+    /// `[measure]`.
+    #[serde(default)]
+    pub measure: Measure,
     /// `[scale.NAME]`: overrides under a name.
     #[serde(default)]
     pub scale: BTreeMap<String, Scale>,
@@ -46,6 +49,23 @@ pub struct Header {
     pub baseline: Option<String>,
 }
 
+/// `[measure]`: how all runs are measured, whatever they train on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// The loss that is measured in every run, with its curvature: `{ kind = "cross_entropy", smoothing = 0.2 }`, the `metrics.loss`
+    /// of each; or `"own"`, the loss of each run, so that groups are not compared in it. Absent: the loss of each run, and those
+    /// of a stage must be equal.
+    pub loss: Option<Value>,
+}
+
+impl Measure {
+    /// True where each run is measured on a loss of its own, and that is meant.
+    pub fn is_own(&self) -> bool {
+        self.loss.as_ref().and_then(Value::as_str) == Some("own")
+    }
+}
+
 /// `[[stage]]`: runs of one kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +75,10 @@ pub struct Stage {
     /// The stage (or several, which makes an axis `start`) whose final weights its runs start from.
     #[serde(default)]
     pub from: From,
+    /// What the last measurement of the run that one starts from must have reached: `accuracy` and `test_accuracy` at least,
+    /// `loss` and `test_loss` at most. A run whose start did not reach it is not started.
+    #[serde(default)]
+    pub require: BTreeMap<String, f64>,
     /// One run a seed: a list of them, or a number n for 0 to n − 1; default: 0 alone.
     #[serde(default = "seed_zero", deserialize_with = "seeds")]
     pub seeds: Vec<u64>,
@@ -161,6 +185,8 @@ pub struct StageScale {
     /// Instead of the stage's.
     #[serde(default, deserialize_with = "some_seeds")]
     pub seeds: Option<Vec<u64>>,
+    /// Instead of the stage's; `{}` for none.
+    pub require: Option<BTreeMap<String, f64>>,
     /// Stronger than the scale's base.
     #[serde(default)]
     pub set: Table,

@@ -1,14 +1,19 @@
 //! The folder of a study.
 
 use std::{
-    fs,
+    cell::RefCell,
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{RunState, read_text};
+use saltflat_folder::{RunState, is_taken, read_text, take};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Study, StudyError, expand::RESERVED};
+use crate::{Entry, Study, StudyError, expand::is_reserved, results};
+
+/// What stands in a log before the reason why a process ended.
+pub(crate) const ENDED: &str = "# ended: ";
 
 /// Version of the manifest.
 const SCHEMA: u32 = 1;
@@ -19,6 +24,8 @@ const SCHEMA: u32 = 1;
 pub struct StudyFolder {
     root: PathBuf,
     manifest: Manifest,
+    /// What a finished start lacks of its run's [`Entry::require`], by the run's number; asked again and again by a queue.
+    lacking: RefCell<BTreeMap<usize, Option<String>>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,8 +54,10 @@ pub enum Standing {
     Failed,
     /// The run that it starts from is not done.
     Waiting,
-    /// The run that it starts from failed, or diverged.
+    /// A run before it failed, diverged, or is blocked itself.
     Blocked,
+    /// The run that it starts from is finished, and did not reach what the stage requires of it.
+    Unmet,
 }
 
 impl StudyFolder {
@@ -84,7 +93,7 @@ impl StudyFolder {
         let text = serde_json::to_string_pretty(&manifest)
             .map_err(|e| StudyError::File { path: path.clone(), reason: e.to_string() })?;
         write(&path, &(text + "\n"))?;
-        Ok(Self { root: root.into(), manifest })
+        Ok(Self { root: root.into(), manifest, lacking: RefCell::default() })
     }
 
     /// A study that was started before.
@@ -113,7 +122,7 @@ impl StudyFolder {
             let name = &entry.name;
             return Err(no_study(format!("manifest.json: expected runs named STAGE/LABELS-sSEED, got {name:?}")));
         }
-        Ok(Self { root: root.into(), manifest })
+        Ok(Self { root: root.into(), manifest, lacking: RefCell::default() })
     }
 
     /// Where it lies.
@@ -124,6 +133,11 @@ impl StudyFolder {
     /// Its runs.
     pub fn entries(&self) -> &[Entry] {
         &self.manifest.runs
+    }
+
+    /// The run that a run starts from.
+    pub fn parent(&self, entry: &Entry) -> Option<&Entry> {
+        entry.parent.map(|parent| &self.entries()[parent])
     }
 
     /// The scale that it was expanded at.
@@ -177,30 +191,103 @@ impl StudyFolder {
         Ok(has_checkpoint)
     }
 
+    /// The log of a run's process, open for writing and locked, so that two studies never start one run at the same time; absent
+    /// where another process holds it. The lock is held as long as anybody has this file open, also a process that writes to it
+    /// and outlives the one that started it. On a file system that has no locks everybody gets it.
+    ///
+    /// # Errors
+    /// [`StudyError::File`].
+    pub fn claim(&self, entry: &Entry) -> Result<Option<File>, StudyError> {
+        let path = self.log(entry);
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
+        // On Windows a lock keeps the process that inherits the file from writing to it.
+        let taken = !cfg!(unix) || take(&file).map_err(StudyError::file(path))?;
+        Ok(taken.then_some(file))
+    }
+
+    /// Why the process of a run ended that said nothing in its folder, as [`Queue`](crate::Queue) wrote it into its log; absent
+    /// where another process was started since.
+    pub fn ending(&self, entry: &Entry) -> Option<String> {
+        let log = fs::read(self.log(entry)).ok()?;
+        let log = String::from_utf8_lossy(&log);
+        Some(log.lines().next_back()?.strip_prefix(ENDED)?.into())
+    }
+
+    /// Where a run stands; as running also before its process has made its folder.
+    pub fn state(&self, entry: &Entry) -> RunState {
+        match cfg!(unix) && is_taken(&self.log(entry)) {
+            true => RunState::Running,
+            false => RunState::of(&self.run(entry)),
+        }
+    }
+
     /// How far a run is.
     pub fn standing(&self, entry: &Entry) -> Standing {
         // From the run to the first one before it that has begun. Not by recursion: a manifest may hold any chain.
-        let before = |entry: &&Entry| entry.parent.map(|parent| &self.entries()[parent]);
-        let mut chain = std::iter::successors(Some(entry), before).map(|entry| RunState::of(&self.run(entry)));
-        let mut waits = 0_usize;
-        let end = loop {
-            match chain.next() {
-                Some(state @ (RunState::Finished | RunState::Diverged)) => break Standing::Done(state),
-                Some(RunState::Running) => break Standing::Running,
-                Some(RunState::Failed) => break Standing::Failed,
-                Some(RunState::Interrupted | RunState::Dead | RunState::None) => waits += 1,
-                None => {
-                    waits -= 1;
-                    break Standing::Ready;
+        let chain = std::iter::successors(Some(entry), |entry| self.parent(entry));
+        let mut waiting: Vec<&Entry> = Vec::new();
+        let mut end = Standing::Ready;
+        for before in chain {
+            end = match self.state(before) {
+                state @ (RunState::Finished | RunState::Diverged) => Standing::Done(state),
+                RunState::Running => Standing::Running,
+                RunState::Failed => Standing::Failed,
+                RunState::Interrupted | RunState::Dead | RunState::None => {
+                    waiting.push(before);
+                    continue;
                 }
-            }
-        };
-        match (waits, end) {
-            (0, end) => end,
-            (1, Standing::Done(RunState::Finished)) => Standing::Ready,
-            (_, Standing::Done(RunState::Finished) | Standing::Running | Standing::Ready) => Standing::Waiting,
-            _ => Standing::Blocked,
+            };
+            break;
         }
+        let Some(next) = waiting.last() else { return end };
+        match (waiting.len(), end) {
+            (waits, Standing::Done(RunState::Finished)) => match (waits, self.lacking(next).is_some()) {
+                (1, false) => Standing::Ready,
+                (1, true) => Standing::Unmet,
+                (_, false) => Standing::Waiting,
+                (_, true) => Standing::Blocked,
+            },
+            (1, Standing::Ready) => Standing::Ready,
+            (_, Standing::Running | Standing::Ready) => Standing::Waiting,
+            (_, Standing::Done(_) | Standing::Failed | Standing::Waiting | Standing::Blocked | Standing::Unmet) => {
+                Standing::Blocked
+            }
+        }
+    }
+
+    /// What keeps a run from being started, if anything does.
+    pub fn obstacle(&self, entry: &Entry) -> Option<String> {
+        let parent = self.parent(entry)?;
+        let name = &parent.name;
+        match self.standing(entry) {
+            Standing::Done(_) | Standing::Running | Standing::Ready | Standing::Failed => None,
+            Standing::Waiting => Some(format!("the run that it starts from, {name}, is not done")),
+            Standing::Unmet => self.lacking(entry),
+            Standing::Blocked => Some(match self.state(parent) {
+                RunState::Diverged => format!("the run that it starts from, {name}, diverged"),
+                RunState::Failed => format!("the run that it starts from, {name}, failed"),
+                _ => format!("the run that it starts from, {name}, cannot start"),
+            }),
+        }
+    }
+
+    /// What a finished start lacks of what its stage requires.
+    fn lacking(&self, entry: &Entry) -> Option<String> {
+        let parent = self.parent(entry).filter(|_| !entry.require.is_empty())?;
+        let mut known = self.lacking.borrow_mut();
+        let lacking = || {
+            let lacking = results::lacking(&self.run(parent), &entry.require)?;
+            Some(format!("{}: {lacking}, which stage.{}.require asks for", parent.name, entry.stage))
+        };
+        known.entry(entry.index).or_insert_with(lacking).clone()
+    }
+
+    /// The goal at which a run was to end (`train.stop_accuracy`, `train.stop_loss`), where it is finished without.
+    pub fn missed_goal(&self, entry: &Entry) -> Option<String> {
+        if self.state(entry) != RunState::Finished {
+            return None;
+        }
+        results::missed_goal(&self.run(entry), &fs::read_to_string(self.config(entry)).ok()?)
     }
 }
 
@@ -212,7 +299,7 @@ fn is_of_stage(entry: &Entry) -> bool {
             && !part.starts_with('.')
     };
     let parts: Vec<&str> = entry.name.split('/').collect();
-    matches!(parts[..], [stage, run] if stage == entry.stage && !RESERVED.contains(&stage) && plain(stage) && plain(run))
+    matches!(parts[..], [stage, run] if stage == entry.stage && !is_reserved(stage) && plain(stage) && plain(run))
 }
 
 fn config_of(root: &Path, entry: &Entry) -> PathBuf {

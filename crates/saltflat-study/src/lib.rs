@@ -9,11 +9,13 @@ mod file;
 mod fingerprint;
 mod folder;
 mod queue;
+mod reason;
+mod results;
 mod settings;
 pub mod slurm;
 
 pub use error::StudyError;
 pub use expand::{Entry, Study};
-pub use file::StudyFile;
+pub use file::{Measure, StudyFile};
 pub use folder::{Standing, StudyFolder};
-pub use queue::{Ended, Queue, Report};
+pub use queue::{Ended, Halt, Queue, Report};

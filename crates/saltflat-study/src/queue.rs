@@ -1,20 +1,33 @@
-//! Works off a study, one process a run.
+//! What works off a study: a process a run.
 
 use std::{
     collections::BTreeSet,
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::Write,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use saltflat_folder::RunState;
+use saltflat_folder::{RunState, Status};
 
-use crate::{Entry, Standing, StudyError, StudyFolder};
+use crate::{Entry, Standing, StudyError, StudyFolder, folder::ENDED, reason::reason};
 
 /// From one look at the processes to the next.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// What the processes of the runs are to do before they are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Save and end, as at SIGINT.
+    Interrupt,
+    /// Save and end, as at SIGTERM.
+    Terminate,
+    /// Save and end, as at SIGUSR1: they are to be started again.
+    Requeue,
+    /// End at once; nothing is saved.
+    Kill,
+}
 
 /// How a run's process ended.
 #[derive(Clone, Debug)]
@@ -23,8 +36,11 @@ pub struct Ended<'a> {
     pub entry: &'a Entry,
     /// Where it stands now.
     pub state: RunState,
-    /// How its process ended.
-    pub status: ExitStatus,
+    /// Why: as its folder says where this process wrote it there; else the signal that ended it, or its exit status and the error
+    /// that it printed.
+    pub reason: String,
+    /// True where it ended by an error, also by one of which its folder says nothing: it was killed, or refused to start.
+    pub failed: bool,
     /// Since it was started.
     pub elapsed: Duration,
 }
@@ -40,6 +56,10 @@ pub trait Report {
 }
 
 /// What works off the runs that are not done: as many at once as `jobs`, each started when the run before it is finished.
+///
+/// Each process has a process group of its own, so that a terminal's Ctrl-C reaches the study alone, which passes it on. Its
+/// standard input is a pipe whose other end this process holds: it ends with this process, also where that is killed. It holds
+/// the lock of its [log](StudyFolder::claim) as long as it lives, so that no other process starts the same run.
 pub struct Queue<'a> {
     /// The study.
     pub folder: &'a StudyFolder,
@@ -56,21 +76,26 @@ pub struct Queue<'a> {
 struct Work<'a> {
     entry: &'a Entry,
     child: Child,
+    /// Its end tells the process to save and end.
+    _input: Option<ChildStdin>,
     device: usize,
     since: Instant,
+    /// What its folder said before, and the size of its log.
+    before: Option<Status>,
+    log: u64,
 }
 
 impl Queue<'_> {
-    /// Runs until nothing is left to do, or until `stop` says so: then the processes are told to save and end, and waited for.
-    /// Runs of other processes in the same folder are waited for.
+    /// Runs until nothing is left to do, or until `halt` says so: then the processes are told, and waited for. Runs of other
+    /// processes in the same folder are waited for.
     ///
     /// # Errors
     /// [`StudyError::Start`] where a process cannot be started, [`StudyError::File`] where the disk fails.
-    pub fn run(&self, report: &mut dyn Report, stop: &dyn Fn() -> bool) -> Result<(), StudyError> {
+    pub fn run(&self, report: &mut dyn Report, halt: &dyn Fn() -> Option<Halt>) -> Result<(), StudyError> {
         let mut work: Vec<Work<'_>> = Vec::new();
         // Tried once: what fails in this call is not tried again in it.
         let mut tried = BTreeSet::new();
-        let mut told = false;
+        let mut told = None;
         // A process that cannot be started ends the queue, after those that are at work.
         let mut failed = None;
         loop {
@@ -78,19 +103,15 @@ impl Queue<'_> {
             for mut at in work {
                 match at.child.try_wait().map_err(|e| start_failed(at.entry, &e))? {
                     None => still.push(at),
-                    Some(status) => report.ended(&Ended {
-                        entry: at.entry,
-                        state: RunState::of(&self.folder.run(at.entry)),
-                        status,
-                        elapsed: at.since.elapsed(),
-                    }),
+                    Some(status) => report.ended(&self.ended(&at, status, told.is_some())),
                 }
             }
             work = still;
-            if stop() || failed.is_some() {
-                if !told {
-                    work.iter().for_each(|at| interrupt(&at.child));
-                    told = true;
+            let asked = halt().or_else(|| failed.is_some().then_some(Halt::Terminate));
+            if let Some(asked) = asked {
+                if told != Some(asked) {
+                    work.iter_mut().for_each(|at| tell(&mut at.child, asked));
+                    told = Some(asked);
                 }
                 if work.is_empty() {
                     return failed.map_or(Ok(()), Err);
@@ -108,16 +129,25 @@ impl Queue<'_> {
                             elsewhere = true;
                             continue;
                         }
-                        _ => continue,
+                        Standing::Ready
+                        | Standing::Failed
+                        | Standing::Done(_)
+                        | Standing::Waiting
+                        | Standing::Blocked
+                        | Standing::Unmet => continue,
                     }
+                    let Some(log) = self.folder.claim(entry)? else {
+                        elsewhere = true;
+                        continue;
+                    };
                     tried.insert(entry.index);
                     let busy = |d: usize| work.iter().filter(|at| at.device == d).count();
                     let device = (0..self.devices.len()).min_by_key(|&d| busy(d)).unwrap_or(0);
                     let name = self.devices.get(device).map_or("auto", String::as_str);
                     let resumed = self.folder.prepare(entry)?;
                     report.started(entry, resumed, name);
-                    match self.spawn(entry, resumed, name) {
-                        Ok(child) => work.push(Work { entry, child, device, since: Instant::now() }),
+                    match self.spawn(entry, log, resumed, (device, name)) {
+                        Ok(at) => work.push(at),
                         Err(error) => {
                             failed = Some(error);
                             break;
@@ -133,16 +163,41 @@ impl Queue<'_> {
         }
     }
 
-    fn spawn(&self, entry: &Entry, resumed: bool, device: &str) -> Result<Child, StudyError> {
+    fn spawn<'a>(
+        &self,
+        entry: &'a Entry,
+        mut log: File,
+        resumed: bool,
+        (device, name): (usize, &str),
+    ) -> Result<Work<'a>, StudyError> {
         let path = self.folder.log(entry);
-        let mut log =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(path.clone()))?;
-        let mut command = (self.command)(entry, resumed, device);
+        let mut command = (self.command)(entry, resumed, name);
         // Which command it was helps to repeat it by hand; a log that cannot be written says so when the process writes.
         let _ = writeln!(log, "$ {command:?}");
+        let size = log.metadata().map_or(0, |metadata| metadata.len());
+        let before = Status::read(&self.folder.run(entry));
         let copy = log.try_clone().map_err(StudyError::file(path))?;
-        command.stdin(Stdio::null()).stdout(copy).stderr(log);
-        command.spawn().map_err(|e| start_failed(entry, &e))
+        command.stdin(Stdio::piped()).stdout(copy).stderr(log);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(|e| start_failed(entry, &e))?;
+        let input = child.stdin.take();
+        Ok(Work { entry, child, _input: input, device, since: Instant::now(), before, log: size })
+    }
+
+    fn ended<'a>(&self, at: &Work<'a>, status: ExitStatus, told: bool) -> Ended<'a> {
+        let run = self.folder.run(at.entry);
+        let now = Status::read(&run).filter(|now| Some(now) != at.before.as_ref());
+        let reason = reason(now.as_ref(), status, &self.folder.log(at.entry), at.log);
+        let state = RunState::of(&run);
+        // A process that was told to end may not have begun; any other says in the end how it went.
+        let silent = now.is_none_or(|now| now.reason.is_none());
+        let failed = state == RunState::Failed || silent && !told && !status.success();
+        if silent && let Ok(mut log) = OpenOptions::new().append(true).open(self.folder.log(at.entry)) {
+            // For who asks later; the log is not the result.
+            let _ = writeln!(log, "{ENDED}{}", reason.replace('\n', " "));
+        }
+        Ended { entry: at.entry, state, reason, failed, elapsed: at.since.elapsed() }
     }
 }
 
@@ -150,14 +205,29 @@ fn start_failed(entry: &Entry, e: &std::io::Error) -> StudyError {
     StudyError::Start { run: entry.name.clone(), reason: e.to_string() }
 }
 
-/// Asks a process to save and end.
+/// Tells a process to end.
 #[cfg(unix)]
-fn interrupt(child: &Child) {
-    // A process that has ended in the meantime needs no word. There is no signal in the standard library: `kill` is everywhere.
-    let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
+fn tell(child: &mut Child, halt: Halt) {
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    let signal = match halt {
+        Halt::Interrupt => Signal::SIGINT,
+        Halt::Terminate => Signal::SIGTERM,
+        Halt::Requeue => Signal::SIGUSR1,
+        Halt::Kill => Signal::SIGKILL,
+    };
+    // Its number is its own until it has been waited for. A process that has ended in the meantime needs no signal.
+    if let Ok(number) = i32::try_from(child.id()) {
+        let _ = kill(Pid::from_raw(number), signal);
+    }
 }
 
 #[cfg(not(unix))]
-fn interrupt(_child: &Child) {
-    // Control-C reaches the whole console; there is nothing gentler.
+fn tell(child: &mut Child, halt: Halt) {
+    // Ctrl-C reaches every process of the console; there is no other gentle way.
+    if halt == Halt::Kill {
+        let _ = child.kill();
+    }
 }

@@ -25,12 +25,19 @@ pub struct Job<'a> {
 /// put back into the queue and goes on from there, as after a kill. A run that diverged is a result: its task succeeds.
 ///
 /// # Errors
-/// [`StudyError::File`].
+/// [`StudyError::InScript`] where a path cannot stand in a script, [`StudyError::File`].
 pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyError> {
     let root = std::path::absolute(folder.root()).map_err(StudyError::file(folder.root()))?;
+    let study = root.file_name().map_or("study".into(), |name| name.to_string_lossy().into_owned());
+    let mut words = vec![word(job.program)?, "study".into(), word(&root)?];
+    if let Some(data) = job.data_dir {
+        let data = std::path::absolute(data).map_err(StudyError::file(data))?;
+        words.extend(["--data-dir".into(), word(&data)?]);
+    }
+    let command = words.join(" ");
+    let device = quoted(job.device);
     let place = root.join("slurm");
     fs::create_dir_all(&place).map_err(StudyError::file(&place))?;
-    let study = root.file_name().map_or("study".into(), |name| name.to_string_lossy().into_owned());
     let mut stages: Vec<(&str, Vec<usize>)> = Vec::new();
     for entry in folder.entries() {
         match stages.last_mut() {
@@ -38,20 +45,19 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
             _ => stages.push((&entry.stage, vec![entry.index])),
         }
     }
-    let mut command = format!("{} study {}", quoted(job.program), quoted(&root));
-    if let Some(data) = job.data_dir {
-        let data = std::path::absolute(data).map_err(StudyError::file(data))?;
-        command.push_str(&format!(" --data-dir {}", quoted(&data)));
-    }
     let mut written = Vec::new();
     let mut submit = String::from(SUBMIT);
     for (stage, tasks) in &stages {
         let range = format!("{}-{}", tasks[0], tasks[tasks.len() - 1]);
-        let text = TASK
-            .replace("@NAME@", &format!("{study}-{stage}"))
-            .replace("@ARRAY@", &range)
-            .replace("@LOG@", &root.join("logs/slurm-%A_%a.log").to_string_lossy())
-            .replace("@COMMAND@", &format!("{command} --devices {}", job.device));
+        let text = filled(
+            TASK,
+            &[
+                ("@NAME@", &quoted(&format!("{study}-{stage}"))),
+                ("@ARRAY@", &range),
+                ("@LOG@", &log(&root, "slurm-%A_%a.log")?),
+                ("@COMMAND@", &format!("{command} --devices {device}")),
+            ],
+        );
         let path = place.join(format!("{stage}.sbatch"));
         write(&path, &text)?;
         written.push(path);
@@ -71,10 +77,14 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
         submit.push_str(&format!("submit{dependency} \"$here/{stage}.sbatch\"\n"));
     }
     let path = place.join("page.sbatch");
-    let text = PAGE
-        .replace("@NAME@", &format!("{study}-page"))
-        .replace("@LOG@", &root.join("logs/slurm-page.log").to_string_lossy())
-        .replace("@COMMAND@", &command);
+    let text = filled(
+        PAGE,
+        &[
+            ("@NAME@", &quoted(&format!("{study}-page"))),
+            ("@LOG@", &log(&root, "slurm-page.log")?),
+            ("@COMMAND@", &command),
+        ],
+    );
     write(&path, &text)?;
     written.push(path);
     submit.push_str("submit --dependency=\"afterany:$(IFS=:; echo \"${jobs[*]}\")\" \"$here/page.sbatch\"\n");
@@ -84,9 +94,48 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
     Ok(written)
 }
 
+/// A template with a text in the place of each of these names. In one pass: what is filled in may hold such a name.
+fn filled(template: &str, texts: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some(at) = rest.find('@') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match texts.iter().find(|(name, _)| rest.starts_with(name)) {
+            Some((name, filling)) => {
+                text.push_str(filling);
+                rest = &rest[name.len()..];
+            }
+            None => {
+                text.push('@');
+                rest = &rest[1..];
+            }
+        }
+    }
+    text + rest
+}
+
 /// A path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
+fn word(path: &Path) -> Result<String, StudyError> {
+    match path.to_str() {
+        Some(text) if !text.contains(char::is_control) => Ok(quoted(text)),
+        _ => Err(StudyError::InScript { path: path.into(), reason: "a path in Unicode without control characters" }),
+    }
+}
+
+/// A text as one word, of a shell and of an #SBATCH line.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The `--output` of a job, in which % has a meaning and a backslash takes it away from all of them.
+fn log(root: &Path, name: &str) -> Result<String, StudyError> {
+    match root.to_str() {
+        Some(text) if !text.contains('\\') => {
+            Ok(quoted(&format!("{}/logs/{name}", text.trim_end_matches('/').replace('%', "%%"))))
+        }
+        _ => Err(StudyError::InScript { path: root.into(), reason: "a path without backslashes" }),
+    }
 }
 
 const SUBMIT: &str = r#"#!/usr/bin/env bash

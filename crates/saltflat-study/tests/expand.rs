@@ -168,7 +168,7 @@ fn every_problem_is_named() {
         (
             "[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\nkey = \"optimizer.lr\"\nvalues = [0.1, 0.1]\n",
             None,
-            "stage.a: there are two runs a/x-0.1_s0",
+            "stage.a.axis.x: values 1 and 2 are the same, 0.1; leave one of them out",
         ),
     ];
     for (rest, scale, expected) in cases {
@@ -176,6 +176,75 @@ fn every_problem_is_named() {
     }
     let error = study("[[stage]]\nname = \"a\"\nsede = [1]\n", None).unwrap_err().to_string();
     assert!(error.contains("unknown field `sede`") && error.contains("studies/escapes.toml"), "{error}");
+}
+
+/// Two runs that would have one folder: which two, and why.
+#[test]
+fn names_that_clash() {
+    let axis = |values: &str| format!("[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\n{values}\n");
+    let lr = |values: &str| axis(&format!("key = \"optimizer.lr\"\nvalues = {values}"));
+    let labelled = |labels: [&str; 2]| {
+        let values = labels.map(|label| format!("{{ label = \"{label}\" }}"));
+        axis(&format!("values = [{}]", values.join(", ")))
+    };
+    let alone = "of a label, the name of a folder has ASCII letters, digits, dots, - and + alone, without a difference between \
+                 capital and small letters; change one of the two";
+    let cases = [
+        (lr("[0.2, 0.1, 1e-1]"), "stage.a.axis.x: values 2 and 3 are the same, 0.1; leave one of them out".into()),
+        (lr("[1.0, 0.5, 1]"), "stage.a.axis.x: values 1 and 3 are the same, 1.0 and 1; leave one of them out".into()),
+        (
+            labelled(["none", "none"]),
+            "stage.a.axis.x: values 1 and 2 are of the same label, none; leave one of them out".into(),
+        ),
+        (
+            labelled(["Flip", "flip"]),
+            format!("stage.a.axis.x: values 1 and 2, \"Flip\" and \"flip\", would have the same folders: {alone}"),
+        ),
+        (
+            labelled(["ノイズ", "なし"]),
+            format!("stage.a.axis.x: values 1 and 2, \"ノイズ\" and \"なし\", would have the same folders: {alone}"),
+        ),
+        (
+            "[[stage]]\nname = \"a\"\n[[stage]]\nname = \"A\"\n".into(),
+            "stage.A: differs from stage a in capital letters alone; their folders are one where a file system makes no difference \
+             between them"
+                .into(),
+        ),
+        (
+            "[[stage]]\nname = \"Logs\"\n".into(),
+            "stage.name: expected a word of letters, digits, - and _ (not configs, figures, logs, slurm), got \"Logs\"".into(),
+        ),
+        ("[[stage]]\nname = \"a\"\nseeds = [1, 2, 1]\n".into(), "stage.a.seeds: 1 is there twice".into()),
+        // The configuration of a run lies beside those of all stages.
+        (
+            format!("{}[[stage]]\nname = \"a-b\"\n", axis("values = [{ label = \"b_s0\" }, { label = \"b\" }]")),
+            String::new(),
+        ),
+        (
+            "[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"b-c\" }]\n\
+             [[stage]]\nname = \"a-b\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"C\" }]\n"
+                .into(),
+            format!(
+                "stage.a-b: stage a, x \"b-c\", seed 0 and stage a-b, x \"C\", seed 0 would have the same files, a-b-c_s0.*: {alone}"
+            ),
+        ),
+    ];
+    for (rest, expected) in cases {
+        match expected.is_empty() {
+            true => drop(study(&rest, None).unwrap()),
+            false => assert_eq!(problems(&rest, None), [expected], "{rest}"),
+        }
+    }
+    // What is in no folder's name: a terminal and a job script must not see it either.
+    let control = problems(&labelled(["a\\u0007", "b"]), None);
+    assert!(control[0].contains("value 1: expected a label without control characters"), "{control:?}");
+    let file = Path::new("studies/escapes.toml");
+    let named = format!("{BASE}[[stage]]\nname = \"a\"\n").replace("\"escapes\"", "\"a\\nb\"");
+    let error = Study::new(StudyFile::parse(&named, file).unwrap(), file, None).unwrap_err().to_string();
+    assert!(
+        error.contains("study.name: expected a name without slashes and control characters, got \"a\\nb\""),
+        "{error}"
+    );
 }
 
 /// A kilobyte that asks for 10¹⁶ runs: counted, not listed.
@@ -245,23 +314,78 @@ fn a_folder_keeps_its_configurations() {
     assert_eq!(long.standing(&long.entries()[99_999]), Standing::Waiting);
 }
 
-/// Each stage's array waits for the stages that its runs start from, the page for all; bash accepts the scripts.
+/// Each stage's array waits for the stages that its runs start from, the page for all. Bash runs the scripts, wherever the study
+/// lies and whatever its parts are called, and the program gets the words that it should.
 #[test]
+#[cfg(unix)]
 fn jobs_of_slurm() {
+    use std::os::unix::fs::PermissionsExt;
+
     let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().join("it's here");
+    // What a shell, sbatch or a template might take for something else.
+    let root = folder.path().join("it's \"here\" $HOME `x` @COMMAND@ @NAME@ 50%A #1");
+    let bin = folder.path().join("my programs");
+    fs::create_dir(&bin).unwrap();
+    let script = |name: &str, text: &str| {
+        let path = bin.join(name);
+        fs::write(&path, format!("#!/usr/bin/env bash\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    };
+    let program = script("salt flat", "printf '%s\\n' \"$@\" end >> \"$WORDS\"");
+    // Runs what it is given, as the last task of its array.
+    script(
+        "sbatch",
+        "printf '%s\\n' \"$@\" end >> \"$CALLS\"; SLURM_ARRAY_TASK_ID=7 bash \"${@: -1}\"; echo $((17 + $(grep -cx end \"$CALLS\")))",
+    );
     let file = folder.path().join("study.toml");
     fs::write(&file, format!("{BASE}{TWO_STAGES}")).unwrap();
     let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
     let made = StudyFolder::create(&root, &study).unwrap();
-    let job = slurm::Job { program: Path::new("/opt/saltflat"), device: "cpu", data_dir: None };
+    let (device, data) = ("NVIDIA \"H200\" NVL's @LOG@", folder.path().join("all data"));
+    let job = slurm::Job { program: &program, device, data_dir: Some(&data) };
     let written = slurm::emit(&made, &job).unwrap();
     let text = |name: &str| fs::read_to_string(root.join("slurm").join(name)).unwrap();
     assert!(text("start.sbatch").contains("#SBATCH --array=0-1\n"));
     assert!(text("escape.sbatch").contains("#SBATCH --array=2-9\n"));
-    assert!(text("submit.sh").contains("submit --dependency=afterany:${jobs[0]} \"$here/escape.sbatch\""));
-    for path in written {
-        let checked = std::process::Command::new("bash").arg("-n").arg(&path).status();
-        assert!(checked.is_ok_and(|status| status.success()), "{}", path.display());
+    // % has a meaning in the name of a log; the quotes are those of a shell.
+    let log = format!(
+        "#SBATCH --output='{}/logs/slurm-%A_%a.log'\n",
+        root.to_str().unwrap().replace('\'', r"'\''").replace('%', "%%")
+    );
+    assert!(text("start.sbatch").contains(&log), "{}", text("start.sbatch"));
+    assert_eq!(written.last().unwrap(), &root.join("slurm/submit.sh"));
+
+    let (words, calls) = (folder.path().join("words"), folder.path().join("calls"));
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut submit = std::process::Command::new("bash");
+    submit.arg(root.join("slurm/submit.sh")).args(["--time=1:00:00", "--comment=two words"]);
+    let output = submit.env("PATH", path).env("WORDS", &words).env("CALLS", &calls).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lists = |path: &Path| -> Vec<Vec<String>> {
+        let text = fs::read_to_string(path).unwrap();
+        text.split_terminator("end\n").map(|words| words.lines().map(String::from).collect()).collect()
+    };
+    let root = root.to_str().unwrap();
+    let common = ["study", root, "--data-dir", data.to_str().unwrap()];
+    let task = [&common[..], &["--devices", device, "--task", "7"]].concat();
+    assert_eq!(lists(&words), [task.clone(), task, [&common[..], &["--page"]].concat()]);
+    let options = ["--parsable", "--time=1:00:00", "--comment=two words"];
+    let call = |more: &[&str], file: &str| {
+        let file = format!("{root}/slurm/{file}.sbatch");
+        options.iter().chain(more).map(ToString::to_string).chain([file]).collect::<Vec<_>>()
+    };
+    let dependencies = ["--dependency=afterany:18", "--dependency=afterany:18:19"];
+    assert_eq!(
+        lists(&calls),
+        [call(&[], "start"), call(&dependencies[..1], "escape"), call(&dependencies[1..], "page")]
+    );
+
+    // What cannot be written into a script is refused, and nothing else is written.
+    for (name, expected) in [("a\nb", "without control characters"), ("a\\b", "without backslashes")] {
+        let root = folder.path().join(name);
+        let made = StudyFolder::create(&root, &study).unwrap();
+        let error = slurm::emit(&made, &job).unwrap_err();
+        assert!(error.is_bad_input() && error.to_string().contains(expected), "{error}");
     }
 }

@@ -10,8 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use burn::tensor::{DType, Device};
 use saltflat_folder::{SCHEMA, write, write_json};
-use saltflat_models::{Layout, Vector, half_precision, load, save};
+use saltflat_models::{Layout, Network, Vector, half_precision, load, save};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -136,6 +137,15 @@ pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainErr
 /// As [`load_start`].
 pub fn weights_note(path: &Path) -> Result<Option<String>, TrainError> {
     Ok(half_precision(&weights_file(path)?)?)
+}
+
+/// Whether [`load_start`] would find a starting point for this network at a path.
+///
+/// # Errors
+/// As [`load_start`].
+pub fn check_start(path: &Path, network: &Network) -> Result<(), TrainError> {
+    load(&weights_file(path)?, network.layout(), &Device::flex(), DType::F32)?;
+    Ok(())
 }
 
 /// The momentum beside a run's newest whole checkpoint, or beside a checkpoint file, if there is one: the direction of the

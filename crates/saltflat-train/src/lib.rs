@@ -22,15 +22,15 @@ mod state;
 mod trainer;
 
 pub use checkpoint::{
-    CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, load_start, load_update, resume, save_checkpoint, start,
-    weights_note,
+    CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
+    save_checkpoint, start, weights_note,
 };
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
-pub use observer::{EpochRow, MeasurementRow, Observer};
+pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
-pub use plan::Plan;
+pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};
 pub use split::Split;
 pub use trainer::{Outcome, Trainer};

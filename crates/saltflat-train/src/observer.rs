@@ -27,6 +27,11 @@ pub struct EpochRow {
     pub noise_steps: u64,
 }
 
+/// The values of an [`EpochRow`], by their names in `metrics.jsonl`: beside the [`METRICS`](crate::config::METRICS) what a curve
+/// may show.
+pub const EPOCH_VALUES: [&str; 7] =
+    ["epoch", "step", "lr", "running_loss", "running_accuracy", "noise_sq", "noise_steps"];
+
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
@@ -78,4 +83,27 @@ pub trait Observer {
     }
     /// Something that a person should know.
     fn message(&mut self, _text: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_a_row() {
+        let row = EpochRow {
+            epoch: 1,
+            step: 2,
+            lr: 0.1,
+            running_loss: 1.0,
+            running_accuracy: Some(0.5),
+            noise_sq: Some(1.0),
+            noise_steps: 1,
+        };
+        let row = serde_json::to_value(row).expect("a row");
+        let mut names: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut expected = EPOCH_VALUES;
+        (names.sort_unstable(), expected.sort_unstable());
+        assert_eq!(names, expected);
+    }
 }

@@ -1,7 +1,7 @@
 //! A configuration that was checked against its data, ready to run.
 
 use burn::tensor::{DType, Device};
-use saltflat_data::Labels;
+use saltflat_data::Summary;
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
@@ -45,6 +45,22 @@ pub struct Plan {
     pub dtype: DType,
 }
 
+/// What a configuration and the sizes of its data make together, before any sample is read: what a study asks of its runs
+/// before the first one starts.
+#[derive(Debug)]
+pub struct Outline {
+    /// f.
+    pub network: Network,
+    /// As [`Plan::loss`].
+    pub loss: Loss,
+    /// Samples of one step.
+    pub batch_size: usize,
+    /// Steps of one epoch.
+    pub steps_per_epoch: u64,
+    /// Steps of the whole run, if nothing stops it before.
+    pub steps: u64,
+}
+
 impl Plan {
     /// Loads the data, builds the network and checks what only they can tell.
     ///
@@ -52,85 +68,10 @@ impl Plan {
     /// Whatever is wrong with the data, the network or their fit.
     pub fn new(config: Config, device: &Device, dtype: DType) -> Result<Self, TrainError> {
         let splits = saltflat_data::load(&config.data)?;
-        let n = splits.train.len();
-        let (natural, classes) = match splits.train.labels() {
-            Labels::Classes { classes, .. } => (*classes, Some(*classes)),
-            Labels::Real { outputs, .. } => (*outputs, None),
-        };
-        let mut problems = Vec::new();
-        let outputs = config.model.outputs.unwrap_or(natural);
-        match classes {
-            Some(classes) if outputs < classes => {
-                problems.push(format!(
-                    "model.outputs: expected at least {classes}, a number for each class, got {outputs}"
-                ));
-            }
-            None if outputs != natural => {
-                problems.push(format!("model.outputs: expected {natural}, as the targets have, got {outputs}"));
-            }
-            _ => {}
-        }
-        if classes.is_none() && config.loss.kind == saltflat_models::LossKind::CrossEntropy {
-            problems.push("loss.kind: expected square, since the targets are real numbers, got cross_entropy".into());
-        }
-        let batch_size = match config.optimizer.batch_size {
-            BatchSize::Full => n,
-            BatchSize::Samples(size) => size,
-        };
-        if batch_size > n {
-            problems.push(format!(
-                "optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"
-            ));
-        }
-        if let Some(samples) = config.metrics.samples.filter(|&samples| samples > n) {
-            problems
-                .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
-        }
-        if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
-            problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
-        }
-        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && splits.test.is_none()) {
-            let expected = "expected accuracy or loss, since there is no test split";
-            problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
-        }
-        match config.noise.reference() {
-            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
-                problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
-            }
-            NoiseConfig::LabelNoise(_) if classes.is_some() => {
-                problems.push("noise.kind: expected label-flip, since the targets are classes, got label-noise".into());
-            }
-            _ => {}
-        }
-        if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
-        }
-        let noise = config.noise.noise();
-        let smoothing = match classes {
-            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs, 1.0)),
-            None => 0.0,
-        };
-        let limit = (outputs as f64 - 1.0) / outputs as f64;
-        if classes.is_some() && smoothing > 0.0 && smoothing >= limit {
-            let text = format!(
-                "expected labels that are right more often than any wrong class, got {smoothing} of them wrong (the limit is {limit})"
-            );
-            return Err(ConfigError::problems(vec![format!("noise.probability: {text}")]).into());
-        }
-        let loss = Loss { kind: config.loss.kind, smoothing };
-        let network = config.model.architecture.build(splits.train.shape(), outputs)?;
-        let standardise = splits.standardise.as_ref();
+        let Outline { network, loss, batch_size, steps_per_epoch, steps } =
+            Outline::new(&config, &Summary::of(&splits))?;
+        let (standardise, outputs) = (splits.standardise.as_ref(), network.outputs());
         let split = |examples| Split::new(examples, standardise, &loss, outputs, device, dtype);
-        let steps_per_epoch = match config.train.drop_last {
-            true => n / batch_size,
-            false => n.div_ceil(batch_size),
-        } as u64;
-        let steps = config.train.total_steps(steps_per_epoch);
-        let problems =
-            batch_norm::problems(&config, &network, &StepSizes { samples: n, size: batch_size, steps_per_epoch, steps });
-        if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
-        }
         let mut notes = splits.warnings();
         if network.couples_samples() && batch_size > MICROBATCH && steps > 0 {
             notes.push(format!(
@@ -191,5 +132,89 @@ impl Plan {
         config.train.microbatch = Some((train / 2).max(1));
         config.metrics.microbatch = (metrics / 2).max(1);
         Some(config)
+    }
+}
+
+impl Outline {
+    /// Builds the network and checks what only the data can tell.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the configuration on this data, and with the network.
+    pub fn new(config: &Config, data: &Summary) -> Result<Self, TrainError> {
+        let n = data.train;
+        let (natural, classes) = (data.outputs, data.has_classes.then_some(data.outputs));
+        let mut problems = Vec::new();
+        let outputs = config.model.outputs.unwrap_or(natural);
+        match classes {
+            Some(classes) if outputs < classes => {
+                problems.push(format!(
+                    "model.outputs: expected at least {classes}, a number for each class, got {outputs}"
+                ));
+            }
+            None if outputs != natural => {
+                problems.push(format!("model.outputs: expected {natural}, as the targets have, got {outputs}"));
+            }
+            _ => {}
+        }
+        if classes.is_none() && config.loss.kind == saltflat_models::LossKind::CrossEntropy {
+            problems.push("loss.kind: expected square, since the targets are real numbers, got cross_entropy".into());
+        }
+        let batch_size = match config.optimizer.batch_size {
+            BatchSize::Full => n,
+            BatchSize::Samples(size) => size,
+        };
+        if batch_size > n {
+            problems.push(format!(
+                "optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"
+            ));
+        }
+        if let Some(samples) = config.metrics.samples.filter(|&samples| samples > n) {
+            problems
+                .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
+        }
+        if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
+            problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
+        }
+        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
+            let expected = "expected accuracy or loss, since there is no test split";
+            problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
+        }
+        match config.noise.reference() {
+            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
+                problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
+            }
+            NoiseConfig::LabelNoise(_) if classes.is_some() => {
+                problems.push("noise.kind: expected label-flip, since the targets are classes, got label-noise".into());
+            }
+            _ => {}
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError::problems(problems).into());
+        }
+        let noise = config.noise.noise();
+        let smoothing = match classes {
+            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs, 1.0)),
+            None => 0.0,
+        };
+        let limit = (outputs as f64 - 1.0) / outputs as f64;
+        if classes.is_some() && smoothing > 0.0 && smoothing >= limit {
+            let text = format!(
+                "expected labels that are right more often than any wrong class, got {smoothing} of them wrong (the limit is {limit})"
+            );
+            return Err(ConfigError::problems(vec![format!("noise.probability: {text}")]).into());
+        }
+        let loss = Loss { kind: config.loss.kind, smoothing };
+        let network = config.model.architecture.build(data.shape, outputs)?;
+        let steps_per_epoch = match config.train.drop_last {
+            true => n / batch_size,
+            false => n.div_ceil(batch_size),
+        } as u64;
+        let steps = config.train.total_steps(steps_per_epoch);
+        let sizes = StepSizes { samples: n, size: batch_size, steps_per_epoch, steps };
+        let problems = batch_norm::problems(config, &network, &sizes);
+        if !problems.is_empty() {
+            return Err(ConfigError::problems(problems).into());
+        }
+        Ok(Self { network, loss, batch_size, steps_per_epoch, steps })
     }
 }

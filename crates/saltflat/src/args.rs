@@ -268,6 +268,10 @@ pub struct TrainArgs {
     /// Say what would run, its size, and how long an epoch takes; run nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Save and stop, as at SIGTERM, when the standard input ends: a study holds the other end of it
+    #[arg(long, hide = true)]
+    pub stop_at_end_of_input: bool,
 }
 
 impl TrainArgs {
@@ -281,6 +285,9 @@ impl TrainArgs {
         }
         if let Some(left) = left {
             args.extend(["--time-limit".into(), format!("{}s", left.as_secs_f64().max(0.001)).into()]);
+        }
+        if self.stop_at_end_of_input {
+            args.push("--stop-at-end-of-input".into());
         }
         args
     }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_folder::read_text;
 use saltflat_report::{Figure, Page, Run, Source, distinct, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
@@ -45,11 +44,8 @@ pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
     Ok(toml::from_str::<Figures>(tables)?.figure)
 }
 
-/// Writes the page of the runs that there are, finished or not.
-pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
-    let file = folder.root().join("study.toml");
-    let text = read_text(&file).with_context(|| file.display().to_string())?;
-    let study: StudyFile = StudyFile::parse_alone(&text, &file)?;
+/// Writes the page of the runs that there are, finished or not, as the study in `file` says.
+pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<PathBuf> {
     let mut runs = Vec::new();
     for entry in folder.entries() {
         let path = folder.run(entry);
@@ -72,7 +68,7 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
     }
     let (runs, notes) = distinct(runs);
     for note in &notes {
-        eprintln!("{}", plain(note));
+        errln!("{}", plain(note));
     }
     let source = folder.settings_sha256().map(|settings| Source {
         study: study.study.name.clone(),
@@ -91,7 +87,7 @@ pub fn of_study(folder: &StudyFolder) -> anyhow::Result<PathBuf> {
         source,
         ..Page::default()
     };
-    page.figures = figures(&study, &file)?;
+    page.figures = figures(study, file)?;
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }

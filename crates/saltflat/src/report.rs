@@ -28,7 +28,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     }
     let (mut runs, notes) = distinct(runs);
     for note in &notes {
-        eprintln!("{}", plain(note));
+        errln!("{}", plain(note));
     }
     label_by_differences(&mut runs);
     let title = args.title.clone().unwrap_or_else(|| heading(&runs));

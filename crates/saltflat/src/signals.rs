@@ -2,21 +2,25 @@
 
 use std::{
     cell::Cell,
+    io::Read,
     sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 
+/// Signals that come so soon after the first are the first once more: `timeout` sends one to the process and one to its group,
+/// and a batch system one to every process of a job.
+const SAME: Duration = Duration::from_secs(1);
+
 /// Why a run was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Cause {
     /// SIGINT, or Ctrl-C.
-    Interrupt = 1,
+    Interrupt,
     /// SIGTERM.
     Terminate,
     /// SIGUSR1, which batch systems send before a job's time is over: save, and be started again.
@@ -26,8 +30,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    const ALL: [Self; 4] = [Self::Interrupt, Self::Terminate, Self::Requeue, Self::TimeLimit];
-
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
@@ -53,10 +55,27 @@ impl Cause {
     }
 }
 
+/// What a second signal does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Second {
+    /// Ends the program at once, with 128 + the signal's number.
+    Exits,
+    /// Is told by [`Stop::is_urgent`].
+    Told,
+}
+
 /// Listens for signals and looks at the clock.
 pub struct Stop {
-    signal: Arc<AtomicU8>,
+    heard: Arc<Heard>,
     deadline: Option<Deadline>,
+}
+
+/// The signals that came.
+#[derive(Default)]
+struct Heard {
+    first: OnceLock<(Cause, Instant)>,
+    /// A second one came.
+    again: AtomicBool,
 }
 
 /// A time limit, counted from the start of the program.
@@ -69,14 +88,39 @@ struct Deadline {
 }
 
 impl Stop {
-    /// Listens from now on. Must be called before the program starts other threads: they inherit which signals are held
-    /// back for the one that waits for them.
+    /// Listens from now on; a second signal ends the program at once. Must be called before the program starts other threads:
+    /// they inherit which signals are held back for the one that waits for them.
     pub fn listen(limit: Option<Duration>) -> anyhow::Result<Self> {
-        let signal = Arc::new(AtomicU8::new(0));
-        wait(Arc::clone(&signal)).context("cannot listen for signals")?;
         let (asked, longest) = (Cell::new(None), Cell::new(Duration::ZERO));
         let deadline = limit.map(|limit| Deadline { start: Instant::now(), limit, asked, longest });
-        Ok(Self { signal, deadline })
+        Ok(Self { heard: hear(Second::Exits)?, deadline })
+    }
+
+    /// As [`listen`](Self::listen), for a program that has processes to end before itself.
+    pub fn listen_for_children() -> anyhow::Result<Self> {
+        Ok(Self { heard: hear(Second::Told)?, deadline: None })
+    }
+
+    /// The end of the standard input counts as SIGTERM from now on: where that is a pipe from the process that started this one,
+    /// it ends with that process, however that ends.
+    pub fn at_end_of_input(&self) -> anyhow::Result<()> {
+        let heard = Arc::clone(&self.heard);
+        let read = move || {
+            let mut input = std::io::stdin().lock();
+            let mut ignored = [0; 64];
+            loop {
+                match input.read(&mut ignored) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => break,
+                }
+            }
+            // Not a second signal where one came before: the process is saving then.
+            let _ = heard.note(Cause::Terminate, Instant::now());
+        };
+        std::thread::Builder::new().name("input".into()).spawn(read).context("cannot watch the standard input")?;
+        Ok(())
     }
 
     /// What is left of the time limit.
@@ -86,9 +130,13 @@ impl Stop {
 
     /// Why the run has to stop, if it has to.
     pub fn cause(&self) -> Option<Cause> {
-        let signal = self.signal.load(Ordering::SeqCst);
         let over = || self.deadline.as_ref().is_some_and(Deadline::is_near).then_some(Cause::TimeLimit);
-        Cause::ALL.into_iter().find(|cause| *cause as u8 == signal).or_else(over)
+        self.heard.first.get().map(|(cause, _)| *cause).or_else(over)
+    }
+
+    /// True where a second signal came: nothing is to be waited for.
+    pub fn is_urgent(&self) -> bool {
+        self.heard.again.load(Ordering::SeqCst)
     }
 }
 
@@ -104,15 +152,32 @@ impl Deadline {
     }
 }
 
-/// The first signal is noted, a second one ends the program at once.
-fn note(cause: Cause, signal: &AtomicU8, code: i32) {
-    if signal.swap(cause as u8, Ordering::SeqCst) != 0 {
-        std::process::exit(code);
+impl Heard {
+    /// Notes the first signal; true for a second one, which does not come within [`SAME`] after it.
+    fn note(&self, cause: Cause, now: Instant) -> bool {
+        let (_, first) = self.first.get_or_init(|| (cause, now));
+        now.saturating_duration_since(*first) >= SAME
+    }
+
+    /// Notes a signal whose exit code is `code`.
+    fn signal(&self, cause: Cause, code: i32, second: Second) {
+        if self.note(cause, Instant::now()) {
+            match second {
+                Second::Exits => std::process::exit(code),
+                Second::Told => self.again.store(true, Ordering::SeqCst),
+            }
+        }
     }
 }
 
+fn hear(second: Second) -> anyhow::Result<Arc<Heard>> {
+    let heard = Arc::new(Heard::default());
+    wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
+    Ok(heard)
+}
+
 #[cfg(unix)]
-fn wait(signal: Arc<AtomicU8>) -> anyhow::Result<()> {
+fn wait(heard: Arc<Heard>, second: Second) -> anyhow::Result<()> {
     use nix::sys::signal::{SigSet, Signal};
     let mut signals = SigSet::empty();
     for kind in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
@@ -126,14 +191,32 @@ fn wait(signal: Arc<AtomicU8>) -> anyhow::Result<()> {
                 Signal::SIGTERM => Cause::Terminate,
                 _ => Cause::Requeue,
             };
-            note(cause, &signal, 128 + kind as i32);
+            heard.signal(cause, 128 + kind as i32, second);
         }
     })?;
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn wait(signal: Arc<AtomicU8>) -> anyhow::Result<()> {
-    ctrlc::set_handler(move || note(Cause::Interrupt, &signal, i32::from(Cause::Interrupt.exit_code())))?;
+fn wait(heard: Arc<Heard>, second: Second) -> anyhow::Result<()> {
+    let code = i32::from(Cause::Interrupt.exit_code());
+    ctrlc::set_handler(move || heard.signal(Cause::Interrupt, code, second))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `timeout` sends, one to the process and one to its group, is one signal; what comes a second later is another.
+    #[test]
+    fn signals_at_once_are_one() {
+        let (heard, start) = (Heard::default(), Instant::now());
+        let at = |cause, milliseconds| heard.note(cause, start + Duration::from_millis(milliseconds));
+        assert!(!at(Cause::Interrupt, 0));
+        assert!(!at(Cause::Interrupt, 1));
+        assert!(!at(Cause::Terminate, 999));
+        assert_eq!(heard.first.get().map(|(cause, _)| *cause), Some(Cause::Interrupt));
+        assert!(at(Cause::Interrupt, 1000));
+    }
 }

@@ -1,79 +1,151 @@
 //! `saltflat study`: many runs from one file.
 
+mod check;
+mod names;
+mod talk;
+
 use std::{
     collections::BTreeMap,
-    io::IsTerminal,
+    fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::{Duration, Instant},
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_folder::{RunState, Status};
-use saltflat_study::{Ended, Entry, Queue, Report, Standing, Study, StudyFile, StudyFolder, slurm};
+use saltflat_study::{Entry, Halt, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
 
+use self::{
+    check::{Found, Runs},
+    talk::{Counts, Talk, word},
+};
 use crate::{
     args::{Emit, StudyArgs},
     output::OutputError,
     page,
-    plain::{one_line, plain},
-    signals::Stop,
-    table::length,
+    plain::one_line,
+    signals::{Cause, Stop},
 };
-
-/// Exit code of a study that was told to stop.
-const INTERRUPTED: u8 = 130;
 
 /// Runs the command.
 pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     // Of a study that was started, what would run is what is not done.
     if args.status || args.dry_run && args.study.is_dir() {
-        return status(&open(args)?);
+        return status(&open(args)?.0);
     }
     if args.page {
-        outln!("{}", page::of_study(&open(args)?)?.display())?;
+        let (folder, source) = open(args)?;
+        let file = source_of(args, &folder);
+        let configs = configs(&folder)?;
+        let runs: Vec<(&Entry, &str)> = folder.entries().iter().zip(configs.iter().map(String::as_str)).collect();
+        let problems = names::problems(&source, &file, &runs);
+        if !problems.is_empty() {
+            return Err(StudyError::Problems { file, problems }.into());
+        }
+        outln!("{}", page::of_study(&folder, &source, &file)?.display())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if args.study.is_dir() {
-        return work(args, &StudyFolder::open(&args.study)?);
+    // Before the check starts threads.
+    let runs_all = args.emit.is_none() && args.task.is_none() && !args.dry_run;
+    let stop = runs_all.then(Stop::listen_for_children).transpose()?;
+    let halted = || stop.as_ref().is_some_and(|stop| stop.cause().is_some());
+    let folder = match args.study.is_dir() {
+        true => {
+            let (folder, source) = open(args)?;
+            let file = source_of(args, &folder);
+            if args.task.is_none() {
+                let configs = configs(&folder)?;
+                let runs = Runs { file: &file, source: &source, entries: folder.entries(), configs: &configs };
+                ready(args, &runs, Some(&folder), &halted)?;
+            }
+            folder
+        }
+        false => {
+            let study = Study::new(StudyFile::read(&args.study)?, &args.study, args.scale.as_deref())?;
+            let root = root(args, &study);
+            if args.dry_run {
+                dry_run(&study, &root)?;
+            }
+            if args.task.is_none() {
+                let (source, entries, configs) = (&study.source, &study.entries[..], &study.configs[..]);
+                let runs = Runs { file: &args.study, source, entries, configs };
+                let begun = StudyFolder::open(&root).ok().filter(|begun| begun.entries() == entries);
+                ready(args, &runs, begun.as_ref(), &halted)?;
+            }
+            if args.dry_run {
+                return Ok(ExitCode::SUCCESS);
+            }
+            StudyFolder::create(&root, &study)?
+        }
+    };
+    match (stop, args.task) {
+        (Some(stop), _) => all(args, &folder, &stop),
+        (None, Some(task)) => one(args, &folder, folder.entry(task)?),
+        (None, None) => emit(args, &folder),
     }
-    let study = Study::new(StudyFile::read(&args.study)?, &args.study, args.scale.as_deref())?;
-    let root = root(args, &study);
-    page::figures(&study.source, &args.study)?;
-    if args.dry_run {
-        dry_run(&study, &root)?;
-        return Ok(ExitCode::SUCCESS);
+}
+
+/// Checks the study before anything starts; of one that was begun, where a run is not done.
+fn ready(
+    args: &StudyArgs,
+    runs: &Runs<'_>,
+    begun: Option<&StudyFolder>,
+    halted: &dyn Fn() -> bool,
+) -> Result<(), StudyError> {
+    let done = |entry: &Entry| begun.is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
+    if runs.entries.iter().all(done) {
+        return Ok(());
     }
-    work(args, &StudyFolder::create(&root, &study)?)
+    let Found { mut problems, missing_data } = check::check(runs, args.data_dir.as_deref(), halted);
+    match args.emit {
+        // The nodes may have what this machine has not.
+        Some(Emit::Slurm) => missing_data.iter().for_each(|missing| errln!("not on this machine: {missing}")),
+        None => problems.extend(missing_data),
+    }
+    if problems.is_empty() { Ok(()) } else { Err(StudyError::Problems { file: runs.file.into(), problems }) }
 }
 
 fn root(args: &StudyArgs, study: &Study) -> PathBuf {
     args.out.clone().unwrap_or_else(|| Path::new("results").join(study.name()))
 }
 
-/// The folder of a study that was started before.
-fn open(args: &StudyArgs) -> anyhow::Result<StudyFolder> {
+/// The folder of a study that was started before, and what its page says: that of the file that was named, as it is now.
+fn open(args: &StudyArgs) -> anyhow::Result<(StudyFolder, StudyFile)> {
     if args.study.is_dir() {
-        return Ok(StudyFolder::open(&args.study)?);
+        let folder = StudyFolder::open(&args.study)?;
+        let file = source_of(args, &folder);
+        let source = StudyFile::parse_alone(&read(&file)?, &file)?;
+        return Ok((folder, source));
     }
-    let study = Study::new(StudyFile::read(&args.study)?, &args.study, args.scale.as_deref())?;
-    Ok(StudyFolder::open(&root(args, &study))?)
+    let source = StudyFile::read(&args.study)?;
+    let study = Study::new(source.clone(), &args.study, args.scale.as_deref())?;
+    Ok((StudyFolder::open(&root(args, &study))?, source))
 }
 
-fn work(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
-    if args.emit == Some(Emit::Slurm) {
-        let program = program()?;
-        let job = slurm::Job { program: &program, device: &args.devices[0], data_dir: args.data_dir.as_deref() };
-        for path in slurm::emit(folder, &job)? {
-            outln!("{}", path.display())?;
-        }
-        return Ok(ExitCode::SUCCESS);
+/// The file that says what a study is: the one that was named, or the copy in the folder.
+fn source_of(args: &StudyArgs, folder: &StudyFolder) -> PathBuf {
+    match args.study.is_dir() {
+        true => folder.root().join("study.toml"),
+        false => args.study.clone(),
     }
-    if let Some(task) = args.task {
-        return one(args, folder, folder.entry(task)?);
+}
+
+/// The configuration of each run.
+fn configs(folder: &StudyFolder) -> anyhow::Result<Vec<String>> {
+    folder.entries().iter().map(|entry| read(&folder.config(entry))).collect()
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| path.display().to_string())
+}
+
+fn emit(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
+    let program = program()?;
+    let job = slurm::Job { program: &program, device: &args.devices[0], data_dir: args.data_dir.as_deref() };
+    for path in slurm::emit(folder, &job)? {
+        outln!("{}", path.display())?;
     }
-    all(args, folder)
+    Ok(ExitCode::SUCCESS)
 }
 
 fn program() -> anyhow::Result<PathBuf> {
@@ -115,15 +187,19 @@ fn one(args: &StudyArgs, folder: &StudyFolder, entry: &Entry) -> anyhow::Result<
             return Ok(ExitCode::SUCCESS);
         }
         Standing::Running => anyhow::bail!("{}: another process works on it", entry.name),
-        Standing::Waiting => anyhow::bail!("{}: the run that it starts from is not done", entry.name),
-        Standing::Blocked => anyhow::bail!("{}: the run that it starts from failed or diverged", entry.name),
+        Standing::Waiting | Standing::Blocked | Standing::Unmet => {
+            anyhow::bail!("{}: {}", entry.name, folder.obstacle(entry).unwrap_or_default())
+        }
         Standing::Ready | Standing::Failed => {}
     }
+    let Some(claim) = folder.claim(entry)? else { anyhow::bail!("{}: another process works on it", entry.name) };
     let resumed = folder.prepare(entry)?;
     let mut command = command(args, &program()?, folder, entry, resumed, &args.devices[0]);
     if let Some(limit) = &args.time_limit {
         command.arg("--time-limit").arg(limit);
     }
+    // What holds it is the process that this one becomes; it reads nothing.
+    command.stdin(claim);
     replace(command, entry)
 }
 
@@ -141,177 +217,58 @@ fn replace(mut command: Command, entry: &Entry) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }
 
-fn all(args: &StudyArgs, folder: &StudyFolder) -> anyhow::Result<ExitCode> {
-    let stop = Stop::listen(None)?;
+fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<ExitCode> {
     // Asked once: the file may be replaced while the study runs.
     let program = program()?;
-    let make = |entry: &Entry, resumed: bool, device: &str| command(args, &program, folder, entry, resumed, device);
+    let make = |entry: &Entry, resumed: bool, device: &str| {
+        let mut command = command(args, &program, folder, entry, resumed, device);
+        command.arg("--stop-at-end-of-input");
+        command
+    };
     let queue =
         Queue { folder, jobs: args.jobs, devices: args.devices.clone(), retry: args.retry_failed, command: &make };
     let mut talk = Talk::new(folder);
-    queue.run(&mut talk, &|| stop.cause().is_some())?;
+    let halt = || match stop.cause() {
+        _ if stop.is_urgent() => Some(Halt::Kill),
+        Some(Cause::Interrupt) => Some(Halt::Interrupt),
+        Some(Cause::Terminate) => Some(Halt::Terminate),
+        Some(Cause::Requeue | Cause::TimeLimit) => Some(Halt::Requeue),
+        None => None,
+    };
+    queue.run(&mut talk, &halt)?;
     talk.bar.finish_and_clear();
     let counts = Counts::of(folder);
     errln!("{}: {counts}", folder.root().display());
     for (name, reason, log) in &talk.failed {
         errln!("  {name} failed: {} (see {})", one_line(reason), log.display());
     }
-    if counts.done > 0 {
-        let path = page::of_study(folder)?;
-        outln!("{}", path.display())?;
+    let mut page = None;
+    if counts.done > 0 && !stop.is_urgent() {
+        let file = folder.root().join("study.toml");
+        let source = StudyFile::parse_alone(&read(&file)?, &file)?;
+        page = Some(page::of_study(folder, &source, &file)?);
     }
-    if let Some(cause) = stop.cause() {
+    let code = end(&counts, stop.cause());
+    match page.map_or(Ok(()), |page| outln!("{}", page.display())) {
+        // The exit code says how the runs ended, whether or not somebody reads where the page is.
+        Ok(()) | Err(OutputError::Closed) => Ok(code),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says how a study that ended goes on; gives the exit code.
+fn end(counts: &Counts, cause: Option<Cause>) -> ExitCode {
+    if let Some(cause) = cause {
         errln!("stopped by {}; the same command goes on", cause.name());
-        return Ok(ExitCode::from(INTERRUPTED));
+        return ExitCode::from(cause.exit_code());
     }
-    if counts.failed + talk.failed.len() > 0 {
+    if counts.failed > 0 {
         errln!("--retry-failed starts those again that failed");
     }
-    if counts.failed + counts.blocked + counts.open > 0 {
-        return Ok(ExitCode::FAILURE);
+    if counts.open > 0 {
+        errln!("the same command goes on with those that are left");
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// How many runs stand where.
-#[derive(Default)]
-struct Counts {
-    done: usize,
-    diverged: usize,
-    failed: usize,
-    blocked: usize,
-    open: usize,
-}
-
-impl Counts {
-    fn of(folder: &StudyFolder) -> Self {
-        let mut counts = Self::default();
-        for entry in folder.entries() {
-            match folder.standing(entry) {
-                Standing::Done(state) => {
-                    counts.done += 1;
-                    counts.diverged += usize::from(state == RunState::Diverged);
-                }
-                Standing::Failed => counts.failed += 1,
-                Standing::Blocked => counts.blocked += 1,
-                Standing::Running | Standing::Ready | Standing::Waiting => counts.open += 1,
-            }
-        }
-        counts
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = self.done + self.failed + self.blocked + self.open;
-        write!(f, "{} of {all} runs done", self.done)?;
-        for (count, what) in [
-            (self.diverged, "of them diverged"),
-            (self.failed, "failed"),
-            (self.blocked, "cannot start, since the run before them failed or diverged"),
-            (self.open, "left"),
-        ] {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Tells how the queue goes.
-struct Talk<'a> {
-    folder: &'a StudyFolder,
-    bar: ProgressBar,
-    clock: Instant,
-    /// Runs that were done before, and those that ended since.
-    before: u64,
-    ended: u64,
-    looked: Option<Instant>,
-    /// Name, reason and log of those that failed in this call.
-    failed: Vec<(String, String, PathBuf)>,
-}
-
-impl<'a> Talk<'a> {
-    fn new(folder: &'a StudyFolder) -> Self {
-        let before = Counts::of(folder).done as u64;
-        let all = folder.entries().len() as u64;
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(all) } else { ProgressBar::hidden() };
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs {msg}") {
-            bar.set_style(style);
-        }
-        bar.set_position(before);
-        if before > 0 {
-            errln!("{before} of {all} runs are done already");
-        }
-        Self { folder, bar, clock: Instant::now(), before, ended: 0, looked: None, failed: Vec::new() }
-    }
-
-    fn say(&self, text: &str) {
-        self.bar.suspend(|| errln!("{}", plain(text)));
-    }
-}
-
-impl Report for Talk<'_> {
-    fn started(&mut self, entry: &Entry, resumed: bool, device: &str) {
-        let verb = if resumed { "resumed" } else { "started" };
-        self.say(&format!("{}: {verb} ({device})", entry.name));
-    }
-
-    fn ended(&mut self, ended: &Ended<'_>) {
-        self.ended += 1;
-        let status = Status::read(&self.folder.run(ended.entry));
-        let log = self.folder.log(ended.entry);
-        // A process that ended before it had a folder says why in its log alone.
-        let reason = status.and_then(|status| status.reason).unwrap_or_else(|| last_line(&log));
-        let broken = matches!(ended.state, RunState::None | RunState::Dead) && !ended.status.success();
-        let state = if broken { RunState::Failed } else { ended.state };
-        if state == RunState::Failed {
-            self.failed.push((ended.entry.name.clone(), reason.clone(), log));
-        }
-        let all = self.folder.entries().len() as u64;
-        self.bar.set_position(self.before + self.ended);
-        self.say(&format!(
-            "[{}/{all}] {}: {}, {:.1} s: {reason}",
-            self.before + self.ended,
-            ended.entry.name,
-            word(state),
-            ended.elapsed.as_secs_f64()
-        ));
-    }
-
-    fn looking(&mut self, running: &[&Entry]) {
-        if self.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) || self.bar.is_hidden() {
-            return;
-        }
-        self.looked = Some(Instant::now());
-        let names: Vec<&str> = running.iter().map(|entry| entry.name.as_str()).collect();
-        let mut text = names.join(", ");
-        if self.ended > 0 {
-            let left = (self.folder.entries().len() as u64).saturating_sub(self.before + self.ended);
-            let each = self.clock.elapsed().as_secs_f64() / self.ended as f64;
-            text.push_str(&format!("; about {} left", length(each * left as f64)));
-        }
-        self.bar.set_message(text);
-    }
-}
-
-/// The last line of what a process said.
-fn last_line(log: &Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().into()
-}
-
-fn word(state: RunState) -> &'static str {
-    match state {
-        RunState::Finished => "finished",
-        RunState::Diverged => "diverged",
-        RunState::Interrupted => "interrupted",
-        RunState::Failed => "failed",
-        RunState::Running => "running",
-        RunState::Dead => "ended without a word",
-        RunState::None => "not started",
-    }
+    ExitCode::from(u8::from(counts.failed + counts.blocked + counts.open > 0))
 }
 
 /// A line a run, then the counts.
@@ -319,14 +276,18 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     let width = folder.entries().iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     for entry in folder.entries() {
         let run = folder.run(entry);
-        let (state, status) = (RunState::of(&run), Status::read(&run));
+        let (state, status) = (folder.state(entry), Status::read(&run));
         let standing = match folder.standing(entry) {
-            Standing::Waiting => "waiting".into(),
-            Standing::Blocked => "blocked".into(),
-            _ => word(state).to_string(),
+            Standing::Waiting => "waiting",
+            Standing::Blocked | Standing::Unmet => "blocked",
+            Standing::Done(_) | Standing::Running | Standing::Ready | Standing::Failed => word(state),
         };
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));
-        let reason = status.and_then(|status| status.reason).unwrap_or_default();
+        let said = status.and_then(|status| status.reason);
+        // Of a process that was killed the folder does not know why it ended.
+        let killed = || folder.ending(entry).filter(|_| matches!(state, RunState::Dead | RunState::None));
+        let parts = [said.or_else(killed), folder.missed_goal(entry), folder.obstacle(entry)];
+        let reason = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
         let line = format!("{:>4} {:<width$} {standing:<20} {step:<12} {reason}", entry.index, entry.name);
         outln!("{}", one_line(line.trim_end()))?;
     }

@@ -38,7 +38,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     if out.exists() && !args.dry_run {
         return Err(TrainError::Exists(out).into());
     }
-    let stop = Stop::listen(args.time_limit)?;
+    let stop = listen(args)?;
     let mut notes = Vec::from_iter(compute_here());
     let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
@@ -58,6 +58,15 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     train(Trainer::new(&plan, weights), reporter, &stop, args)
 }
 
+/// What ends the run before its end.
+fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
+    let stop = Stop::listen(args.time_limit)?;
+    if args.stop_at_end_of_input {
+        stop.at_end_of_input()?;
+    }
+    Ok(stop)
+}
+
 /// A run that was stopped, by whatever it was, or that is finished and is to go on for longer.
 fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
@@ -69,7 +78,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(DIVERGED));
     }
     let is_finished = name == Some("finished");
-    let stop = Stop::listen(args.time_limit)?;
+    let stop = listen(args)?;
     let mut notes = Vec::from_iter(compute_here());
     // What the run says of itself stays as it is if the command line or a finished run is refused.
     let note = |error: TrainError| {

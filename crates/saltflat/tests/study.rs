@@ -3,27 +3,17 @@
 
 mod support;
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{process::Stdio, thread, time::Duration};
 
-use safetensors::{Dtype, tensor::TensorView};
-use support::{Place, TINY, text};
+use support::{Place, TINY, base_of, results, text};
 
 /// A start and two escapes of two seeds; a checkpoint every step, so that a killed run goes on in its middle.
 fn study(epochs: usize) -> String {
-    let base: String = TINY
-        .lines()
-        .filter(|line| !line.starts_with("name") && *line != "[run]")
-        .map(|line| line.replacen('[', "[base.", usize::from(line.starts_with('['))) + "\n")
-        .collect();
+    // Groups with flips and without are measured on one loss.
+    let base = base_of(TINY).replace("\"cross_entropy\"", "\"cross_entropy\"\nsmoothing = 0.2");
     let base = base.replace("epochs = 2", &format!("epochs = {epochs}\ncheckpoint = {{ every_steps = 1, keep = 2 }}"));
     format!(
-        "[study]\nname = \"both\"\nbaseline = \"none\"\n{base}\n{}",
+        "[study]\nname = \"both\"\nbaseline = \"noise none\"\n{base}\n{}",
         r#"
 [[stage]]
 name = "start"
@@ -38,39 +28,8 @@ values = [{ label = "none", set = { noise = { kind = "none" } } }, { label = "fl
     )
 }
 
-/// Folder of the study that is killed, a name that no other process has.
-const CUT: &str = "cut-by-kill-9";
-
-/// What must be equal: the rows and the weights of every run, the manifest and the configurations; the study's own folder is
-/// left out of them.
-fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![root.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-            let volatile = ["logs", "log.txt", "env.json", "status.json", "report.html"];
-            if volatile.iter().any(|end| name.ends_with(end)) {
-                continue;
-            }
-            match path.is_dir() {
-                true => folders.push(path),
-                false => {
-                    let bytes = fs::read(path).unwrap();
-                    let own = root.file_name().unwrap().to_string_lossy();
-                    let bytes = match String::from_utf8(bytes) {
-                        Ok(text) => text.replace(&format!("/{own}/"), "/STUDY/").into_bytes(),
-                        Err(e) => e.into_bytes(),
-                    };
-                    found.push((name, bytes));
-                }
-            }
-        }
-    }
-    found.sort();
-    found
-}
+/// Folder of the study that is killed.
+const CUT: &str = "cut";
 
 #[test]
 fn a_study_that_was_killed_ends_like_one_that_was_not() {
@@ -88,7 +47,7 @@ fn a_study_that_was_killed_ends_like_one_that_was_not() {
         thread::sleep(Duration::from_millis(pause));
         let _ = process.kill();
         let _ = process.wait();
-        let _ = Command::new("pkill").args(["-9", "-f", &format!("saltflat train .*{CUT}")]).status();
+        place.kill("saltflat train ");
     }
     let rest = go(CUT).output().unwrap();
     assert!(rest.status.success(), "{}", text(&rest.stderr));
@@ -109,30 +68,96 @@ fn a_study_that_was_killed_ends_like_one_that_was_not() {
 #[test]
 fn a_run_that_failed_is_reported_and_retried() {
     let place = Place::new();
-    // The escapes' data is not there at first.
-    let text_of_study = study(1).replace(
-        "{ label = \"flip\" }",
-        "{ label = \"flip\", set = { data = { kind = \"tensors\", path = \"digits.safetensors\" }, noise = { kind = \"none\" } } }",
-    );
-    place.write("study.toml", &text_of_study);
-    let go = |more: &[&str]| {
-        place.command(&[&["study", "study.toml", "--devices", "cpu", "--out", "out"], more].concat()).output().unwrap()
+    place.write("study.toml", study(1));
+    let go = |device: &str, more: &[&str]| {
+        let args = ["study", "study.toml", "--devices", device, "--out", "out"];
+        let output = place.command(&[&args, more].concat()).output().unwrap();
+        (output.status.code(), text(&output.stderr))
     };
-    let first = go(&[]);
-    assert_eq!(first.status.code(), Some(1));
-    let said = text(&first.stderr);
-    assert!(said.contains("3 of 5 runs done") && said.contains("digits.safetensors"), "{said}");
-    assert!(said.contains("--retry-failed"), "{said}");
-    let inputs: Vec<u8> = (0..40 * 784).flat_map(|i| (i as f32 % 7.0).to_le_bytes()).collect();
-    let labels: Vec<u8> = (0..40_i64).flat_map(|i| (i % 10).to_le_bytes()).collect();
-    let tensors = [
-        ("inputs", TensorView::new(Dtype::F32, vec![40, 1, 28, 28], &inputs).unwrap()),
-        ("labels", TensorView::new(Dtype::I64, vec![40], &labels).unwrap()),
-    ];
-    place.write("digits.safetensors", safetensors::serialize(tensors, None).unwrap());
-    let second = go(&["--retry-failed"]);
-    assert!(second.status.success(), "{}", text(&second.stderr));
-    assert!(text(&second.stderr).contains("3 of 5 runs are done already"), "{}", text(&second.stderr));
+    // Before it has a folder: what its process printed.
+    let (code, said) = go("no-such-adapter", &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("0 of 5 runs done, 5 left"), "{said}");
+    assert!(
+        said.contains("start/s0: failed, ") && said.contains(" s: --device no-such-adapter: no such adapter"),
+        "{said}"
+    );
+    let status = place.command(&["study", "out", "--status"]).output().unwrap();
+    assert!(text(&status.stdout).contains("no such adapter"), "{}", text(&status.stdout));
+    let (code, said) = go("cpu", &[]);
+    assert_eq!(code, Some(0), "{said}");
+
+    // One that failed by itself is not started again unless it is asked for.
+    let run = "out/escape/none_s0/status.json";
+    let failed = place.read(run).replace("finished", "failed").replace("4 steps", "the device failed: lost");
+    place.write(run, &failed);
+    let (code, said) = go("cpu", &[]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("4 of 5 runs done, 1 failed") && said.contains("--retry-failed"), "{said}");
+    let (code, said) = go("cpu", &["--retry-failed"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("4 of 5 runs are done already"), "{said}");
+}
+
+/// A run that refuses to go on: the reason is that of this start, not what its folder said before.
+#[test]
+fn why_a_run_does_not_go_on() {
+    let place = Place::new();
+    place.write("study.toml", study(1));
+    let go = || place.command(&["study", "study.toml", "--devices", "cpu", "--out", "out"]).output().unwrap();
+    assert!(go().status.success());
+    let run = "out/escape/none_s0";
+    let status = place.read(&format!("{run}/status.json"));
+    place.write(
+        &format!("{run}/status.json"),
+        status.replace("finished", "interrupted").replace("4 steps", "stopped by SIGTERM after step 4"),
+    );
+    place.write(&format!("{run}/metrics.jsonl"), "");
+    let output = go();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = said.lines().find(|line| line.contains("none_s0: failed")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("metrics.jsonl has 0 whole rows") && line.contains("(exit code 2)"), "{said}");
+    assert!(!said.contains("stopped by SIGTERM"), "{said}");
+}
+
+/// What a stage requires of its starts is looked at before its runs start; a goal that was missed is said at once.
+#[test]
+fn a_start_that_did_not_reach_what_is_required() {
+    let place = Place::new();
+    // The goal of the starts alone: 100 epochs from 10 % accuracy, of which the first is not enough.
+    let with = |accuracy: f64| {
+        study(1)
+            .replace("name = \"start\"\n", "name = \"start\"\nset = { train.stop_accuracy = 1.0 }\n")
+            .replace("from = \"start\"\n", &format!("from = \"start\"\nrequire = {{ accuracy = {accuracy:?} }}\n"))
+    };
+    place.write("study.toml", with(0.9999));
+    let go = |out: &str| {
+        let output = place.command(&["study", "study.toml", "--devices", "cpu", "--out", out]).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = go("out");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("start/s0: train.stop_accuracy = 1 was not reached (running accuracy of the last epoch: "),
+        "{said}"
+    );
+    let last = place.measurements("out/start/s0").pop().unwrap();
+    let accuracy = last["metrics"]["accuracy"]["value"].as_f64().unwrap();
+    let unmet = format!(
+        "start/s0: it ended with accuracy = {accuracy}, not at least 0.9999, which stage.escape.require asks for"
+    );
+    assert!(said.contains(&format!("4 runs are not started: {unmet}")), "{said}");
+    assert!(said.contains("1 of 5 runs done, 4 cannot start"), "{said}");
+    assert!(!place.path("out/escape/none_s0").exists());
+    let status = text(&place.command(&["study", "out", "--status"]).output().unwrap().stdout);
+    assert!(status.contains("train.stop_accuracy = 1 was not reached") && status.contains(&unmet), "{status}");
+    let task = place.command(&["study", "out", "--task", "1"]).output().unwrap();
+    assert!(task.status.code() == Some(1) && text(&task.stderr).contains(&unmet), "{}", text(&task.stderr));
+    // Exactly what was reached is enough.
+    place.write("study.toml", with(accuracy));
+    let (code, said) = go("enough");
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]
@@ -140,6 +165,7 @@ fn a_run_that_diverged_is_a_result_but_no_start() {
     let place = Place::new();
     let axis = "[[stage.axis]]\nname = \"lr\"\nkey = \"optimizer.lr\"\nvalues = [0.1, 1e30]\n";
     let diverging = study(2)
+        .replace("baseline = \"noise none\"\n", "")
         .replace("name = \"start\"\n", &format!("name = \"start\"\n{axis}"))
         .replace("[[stage.axis]]\nname = \"noise\"", &format!("{axis}[[stage.axis]]\nname = \"noise\""));
     place.write("study.toml", diverging);
@@ -158,7 +184,7 @@ fn tasks_and_what_is_wrong() {
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };
     let (code, said) = run(&["study.toml", "--out", "out", "--devices", "cpu", "--task", "1"]);
-    assert!(code == Some(1) && said.contains("the run that it starts from is not done"), "{said}");
+    assert!(code == Some(1) && said.contains("the run that it starts from, start/s0, is not done"), "{said}");
     let (code, said) = run(&["out", "--devices", "cpu", "--task", "0"]);
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = run(&["out", "--devices", "cpu", "--task", "0"]);

@@ -3,7 +3,7 @@
 use saltflat_metrics::{LanczosOptions, SpectrumOptions, TraceMethod};
 use serde::{Serialize, Serializer};
 
-use super::{any, reader::Section};
+use super::{MeasuredLossConfig, any, optimizer::read_measured_loss, reader::Section};
 
 /// `[metrics]`: what is measured, and when. `evaluate`, `trace`, `alignment` and `noise_strength` are on unless switched off
 /// (`trace = false`), the other groups are off unless asked for (`spectrum = true`, or a table); `enabled = false` is for
@@ -16,6 +16,8 @@ pub struct MetricsConfig {
     pub every_steps: Option<u64>,
     /// Also at the start and at the end, wherever that is; default true.
     pub at_ends: bool,
+    /// The loss that everything here is measured on, whatever the run trains on; absent: the trained one.
+    pub loss: Option<MeasuredLossConfig>,
     /// Training samples on which curvature and gradient norm are measured; absent: all.
     pub samples: Option<usize>,
     /// Samples of one forward pass at most; default 500, and fewer where `memory_limit` asks for it. Bounds the memory,
@@ -245,10 +247,13 @@ fn alignment(mut section: Section) -> AlignmentConfig {
 
 pub(super) fn read(mut section: Section) -> MetricsConfig {
     let enabled = section.optional("enabled", "", any).unwrap_or(true);
+    let other_loss = section.has("loss");
+    let loss = read_measured_loss(section.section("loss"));
     let mut config = MetricsConfig {
         every_epochs: section.optional("every_epochs", SOME, |n| *n > 0).unwrap_or(1),
         every_steps: section.optional("every_steps", SOME, |n| *n > 0),
         at_ends: section.optional("at_ends", "", any).unwrap_or(true),
+        loss: other_loss.then_some(loss),
         samples: section.optional("samples", SOME, |n| *n > 0),
         microbatch: positive(&mut section, "microbatch", 500),
         memory_limit: positive(&mut section, "memory_limit", 2048),

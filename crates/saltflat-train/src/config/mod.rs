@@ -28,12 +28,13 @@ pub use metrics::{
     StabilityConfig, TraceConfig,
 };
 pub use noise::EqualStrength;
-pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
+pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 use reader::Section;
+pub use reader::nearest;
 pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
-pub use selection::METRICS;
 pub(crate) use selection::STABILITY;
+pub use selection::{LISTS, METRICS, OF_STEPS};
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -154,7 +154,8 @@ pub enum BestBy {
 }
 
 impl BestBy {
-    const ALL: [(&'static str, Self); 4] = [
+    /// With their names.
+    pub const ALL: [(&'static str, Self); 4] = [
         ("test_accuracy", Self::TestAccuracy),
         ("test_loss", Self::TestLoss),
         ("accuracy", Self::Accuracy),

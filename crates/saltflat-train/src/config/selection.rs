@@ -49,6 +49,12 @@ pub const METRICS: [(&str, &[&str]); 8] = [
     ("sharpness", &["batch_sharpness", "gradient_snr", "sharpness_along_gradient", "sharpness_along_update"]),
 ];
 
+/// Metrics that the steps before a measurement give, in training alone.
+pub const OF_STEPS: [&str; 1] = ["trace_from_noise"];
+
+/// Metrics that are a list of numbers, one a sample, where a configuration asks for them.
+pub const LISTS: [&str; 1] = ["feature_norms"];
+
 impl MetricsConfig {
     /// Only the groups of these names, each the name of a group or of a metric, or `all`. A group that was off gets its
     /// defaults; where neither ‖H‖_F nor the traces by tensor are asked for, the trace takes quadratic forms.

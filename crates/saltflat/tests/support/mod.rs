@@ -64,6 +64,19 @@ impl Place {
         command
     }
 
+    /// Kills those of its processes whose arguments hold this text; gives how many there were. On Linux alone.
+    pub fn kill(&self, text: &str) -> usize {
+        let here = fs::canonicalize(self.folder.path()).unwrap();
+        let found = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+            let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == here) && arguments.contains(text)
+        });
+        let ids = found.map(|entry| entry.file_name()).collect::<Vec<_>>();
+        ids.iter().for_each(|id| drop(Command::new("kill").arg("-9").arg(id).status()));
+        ids.len()
+    }
+
     /// `saltflat train ARGS --device cpu`.
     pub fn train(&self, args: &[&str]) -> Output {
         self.command(&[&["train"], args, &["--device", "cpu"]].concat()).output().unwrap()
@@ -106,4 +119,41 @@ pub fn last_checkpoint(run: &Path) -> PathBuf {
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A configuration as the `[base]` of a study, without its name.
+pub fn base_of(config: &str) -> String {
+    let kept = config.lines().filter(|line| !line.starts_with("name") && *line != "[run]");
+    kept.map(|line| line.replacen('[', "[base.", usize::from(line.starts_with('['))) + "\n").collect()
+}
+
+/// What must be equal: the rows and the weights of every run, the manifest and the configurations; the study's own folder is
+/// left out of them.
+pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            let volatile = ["logs", "log.txt", "env.json", "status.json", "report.html"];
+            if volatile.iter().any(|end| name.ends_with(end)) {
+                continue;
+            }
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let bytes = fs::read(path).unwrap();
+                    let own = root.file_name().unwrap().to_string_lossy();
+                    let bytes = match String::from_utf8(bytes) {
+                        Ok(text) => text.replace(&format!("/{own}/"), "/STUDY/").into_bytes(),
+                        Err(e) => e.into_bytes(),
+                    };
+                    found.push((name, bytes));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
 }

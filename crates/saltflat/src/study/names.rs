@@ -1,0 +1,138 @@
+//! Whether what a study's figures and its baseline refer to is there.
+
+use std::{collections::BTreeSet, path::Path};
+
+use saltflat_report::{Figure, Name, Page, Run};
+use saltflat_study::{Entry, Study, StudyError, StudyFile};
+use saltflat_train::{
+    EPOCH_VALUES,
+    config::{LISTS, METRICS, OF_STEPS, nearest},
+};
+
+use crate::page;
+
+/// Values that figures make themselves, beside those in the rows of runs.
+const OF_FIGURES: [&str; 1] = ["stability_edge"];
+
+/// The metric whose parts have names of their own.
+const BY_TENSOR: &str = "trace_hessian_by_tensor.";
+
+/// So many names are listed where none is near.
+const MOST_LISTED: usize = 20;
+
+/// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
+/// not about what is at none.
+pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec<String> {
+    let figures = match page::figures(source, file) {
+        Ok(figures) => figures,
+        Err(StudyError::Problems { problems, .. }) => return problems,
+        Err(other) => return vec![other.to_string()],
+    };
+    let pages = Pages::new(source, file, runs);
+    let mut problems: Vec<String> = figures
+        .iter()
+        .enumerate()
+        .flat_map(|(i, figure)| {
+            of_figure(figure, source, &pages).into_iter().map(move |p| format!("figure {}: {p}", i + 1))
+        })
+        .collect();
+    if let Some(baseline) = &source.study.baseline
+        && pages.lacks_group(baseline)
+    {
+        problems.push(format!("study.baseline: {}", no(baseline, "group", &pages.groups())));
+    }
+    problems
+}
+
+fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> {
+    let stages: Vec<String> = source.stages.iter().map(|stage| stage.name.clone()).collect();
+    let is_metric = |name: &str| metrics().iter().any(|known| known == name) || name.starts_with(BY_TENSOR);
+    let problem = |(key, name): (&str, Name<'_>)| {
+        let wrong = match name {
+            Name::Metric(name) => (!is_metric(name)).then(|| no(name, "metric", &metrics())),
+            Name::List(name) => {
+                let lists = LISTS.map(String::from);
+                (!lists.iter().any(|known| known == name)).then(|| no(name, "list of numbers", &lists))
+            }
+            Name::Stage(name) => (!stages.iter().any(|known| known == name)).then(|| no(name, "stage", &stages)),
+            Name::Group(name) => pages.lacks_group(name).then(|| no(name, "group", &pages.groups())),
+            Name::Axis(name) => pages.lacks_axis(name).then(|| no(name, "axis or key", &pages.axes())),
+        };
+        wrong.map(|wrong| format!("{key}: {wrong}"))
+    };
+    figure.names().into_iter().filter_map(problem).collect()
+}
+
+/// `there is no metric "trace_hesian"; did you mean trace_hessian?`
+fn no(name: &str, what: &str, known: &[String]) -> String {
+    let names: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = match nearest(name, &names) {
+        Some(near) => format!("did you mean {near}?"),
+        None if names.len() > MOST_LISTED => format!("there are {}, …", names[..MOST_LISTED].join("; ")),
+        None if names.is_empty() => "there is none".into(),
+        None => format!("there are {}", names.join("; ")),
+    };
+    format!("there is no {what} {name:?}; {hint}")
+}
+
+/// Every metric that has one number in a row, or of which a figure takes the first.
+fn metrics() -> Vec<String> {
+    let measured = METRICS.iter().flat_map(|(_, names)| *names);
+    measured.chain(&OF_STEPS).chain(&EPOCH_VALUES).chain(&OF_FIGURES).map(ToString::to_string).collect()
+}
+
+/// The pages that the study has at its scales, with runs that have not begun.
+struct Pages {
+    /// At this scale.
+    here: Page,
+    /// At all others; absent where one of them cannot be expanded, so that nobody knows what is on it.
+    elsewhere: Option<Vec<Page>>,
+}
+
+impl Pages {
+    fn new(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Self {
+        let scales = std::iter::once(None).chain(source.scale.keys().map(|name| Some(name.as_str())));
+        let page = |study: Study| {
+            let configs = study.configs.iter().map(String::as_str);
+            page_of(&study.entries.iter().zip(configs).collect::<Vec<_>>())
+        };
+        let elsewhere = scales.map(|scale| Study::new(source.clone(), file, scale).ok().map(page)).collect();
+        Self { here: page_of(runs), elsewhere }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Page> {
+        std::iter::once(&self.here).chain(self.elsewhere.iter().flatten())
+    }
+
+    fn lacks_group(&self, name: &str) -> bool {
+        self.elsewhere.is_some() && !self.all().any(|page| page.groups().iter().any(|group| group.is(name)))
+    }
+
+    fn lacks_axis(&self, name: &str) -> bool {
+        let has = |run: &Run| run.labels.contains_key(name) || run.flat_config().contains_key(name);
+        self.elsewhere.is_some() && !self.all().flat_map(|page| &page.runs).any(has)
+    }
+
+    /// Those of this scale.
+    fn groups(&self) -> Vec<String> {
+        self.here.groups().into_iter().map(|group| group.name).collect()
+    }
+
+    fn axes(&self) -> Vec<String> {
+        let all: BTreeSet<&String> = self.all().flat_map(|page| &page.runs).flat_map(|run| run.labels.keys()).collect();
+        all.into_iter().cloned().collect()
+    }
+}
+
+/// The page of runs that have not begun: one of each group is enough for their names.
+fn page_of(runs: &[(&Entry, &str)]) -> Page {
+    let mut seen = BTreeSet::new();
+    let once = runs.iter().filter(|(entry, _)| seen.insert((&entry.stage, &entry.labels)));
+    let run = |(entry, config): &(&Entry, &str)| Run {
+        labels: entry.labels.clone(),
+        stage: Some(entry.stage.clone()),
+        config: config.parse().unwrap_or_default(),
+        ..Run::default()
+    };
+    Page { runs: once.map(run).collect(), ..Page::default() }
+}

@@ -15,7 +15,10 @@ train = { epochs = 1 }
 metrics = { enabled = false }
 "#;
 
-fn tensors(place: &Place, name: &str, all: &[(&str, Dtype, &[usize], Vec<u8>)]) {
+/// A tensor of a file: name, type, shape, bytes.
+type Stored = (&'static str, Dtype, &'static [usize], Vec<u8>);
+
+fn tensors(place: &Place, name: &str, all: &[Stored]) {
     let views = all
         .iter()
         .map(|(name, dtype, shape, bytes)| (name.to_string(), TensorView::new(*dtype, shape.to_vec(), bytes).unwrap()));
@@ -26,7 +29,7 @@ fn tensors(place: &Place, name: &str, all: &[(&str, Dtype, &[usize], Vec<u8>)]) 
 fn place() -> Place {
     let place = Place::new();
     place.write("data.toml", CONFIG);
-    let all: [(&str, Dtype, &[usize], Vec<u8>); 4] = [
+    let all: [Stored; 4] = [
         ("inputs", Dtype::U8, &[4, 2], vec![0, 1, 2, 3, 4, 5, 6, 7]),
         ("labels", Dtype::U8, &[4], vec![1, 2, 3, 1]),
         ("test_inputs", Dtype::U8, &[2, 2], vec![9, 9, 0, 1]),
@@ -68,7 +71,7 @@ fn suspicious_data_are_said_by_every_command_that_loads_them() {
 fn half_precision_weights_are_taken_and_said() {
     let place = place();
     let half = |n: usize| [0x00, 0x3e, 0x00, 0xc0].repeat(n / 2);
-    let all: [(&str, Dtype, &[usize], Vec<u8>); 4] = [
+    let all: [Stored; 4] = [
         ("layers.0.weight", Dtype::F16, &[2, 2], half(4)),
         ("layers.0.bias", Dtype::F16, &[2], half(2)),
         ("layers.1.weight", Dtype::F16, &[4, 2], half(8)),
@@ -86,7 +89,7 @@ fn half_precision_weights_are_taken_and_said() {
     assert!((found["metrics"]["weight_norm"]["value"].as_f64().unwrap() - 7.5).abs() < 1e-6, "{found}");
     // Also of the weights that a slice leads to.
     let float = |n: usize| 1.5_f32.to_le_bytes().repeat(n);
-    let all: [(&str, Dtype, &[usize], Vec<u8>); 4] = [
+    let all: [Stored; 4] = [
         ("layers.0.weight", Dtype::F32, &[2, 2], float(4)),
         ("layers.0.bias", Dtype::F32, &[2], float(2)),
         ("layers.1.weight", Dtype::F32, &[4, 2], float(8)),

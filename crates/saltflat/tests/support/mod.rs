@@ -128,7 +128,7 @@ pub fn base_of(config: &str) -> String {
 }
 
 /// What must be equal: the rows and the weights of every run, the manifest and the configurations; the study's own folder is
-/// left out of them.
+/// left out of them, and so is the checksum of what names it.
 pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -146,7 +146,7 @@ pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
                     let bytes = fs::read(path).unwrap();
                     let own = root.file_name().unwrap().to_string_lossy();
                     let bytes = match String::from_utf8(bytes) {
-                        Ok(text) => text.replace(&format!("/{own}/"), "/STUDY/").into_bytes(),
+                        Ok(text) => without_checksum(&text).replace(&format!("/{own}/"), "/STUDY/").into_bytes(),
                         Err(e) => e.into_bytes(),
                     };
                     found.push((name, bytes));
@@ -156,4 +156,15 @@ pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
     }
     found.sort();
     found
+}
+
+/// A checkpoint's sidecar without its own checksum, which is also that of the path of the start; anything else as it is.
+fn without_checksum(text: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(serde_json::Value::Object(mut object)) if object.contains_key("progress") => {
+            object.remove("sha256");
+            serde_json::Value::Object(object).to_string()
+        }
+        _ => text.into(),
+    }
 }

@@ -43,6 +43,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(config, &device.device, DType::F32)?;
     dry_run::check_memory(&plan, &device)?;
     let weights = start(&plan)?;
+    notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     if let Some(init) = &plan.config.train.init {
         notes.extend(weights_note(init)?);
@@ -81,6 +82,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     dry_run::check_memory(&plan, &device)?;
+    notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     let Resumed { trainer, skipped } = resume(run, &plan)?;
     let before = folder.go_on(&trainer, &device, &features())?;

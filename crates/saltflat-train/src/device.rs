@@ -73,6 +73,18 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// What has to be said when a run starts on this device. Mesa's llvmpipe leaves a kernel's loops after 65,535 turns in all
+    /// (docs/upstream/llvmpipe-loops.md).
+    pub fn note(&self) -> Option<String> {
+        self.software.then(|| {
+            format!(
+                "{} is a program on the processor, for tests: Mesa's llvmpipe adds up no more than some 260,000 numbers in one sum and leaves \
+                 the rest out; --device cpu is right, and many times faster",
+                self.name
+            )
+        })
+    }
+
     /// Says where this device does not compute in this precision.
     ///
     /// # Errors
@@ -265,6 +277,9 @@ mod tests {
     fn precisions_of_a_device() {
         let cpu = choose(&DeviceChoice::Cpu).expect("always there");
         let cuda = Chosen { backend: "cuda", ..cpu.clone() };
+        assert_eq!(cpu.note(), None);
+        let software = Chosen { software: true, name: "llvmpipe".into(), ..cpu.clone() };
+        assert!(software.note().is_some_and(|note| note.starts_with("llvmpipe is a program")));
         let taken = |device: &Chosen| Precision::ALL.map(|(_, precision)| device.takes(precision).is_ok());
         assert_eq!(taken(&cpu), [true, false, true, true]);
         assert_eq!(taken(&cuda), [false, true, false, false]);

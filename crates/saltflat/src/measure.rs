@@ -50,6 +50,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
     let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
     for weights in std::iter::once(args.weights.as_path()).chain(others) {

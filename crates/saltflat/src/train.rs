@@ -42,6 +42,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let mut notes = Vec::from_iter(compute_here());
     let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
+    notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     if let Some(init) = &plan.config.train.init {
         notes.extend(weights_note(init)?);
@@ -105,6 +106,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     }
     let before = folder.go_on(&resumed, &device, &features()).map_err(note)?;
     let mut reporter = Reporter::new(folder, &plan, &device);
+    notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
     resumed.skipped.iter().for_each(|text| reporter.say(text));
@@ -132,7 +134,19 @@ fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, Chosen), TrainError> 
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     dry_run::check_memory(&plan, &device)?;
+<<<<<<< HEAD
     Ok((plan, device))
+=======
+    notes.extend(device.note());
+    notes.extend_from_slice(&plan.notes);
+    let Resumed { trainer, skipped } = resume(run, &plan)?;
+    let before = folder.go_on(&trainer, &device, &features())?;
+    let mut reporter = Reporter::new(folder, &plan, &device);
+    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
+    skipped.iter().for_each(|text| reporter.say(text));
+    reporter.resumed(trainer.steps(), &before);
+    train(trainer, reporter, &stop, args)
+>>>>>>> wip-inputs
 }
 
 fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {

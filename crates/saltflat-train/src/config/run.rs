@@ -190,7 +190,7 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
     let config = RunConfig {
         name: section.optional("name", "a name without slashes", plain).unwrap_or(default),
-        seed: section.optional("seed", "a whole number from 0 to 9223372036854775807 (2^63 - 1)", any).unwrap_or(0),
+        seed: section.optional("seed", "", any).unwrap_or(0),
         tensorboard: section.optional("tensorboard", "", any).unwrap_or(false),
     };
     section.finish("[run]");

@@ -189,13 +189,14 @@ impl Page {
         if has("trace_hessian") && self.groups().len() > 1 {
             figures.push(Figure::finals("trace_hessian"));
         }
-        if has("hessian_frobenius") && has("wu_bound_frobenius") {
-            figures.push(Figure::bound("hessian_frobenius", &["wu_bound_frobenius"]));
+        // Each bound beside what was measured on its own samples.
+        for (measured, bound) in [("gram_frobenius", "wu_bound_frobenius"), ("gram_top_eigenvalue", "dexter_bound")] {
+            if has(measured) && has(bound) {
+                figures.push(Figure::bound(measured, &[bound]));
+            }
         }
         if has("top_eigenvalues") {
-            let dexter = has("dexter_bound").then_some("dexter_bound");
-            let bounds: Vec<&str> = dexter.into_iter().chain(["stability_edge"]).collect();
-            figures.push(Figure::bound("top_eigenvalues", &bounds));
+            figures.push(Figure::bound("top_eigenvalues", &["stability_edge"]));
         }
         let spectra =
             |run: &Run| run.measurements.iter().any(|row| crate::run::entry(row, "spectral_density").is_some());
@@ -234,15 +235,17 @@ pub(crate) fn words(metric: &str) -> &str {
         "min_eigenvalue" => "smallest eigenvalue",
         "trace_ggn" => "trace of the Gauss–Newton matrix",
         "trace_from_noise" => "trace from noise",
+        "trace_from_noise_expected" => "expected trace from noise",
         "regularizer" => "regularizer R(θ)",
         "running_loss" => "running loss",
         "running_accuracy" => "running accuracy",
         "noise_sq" => "squared noise, achieved",
         "noise_sq_target" => "squared noise, target",
-        "wu_bound_frobenius" => "Wu bound √(B/μ)/η",
+        "wu_bound_frobenius" => "Wu bound √(B/μ · (n−1)/(n−B))/η",
         "dexter_bound" => "Dexter bound (σ/η)(n/B − 1)^(−1/2)",
         "stability_edge" => "edge of stability 2(1+β)/η",
         "gram_frobenius" => "Frobenius norm of the Gram matrix",
+        "gram_top_eigenvalue" => "largest eigenvalue of the Gram matrix",
         "feature_norms" => "relative feature norm",
         "chi_min_over_mean" => "least relative feature norm γ",
         "lr" => "learning rate",

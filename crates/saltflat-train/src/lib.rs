@@ -10,6 +10,7 @@ mod device;
 mod error;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod fusion;
+mod losses;
 mod measure;
 mod observer;
 mod optimizer;
@@ -18,15 +19,17 @@ mod run_folder;
 mod schedule;
 mod split;
 mod state;
+mod step_noise;
 mod trainer;
 
 pub use checkpoint::{Resumed, load_start, load_update, resume, save_checkpoint, start};
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
+pub use losses::MeasuredLoss;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
 pub use plan::Plan;
 pub use run_folder::{Before, RunFolder};
-pub use split::Split;
+pub use split::{Split, SplitUnder};
 pub use trainer::{Outcome, Trainer};

@@ -7,8 +7,9 @@ use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
 
 use crate::{
-    Split, TrainError,
+    Split, SplitUnder, TrainError,
     config::{BatchSize, Config, ConfigError, Precision},
+    losses::Losses,
 };
 
 /// Samples of one forward pass in training, where the configuration is silent.
@@ -23,6 +24,7 @@ pub struct Plan {
     pub network: Network,
     /// The loss whose expectation the training descends on: smoothed where the noise flips labels.
     pub loss: Loss,
+    measured: Loss,
     /// Training split.
     pub train: Split,
     /// Test split, where the data has one.
@@ -66,8 +68,9 @@ impl Plan {
             }
             _ => {}
         }
-        if classes.is_none() && config.loss.kind == saltflat_models::LossKind::CrossEntropy {
-            problems.push("loss.kind: expected square, since the targets are real numbers, got cross_entropy".into());
+        let losses = Losses::new(&config, classes, outputs);
+        if let Err(of_losses) = &losses {
+            problems.extend(of_losses.iter().cloned());
         }
         let batch_size = match config.optimizer.batch_size {
             BatchSize::Full => n,
@@ -82,9 +85,6 @@ impl Plan {
             problems
                 .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
         }
-        if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
-            problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
-        }
         if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && splits.test.is_none()) {
             let expected = "expected accuracy or loss, since there is no test split";
             problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
@@ -98,22 +98,11 @@ impl Plan {
             }
             _ => {}
         }
-        if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
-        }
-        let noise = config.noise.noise();
-        let smoothing = match classes {
-            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs, 1.0)),
-            None => 0.0,
+        let losses = match losses {
+            Ok(losses) if problems.is_empty() => losses,
+            _ => return Err(ConfigError::problems(problems).into()),
         };
-        let limit = (outputs as f64 - 1.0) / outputs as f64;
-        if classes.is_some() && smoothing > 0.0 && smoothing >= limit {
-            let text = format!(
-                "expected labels that are right more often than any wrong class, got {smoothing} of them wrong (the limit is {limit})"
-            );
-            return Err(ConfigError::problems(vec![format!("noise.probability: {text}")]).into());
-        }
-        let loss = Loss { kind: config.loss.kind, smoothing };
+        let loss = losses.trained;
         let network = config.model.architecture.build(splits.train.shape(), outputs)?;
         let standardise = splits.standardise.as_ref();
         let split = |examples| Split::new(examples, standardise, &loss, outputs, device, dtype);
@@ -130,12 +119,23 @@ impl Plan {
             config,
             network,
             loss,
+            measured: losses.measured,
             batch_size,
             steps_per_epoch,
             steps,
             device: device.clone(),
             dtype,
         })
+    }
+
+    /// The loss that is measured: the trained one, unless `metrics.loss` says otherwise. A noise's schedule does not change it.
+    pub fn measured_loss(&self) -> Loss {
+        self.measured
+    }
+
+    /// The training samples with the targets of the measured loss.
+    pub fn measured_samples(&self) -> SplitUnder<'_> {
+        self.train.under(self.measured)
     }
 
     /// The number type of the run in words, with that of its steps where it is another one.

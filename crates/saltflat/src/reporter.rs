@@ -8,7 +8,9 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use saltflat_report::EventWriter;
-use saltflat_train::{Before, Chosen, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer};
+use saltflat_train::{
+    Before, Chosen, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer,
+};
 use serde_json::Value;
 
 use crate::plain::plain;
@@ -64,6 +66,9 @@ impl Reporter {
             device.backend,
             device.why,
         ));
+        if plan.measured_loss() != plan.loss {
+            reporter.say(&format!("all metrics are of another loss than the trained one: {}", MeasuredLoss::of(plan)));
+        }
         reporter
     }
 
@@ -125,9 +130,10 @@ impl Reporter {
                     }
                 }
             }
-            if let (Some(norm), Some(bound)) = (last.value("hessian_frobenius"), last.value("wu_bound_frobenius")) {
-                let side = if norm > bound { "above" } else { "below" };
-                text.push_str(&format!("\n  |H|_F is {side} the Wu bound sqrt(B/mu)/lr = {}", number(bound)));
+            if let (Some(norm), Some(bound)) = (last.value("gram_frobenius"), last.value("wu_bound_frobenius")) {
+                let (side, norm, bound) = (if norm > bound { "above" } else { "below" }, number(norm), number(bound));
+                let of = "the Wu bound sqrt(B/mu (n-1)/(n-B))/lr";
+                text.push_str(&format!("\n  |G|_F = {norm} is {side} {of} = {bound}, both of the alignment's samples"));
             }
         }
         text.push_str(&format!("\n{} holds {} rows", self.folder.root().join("metrics.jsonl").display(), self.rows));

@@ -40,6 +40,16 @@ pub enum StabilityError {
         /// Samples there are.
         samples: usize,
     },
+    /// σ of some samples tells nothing about the bound of all.
+    #[error(
+        "coherence was measured on {measured} of {samples} training samples, and the bound needs that of all: metrics.alignment.samples = {samples}"
+    )]
+    Subset {
+        /// Samples measured.
+        measured: usize,
+        /// Samples that the batches are drawn from.
+        samples: usize,
+    },
     /// The cutoff of the spectrum is not a fraction.
     #[error("relative_precision must be at least 0 and below 1, found {0}")]
     RelativePrecision(f64),

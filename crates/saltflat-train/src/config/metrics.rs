@@ -3,7 +3,7 @@
 use saltflat_metrics::{LanczosOptions, SpectrumOptions, TraceMethod};
 use serde::{Serialize, Serializer};
 
-use super::{any, reader::Section};
+use super::{MeasuredLossConfig, any, optimizer::read_measured_loss, reader::Section};
 
 /// `[metrics]`: what is measured, and when. `evaluate`, `trace`, `alignment` and `noise_strength` are on unless switched off
 /// (`trace = false`), the other groups are off unless asked for (`spectrum = true`, or a table); `enabled = false` is for
@@ -16,6 +16,8 @@ pub struct MetricsConfig {
     pub every_steps: Option<u64>,
     /// Also at the start and at the end, wherever that is; default true.
     pub at_ends: bool,
+    /// The loss that everything here is measured on, whatever the run trains on; absent: the trained one.
+    pub loss: Option<MeasuredLossConfig>,
     /// Training samples on which curvature and gradient norm are measured; absent: all.
     pub samples: Option<usize>,
     /// Samples of one forward pass at most; default 500, and fewer where `memory_limit` asks for it. Bounds the memory,
@@ -46,7 +48,7 @@ pub struct MetricsConfig {
     /// Curvature along gradients and updates.
     #[serde(serialize_with = "or_false")]
     pub sharpness: Option<SharpnessConfig>,
-    /// trace_from_noise.
+    /// trace_from_noise, of the steps between two measurements.
     #[serde(serialize_with = "or_false")]
     pub noise_strength: Option<NoiseStrengthConfig>,
 }
@@ -146,6 +148,11 @@ impl MetricsConfig {
         self.noise_strength.is_some() || !self.groups().is_empty()
     }
 
+    /// Training samples of one subset of the alignment; the stability asks for some where it is off, too.
+    pub fn alignment_samples(&self) -> usize {
+        self.alignment.as_ref().map_or(ALIGNMENT_SAMPLES, |alignment| alignment.samples)
+    }
+
     /// Names of the groups that are on, in the order in which they are measured; the noise strength is measured in training
     /// only.
     pub fn groups(&self) -> Vec<&'static str> {
@@ -181,6 +188,9 @@ impl MetricsConfig {
         }
     }
 }
+
+/// Samples of one subset of the alignment, where the configuration is silent.
+const ALIGNMENT_SAMPLES: usize = 50;
 
 const SOME: &str = "a whole number above 0";
 
@@ -233,7 +243,7 @@ fn spectrum(mut section: Section) -> SpectrumConfig {
 
 fn alignment(mut section: Section) -> AlignmentConfig {
     let config = AlignmentConfig {
-        samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(50),
+        samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(ALIGNMENT_SAMPLES),
         subsets: positive(&mut section, "subsets", 1),
         signs: section.optional("signs", "a whole number above 1", |n| *n > 1),
         feature_norms: section.optional("feature_norms", "", any).unwrap_or(false),
@@ -245,10 +255,13 @@ fn alignment(mut section: Section) -> AlignmentConfig {
 
 pub(super) fn read(mut section: Section) -> MetricsConfig {
     let enabled = section.optional("enabled", "", any).unwrap_or(true);
+    let other_loss = section.has("loss");
+    let loss = read_measured_loss(section.section("loss"));
     let mut config = MetricsConfig {
         every_epochs: section.optional("every_epochs", SOME, |n| *n > 0).unwrap_or(1),
         every_steps: section.optional("every_steps", SOME, |n| *n > 0),
         at_ends: section.optional("at_ends", "", any).unwrap_or(true),
+        loss: other_loss.then_some(loss),
         samples: section.optional("samples", SOME, |n| *n > 0),
         microbatch: positive(&mut section, "microbatch", 500),
         memory_limit: positive(&mut section, "memory_limit", 2048),

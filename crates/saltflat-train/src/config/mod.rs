@@ -28,7 +28,7 @@ pub use metrics::{
     StabilityConfig, TraceConfig,
 };
 pub use noise::EqualStrength;
-pub use optimizer::{BatchSize, LossConfig, OptimizerConfig};
+pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 use reader::Section;
 pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};

@@ -1,4 +1,4 @@
-//! `[optimizer]` and `[loss]`.
+//! `[optimizer]`, `[loss]` and `metrics.loss`.
 
 use saltflat_models::LossKind;
 use serde::{Serialize, Serializer};
@@ -78,14 +78,34 @@ fn batch_size(section: &mut Section) -> BatchSize {
     BatchSize::Full
 }
 
+/// `metrics.loss`: the loss that is measured, where it is another one than the trained one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MeasuredLossConfig {
+    /// `cross_entropy` or `square`; absent: as trained.
+    pub kind: Option<LossKind>,
+    /// Label smoothing s in [0, 1); absent: as trained.
+    pub smoothing: Option<f64>,
+}
+
+const KINDS: [(&str, LossKind); 2] = [("cross_entropy", LossKind::CrossEntropy), ("square", LossKind::Square)];
+
+fn smoothing(section: &mut Section) -> Option<f64> {
+    section.optional("smoothing", "a number in [0, 1)", |x| (0.0..1.0).contains(x))
+}
+
+pub(super) fn read_measured_loss(mut section: Section) -> MeasuredLossConfig {
+    let config = MeasuredLossConfig { kind: section.choice("kind", &KINDS), smoothing: smoothing(&mut section) };
+    section.finish("metrics.loss");
+    config
+}
+
 pub(super) fn read_loss(mut section: Section) -> LossConfig {
-    let kinds = [("cross_entropy", LossKind::CrossEntropy), ("square", LossKind::Square)];
     if !section.has("kind") {
         section.problem("kind", "is missing; expected cross_entropy or square");
     }
     let config = LossConfig {
-        kind: section.choice("kind", &kinds).unwrap_or(LossKind::CrossEntropy),
-        smoothing: section.optional("smoothing", "a number in [0, 1)", |x| (0.0..1.0).contains(x)),
+        kind: section.choice("kind", &KINDS).unwrap_or(LossKind::CrossEntropy),
+        smoothing: smoothing(&mut section),
     };
     section.finish("[loss]");
     config

@@ -107,14 +107,14 @@ fn beside(name: &str, plan: &Plan, found: &Measurement) -> String {
             None => String::new(),
             expected => of("trace_from_noise_expected", expected) + &on(found.alignment_samples),
         },
-        "gram_frobenius" => of("stable only below sqrt(B/mu (n-1)/(n-B))/lr =", value("wu_bound_frobenius")),
+        "gram_frobenius" => of("unstable above wu_bound_frobenius", value("wu_bound_frobenius")),
         "top_eigenvalues[0]" => {
             let edge_name = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
             format!("{edge_name} = {}", number(2.0 * (1.0 + momentum) / lr))
         }
         "gram_top_eigenvalue" => match value("dexter_bound") {
             None => String::new(),
-            bound => of("diverges above (Dexter)", bound) + left_out,
+            bound => of("diverges above dexter_bound", bound) + left_out,
         },
         "alpha" | "chi_min_over_mean" => "at most 1".into(),
         "sgd_growth" | "sgd_growth_bernoulli" => {

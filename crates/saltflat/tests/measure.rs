@@ -105,7 +105,7 @@ fn table_and_figures() {
     let head = "measured loss: cross_entropy with smoothing 0.2, counted from its floor 0.639032\nmetric";
     assert!(table.starts_with(head), "{table}");
     // A bound stands beside what was measured on its own samples.
-    for (metric, bound) in [("gram_frobenius ", "sqrt(B/mu (n-1)/(n-B))/lr"), ("gram_top_eigenvalue ", "(Dexter)")] {
+    for (metric, bound) in [("gram_frobenius ", "above wu_bound"), ("gram_top_eigenvalue ", "above dexter_bound")] {
         let lines: Vec<_> = table.lines().filter(|line| line.contains(bound)).collect();
         assert!(lines.len() == 1 && lines[0].starts_with(metric), "{bound}: {lines:?}");
     }
@@ -178,7 +178,7 @@ fn runs_subsets_and_memory() {
     let (sgd, gd) = (sgd.as_f64().unwrap(), gd.as_f64().unwrap());
     assert!((sgd - gd).abs() < 1e-6 * gd, "a full batch is gradient descent: {sgd} {gd}");
     assert!(full["metrics"]["wu_bound_frobenius"]["reason"].as_str().unwrap().contains("no gradient noise"));
-    let all = ["--metrics", "stability", "--alignment-samples", "all"];
+    let all = ["--metrics", "stability,alignment", "--alignment-samples", "all"];
     let all = measure(&place, &[&["tiny.toml", "--weights", "run"], &all[..]].concat());
     let bound = all["metrics"]["coherence"]["value"].as_f64().unwrap() / 0.1 / (100.0_f64 / 30.0 - 1.0).sqrt();
     assert!((all["metrics"]["dexter_bound"]["value"].as_f64().unwrap() / bound - 1.0).abs() < 1e-12);

@@ -41,9 +41,7 @@ pub enum StabilityError {
         samples: usize,
     },
     /// σ of some samples tells nothing about the bound of all.
-    #[error(
-        "coherence was measured on {measured} of {samples} training samples, and the bound needs that of all: metrics.alignment.samples = {samples}"
-    )]
+    #[error("of {measured} of {samples} training samples; a bound needs metrics.alignment.samples = {samples}")]
     Subset {
         /// Samples measured.
         measured: usize,

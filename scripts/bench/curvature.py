@@ -33,6 +33,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from peers import ending  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETWORKS = {
     "tiny": {"kind": "resnet", "width": 8, "blocks": [1, 1], "channels_per_group": 4, "outputs": 10},
@@ -101,6 +104,10 @@ def prepare(name, folder, samples, gram_samples):
 # Ours.
 
 
+class Failed(Exception):
+    """Our program gave no numbers; the reason is for the table."""
+
+
 def ours(binary, folder, *options):
     """The JSON of a measurement, with the process's peak memory."""
     out = folder / "ours.json"
@@ -108,33 +115,53 @@ def ours(binary, folder, *options):
                "--json", out, *options]
     done = subprocess.run([str(c) for c in command], stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr}")
+        print(f"{' '.join(map(str, command))}: {ending(done.returncode)}: {done.stderr}", file=sys.stderr)
+        raise Failed(ending(done.returncode))
     return json.loads(out.read_text())
 
 
 def our_rows(binary, folder, args):
+    """The rows; one that fails holds the error, and the others are measured."""
     rows = {}
+    for names, measured in [(["gradient", "probe"], our_probes), (["product"], our_products), (["top 5"], our_top), (["alignment"], our_alignment)]:
+        if names == ["top 5"] and "top 5" not in args.rows:
+            continue
+        try:
+            rows.update(measured(binary, folder))
+        except Failed as error:
+            rows.update({name: {"error": str(error)} for name in names})
+    return rows
+
+
+def our_probes(binary, folder):
     found = ours(binary, folder, "--metrics", "grad_norm,trace_hessian", "--probes", 32, "--samples", "all")
     trace = found["metrics"]["trace_hessian"]
     cost = found["costs"]["trace"]
     probe = cost["seconds"] / cost["products"]
     needed = 32 * (trace["std_error"] / (0.01 * abs(trace["value"]))) ** 2
     peak = found["peak_bytes"]
-    rows["gradient"] = {"seconds": found["costs"]["gradient"]["seconds"], "peak_bytes": peak}
-    rows["probe"] = {"seconds": probe, "peak_bytes": peak, "value": trace["value"], "probes": needed}
+    return {
+        "gradient": {"seconds": found["costs"]["gradient"]["seconds"], "peak_bytes": peak},
+        "probe": {"seconds": probe, "peak_bytes": peak, "value": trace["value"], "probes": needed},
+    }
+
+
+def our_products(binary, folder):
     found = ours(binary, folder, "--metrics", "trace", "--probes", 4, "--samples", "all")
     cost = found["costs"]["trace"]
-    rows["product"] = {"seconds": cost["seconds"] / cost["products"], "peak_bytes": found["peak_bytes"]}
-    if "top 5" in args.rows:
-        found = ours(binary, folder, "--metrics", "top_eigenvalues", "--samples", "all", "--set", "metrics.eigenvalues.smallest=0")
-        values = [e["value"] for e in found["metrics"]["top_eigenvalues"]]
-        cost = found["costs"]["eigenvalues"]
-        rows["top 5"] = {**cost, "peak_bytes": found["peak_bytes"], "value": values}
-    few = folder / "few"
-    found = ours(binary, few, "--metrics", "alignment", "--alignment-samples", "all")
+    return {"product": {"seconds": cost["seconds"] / cost["products"], "peak_bytes": found["peak_bytes"]}}
+
+
+def our_top(binary, folder):
+    found = ours(binary, folder, "--metrics", "top_eigenvalues", "--samples", "all", "--set", "metrics.eigenvalues.smallest=0")
+    values = [e["value"] for e in found["metrics"]["top_eigenvalues"]]
+    return {"top 5": {**found["costs"]["eigenvalues"], "peak_bytes": found["peak_bytes"], "value": values}}
+
+
+def our_alignment(binary, folder):
+    found = ours(binary, folder / "few", "--metrics", "alignment", "--alignment-samples", "all")
     values = [found["metrics"][k]["value"] for k in ("alpha", "beta", "mu")]
-    rows["alignment"] = {**found["costs"]["alignment"], "peak_bytes": found["peak_bytes"], "value": values}
-    return rows
+    return {"alignment": {**found["costs"]["alignment"], "peak_bytes": found["peak_bytes"], "value": values}}
 
 
 # The others: one process a row.
@@ -273,11 +300,14 @@ def peer(tool, row, name, folder, args):
     command = [sys.executable, __file__, "--worker", tool, row, name, str(folder), str(args.gram_samples), str(repeat)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=args.time_budget)
-        return json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
         return {"error": f"more than {args.time_budget} s"}
+    if done.returncode < 0:
+        return {"error": ending(done.returncode)}
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        return {"error": (done.stderr.splitlines() or ["no answer"])[-1][:100]}
+        return {"error": (done.stderr.splitlines() or [ending(done.returncode)])[-1][:100]}
 
 
 def cell(found, reference, gradient):
@@ -311,18 +341,18 @@ def main():
             found = {"ours": our_rows(args.binary, folder, args)}
             for tool in args.tools:
                 found[tool] = {row: peer(tool, row, name, folder, args) for row in args.rows}
-            needed = found["ours"]["probe"]["probes"]
+            needed = found["ours"]["probe"].get("probes")
             for of_tool in found.values():
-                if "seconds" in of_tool.get("probe", {}):
+                if needed and "seconds" in of_tool.get("probe", {}):
                     of_tool["1 % trace"] = {**of_tool["probe"], "seconds": of_tool["probe"]["seconds"] * needed}
             results[name] = found
             own = {tool: (found[tool].get("gradient") or {}).get("seconds") for tool in found}
-            own = {tool: seconds or own["torch"] for tool, seconds in own.items()}
-            for row in args.rows + (["1 % trace"] if "probe" in args.rows else []):
+            own = {tool: seconds or own.get("torch") for tool, seconds in own.items()}
+            for row in args.rows + (["1 % trace"] if needed and "probe" in args.rows else []):
                 our = found["ours"][row]
                 cells = [cell(our, None, own["ours"])]
                 for tool in args.tools:
-                    cells.append(cell(found[tool].get(row, {"error": "-"}), our["seconds"], own[tool]))
+                    cells.append(cell(found[tool].get(row, {"error": "-"}), our.get("seconds"), own[tool]))
                 label = f"1 % trace ({needed:.0f} probes)" if row == "1 % trace" else row
                 print(f"| {name} | {label} | " + " | ".join(cells) + " |", flush=True)
             for row in ("probe", "top 5", "alignment"):

@@ -14,7 +14,8 @@ asked waits. A task starts with a fresh pair, so that no task's memory counts fo
 
 A worker reads one task a line and answers with one line of JSON, {"seconds": ..., "peak_bytes": ...}: it does the task until 0.2
 seconds have passed, at least once, as a training run makes one step after the other, and says the mean. The first request of a task does
-it once before, untimed. A task is a kind and a network, such as `step mlp`:
+it once before, untimed. A worker that fails, is killed or gives no answer in `--timeout` leaves failed cells (–), with the reason below the
+table. A task is a kind and a network, such as `step mlp`:
 
   step  one training step: forward, backward, SGD with momentum 0.9
   grad  the gradient alone
@@ -42,15 +43,20 @@ import json
 import os
 import pathlib
 import platform
+import queue
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Seconds before every request, and those it takes at least.
 PAUSE = 0.3
 LEAST = 0.2
+# Seconds that a worker has for one answer.
+TIMEOUT = 3600
 KINDS = ["step", "grad", "hvp", "probes", "gram", "alignment"]
 MODES = ["eager", "tf32", "compile"]
 # name: (model, shape of a sample, batch)
@@ -221,41 +227,91 @@ def worker(device, mode):
 
 
 class Worker:
-    """A process that does one task a line."""
+    """A process that does one task a line. One that ends, hangs or answers with something else has failed: from then on every
+    reply holds the error, so that the table has a failed cell and goes on."""
 
-    def __init__(self, name, command, **environment):
-        self.name = name
+    def __init__(self, name, command, timeout=TIMEOUT, **environment):
+        self.name, self.timeout, self.failure = name, timeout, None
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         try:
             self.process = subprocess.Popen(command, env=os.environ | environment, **pipes)
         except OSError as error:
             raise SystemExit(f"{name}: {error}") from error
+        self.lines = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        """Hands on every line, and nothing where the process has closed its output."""
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put(None)
 
     def ask(self, task):
-        # The other program's threads spin for a while after its task, waiting for more of it.
-        time.sleep(PAUSE)
+        if self.failure is None:
+            # The other program's threads spin for a while after its task, waiting for more of it.
+            time.sleep(PAUSE)
+            reply = self.answer(task)
+            if reply is not None:
+                return reply
+            self.process.kill()
+        return {"error": self.failure}
+
+    def answer(self, task):
+        """The reply; none where the worker has failed."""
         try:
             self.process.stdin.write(f"{task}\n")
             self.process.stdin.flush()
-        except OSError as error:
-            raise SystemExit(f"{self.name}: ended before `{task}` ({error})") from error
-        line = self.process.stdout.readline()
+            line = self.lines.get(timeout=self.timeout)
+        except OSError:
+            line = None
+        except queue.Empty:
+            self.failure = f"no answer in {self.timeout:g} s"
+            return None
+        if line is None:
+            self.failure = self.death()
+            return None
         try:
             reply = json.loads(line)
             if "error" in reply:
                 return reply
             return {**reply, "seconds": float(reply["seconds"]), "peak_bytes": int(reply["peak_bytes"])}
-        except (ValueError, KeyError, TypeError) as error:
-            raise SystemExit(f"{self.name}: `{task}` was answered with {line.strip()!r}") from error
+        except (ValueError, KeyError, TypeError):
+            self.failure = f"answered with {line.strip()!r}"
+            return None
+
+    def death(self):
+        """How the process ended; it has closed its output, so it has ended or is about to."""
+        try:
+            return ending(self.process.wait(timeout=10))
+        except subprocess.TimeoutExpired:
+            return "closed its output"
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.stdin.close()
+        except OSError:
+            pass  # a line that a dead worker has not read
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
 
 
-def measure(task, commands, repeat):
+def ending(status):
+    """An exit status in words."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    name = signal.Signals(-status).name
+    return f"was ended by {name}" + (", as the system does where memory runs out" if name == "SIGKILL" else "")
+
+
+def measure(task, commands, repeat, timeout=TIMEOUT):
     """name: list of replies; the order of the workers alternates."""
-    workers = [Worker(name, command) for name, command in commands.items()]
+    workers = [Worker(name, command, timeout) for name, command in commands.items()]
     replies = {worker.name: [] for worker in workers}
     for repetition in range(repeat):
         for worker in workers[:: -1 if repetition % 2 else 1]:
@@ -433,6 +489,7 @@ def main():
     parser.add_argument("--torch-device", default="cpu", choices=["cpu", "cuda"], help="PyTorch's (%(default)s)")
     parser.add_argument("--modes", nargs="+", default=["eager"], choices=MODES, help="PyTorch's modes (%(default)s)")
     parser.add_argument("--peak", type=float, help="the machine's GFLOP/s: its share that each task uses is printed")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds for one answer (%(default)s)")
     parser.add_argument("--json", type=pathlib.Path, help="every measurement goes to this file")
     parser.add_argument("--worker", choices=MODES, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -458,7 +515,7 @@ def main():
     results = {}
     for task in tasks:
         print(task, file=sys.stderr, flush=True)
-        results[task] = measure(task, commands, options.repeat)
+        results[task] = measure(task, commands, options.repeat, options.timeout)
 
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     print(f"\nMedians of {options.repeat}; ours on {options.device}, PyTorch on {options.torch_device}; ratios within one repetition.\n")

@@ -91,7 +91,8 @@ def main():
                 if output.returncode == 0:
                     found.append(steps / float(output.stdout.split()[0]) / 1e3)
                 elif not found:
-                    print(f"{program}: {output.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                    said = output.stderr.strip().splitlines() or [f"ended with status {output.returncode}"]
+                    print(f"{program}: {said[-1]}", file=sys.stderr)
         middle = {program: statistics.median(found) if found else float("nan") for program, found in rates.items()}
         a, b, c = middle["saltflat"], middle["numpy"], middle["jax"]
         print(f"| {noise} | {a:.0f} | {b:.1f} | {c:.1f} | {a / b:.1f} | {a / c:.1f} |", flush=True)

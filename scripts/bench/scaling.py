@@ -46,18 +46,25 @@ def series(full):
 
 
 def slope(xs, ys):
-    xs, ys = [math.log(x) for x in xs], [math.log(y) for y in ys]
+    """Of the points that were measured."""
+    both = [(math.log(x), math.log(y)) for x, y in zip(xs, ys) if not math.isnan(y)]
+    if len(both) < 2:
+        return math.nan
+    xs, ys = zip(*both)
     mx, my = statistics.mean(xs), statistics.mean(ys)
     return sum((x - mx) * (y - my) for x, y in zip(xs, ys)) / sum((x - mx) ** 2 for x in xs)
 
 
 def measure(points, task, workers, repeat):
-    """name of a worker: seconds of every point."""
+    """name of a worker: seconds of every point; not a number where the worker failed."""
     found = {name: [[] for _ in points] for name in workers}
     for repetition in range(repeat):
         for i, (_, shape, _) in enumerate(points):
             for name in list(workers)[:: -1 if repetition % 2 else 1]:
-                found[name][i].append(workers[name].ask(f"{task} {shape}")["seconds"])
+                reply = workers[name].ask(f"{task} {shape}")
+                if "error" in reply:
+                    print(f"`{task} {shape}`, {name}: {reply['error']}", file=sys.stderr)
+                found[name][i].append(reply.get("seconds", math.nan))
     return {name: [statistics.median(s) for s in all_points] for name, all_points in found.items()}
 
 

@@ -26,20 +26,26 @@ pub fn label_noise_gradient(
     leaves.take_gradients(&mut gradients)
 }
 
-/// trace_from_noise = B · mean over steps of ‖∇L̂ − ∇L̄‖²; at a minimum of the smoothed loss its expectation is tr H. The
-/// squares stay on the device until the epoch ends.
+/// trace_from_noise = mean over steps of B‖∇L̂ − ∇L̄‖²/σ², σ² the variance of additive noise on real targets and 1 for
+/// flipped labels; [the closed form](crate::expected_label_noise) says where its expectation is tr H. The squares stay on the
+/// device until the epoch ends.
 #[derive(Clone, Debug, Default)]
 pub struct NoiseStrength {
     squares: Vec<Tensor<1>>,
 }
 
 impl NoiseStrength {
-    /// Adds a step with `batch` samples and this [`label_noise_gradient`].
-    pub fn record(&mut self, noise: &Vector, batch: usize) {
-        self.squares.push(noise.norm_squared().mul_scalar(batch as f64));
+    /// Adds a step with this [`label_noise_gradient`], times `factor`: B for flipped labels, B/σ² for additive noise.
+    pub fn record(&mut self, noise: &Vector, factor: f64) {
+        self.squares.push(noise.norm_squared().mul_scalar(factor));
     }
 
-    /// The squares so far, times the batch size, `[steps]`; absent before the first.
+    /// True before the first.
+    pub fn is_empty(&self) -> bool {
+        self.squares.is_empty()
+    }
+
+    /// The squares so far, times their factors, `[steps]`; absent before the first.
     pub fn squares(&self) -> Option<Tensor<1>> {
         (!self.squares.is_empty()).then(|| Tensor::cat(self.squares.clone(), 0))
     }

@@ -2,11 +2,11 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use nalgebra::DMatrix;
-use saltflat_models::{GramChunks, LossKind, Vector, gram, jacobian_gram};
+use saltflat_models::{GramChunks, Loss, LossKind, Vector, gram, jacobian_gram};
 use saltflat_random::Key;
 use serde::Serialize;
 
-use crate::{MetricError, Objective, error::read, stability::RowGram};
+use crate::{MetricError, Objective, Scoring, error::read, stability::RowGram};
 
 /// Which rows G = (1/n) Σ rowsᵀ rows is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +16,16 @@ pub enum GramRows {
     Jacobian,
     /// Rows of Aᵢ^½ Jᵢ: cross-entropy.
     Ggn,
+}
+
+impl GramRows {
+    /// Those of a loss.
+    pub fn of(kind: LossKind) -> Self {
+        match kind {
+            LossKind::Square => Self::Jacobian,
+            LossKind::CrossEntropy => Self::Ggn,
+        }
+    }
 }
 
 /// All C outputs of a sample, or random sums of them.
@@ -38,7 +48,9 @@ impl Outputs {
 
 /// Inner products of the rows and gradients of n samples.
 pub struct Pairs {
-    pub(crate) rows: GramRows,
+    pub(crate) loss: Loss,
+    /// What the targets are.
+    pub(crate) scoring: Scoring,
     pub(crate) n: usize,
     /// Loss of each sample, from the floor.
     pub(crate) losses: Vec<f64>,
@@ -120,7 +132,7 @@ impl Pairs {
 
     /// Which rows G is made of.
     pub fn rows(&self) -> GramRows {
-        self.rows
+        GramRows::of(self.loss.kind)
     }
 
     /// Inner products of the Gauss–Newton rows, where every output was measured.
@@ -176,10 +188,8 @@ impl Host<'_> {
         let value =
             |i| loss.value_of_sample(self.of_sample(&self.outputs, i), self.of_sample(&self.targets, i)) - floor;
         Pairs {
-            rows: match loss.kind {
-                LossKind::Square => GramRows::Jacobian,
-                LossKind::CrossEntropy => GramRows::Ggn,
-            },
+            loss: *loss,
+            scoring: self.objective.samples.scoring(),
             n,
             losses: (0..n).map(value).collect(),
             resolution: self.resolution(),

@@ -13,7 +13,7 @@ use crate::{
 pub struct Sharpness {
     /// E[g_Bᵀ H_B g_B] / E‖g_B‖² over random batches of B samples, with its standard error by the delta method.
     pub batch_sharpness: Estimate,
-    /// ‖∇L‖² / E‖g_B − ∇L‖², from the same batches.
+    /// ‖∇L‖² / E‖g_B − ∇L‖², from the same batches. The noise is that of batches of all the training samples.
     pub gradient_snr: Estimate,
     /// ∇Lᵀ H ∇L / ‖∇L‖².
     pub along_gradient: Estimate,
@@ -23,7 +23,12 @@ pub struct Sharpness {
 
 /// Measures on `batches` random batches of `batch_size` samples each, drawn without replacement within a batch (Andreyev
 /// and Beneventano 2024, arXiv 2412.20553: at stability SGD holds the batch sharpness at 2/η). Costs a gradient and a
-/// quadratic form of B samples a batch, and two quadratic forms of all n.
+/// quadratic form of B samples a batch, and two quadratic forms of all m samples of the objective.
+///
+/// Training draws its batches from n = `training_samples`, here they come from the objective's m. A random batch of a random
+/// subset is a random batch of the whole, so the batch sharpness needs no correction; but E‖g_B − ∇L‖² = S²(1/B − 1/n), S²
+/// the unbiased variance of the samples' gradients, and here 1/m stands in place of 1/n: the noise is multiplied by
+/// (1/B − 1/n)/(1/B − 1/m). Where m < n is not larger than B there is but one batch, and no value.
 ///
 /// # Errors
 /// [`MetricError::Device`] where numbers cannot be read.
@@ -31,18 +36,21 @@ pub fn sharpness(
     objective: &Objective<'_>,
     theta: &Vector,
     update: Option<&Vector>,
+    training_samples: usize,
     batch_size: usize,
     batches: usize,
     key: Key,
 ) -> Result<Sharpness, MetricError> {
-    let n = objective.len();
+    let (m, n) = (objective.len(), training_samples);
+    let one_batch = m < n && m <= batch_size;
+    let batches = if one_batch { 0 } else { batches };
     let whole = gradient(objective, theta);
     let signal = number(whole.norm_squared())?;
     let (mut forms, mut squares, mut noises) = (Vec::new(), Vec::new(), Vec::new());
     for b in 0..batches {
-        let order = key.part(b as u64).permutation(n);
+        let order = key.part(b as u64).permutation(m);
         let of_batch =
-            objective.on(order.iter().take(batch_size.min(n)).map(|&i| objective.indices[i as usize]).collect());
+            objective.on(order.iter().take(batch_size.min(m)).map(|&i| objective.indices[i as usize]).collect());
         let g = gradient(&of_batch, theta);
         let operator = CurvatureOperator::new(&of_batch, theta, Curvature::Hessian);
         forms.extend(operator.forms(std::slice::from_ref(&g))?.values());
@@ -59,13 +67,20 @@ pub fn sharpness(
         let form = operator.forms(std::slice::from_ref(v))?.values();
         Ok(Estimate::exact(form.first().copied().unwrap_or(f64::NAN) / square))
     };
-    let noise = match batch_size >= n {
-        true => Estimate::absent("a batch of all samples has no gradient noise"),
-        false => ratio(&vec![signal; noises.len()], &noises),
+    let only = format!("needs more than one batch of {batch_size} samples, and was measured on {m} of {n}");
+    let batch_sharpness = if one_batch { Estimate::absent(&only) } else { ratio(&forms, &squares) };
+    let gradient_snr = if one_batch {
+        Estimate::absent(only)
+    } else if batch_size >= n {
+        Estimate::absent("a batch of all samples has no gradient noise")
+    } else {
+        let part = |samples: usize| 1.0 / batch_size as f64 - 1.0 / samples as f64;
+        let noises: Vec<f64> = noises.iter().map(|noise| noise * part(n) / part(m)).collect();
+        ratio(&vec![signal; noises.len()], &noises)
     };
     Ok(Sharpness {
-        batch_sharpness: ratio(&forms, &squares),
-        gradient_snr: noise,
+        batch_sharpness,
+        gradient_snr,
         along_gradient: along(Some(&whole), "")?,
         along_update: along(update, "no last update is known: the weights come without momentum")?,
     })

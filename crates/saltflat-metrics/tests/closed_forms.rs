@@ -6,89 +6,12 @@ mod support;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
 use saltflat_metrics::{
-    Alignment, Curvature, CurvatureOperator, LanczosOptions, Objective, Operator, Outputs, Pairs, Scoring,
-    TraceOptions, gradient, lanczos, mean_and_error, noise_eigenvalues, sharpness, trace,
+    Alignment, Curvature, CurvatureOperator, LanczosOptions, Objective, Operator, Outputs, Pairs, TraceOptions,
+    gradient, lanczos, mean_and_error, noise_eigenvalues, sharpness, trace,
 };
-use saltflat_models::{Architecture, Initialisation, Loss, LossKind, Network, Vector, models::LinearNet};
+use saltflat_models::{LossKind, Vector};
 use saltflat_random::{Key, Stream};
-use support::Fixed;
-
-const D: usize = 6;
-
-struct Regression {
-    network: Network,
-    theta: Vector,
-    buffers: Vector,
-    loss: Loss,
-    samples: Fixed,
-    x: DMatrix<f64>,
-    y: DMatrix<f64>,
-}
-
-impl Regression {
-    /// n samples of D inputs with scales 1, ½, ⅓ …, and targets of `outputs` numbers.
-    fn new(kind: LossKind, n: usize, outputs: usize) -> Self {
-        let device = Device::flex();
-        let normal = |part: u64, count: usize| {
-            Key::new(23, Stream::Probe, 0).part(part).normal(count).into_iter().map(f64::from).collect::<Vec<_>>()
-        };
-        let x = DMatrix::from_row_slice(n, D, &normal(0, n * D));
-        let x = DMatrix::from_fn(n, D, |i, j| x[(i, j)] / (j + 1) as f64);
-        let y = match kind {
-            LossKind::Square => DMatrix::from_row_slice(n, outputs, &normal(1, n * outputs)),
-            LossKind::CrossEntropy => DMatrix::from_fn(n, outputs, |i, c| f64::from(u8::from(i % outputs == c))),
-        };
-        let rows = |m: &DMatrix<f64>| m.transpose().as_slice().to_vec();
-        let options = (&device, DType::F64);
-        let samples = Fixed {
-            inputs: Tensor::from_data(TensorData::new(rows(&x), [n, D, 1, 1]), options),
-            targets: Tensor::from_data(TensorData::new(rows(&y), [n, outputs]), options),
-            scoring: Scoring::None,
-        };
-        let network = Architecture::LinearNet(LinearNet { hidden: Vec::new(), init: Initialisation::Default })
-            .build([D, 1, 1], outputs)
-            .unwrap();
-        let (theta, buffers) = network.layout().init(3, &device, DType::F64);
-        Self { network, theta, buffers, loss: Loss { kind, smoothing: 0.0 }, samples, x, y }
-    }
-
-    fn objective(&self) -> Objective<'_> {
-        Objective::on_all(&self.network, &self.buffers, self.loss, &self.samples, 7)
-    }
-
-    /// W, `[outputs, D]`.
-    fn weights(&self) -> DMatrix<f64> {
-        let numbers = self.theta.parts()[0].clone().try_into_vec_as::<f64>().unwrap();
-        DMatrix::from_row_slice(self.y.ncols(), D, &numbers)
-    }
-
-    /// Hessian of one sample in vec(W), row-major: A ⊗ x xᵀ.
-    fn hessian_of(&self, i: usize) -> DMatrix<f64> {
-        let x = self.x.row(i).transpose();
-        let a = match self.loss.kind {
-            LossKind::Square => DMatrix::identity(self.y.ncols(), self.y.ncols()),
-            LossKind::CrossEntropy => {
-                let exp = (self.weights() * &x).map(f64::exp);
-                let p = &exp / exp.sum();
-                DMatrix::from_diagonal(&p) - &p * p.transpose()
-            }
-        };
-        a.kronecker(&(&x * x.transpose()))
-    }
-
-    fn hessian(&self, indices: &[usize]) -> DMatrix<f64> {
-        indices.iter().map(|&i| self.hessian_of(i)).sum::<DMatrix<f64>>() / indices.len() as f64
-    }
-
-    fn all(&self) -> Vec<usize> {
-        (0..self.x.nrows()).collect()
-    }
-}
-
-fn host(v: &Vector) -> DVector<f64> {
-    let numbers = v.parts().iter().flat_map(|part| part.clone().try_into_vec_as::<f64>().unwrap());
-    DVector::from_vec(numbers.collect())
-}
+use support::regression::{D, Regression, host};
 
 /// H = XᵀX/n for linear regression, (1/n) Σ (diag p − ppᵀ) ⊗ xxᵀ for softmax regression: the whole matrix, column by
 /// column, is also the Gauss–Newton matrix; its eigenvalues are found.
@@ -214,7 +137,7 @@ fn sharpness_of_batches_and_directions() {
     }
     let update = case.theta.normal_like(Key::new(7, Stream::Probe, 0));
     let key = Key::new(8, Stream::BatchSample, 0);
-    let found = sharpness(&objective, &case.theta, Some(&update), 2, 600, key).unwrap();
+    let found = sharpness(&objective, &case.theta, Some(&update), 6, 2, 600, key).unwrap();
     for (estimate, exact) in
         [(&found.batch_sharpness, top / bottom), (&found.gradient_snr, whole.norm_squared() * 15.0 / noise)]
     {
@@ -225,10 +148,33 @@ fn sharpness_of_batches_and_directions() {
     let rayleigh = |v: &DVector<f64>| (&h * v).dot(v) / v.norm_squared();
     assert!((found.along_gradient.value.unwrap() - rayleigh(&whole)).abs() < 1e-12);
     assert!((found.along_update.value.unwrap() - rayleigh(&host(&update))).abs() < 1e-12);
-    let all = sharpness(&objective, &case.theta, None, 6, 2, key).unwrap();
+    let all = sharpness(&objective, &case.theta, None, 6, 6, 2, key).unwrap();
     assert!((all.batch_sharpness.value.unwrap() - rayleigh(&whole)).abs() < 1e-12);
     assert!(all.gradient_snr.reason.unwrap().contains("no gradient noise"));
     assert!(all.along_update.reason.unwrap().contains("no last update"));
+}
+
+/// Measured on 5 of 12 samples, with batches of 2: the noise in `gradient_snr` is S²(1/2 − 1/12), the variance of a batch of
+/// the 12, with S² from the 5. A batch of 5 or more of the 12 cannot be drawn twice from 5.
+#[test]
+fn gradient_noise_of_a_subset_is_that_of_training_batches() {
+    let case = Regression::new(LossKind::CrossEntropy, 12, 3);
+    let subset = case.objective().on((0..5).collect());
+    let gradients: Vec<_> = (0..5).map(|i| host(&gradient(&subset.on(vec![i]), &case.theta))).collect();
+    let mean = gradients.iter().sum::<DVector<f64>>() / 5.0;
+    let variance = gradients.iter().map(|g| (g - &mean).norm_squared()).sum::<f64>() / 4.0;
+    let exact = mean.norm_squared() / (variance * (1.0 / 2.0 - 1.0 / 12.0));
+    let key = Key::new(8, Stream::BatchSample, 1);
+    let found = sharpness(&subset, &case.theta, None, 12, 2, 600, key).unwrap().gradient_snr;
+    let (value, error) = (found.value.unwrap(), found.std_error.unwrap());
+    assert!((value - exact).abs() < 4.0 * error && error < 0.05 * exact, "{value} ± {error}, exact {exact}");
+    for batch in [5, 6, 12] {
+        let found = sharpness(&subset, &case.theta, None, 12, batch, 3, key).unwrap();
+        for estimate in [found.batch_sharpness, found.gradient_snr] {
+            assert!(estimate.value.is_none() && estimate.reason.unwrap().contains("5 of 12"), "batch {batch}");
+        }
+        assert!(found.along_gradient.value.is_some());
+    }
 }
 
 /// One sample, and a loss of zero: no panic, and a reason where there is no number.

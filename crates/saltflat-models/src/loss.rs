@@ -1,12 +1,12 @@
 //! Losses of the outputs, their jets and their derivatives.
 
 use burn::tensor::{Tensor, activation};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Jet, jet::for_each_direction};
 
 /// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
     /// −Σ_c q_c log softmax(f)_c.

@@ -33,10 +33,17 @@ pub struct LabelNoise {
     pub distribution: TargetDistribution,
 }
 
+impl LabelNoise {
+    /// σ of this step, as it is drawn with.
+    fn sigma(&self, at: Moment) -> f32 {
+        (self.sigma * at.factor) as f32
+    }
+}
+
 impl Noise for LabelNoise {
     fn draw_targets(&self, at: Moment, targets: &mut Targets) {
         let mut rng = at.key(Stream::LabelNoise).rng();
-        let sigma = (self.sigma * at.factor) as f32;
+        let sigma = self.sigma(at);
         for target in &mut targets.values {
             let noise: f32 = match self.distribution {
                 TargetDistribution::Sign if rng.random::<bool>() => 1.0,
@@ -49,5 +56,9 @@ impl Noise for LabelNoise {
 
     fn randomises_targets(&self) -> bool {
         true
+    }
+
+    fn target_variance(&self, at: Moment) -> Option<f64> {
+        Some(f64::from(self.sigma(at)).powi(2))
     }
 }

@@ -81,6 +81,12 @@ pub trait Noise: Send + Sync {
         false
     }
 
+    /// Variance σ² of the noise that a drawn target has on each of its real numbers; absent where targets are drawn as classes,
+    /// or are not drawn.
+    fn target_variance(&self, _at: Moment) -> Option<f64> {
+        None
+    }
+
     /// Label smoothing s under which the smoothed loss is the expectation of the noisy one, for C = `outputs` classes, where
     /// the noise's schedule stands at `factor`.
     fn smoothing(&self, _outputs: usize, _factor: f64) -> f64 {

@@ -34,7 +34,7 @@ const METRICS: [(&str, &str, DependsOn); 44] = [
     ("noise_sq", "squared noise, achieved", NoLoss),
     ("noise_sq_target", "squared noise, target", NoLoss),
     ("noise_steps", "", NoLoss),
-    ("wu_bound_frobenius", "Wu bound √(B/μ)/η", MeasuredLoss),
+    ("wu_bound_frobenius", "Wu bound √(B/μ · (n−1)/(n−B))/η", MeasuredLoss),
     ("dexter_bound", "Dexter bound (σ/η)(n/B − 1)^(−1/2)", MeasuredLoss),
     ("stability_edge", "edge of stability 2(1+β)/η", NoLoss),
     ("gram_frobenius", "Frobenius norm of the Gram matrix", MeasuredLoss),

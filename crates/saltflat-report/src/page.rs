@@ -164,13 +164,14 @@ impl Page {
         if has("trace_hessian") && self.groups().len() > 1 {
             figures.push(Figure::finals("trace_hessian"));
         }
-        if has("hessian_frobenius") && has("wu_bound_frobenius") {
-            figures.push(Figure::bound("hessian_frobenius", &["wu_bound_frobenius"]));
+        // Each bound beside what was measured on its own samples.
+        for (measured, bound) in [("gram_frobenius", "wu_bound_frobenius"), ("gram_top_eigenvalue", "dexter_bound")] {
+            if has(measured) && has(bound) {
+                figures.push(Figure::bound(measured, &[bound]));
+            }
         }
         if has("top_eigenvalues") {
-            let dexter = has("dexter_bound").then_some("dexter_bound");
-            let bounds: Vec<&str> = dexter.into_iter().chain(["stability_edge"]).collect();
-            figures.push(Figure::bound("top_eigenvalues", &bounds));
+            figures.push(Figure::bound("top_eigenvalues", &["stability_edge"]));
         }
         let spectra =
             |run: &Run| run.measurements.iter().any(|row| crate::run::entry(row, "spectral_density").is_some());

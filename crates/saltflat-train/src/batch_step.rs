@@ -9,7 +9,7 @@ use saltflat_models::{Loss, Pass, Vector};
 use saltflat_noise::{Moment, OutputNoise, Targets};
 use saltflat_random::{Key, Stream};
 
-use crate::Plan;
+use crate::{Plan, step_noise::StepNoise};
 
 /// A step's samples and everything that is drawn for them. Draws are those of the whole batch, so neither microbatches nor
 /// a second pass at another θ change them.
@@ -48,20 +48,8 @@ impl<'a> BatchStep<'a> {
     pub(crate) fn new(plan: &'a Plan, indices: &'a [u32], step: u64) -> Self {
         let (config, outputs) = (&plan.config, plan.network.outputs());
         let noise = config.noise.noise();
-        let factor = config.noise_schedule.factor(step, plan.steps_per_epoch, plan.steps);
-        let strength = config.noise_strength.as_ref().map(|strength| strength.target * factor * factor);
-        let follows = noise.smoothing(outputs, 1.0) != 0.0;
-        // A given strength has the factor in it; only a probability still follows it.
-        let at =
-            Moment { seed: config.run.seed, step, factor: if strength.is_some() && !follows { 1.0 } else { factor } };
-        let mut expected = plan.train.targets(indices);
-        let mut loss = plan.loss;
-        if follows && factor != 1.0 {
-            loss.smoothing = noise.smoothing(outputs, factor);
-            for (target, &label) in expected.values.chunks_mut(outputs).zip(expected.labels.iter().flatten()) {
-                loss.target(label, target);
-            }
-        }
+        let StepNoise { at, factor, strength, loss } = StepNoise::new(plan, step);
+        let expected = plan.train.targets_under(&loss, indices);
         let mut drawn = expected.clone();
         noise.draw_targets(at, &mut drawn);
         let output = match config.noise.reference().noise().randomises_targets() {

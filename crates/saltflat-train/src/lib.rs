@@ -11,6 +11,7 @@ mod device;
 mod error;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod fusion;
+mod losses;
 mod measure;
 mod observer;
 mod optimizer;
@@ -19,6 +20,7 @@ mod run_folder;
 mod schedule;
 mod split;
 mod state;
+mod step_noise;
 mod trainer;
 
 pub use checkpoint::{
@@ -27,10 +29,11 @@ pub use checkpoint::{
 };
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
+pub use losses::MeasuredLoss;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
 pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
 pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};
-pub use split::Split;
+pub use split::{Split, SplitUnder};
 pub use trainer::{Outcome, Trainer};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::MeasuredLoss;
+
 /// One epoch of training.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EpochRow {
@@ -47,6 +49,9 @@ pub struct MeasurementRow {
     pub curvature_samples: usize,
     /// Training samples on which the alignment was measured.
     pub alignment_samples: usize,
+    /// The loss of which the metrics are; absent in rows of old versions, whose metrics are of the trained loss.
+    #[serde(default)]
+    pub measured_loss: Option<MeasuredLoss>,
     /// By the names of the definitions (`trace_hessian`, `alpha`, …).
     pub metrics: Map<String, Value>,
 }

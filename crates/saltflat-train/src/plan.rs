@@ -7,9 +7,10 @@ use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
 
 use crate::{
-    Split, TrainError,
+    Split, SplitUnder, TrainError,
     batch_norm::{self, StepSizes},
     config::{BatchSize, Config, ConfigError, Precision},
+    losses::Losses,
 };
 
 /// Samples of one forward pass in training, where the configuration is silent.
@@ -24,6 +25,7 @@ pub struct Plan {
     pub network: Network,
     /// The loss whose expectation the training descends on: smoothed where the noise flips labels.
     pub loss: Loss,
+    measured: Loss,
     /// Training split.
     pub train: Split,
     /// Test split, where the data has one.
@@ -53,6 +55,8 @@ pub struct Outline {
     pub network: Network,
     /// As [`Plan::loss`].
     pub loss: Loss,
+    /// As [`Plan::measured_loss`].
+    pub measured: Loss,
     /// Samples of one step.
     pub batch_size: usize,
     /// Steps of one epoch.
@@ -68,7 +72,7 @@ impl Plan {
     /// Whatever is wrong with the data, the network or their fit.
     pub fn new(config: Config, device: &Device, dtype: DType) -> Result<Self, TrainError> {
         let splits = saltflat_data::load(&config.data)?;
-        let Outline { network, loss, batch_size, steps_per_epoch, steps } =
+        let Outline { network, loss, measured, batch_size, steps_per_epoch, steps } =
             Outline::new(&config, &Summary::of(&splits))?;
         let (standardise, outputs) = (splits.standardise.as_ref(), network.outputs());
         let split = |examples| Split::new(examples, standardise, &loss, outputs, device, dtype);
@@ -86,12 +90,23 @@ impl Plan {
             config,
             network,
             loss,
+            measured,
             batch_size,
             steps_per_epoch,
             steps,
             device: device.clone(),
             dtype,
         })
+    }
+
+    /// The loss that is measured: the trained one, unless `metrics.loss` says otherwise. A noise's schedule does not change it.
+    pub fn measured_loss(&self) -> Loss {
+        self.measured
+    }
+
+    /// The training samples with the targets of the measured loss.
+    pub fn measured_samples(&self) -> SplitUnder<'_> {
+        self.train.under(self.measured)
     }
 
     /// The number type of the run in words, with that of its steps where it is another one.
@@ -156,8 +171,9 @@ impl Outline {
             }
             _ => {}
         }
-        if classes.is_none() && config.loss.kind == saltflat_models::LossKind::CrossEntropy {
-            problems.push("loss.kind: expected square, since the targets are real numbers, got cross_entropy".into());
+        let losses = Losses::new(config, classes, outputs);
+        if let Err(of_losses) = &losses {
+            problems.extend(of_losses.iter().cloned());
         }
         let batch_size = match config.optimizer.batch_size {
             BatchSize::Full => n,
@@ -172,9 +188,6 @@ impl Outline {
             problems
                 .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
         }
-        if let Some(s) = config.loss.smoothing.filter(|s| *s > 0.0 && classes.is_none()) {
-            problems.push(format!("loss.smoothing: expected 0, since the targets are not classes, got {s}"));
-        }
         if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
             let expected = "expected accuracy or loss, since there is no test split";
             problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
@@ -188,22 +201,11 @@ impl Outline {
             }
             _ => {}
         }
-        if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
-        }
-        let noise = config.noise.noise();
-        let smoothing = match classes {
-            Some(_) => config.loss.smoothing.unwrap_or_else(|| noise.smoothing(outputs, 1.0)),
-            None => 0.0,
+        let losses = match losses {
+            Ok(losses) if problems.is_empty() => losses,
+            _ => return Err(ConfigError::problems(problems).into()),
         };
-        let limit = (outputs as f64 - 1.0) / outputs as f64;
-        if classes.is_some() && smoothing > 0.0 && smoothing >= limit {
-            let text = format!(
-                "expected labels that are right more often than any wrong class, got {smoothing} of them wrong (the limit is {limit})"
-            );
-            return Err(ConfigError::problems(vec![format!("noise.probability: {text}")]).into());
-        }
-        let loss = Loss { kind: config.loss.kind, smoothing };
+        let Losses { trained: loss, measured } = losses;
         let network = config.model.architecture.build(data.shape, outputs)?;
         let steps_per_epoch = match config.train.drop_last {
             true => n / batch_size,
@@ -215,6 +217,6 @@ impl Outline {
         if !problems.is_empty() {
             return Err(ConfigError::problems(problems).into());
         }
-        Ok(Self { network, loss, batch_size, steps_per_epoch, steps })
+        Ok(Self { network, loss, measured, batch_size, steps_per_epoch, steps })
     }
 }

@@ -6,21 +6,30 @@ use saltflat_metrics::{Batch, Samples, Scoring};
 use saltflat_models::Loss;
 use saltflat_noise::Targets;
 
-/// Inputs on the device, expected targets on the host (they are small, and the noise works on them there).
+/// Inputs on the device, labels on the host (they are small, and the noise works on targets there).
 #[derive(Debug)]
 pub struct Split {
     data: DeviceData,
-    /// Expected targets q, `[n, outputs]`.
-    targets: Vec<f32>,
-    labels: Option<Vec<u32>>,
+    known: Known,
+    /// The loss that is trained on.
+    loss: Loss,
     outputs: usize,
     scoring: Scoring,
     device: Device,
     dtype: DType,
 }
 
+/// What is known of the samples.
+#[derive(Debug)]
+enum Known {
+    /// The class of each; a loss with smoothing makes targets of them.
+    Classes(Vec<u32>),
+    /// Targets, `[n, outputs]`, whatever the loss.
+    Real(Vec<f32>),
+}
+
 impl Split {
-    /// Puts the examples on the device. Class labels become the loss's smoothed targets over `outputs` classes.
+    /// Puts the examples on the device. Class labels become the smoothed targets of a loss over `outputs` classes.
     pub fn new(
         examples: &Examples,
         standardise: Option<&Standardise>,
@@ -30,30 +39,43 @@ impl Split {
         dtype: DType,
     ) -> Self {
         let data = DeviceData::new(examples, standardise, device, dtype);
-        let (targets, labels, scoring) = match examples.labels() {
-            Labels::Classes { labels, .. } => {
-                let mut targets = vec![0.0; labels.len() * outputs];
-                for (target, &label) in targets.chunks_mut(outputs).zip(labels) {
-                    loss.target(label, target);
-                }
-                (targets, Some(labels.clone()), Scoring::Class)
-            }
+        let (known, scoring) = match examples.labels() {
+            Labels::Classes { labels, .. } => (Known::Classes(labels.clone()), Scoring::Class),
             Labels::Real { values, .. } => {
                 let binary = outputs == 1 && values.iter().all(|&y| y == 0.0 || y == 1.0);
-                (values.clone(), None, if binary { Scoring::Binary } else { Scoring::None })
+                (Known::Real(values.clone()), if binary { Scoring::Binary } else { Scoring::None })
             }
         };
-        Self { data, targets, labels, outputs, scoring, device: device.clone(), dtype }
+        Self { data, known, loss: *loss, outputs, scoring, device: device.clone(), dtype }
     }
 
-    /// The expected targets of these samples and their clean labels.
+    /// The expected targets of these samples under the loss that is trained on, and their clean labels.
     pub fn targets(&self, indices: &[u32]) -> Targets {
-        let row = |&i: &u32| &self.targets[i as usize * self.outputs..(i as usize + 1) * self.outputs];
-        Targets {
-            values: indices.iter().flat_map(row).copied().collect(),
-            outputs: self.outputs,
-            labels: self.labels.as_ref().map(|labels| indices.iter().map(|&i| labels[i as usize]).collect()),
+        self.targets_under(&self.loss, indices)
+    }
+
+    /// The expected targets of these samples under any loss, and their clean labels.
+    pub fn targets_under(&self, loss: &Loss, indices: &[u32]) -> Targets {
+        let outputs = self.outputs;
+        match &self.known {
+            Known::Classes(all) => {
+                let labels: Vec<u32> = indices.iter().map(|&i| all[i as usize]).collect();
+                let mut values = vec![0.0; labels.len() * outputs];
+                for (target, &label) in values.chunks_mut(outputs).zip(&labels) {
+                    loss.target(label, target);
+                }
+                Targets { values, outputs, labels: Some(labels) }
+            }
+            Known::Real(all) => {
+                let row = |&i: &u32| &all[i as usize * outputs..(i as usize + 1) * outputs];
+                Targets { values: indices.iter().flat_map(row).copied().collect(), outputs, labels: None }
+            }
         }
+    }
+
+    /// The same samples with the targets of another loss; the inputs are not copied.
+    pub fn under(&self, loss: Loss) -> SplitUnder<'_> {
+        SplitUnder { split: self, loss }
     }
 
     /// Inputs of these samples, `[batch, channels, height, width]`, augmented where there is a change for each.
@@ -71,16 +93,39 @@ impl Split {
     }
 }
 
+/// With the targets of the loss that is trained on.
 impl Samples for Split {
     fn len(&self) -> usize {
         self.data.len()
     }
 
     fn batch(&self, indices: &[u32]) -> Batch {
-        Batch { inputs: self.inputs(indices, None), targets: self.upload(&self.targets(indices).values) }
+        self.under(self.loss).batch(indices)
     }
 
     fn scoring(&self) -> Scoring {
         self.scoring
+    }
+}
+
+/// A split with the targets of a loss, its own or another one.
+#[derive(Clone, Copy, Debug)]
+pub struct SplitUnder<'a> {
+    split: &'a Split,
+    loss: Loss,
+}
+
+impl Samples for SplitUnder<'_> {
+    fn len(&self) -> usize {
+        self.split.len()
+    }
+
+    fn batch(&self, indices: &[u32]) -> Batch {
+        let targets = self.split.targets_under(&self.loss, indices);
+        Batch { inputs: self.split.inputs(indices, None), targets: self.split.upload(&targets.values) }
+    }
+
+    fn scoring(&self) -> Scoring {
+        self.split.scoring
     }
 }

@@ -11,9 +11,10 @@ use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
 
 use crate::{
-    EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
+    EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
     batch_step::{BatchGradient, BatchStep},
     state::Best,
+    step_noise::StepNoise,
 };
 
 /// How a run ended.
@@ -227,8 +228,10 @@ impl<'a> Trainer<'a> {
             self.strength.record(squared);
         }
         let c = step.strength.and_then(|target| self.strength.factor(target));
-        if let (Some(alone), true) = (&alone, reported && noise.randomises_targets()) {
-            self.measurer.strength.record(alone, indices.len());
+        if let (Some(alone), true) = (&alone, reported)
+            && let Ok(factor) = StepNoise::new(plan, self.step).trace_factor(plan, indices.len())
+        {
+            self.measurer.strength.record(alone, factor);
         }
         if let Some(squared) = squared {
             self.epoch.add_noise(c.clone().map_or(squared.clone(), |c| squared * c.square()));
@@ -338,10 +341,12 @@ impl<'a> Trainer<'a> {
         let point = Point { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
         let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
         if metrics.noise_strength.is_some() {
-            let estimate = match self.plan.config.noise.noise().randomises_targets() {
-                false => Estimate::absent("the noise does not change the labels"),
-                true if self.step == 0 => Estimate::absent("no step has been made yet"),
-                true => self.measurer.strength.take()?,
+            // Of a schedule's steps the last one says why none of them counts.
+            let last = StepNoise::new(self.plan, self.step.saturating_sub(1)).trace_factor(self.plan, 1);
+            let estimate = match (self.measurer.strength.is_empty(), last) {
+                (true, Err(reason)) => Estimate::absent(reason),
+                (true, Ok(_)) if self.step == 0 => Estimate::absent("no step has been made yet"),
+                _ => self.measurer.strength.take()?,
             };
             found.metrics.insert("trace_from_noise".into(), serde_json::json!(estimate));
         }
@@ -350,6 +355,7 @@ impl<'a> Trainer<'a> {
             step: self.step,
             curvature_samples: found.curvature_samples,
             alignment_samples: found.alignment_samples,
+            measured_loss: Some(MeasuredLoss::of(self.plan)),
             metrics: found.metrics,
         };
         observer.measurement(&row)?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_train::{Chosen, Plan, TrainError, Trainer, measurement_cost};
+use saltflat_train::{Chosen, MeasuredLoss, Plan, TrainError, Trainer, measurement_cost};
 
 /// Timed steps, after one that is not.
 const STEPS: u32 = 3;
@@ -18,6 +18,7 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     outln!("# device: {} ({}): {}", device.name, device.backend, device.why)?;
     outln!("# parameters: {} in {} tensors", layout.len(), layout.parameters.len())?;
     outln!("# training samples: {}, of shape {:?}", plan.train.len(), plan.network.input())?;
+    outln!("# measured loss: {}", MeasuredLoss::of(plan))?;
     outln!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch)?;
 
     let mut trainer = Trainer::new(plan, start);

@@ -8,7 +8,7 @@ use saltflat_kernels::compute_here;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    Chosen, Cost, DeviceChoice, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
+    Chosen, Cost, DeviceChoice, MeasuredLoss, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
     config::{METRICS, MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
@@ -200,6 +200,7 @@ fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
         "p": plan.network.layout().len(),
         "outputs": plan.network.outputs(),
         "training_samples": plan.train.len(),
+        "measured_loss": MeasuredLoss::of(plan),
         "alignment_samples": found.alignment_samples,
         "lr": optimizer.lr,
         "momentum": optimizer.momentum,
@@ -218,11 +219,12 @@ fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
 fn check(plan: &Plan, point: Point<'_>) -> anyhow::Result<ExitCode> {
     let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
     let memory = Memory::new(plan, &plan.config.metrics);
+    let train = plan.measured_samples();
     let all = Objective::on_all(
         &plan.network,
         point.buffers,
-        plan.loss,
-        &plan.train,
+        plan.measured_loss(),
+        &train,
         memory.microbatch.min(samples.div_ceil(2)),
     );
     let objective = all.on((0..samples as u32).collect());

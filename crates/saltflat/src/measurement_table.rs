@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use saltflat_train::{Measurement, Plan, config::METRICS};
+use saltflat_metrics::Samples;
+use saltflat_train::{MeasuredLoss, Measurement, Plan, config::METRICS};
 use serde_json::Value;
 
 use crate::table::number;
 
-/// The table, a line a metric.
+/// The measured loss, and the table, a line a metric.
 pub fn table(plan: &Plan, found: &Measurement) -> String {
     let mut rows: Vec<[String; 5]> = vec![["metric", "value", "probes", "gradients", "beside"].map(str::to_string)];
     for (group, names) in METRICS {
@@ -30,7 +31,7 @@ pub fn table(plan: &Plan, found: &Measurement) -> String {
         }
     }
     let widths: Vec<usize> = (0..4).map(|c| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
-    let mut text = String::new();
+    let mut text = format!("measured loss: {}\n", MeasuredLoss::of(plan));
     for row in &rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {
@@ -91,33 +92,48 @@ fn shown(value: &Value, near_one: bool) -> String {
     text
 }
 
-/// The theoretical value or bound that a metric is compared with.
+/// The theoretical value or bound that a metric is compared with: one of the same samples, or with the number of its own.
 fn beside(name: &str, plan: &Plan, found: &Measurement) -> String {
     let (lr, momentum) = (plan.config.optimizer.lr, plan.config.optimizer.momentum);
     let value = |name: &str| found.metrics.get(name)?.get("value")?.as_f64();
-    let edge = number(2.0 * (1.0 + momentum) / lr);
-    let edge_name = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
     let of = |text: &str, bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{text} {}", number(bound)));
+    let left_out = if momentum > 0.0 { " (momentum is left out)" } else { "" };
+    let on = |samples: usize| match plan.train.len() {
+        n if samples < n => format!(" on {samples} of {n} samples"),
+        _ => String::new(),
+    };
     match name {
-        "trace_hessian" => of("trace_from_noise", value("trace_from_noise")),
-        "hessian_frobenius" => of("stable only below sqrt(B/mu)/lr =", value("wu_bound_frobenius")),
+        "trace_hessian" => match value("trace_from_noise_expected") {
+            None => String::new(),
+            expected => of("trace_from_noise_expected", expected) + &on(found.alignment_samples),
+        },
+        "gram_frobenius" => of("unstable above wu_bound_frobenius", value("wu_bound_frobenius")),
         "top_eigenvalues[0]" => {
-            let dexter = of("; diverges above (Dexter)", value("dexter_bound"));
-            format!("{edge_name} = {edge}{dexter}")
+            let edge_name = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
+            format!("{edge_name} = {}", number(2.0 * (1.0 + momentum) / lr))
         }
+        "gram_top_eigenvalue" => match value("dexter_bound") {
+            None => String::new(),
+            bound => of("diverges above dexter_bound", bound) + left_out,
+        },
         "alpha" | "chi_min_over_mean" => "at most 1".into(),
-        "sgd_growth" | "sgd_growth_bernoulli" => "stable below 1".into(),
+        "sgd_growth" | "sgd_growth_bernoulli" => {
+            format!("stable below 1{}", on(plan.config.metrics.alignment_samples()))
+        }
         "sgd_critical_lr" | "sgd_critical_lr_bernoulli" | "gd_critical_lr" => {
             let side = match value(name) {
                 Some(critical) if lr < critical => ", below it",
                 Some(_) => ", above it",
                 None => "",
             };
-            let note = if momentum > 0.0 { " (momentum is left out)" } else { "" };
-            format!("lr = {}{side}{note}", number(lr))
+            let samples = on(plan.config.metrics.alignment_samples());
+            format!("lr = {}{side}{samples}{left_out}", number(lr))
         }
         "batch_sharpness" => format!("2/lr = {}", number(2.0 / lr)),
-        "trace_from_noise" => of("trace_hessian", value("trace_hessian")),
+        "trace_from_noise_expected" => match value("trace_hessian") {
+            None => String::new(),
+            trace => of("trace_hessian", trace) + &on(found.curvature_samples),
+        },
         "regularizer" => of("three terms of its series:", value("regularizer_series")),
         _ => String::new(),
     }

@@ -10,7 +10,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{
-    Before, Chosen, ConfigChanges, EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError, Trainer,
+    Before, Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError,
+    Trainer,
 };
 use serde_json::Value;
 
@@ -90,6 +91,9 @@ impl Reporter {
             device.backend,
             device.why,
         ));
+        if plan.measured_loss() != plan.loss {
+            reporter.say(&format!("all metrics are of another loss than the trained one: {}", MeasuredLoss::of(plan)));
+        }
         reporter
     }
 
@@ -185,9 +189,10 @@ impl Reporter {
                     }
                 }
             }
-            if let (Some(norm), Some(bound)) = (last.value("hessian_frobenius"), last.value("wu_bound_frobenius")) {
-                let side = if norm > bound { "above" } else { "below" };
-                text.push_str(&format!("\n  |H|_F is {side} the Wu bound sqrt(B/mu)/lr = {}", number(bound)));
+            if let (Some(norm), Some(bound)) = (last.value("gram_frobenius"), last.value("wu_bound_frobenius")) {
+                let (side, norm, bound) = (if norm > bound { "above" } else { "below" }, number(norm), number(bound));
+                let of = "the Wu bound sqrt(B/mu (n-1)/(n-B))/lr";
+                text.push_str(&format!("\n  |G|_F = {norm} is {side} {of} = {bound}, both of the alignment's samples"));
             }
         }
         text.push_str(&format!("\n{} holds {} rows", self.folder.root().join("metrics.jsonl").display(), self.rows));

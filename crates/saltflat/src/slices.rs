@@ -52,7 +52,8 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
         }
     };
     let memory = Memory::new(plan, &plan.config.metrics);
-    let all = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
+    let (train, loss) = (plan.measured_samples(), plan.measured_loss());
+    let all = Objective::on_all(&plan.network, point.buffers, loss, &train, memory.microbatch);
     let objective = curvature_subset(&all, plan, plan.config.metrics.samples);
     let mut directions: Vec<Direction> = Vec::new();
     let eigenvectors = args.slice.iter().filter(|name| *name == "eigenvector").count();

@@ -23,7 +23,7 @@ const COLUMNS: [Column; 9] = [
     Column { head: "test %", metric: "test_accuracy", width: 6, style: Style::Percent },
     Column { head: "tr H", metric: "trace_hessian", width: 17, style: Style::WithError },
     Column { head: "|H|_F", metric: "hessian_frobenius", width: 17, style: Style::WithError },
-    Column { head: "B tr noise", metric: "trace_from_noise", width: 17, style: Style::WithError },
+    Column { head: "tr from noise", metric: "trace_from_noise", width: 17, style: Style::WithError },
     Column { head: "alpha", metric: "alpha", width: 7, style: Style::Number },
     Column { head: "beta", metric: "beta", width: 8, style: Style::Number },
     Column { head: "mu", metric: "mu", width: 8, style: Style::Number },

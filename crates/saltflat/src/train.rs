@@ -134,19 +134,7 @@ fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, Chosen), TrainError> 
     device.takes(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     dry_run::check_memory(&plan, &device)?;
-<<<<<<< HEAD
     Ok((plan, device))
-=======
-    notes.extend(device.note());
-    notes.extend_from_slice(&plan.notes);
-    let Resumed { trainer, skipped } = resume(run, &plan)?;
-    let before = folder.go_on(&trainer, &device, &features())?;
-    let mut reporter = Reporter::new(folder, &plan, &device);
-    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
-    skipped.iter().for_each(|text| reporter.say(text));
-    reporter.resumed(trainer.steps(), &before);
-    train(trainer, reporter, &stop, args)
->>>>>>> wip-inputs
 }
 
 fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {

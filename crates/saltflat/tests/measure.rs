@@ -65,6 +65,14 @@ fn golden_values_by_name() {
                         check(format!("{key} {i}"), &found["metrics"][key][i], exact);
                     }
                 }
+                // The golden file has the closed form under the name of what is sampled in training.
+                "trace_from_noise" => check(key.clone(), &found["metrics"]["trace_from_noise_expected"], exact),
+                // And the paper's √(B/μ)/η, without the factor of batches that are drawn without replacement.
+                "wu_bound_frobenius" => {
+                    let [n, b] = ["n", "batch"].map(|key| expected[key].as_f64().unwrap());
+                    let exact = exact.as_f64().unwrap() * ((n - 1.0) / (n - b)).sqrt();
+                    check(key.clone(), &found["metrics"][key], &exact.into());
+                }
                 _ => check(key.clone(), &found["metrics"][key], exact),
             }
         }
@@ -82,10 +90,24 @@ fn table_and_figures() {
     let output = place.command(&[&args[..], &slices].concat()).output().unwrap();
     let (table, talk) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{talk}");
-    for part in
-        ["trace_hessian", "±", "top_eigenvalues[4]", "2/lr = 20.00", "sqrt(B/mu)/lr", "sgd_critical_lr", "below it"]
-    {
+    for part in [
+        "trace_hessian",
+        "±",
+        "top_eigenvalues[4]",
+        "2/lr = 20.00",
+        "sgd_critical_lr",
+        "below it",
+        "trace_from_noise_expected",
+    ] {
         assert!(table.contains(part), "no {part:?} in\n{table}");
+    }
+    // −0.8 ln 0.8 − 0.2 ln(0.2/2), for three classes.
+    let head = "measured loss: cross_entropy with smoothing 0.2, counted from its floor 0.639032\nmetric";
+    assert!(table.starts_with(head), "{table}");
+    // A bound stands beside what was measured on its own samples.
+    for (metric, bound) in [("gram_frobenius ", "above wu_bound"), ("gram_top_eigenvalue ", "above dexter_bound")] {
+        let lines: Vec<_> = table.lines().filter(|line| line.contains(bound)).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with(metric), "{bound}: {lines:?}");
     }
     assert!(table.lines().all(|line| line.chars().count() < 160), "{table}");
     assert!(talk.contains("plan:") && talk.contains("24 of 24 training samples"), "{talk}");
@@ -129,8 +151,11 @@ fn runs_subsets_and_memory() {
     assert_eq!(found["alignment_samples"], 10);
     assert!(found["metrics"]["mu"]["std_error"].as_f64().unwrap() > 0.0);
     assert!(found["metrics"]["trace_hessian"].get("subset_error").is_none());
-    // The bounds are for batches of the subset, 10 samples, and the batch has 30.
-    assert!(found["metrics"]["dexter_bound"]["reason"].as_str().unwrap().contains("30"));
+    // σ of ten samples bounds nothing for the hundred that batches are drawn from; μ of ten does, with n, B and lr of the run.
+    assert!(found["metrics"]["dexter_bound"]["reason"].as_str().unwrap().contains("10 of 100 training samples"));
+    let value = |name: &str| found["metrics"][name]["value"].as_f64().unwrap();
+    let bound = (30.0 / value("mu") * 99.0 / 70.0).sqrt() / 0.1;
+    assert!((value("wu_bound_frobenius") / bound - 1.0).abs() < 1e-12);
     let small = measure(&place, &[&base[..], &["--memory-limit", "1MiB"]].concat());
     for name in ["trace_hessian", "hessian_frobenius", "mu", "sgd_critical_lr", "batch_sharpness"] {
         let value =
@@ -152,6 +177,33 @@ fn runs_subsets_and_memory() {
     let (sgd, gd) = (&full["metrics"]["sgd_critical_lr"]["value"], &full["metrics"]["gd_critical_lr"]["value"]);
     let (sgd, gd) = (sgd.as_f64().unwrap(), gd.as_f64().unwrap());
     assert!((sgd - gd).abs() < 1e-6 * gd, "a full batch is gradient descent: {sgd} {gd}");
+    assert!(full["metrics"]["wu_bound_frobenius"]["reason"].as_str().unwrap().contains("no gradient noise"));
+    let all = ["--metrics", "stability,alignment", "--alignment-samples", "all"];
+    let all = measure(&place, &[&["tiny.toml", "--weights", "run"], &all[..]].concat());
+    let bound = all["metrics"]["coherence"]["value"].as_f64().unwrap() / 0.1 / (100.0_f64 / 30.0 - 1.0).sqrt();
+    assert!((all["metrics"]["dexter_bound"]["value"].as_f64().unwrap() / bound - 1.0).abs() < 1e-12);
+}
+
+/// Every number is of the loss that was asked for, and the JSON and the table say of which.
+#[test]
+fn another_measured_loss() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let set = ["--set", "metrics.loss={kind=\"square\", smoothing=0}", "--metrics", "loss,trace_from_noise_expected"];
+    let found = measure(&place, &[&["tiny.toml", "--weights", "run"], &set[..]].concat());
+    let expected = serde_json::json!({ "kind": "square", "smoothing": 0.0, "floor": 0.0, "weight_decay": 0.0 });
+    assert_eq!(found["measured_loss"], expected);
+    assert!(found["metrics"]["trace_from_noise_expected"]["reason"].as_str().unwrap().contains("square loss"));
+    let plain = ["--metrics", "loss", "--set", "loss.kind=square"];
+    place.write("square.toml", TINY.replace("kind = \"label-flip\"\nprobability = 0.2", "kind = \"none\""));
+    let trained = measure(&place, &[&["square.toml", "--weights", "run"], &plain[..]].concat());
+    assert_eq!(found["metrics"]["loss"], trained["metrics"]["loss"]);
+    assert_eq!(found["measured_loss"], trained["measured_loss"]);
+    let table = place.command(&[&["measure", "tiny.toml", "--weights", "run"], &set[..]].concat()).output().unwrap();
+    assert!(text(&table.stdout).starts_with("measured loss: square\n"), "{}", text(&table.stdout));
+    let refused = ["measure", "tiny.toml", "--weights", "run", "--metrics", "trace_from_noise"];
+    let refused = place.command(&refused).output().unwrap();
+    assert!(text(&refused.stderr).contains("did you mean trace_from_noise_expected?"), "{}", text(&refused.stderr));
 }
 
 #[test]

@@ -49,6 +49,11 @@ fn a_run_leaves_its_folder_and_a_row_an_epoch() {
         last["trace_hessian_by_tensor"].as_object().unwrap().values().map(|e| e["value"].as_f64().unwrap()).sum();
     assert!((by_tensor / last["trace_hessian"]["value"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     assert!(measurements[0]["metrics"]["trace_from_noise"]["reason"].is_string());
+    assert!(measurements[0]["metrics"]["trace_from_noise_expected"]["value"].is_f64());
+    for row in &measurements {
+        assert_eq!(row["measured_loss"]["kind"], "cross_entropy");
+        assert_eq!(row["measured_loss"]["smoothing"], 0.2);
+    }
 
     let status: serde_json::Value = serde_json::from_str(&place.read("results/tiny/status.json")).unwrap();
     assert_eq!(status["status"], "finished");

@@ -49,7 +49,12 @@ pub fn gram_eigenvalues(gram: &RowGram) -> Result<Vec<f64>, StabilityError> {
     eigenvalues(gram.checked()? / n)
 }
 
-/// (σ/η)(n/B − 1)^(−1/2), theorem 1: where λ₁(H) is above it, SGD diverges.
+/// (σ/η)(n/B − 1)^(−1/2), theorem 1: where λ₁(H) is above it, SGD diverges. n, σ and H are those of all samples that the
+/// batches are drawn from, H = (1/n) Σ Hᵢ the Gauss–Newton matrix.
+///
+/// σ of m < n samples cannot take the place of theirs. Let S_m be the block of S of these samples. If all Hᵢ are alike and of
+/// rank one, λ₁(S) = n/m λ₁(S_m); if they are orthogonal, λ₁(S) = λ₁(S_m); and samples that were not measured may have any
+/// λ₁(Hᵢ). With σ_m the bound would be too low or too high by a factor that m samples do not tell.
 ///
 /// # Errors
 /// B = n (no gradient noise, no bound), no such batch, or lr not positive.

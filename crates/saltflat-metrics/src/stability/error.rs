@@ -40,6 +40,14 @@ pub enum StabilityError {
         /// Samples there are.
         samples: usize,
     },
+    /// σ of some samples tells nothing about the bound of all.
+    #[error("of {measured} of {samples} training samples; a bound needs metrics.alignment.samples = {samples}")]
+    Subset {
+        /// Samples measured.
+        measured: usize,
+        /// Samples that the batches are drawn from.
+        samples: usize,
+    },
     /// The cutoff of the spectrum is not a fraction.
     #[error("relative_precision must be at least 0 and below 1, found {0}")]
     RelativePrecision(f64),

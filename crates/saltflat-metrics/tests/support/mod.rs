@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod dense;
+pub mod regression;
 
 use std::{fs, path::PathBuf};
 

@@ -48,7 +48,7 @@ pub struct MetricsConfig {
     /// Curvature along gradients and updates.
     #[serde(serialize_with = "or_false")]
     pub sharpness: Option<SharpnessConfig>,
-    /// trace_from_noise.
+    /// trace_from_noise, of the steps between two measurements.
     #[serde(serialize_with = "or_false")]
     pub noise_strength: Option<NoiseStrengthConfig>,
 }
@@ -148,6 +148,11 @@ impl MetricsConfig {
         self.noise_strength.is_some() || !self.groups().is_empty()
     }
 
+    /// Training samples of one subset of the alignment; the stability asks for some where it is off, too.
+    pub fn alignment_samples(&self) -> usize {
+        self.alignment.as_ref().map_or(ALIGNMENT_SAMPLES, |alignment| alignment.samples)
+    }
+
     /// Names of the groups that are on, in the order in which they are measured; the noise strength is measured in training
     /// only.
     pub fn groups(&self) -> Vec<&'static str> {
@@ -183,6 +188,9 @@ impl MetricsConfig {
         }
     }
 }
+
+/// Samples of one subset of the alignment, where the configuration is silent.
+const ALIGNMENT_SAMPLES: usize = 50;
 
 const SOME: &str = "a whole number above 0";
 
@@ -235,7 +243,7 @@ fn spectrum(mut section: Section) -> SpectrumConfig {
 
 fn alignment(mut section: Section) -> AlignmentConfig {
     let config = AlignmentConfig {
-        samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(50),
+        samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(ALIGNMENT_SAMPLES),
         subsets: positive(&mut section, "subsets", 1),
         signs: section.optional("signs", "a whole number above 1", |n| *n > 1),
         feature_norms: section.optional("feature_norms", "", any).unwrap_or(false),

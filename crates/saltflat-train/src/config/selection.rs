@@ -41,7 +41,7 @@ pub const METRICS: [(&str, &[&str]); 8] = [
             "chi_min_over_mean",
             "wu_bound_frobenius",
             "flip_noise_sq",
-            "trace_from_noise",
+            "trace_from_noise_expected",
             "noise_top_eigenvalues",
         ],
     ),

@@ -1,7 +1,8 @@
 //! The noise of the gradients and what it says of stability.
 
 use saltflat_metrics::{
-    Alignment, Estimate, FlipNoise, Outputs, Pairs, Samples, feature_norms, flip_noise, noise_eigenvalues, sharpness,
+    Alignment, Estimate, ExpectedLabelNoise, GramRows, Outputs, Pairs, Samples, expected_label_noise, feature_norms,
+    noise_eigenvalues, sharpness,
     stability::{
         LinearDynamics, Sampling, Solver, StabilityError, coherence, dexter_convergence_bound, dexter_divergence_bound,
         gram_eigenvalues,
@@ -16,9 +17,6 @@ use crate::{TrainError, config::STABILITY};
 /// Eigenvalues of the noise covariance that are reported.
 const NOISE_EIGENVALUES: usize = 5;
 
-/// Samples of the alignment where the configuration switches it off and the stability asks for them.
-const SAMPLES: usize = 50;
-
 /// Rows beyond which the eigenvalues of a Gram matrix would take minutes.
 const ROWS: usize = 3000;
 
@@ -29,7 +27,7 @@ impl Work<'_> {
             return Ok(Cost::default());
         }
         let config = self.config.alignment.as_ref();
-        let (samples, count) = config.map_or((SAMPLES, 1), |config| (config.samples, config.subsets));
+        let (samples, count) = (self.config.alignment_samples(), config.map_or(1, |config| config.subsets));
         let classes = self.plan.network.outputs();
         let outputs = match config.and_then(|config| config.signs) {
             Some(draws) => Outputs::Signs(draws),
@@ -50,10 +48,7 @@ impl Work<'_> {
 
     pub(super) fn alignment(&mut self) -> Result<Cost, TrainError> {
         let cost = self.pairs()?;
-        let rows = match self.plan.loss.kind {
-            saltflat_models::LossKind::Square => saltflat_metrics::GramRows::Jacobian,
-            saltflat_models::LossKind::CrossEntropy => saltflat_metrics::GramRows::Ggn,
-        };
+        let rows = GramRows::of(self.plan.measured_loss().kind);
         let of_subset = |pairs: &Result<Pairs, String>| match pairs {
             Ok(pairs) => Alignment::new(pairs),
             Err(reason) => Alignment::absent(rows, 0, reason),
@@ -68,17 +63,17 @@ impl Work<'_> {
             self.put("feature_norms", norms);
         }
         let optimizer = &self.plan.config.optimizer;
-        self.put("wu_bound_frobenius", wu_bound(&found.mu, self.plan.batch_size, optimizer.lr));
-        let smoothing = self.plan.loss.smoothing;
-        let flips: Vec<FlipNoise> =
-            self.pairs.iter().filter_map(|pairs| Some(flip_noise(pairs.as_ref().ok()?, smoothing))).collect();
-        if smoothing > 0.0 && !flips.is_empty() {
-            let squares: Vec<_> = flips.iter().map(|f| &f.flip_noise_sq).collect();
-            let traces: Vec<_> = flips.iter().map(|f| &f.trace_from_noise).collect();
-            let (square, trace) = (Estimate::of_subsets(&squares), Estimate::of_subsets(&traces));
-            self.put("flip_noise_sq", square);
-            self.put("trace_from_noise", trace);
-        }
+        let (n, batch) = (self.plan.train.len(), self.plan.batch_size);
+        self.put("wu_bound_frobenius", wu_bound(&found.mu, n, batch, optimizer.lr));
+        let of_subset = |pairs: &Result<Pairs, String>| match pairs {
+            Ok(pairs) => expected_label_noise(pairs, n),
+            Err(reason) => ExpectedLabelNoise::absent(reason),
+        };
+        let noise: Vec<_> = self.pairs.iter().map(of_subset).collect();
+        let squares: Vec<_> = noise.iter().map(|noise| &noise.flip_noise_sq).collect();
+        let traces: Vec<_> = noise.iter().map(|noise| &noise.trace_from_noise_expected).collect();
+        self.put("flip_noise_sq", Estimate::of_subsets(&squares));
+        self.put("trace_from_noise_expected", Estimate::of_subsets(&traces));
         if let Some(Ok(pairs)) = self.pairs.first()
             && pairs.samples() <= ROWS
         {
@@ -116,16 +111,20 @@ impl Work<'_> {
             Err(reason) => Estimate::absent(reason.to_string()),
         };
         let sigma = coherence(&gram).map(|found| found.sigma);
-        // σ belongs to the samples at hand; so do n and B in the bounds.
         let m = gram.samples;
         let bound = |bound: fn(f64, usize, usize, f64) -> Result<f64, StabilityError>| {
-            estimate(sigma.clone().and_then(|sigma| bound(sigma, m, batch, lr)))
+            // σ grows with the number of samples in a way that some of them do not tell: no bound follows from a part.
+            if m < n {
+                return Err(StabilityError::Subset { measured: m, samples: n });
+            }
+            bound(sigma.clone()?, n, batch, lr)
         };
+        let (divergence, convergence) = (bound(dexter_divergence_bound), bound(dexter_convergence_bound));
         let values = [
             estimate(gram_eigenvalues(&gram).map(|values| values[0])),
             estimate(sigma.clone()),
-            bound(dexter_divergence_bound),
-            bound(dexter_convergence_bound),
+            estimate(divergence),
+            estimate(convergence),
         ];
         for (name, value) in STABILITY.iter().zip(values) {
             self.put(name, value);
@@ -153,8 +152,8 @@ impl Work<'_> {
     pub(super) fn sharpness(&mut self) -> Result<Cost, TrainError> {
         let Some(config) = &self.config.sharpness else { return Ok(Cost::default()) };
         let key = self.key(Stream::BatchSample);
-        let found =
-            sharpness(&self.subset, self.point.theta, self.point.update, self.plan.batch_size, config.batches, key)?;
+        let (n, batch) = (self.plan.train.len(), self.plan.batch_size);
+        let found = sharpness(&self.subset, self.point.theta, self.point.update, n, batch, config.batches, key)?;
         for (name, estimate) in [
             ("batch_sharpness", &found.batch_sharpness),
             ("gradient_snr", &found.gradient_snr),

@@ -73,7 +73,7 @@ struct Work<'a> {
     plan: &'a Plan,
     config: &'a MetricsConfig,
     point: Point<'a>,
-    /// The loss on all training samples.
+    /// The measured loss on all training samples.
     train: Objective<'a>,
     /// The loss on those on which curvature is measured.
     subset: Objective<'a>,
@@ -115,7 +115,8 @@ impl Measurer {
     ) -> Result<Option<Measurement>, TrainError> {
         let mut eigenvectors = self.eigenvectors.clone();
         let memory = Memory::new(plan, config);
-        let train = Objective::on_all(&plan.network, point.buffers, plan.loss, &plan.train, memory.microbatch);
+        let samples = plan.measured_samples();
+        let train = Objective::on_all(&plan.network, point.buffers, plan.measured_loss(), &samples, memory.microbatch);
         let subset = curvature_subset(&train, plan, config.samples);
         let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
         let mut work = Work { plan, config, point, train, subset, memory, found, pairs: Vec::new(), largest: None };
@@ -162,8 +163,9 @@ impl Work<'_> {
         }
         if let Some(test) = &self.plan.test {
             forward += test.len() as f64;
-            let objective =
-                Objective::on_all(&self.plan.network, self.point.buffers, self.plan.loss, test, self.memory.microbatch);
+            let (loss, microbatch) = (self.plan.measured_loss(), self.memory.microbatch);
+            let test = test.under(loss);
+            let objective = Objective::on_all(&self.plan.network, self.point.buffers, loss, &test, microbatch);
             let found = evaluate(&objective, theta)?;
             self.put("test_loss", Estimate::exact(found.loss));
             if let Some(accuracy) = found.accuracy {

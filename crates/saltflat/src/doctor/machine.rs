@@ -35,17 +35,10 @@ pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), OutputError>
     })?;
     let driver = if device.driver.is_empty() { String::new() } else { format!(", driver {}", device.driver) };
     let chosen = format!("{} ({}){driver}: {}", device.name, device.backend, device.why);
-<<<<<<< HEAD
-    findings.add(match device.software {
-        false => Finding::ok("device", chosen),
-        true => Finding::note("device", chosen, "a software adapter is for tests; --device cpu is many times faster"),
-    })
-=======
     findings.add(match device.note() {
         None => Finding::ok("device", chosen),
         Some(note) => Finding::note("device", chosen, note),
     })
->>>>>>> wip-inputs
 }
 
 /// Of the machine, where the system tells it.

@@ -205,19 +205,12 @@ fn requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
-/// The loss on which a run is measured: the trained one, where `metrics.loss` does not say otherwise.
-fn measured_loss(config: &Config, outline: &Outline) -> Loss {
-    let other = config.metrics.loss.unwrap_or_default();
-    let (kind, smoothing) = (outline.loss.kind, outline.loss.smoothing);
-    Loss { kind: other.kind.unwrap_or(kind), smoothing: other.smoothing.unwrap_or(smoothing) }
-}
-
 /// The groups of a stage are measured on one loss.
 fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     let mut stages: Vec<(&str, Vec<(Loss, Vec<String>)>)> = Vec::new();
     for run in runs.iter().filter(|run| run.config.metrics.is_on()) {
         let Some(outline) = &run.outline else { continue };
-        let (loss, group) = (measured_loss(&run.config, outline), group(run.entry));
+        let (loss, group) = (outline.measured, group(run.entry));
         let of_stage = match stages.iter_mut().find(|(stage, _)| *stage == run.entry.stage) {
             Some((_, losses)) => losses,
             None => {

@@ -1,0 +1,124 @@
+//! The loss that is trained on, and the one that is measured.
+
+use saltflat_models::{Loss, LossKind};
+use saltflat_noise::NoiseConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::{Plan, config::Config};
+
+/// Smoothings that differ by no more are the same: a probability of flips and the smoothing that it implies differ in rounding.
+const SAME_SMOOTHING: f64 = 1e-12;
+
+/// Both losses of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Losses {
+    /// Its expectation is what training descends on: smoothed where the noise flips labels.
+    pub(crate) trained: Loss,
+    /// `metrics.loss`; what it does not say is as trained.
+    pub(crate) measured: Loss,
+}
+
+impl Losses {
+    /// Of a configuration whose targets are this many classes, or real numbers; `outputs` is what the network has.
+    ///
+    /// # Errors
+    /// A line for everything that the targets do not allow.
+    pub(crate) fn new(config: &Config, classes: Option<usize>, outputs: usize) -> Result<Self, Vec<String>> {
+        let implied = || if classes.is_some() { config.noise.noise().smoothing(outputs, 1.0) } else { 0.0 };
+        let given = config.metrics.loss.unwrap_or_default();
+        let smoothing = config.loss.smoothing.unwrap_or_else(implied);
+        let trained = Loss { kind: config.loss.kind, smoothing };
+        let measured =
+            Loss { kind: given.kind.unwrap_or(trained.kind), smoothing: given.smoothing.unwrap_or(trained.smoothing) };
+        let source = if config.loss.smoothing.is_some() { "loss.smoothing" } else { "noise.probability" };
+        let mut problems = Vec::new();
+        let mut check = |kind: Option<LossKind>, smoothing: Option<f64>, section: &str, source: &str| match classes {
+            None => {
+                if kind == Some(LossKind::CrossEntropy) {
+                    let expected = "expected square, since the targets are real numbers, got cross_entropy";
+                    problems.push(format!("{section}.kind: {expected}"));
+                }
+                if let Some(s) = smoothing.filter(|s| *s > 0.0) {
+                    problems
+                        .push(format!("{section}.smoothing: expected 0, since the targets are not classes, got {s}"));
+                }
+            }
+            Some(_) => {
+                let limit = (outputs as f64 - 1.0) / outputs as f64;
+                if let Some(s) = smoothing.filter(|s| *s > 0.0 && *s >= limit) {
+                    problems.push(format!(
+                        "{source}: expected labels that are right more often than any wrong class, got {s} of them \
+                         wrong (the limit is {limit})"
+                    ));
+                }
+            }
+        };
+        // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
+        let flips = matches!(config.noise.reference(), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
+        let wrong = config.loss.smoothing.filter(|given| (given - implied()).abs() > SAME_SMOOTHING);
+        let wrong = wrong.filter(|_| flips && classes.is_some());
+        check(Some(trained.kind), Some(trained.smoothing), "loss", source);
+        check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
+        if let Some(given) = wrong {
+            let expected = implied();
+            problems.push(format!(
+                "loss.smoothing: expected nothing or {expected}, the smoothing that [noise] implies, got {given}"
+            ));
+        }
+        if problems.is_empty() { Ok(Self { trained, measured }) } else { Err(problems) }
+    }
+}
+
+/// True where two losses are the same but for rounding.
+pub(crate) fn are_same(a: &Loss, b: &Loss) -> bool {
+    a.kind == b.kind && (a.smoothing - b.smoothing).abs() <= SAME_SMOOTHING
+}
+
+/// A loss in words, as in configurations.
+pub(crate) fn in_words(loss: &Loss) -> String {
+    let kind = match loss.kind {
+        LossKind::CrossEntropy => "cross_entropy",
+        LossKind::Square => "square",
+    };
+    match loss.smoothing {
+        0.0 => kind.into(),
+        s => format!("{kind} with smoothing {s}"),
+    }
+}
+
+/// The loss of which a measurement is: every number of its row but the accuracies and the norm of the weights depends on it,
+/// so that rows of different losses are not comparable.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredLoss {
+    /// Which loss.
+    pub kind: LossKind,
+    /// Label smoothing s.
+    pub smoothing: f64,
+    /// The smallest value that the smoothed loss can have; `loss` and `test_loss` are counted from it.
+    pub floor: f64,
+    /// Factor of ½‖θ‖² in the loss: 0, there is no weight decay.
+    pub weight_decay: f64,
+}
+
+impl MeasuredLoss {
+    /// What this plan measures.
+    pub fn of(plan: &Plan) -> Self {
+        let loss = plan.measured_loss();
+        let floor = loss.floor(plan.network.outputs());
+        Self { kind: loss.kind, smoothing: loss.smoothing, floor, weight_decay: 0.0 }
+    }
+}
+
+impl std::fmt::Display for MeasuredLoss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { kind, smoothing, floor, weight_decay } = *self;
+        write!(f, "{}", in_words(&Loss { kind, smoothing }))?;
+        if floor != 0.0 {
+            write!(f, ", counted from its floor {floor:.6}")?;
+        }
+        if weight_decay != 0.0 {
+            write!(f, ", weight decay {weight_decay}")?;
+        }
+        Ok(())
+    }
+}

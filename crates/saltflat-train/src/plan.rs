@@ -1,7 +1,7 @@
 //! A configuration that was checked against its data, ready to run.
 
 use burn::tensor::{DType, Device};
-use saltflat_data::Labels;
+use saltflat_data::{Batches, Labels};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
@@ -146,6 +146,12 @@ impl Plan {
             Precision::Tf32 => steps.name().into(),
             Precision::F16 | Precision::Bf16 => format!("{} in steps, {rest} otherwise", steps.name()),
         }
+    }
+
+    /// The batches of the run.
+    pub fn batches(&self) -> Batches {
+        let (seed, sampling) = (self.config.run.seed, self.config.optimizer.sampling);
+        Batches::new(sampling, seed, self.train.len(), self.batch_size, self.steps_per_epoch.max(1))
     }
 
     /// Samples of one forward pass of a step.

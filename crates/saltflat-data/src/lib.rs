@@ -2,13 +2,14 @@
 //!
 //! [`load`] reads what a [`DataConfig`] asks for into host memory ([`Splits`]): the samples that ship with the program,
 //! the official files of MNIST, CIFAR-10 and CIFAR-100 (checked against their checksums; [`Official`] is the list of them),
-//! tensors from a safetensors file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`epoch_order`] says in which order.
+//! tensors from a safetensors file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`Batches`] say which.
 //! Every random draw follows from (seed, stream, step) alone, see [`saltflat_random`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adversarial;
 mod augment;
+mod batches;
 mod cifar;
 mod config;
 mod device;
@@ -22,7 +23,6 @@ mod idx;
 mod load;
 mod official;
 mod options;
-mod order;
 mod shards;
 mod shipped;
 mod summary;
@@ -33,6 +33,7 @@ mod testing;
 mod warnings;
 
 pub use augment::Change;
+pub use batches::{BatchSampling, Batches, epoch_order};
 pub use config::{Adversarial, DataConfig, DataKind, Sample};
 pub use device::DeviceData;
 pub use error::DataError;
@@ -40,5 +41,4 @@ pub use examples::{Example, Examples, Inputs, Label, Labels, Splits, Standardise
 pub use folder::data_folder;
 pub use load::load;
 pub use official::{Official, Published};
-pub use order::epoch_order;
 pub use summary::Summary;

@@ -63,6 +63,8 @@ pub enum Stream {
     Synthetic = 18,
     /// The samples of a dataset that are kept; step = 0.
     DataSample = 19,
+    /// Samples of a batch that is drawn by itself; step = training step.
+    BatchSubset = 20,
 }
 
 /// Names one draw: the run's seed, what the draw is for, and when.

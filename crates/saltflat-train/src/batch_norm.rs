@@ -1,6 +1,7 @@
 //! What batch normalisation asks of the batches of a run: its statistics are those of all samples of a step, so that a step is one pass, and
 //! a variance needs two values.
 
+use saltflat_data::BatchSampling;
 use saltflat_models::Network;
 
 use crate::config::Config;
@@ -32,6 +33,13 @@ pub(crate) fn problems(config: &Config, network: &Network, batches: &StepSizes) 
     let Some(positions) = network.coupled_positions().filter(|_| batches.steps > 0) else { return Vec::new() };
     let mut found = Vec::new();
     let size = batches.size;
+    if config.optimizer.sampling == BatchSampling::Bernoulli {
+        found.push(
+            "optimizer.sampling: expected epoch or independent with batch normalisation, whose statistics need samples in every batch, got \
+             bernoulli"
+                .into(),
+        );
+    }
     if let Some(microbatch) = config.train.microbatch.filter(|&microbatch| microbatch < size) {
         found.push(format!(
             "train.microbatch: expected nothing, or at least the batch of {size} samples, whose statistics batch normalisation takes in one \
@@ -45,7 +53,7 @@ pub(crate) fn problems(config: &Config, network: &Network, batches: &StepSizes) 
              channel has no variance, got 1"
                 .into(),
         );
-    } else if positions == 1 && batches.smaller_last() == Some(1) {
+    } else if positions == 1 && config.optimizer.sampling == BatchSampling::Epoch && batches.smaller_last() == Some(1) {
         let n = batches.samples;
         found.push(format!(
             "optimizer.batch_size: the last batch of an epoch has 1 sample ({n} samples in batches of {size}), and a layer of batch \

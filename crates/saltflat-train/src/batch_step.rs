@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{FloatDType, Tensor};
-use saltflat_data::Change;
+use saltflat_data::{BatchSampling, Change};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Pass, Vector};
 use saltflat_noise::{Moment, OutputNoise, Targets};
@@ -16,6 +16,8 @@ use crate::{Plan, step_noise::StepNoise};
 pub(crate) struct BatchStep<'a> {
     plan: &'a Plan,
     indices: &'a [u32],
+    /// What the sum over the samples is divided by: their number, or with Bernoulli sampling its expectation.
+    pub(crate) divisor: usize,
     at: Moment,
     /// Of each image, where images are augmented.
     changes: Option<Vec<Change>>,
@@ -60,7 +62,11 @@ impl<'a> BatchStep<'a> {
         let changes = config.data.augment.then(|| Change::draw(key(), indices.len()));
         let by_targets = noise.randomises_targets() && strength.is_none();
         let targets = if by_targets { drawn.values } else { expected.values.clone() };
-        Self { plan, indices, at, changes, loss, expected, targets, by_targets, output, strength, factor }
+        let divisor = match config.optimizer.sampling {
+            BatchSampling::Epoch | BatchSampling::Independent => indices.len(),
+            BatchSampling::Bernoulli => plan.batch_size,
+        };
+        Self { plan, indices, divisor, at, changes, loss, expected, targets, by_targets, output, strength, factor }
     }
 
     pub(crate) fn at(&self) -> Moment {
@@ -117,7 +123,7 @@ impl<'a> BatchStep<'a> {
                 }
             };
             // In half precision of the sum, whose small entries do not vanish, then of the mean.
-            let mean = 1.0 / self.indices.len() as f64;
+            let mean = 1.0 / self.divisor as f64;
             let gradient = match half {
                 None => leaves.take_gradients(&mut objective.mul_scalar(mean).backward()),
                 Some(_) => leaves.take_gradients(&mut objective.backward()).scale(mean),
@@ -139,7 +145,7 @@ impl<'a> BatchStep<'a> {
                 },
             });
         }
-        // A batch has a sample; the caller sees to it.
+        // Of no sample, which Bernoulli sampling can draw, the sum is 0.
         let mut total = total.unwrap_or_else(|| BatchGradient {
             gradient: theta.zeros_like(),
             buffers: buffers.clone(),
@@ -160,6 +166,9 @@ impl<'a> BatchStep<'a> {
         if self.output.is_none() && !noise.acts_on_gradient() {
             return None;
         }
+        if self.indices.is_empty() {
+            return Some(theta.zeros_like());
+        }
         let mut reference: Option<Vector> = None;
         let mut total: Option<Tensor<1>> = None;
         for rows in self.microbatches() {
@@ -172,7 +181,7 @@ impl<'a> BatchStep<'a> {
             total = Some(total.map_or(losses.clone(), |total| total + losses));
             if let Some(noise) = &self.output {
                 let cotangent = noise.cotangent(&self.loss, plain, target, rows);
-                let objective = (outputs * cotangent).sum().mul_scalar(1.0 / self.indices.len() as f64);
+                let objective = (outputs * cotangent).sum().mul_scalar(1.0 / self.divisor as f64);
                 let found = leaves.take_gradients(&mut objective.backward());
                 reference = Some(reference.map_or(found.clone(), |sum| sum.plus(&found)));
             }

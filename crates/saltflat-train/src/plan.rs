@@ -1,7 +1,7 @@
 //! A configuration that was checked against its data, ready to run.
 
 use burn::tensor::{DType, Device};
-use saltflat_data::Summary;
+use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
@@ -107,6 +107,12 @@ impl Plan {
     /// The training samples with the targets of the measured loss.
     pub fn measured_samples(&self) -> SplitUnder<'_> {
         self.train.under(self.measured)
+    }
+
+    /// The batches of the run.
+    pub fn batches(&self) -> Batches {
+        let (seed, sampling) = (self.config.run.seed, self.config.optimizer.sampling);
+        Batches::new(sampling, seed, self.train.len(), self.batch_size, self.steps_per_epoch.max(1))
     }
 
     /// The number type of the run in words, with that of its steps where it is another one.

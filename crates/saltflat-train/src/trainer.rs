@@ -5,8 +5,7 @@ mod saving;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use saltflat_data::epoch_order;
-use saltflat_metrics::{Estimate, Samples};
+use saltflat_metrics::Estimate;
 use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
 
@@ -176,7 +175,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn go_on(&mut self, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Result<Outcome, TrainError> {
-        let mut order = Vec::new();
+        let mut batches = self.plan.batches();
         self.keep_as_finite();
         loop {
             if self.measurement_due && !self.measure(observer, stop)? {
@@ -194,13 +193,8 @@ impl<'a> Trainer<'a> {
             if stop() {
                 return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
             }
-            let within = self.step % self.plan.steps_per_epoch;
-            if within == 0 || order.is_empty() {
-                order = epoch_order(self.plan.config.run.seed, self.epochs(), self.plan.train.len());
-            }
-            let start = within as usize * self.plan.batch_size;
-            let end = (start + self.plan.batch_size).min(order.len());
-            self.make_step(&order[start..end]);
+            let batch = batches.batch(self.step);
+            self.make_step(&batch);
             observer.step(self.step, self.plan.steps);
             let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps;
             if epoch_ended && let Some(reason) = self.end_epoch(observer)? {
@@ -211,11 +205,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// One step on the samples with these indices.
+    /// One step on the samples with these indices. Of no sample, which Bernoulli sampling can draw, the gradient is 0.
     pub fn make_step(&mut self, indices: &[u32]) {
-        if indices.is_empty() {
-            return;
-        }
         let (plan, config) = (self.plan, &self.plan.config);
         let noise = config.noise.noise();
         let step = BatchStep::new(plan, indices, self.step);
@@ -229,7 +220,7 @@ impl<'a> Trainer<'a> {
         }
         let c = step.strength.and_then(|target| self.strength.factor(target));
         if let (Some(alone), true) = (&alone, reported)
-            && let Ok(factor) = StepNoise::new(plan, self.step).trace_factor(plan, indices.len())
+            && let Ok(factor) = StepNoise::new(plan, self.step).trace_factor(plan, step.divisor)
         {
             self.measurer.strength.record(alone, factor);
         }
@@ -289,6 +280,11 @@ impl<'a> Trainer<'a> {
     /// Reports the epoch, and says what is due now; gives the reason where the run diverged.
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<String>, TrainError> {
         let plan = self.plan;
+        if self.epoch.samples == 0 {
+            // Bernoulli sampling of a handful of samples can draw nothing in a whole epoch, which then has no mean loss.
+            self.measurement_due = self.is_measured(self.step.div_ceil(plan.steps_per_epoch.max(1)));
+            return Ok(None);
+        }
         let read = self.epoch.read(self)?;
         let n = self.epoch.samples as f64;
         let row = EpochRow {

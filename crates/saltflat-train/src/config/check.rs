@@ -1,6 +1,6 @@
 //! What two keys say together and cannot both hold.
 
-use saltflat_data::DataKind;
+use saltflat_data::{BatchSampling, DataKind};
 use saltflat_models::LossKind;
 use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
 
@@ -14,6 +14,7 @@ impl Config {
         self.check_targets(root);
         self.check_warmup(root);
         self.check_pairs(root);
+        self.check_sampling(root);
         let refused = |key| root.refused(&[key]);
         if self.optimizer.nesterov && self.optimizer.momentum == 0.0 && !refused("optimizer.momentum") {
             root.problem("optimizer.nesterov", "expected optimizer.momentum above 0, got 0");
@@ -96,6 +97,30 @@ impl Config {
             }
             _ => {}
         }
+    }
+
+    /// With Bernoulli sampling a batch may have any number of samples: the noise must not depend on it.
+    fn check_sampling(&self, root: &Section) {
+        if self.optimizer.sampling != BatchSampling::Bernoulli || root.refused(&["noise.kind"]) {
+            return;
+        }
+        let name = match self.noise.reference() {
+            NoiseConfig::Plain(_)
+            | NoiseConfig::LabelFlip(_)
+            | NoiseConfig::LabelSmoothing(_)
+            | NoiseConfig::LabelNoise(_)
+            | NoiseConfig::LogitGaussian(_)
+            | NoiseConfig::Isotropic(_)
+            | NoiseConfig::Diagonal(_)
+            | NoiseConfig::ParameterGaussian(_)
+            | NoiseConfig::Langevin(_) => return,
+            NoiseConfig::SgdCovariance(_) => "sgd-covariance",
+            NoiseConfig::Minibatch(_) => "minibatch",
+            NoiseConfig::GeometryAware(_) => "geometry-aware",
+            NoiseConfig::IsotropicLossScaled(_) => "isotropic-loss-scaled",
+        };
+        let text = format!("expected epoch or independent with the noise {name}, which needs samples in every batch");
+        root.problem("optimizer.sampling", text);
     }
 
     /// A single sample has no minibatch noise.

@@ -1,5 +1,6 @@
 //! `[optimizer]`, `[loss]` and `metrics.loss`.
 
+use saltflat_data::BatchSampling;
 use saltflat_models::LossKind;
 use serde::{Serialize, Serializer};
 use toml::Value;
@@ -36,6 +37,8 @@ pub struct OptimizerConfig {
     pub nesterov: bool,
     /// B.
     pub batch_size: BatchSize,
+    /// How the samples of a batch are drawn; default `epoch`.
+    pub sampling: BatchSampling,
     /// Sharpness-aware minimisation; default none, `true` for ρ = 0.05.
     pub sam: Option<Sam>,
 }
@@ -55,6 +58,7 @@ pub(super) fn read(mut section: Section) -> OptimizerConfig {
         momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
         nesterov: section.optional("nesterov", "", any).unwrap_or(false),
         batch_size: batch_size(&mut section),
+        sampling: section.choice("sampling", &BatchSampling::ALL).unwrap_or_default(),
         sam: section.switch("sam", false).map(sam),
     };
     section.finish("[optimizer]");

@@ -128,7 +128,7 @@ fn messages() {
         (&[("optimizer.momentom", "0.9")], "optimizer.momentom: is not a key; did you mean momentum?"),
         (
             &[("optimizer.zzz", "1")],
-            "optimizer.zzz: is not a key; [optimizer] has lr, momentum, nesterov, batch_size, sam",
+            "optimizer.zzz: is not a key; [optimizer] has lr, momentum, nesterov, batch_size, sampling, sam",
         ),
         (
             &[("model.width", "3")],

@@ -62,7 +62,7 @@ impl Summary {
         Self {
             shape: splits.train.shape(),
             train: splits.train.len(),
-            test: splits.test.as_ref().map(|test| test.len()),
+            test: splits.test.as_ref().map(crate::Examples::len),
             outputs: labels.outputs(),
             has_classes: matches!(labels, Labels::Classes { .. }),
         }

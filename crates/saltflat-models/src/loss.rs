@@ -1,5 +1,7 @@
 //! Losses of the outputs, their jets and their derivatives.
 
+use std::fmt;
+
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,16 @@ pub enum LossKind {
     Square,
 }
 
+impl LossKind {
+    /// Name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CrossEntropy => "cross_entropy",
+            Self::Square => "square",
+        }
+    }
+}
+
 /// A loss with label smoothing s: the target of a sample with label y is q = 1 − s on y and s/(C−1) on every other
 /// class, and the loss is counted from its minimum over f, so that 0 is the best there is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -25,7 +37,25 @@ pub struct Loss {
     pub smoothing: f64,
 }
 
+/// Smoothings that differ by no more are one: a probability of flips and the smoothing that it implies differ in rounding.
+const SAME_SMOOTHING: f64 = 1e-12;
+
+/// As in configurations: `cross_entropy with smoothing 0.2`.
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.smoothing {
+            0.0 => f.write_str(self.kind.name()),
+            smoothing => write!(f, "{} with smoothing {smoothing}", self.kind.name()),
+        }
+    }
+}
+
 impl Loss {
+    /// True if both are the same loss, up to the rounding of the smoothing.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.kind == other.kind && (self.smoothing - other.smoothing).abs() <= SAME_SMOOTHING
+    }
+
     /// The target of class `label` among `classes`, written to `target`.
     pub fn target(&self, label: u32, target: &mut [f32]) {
         let others = if target.len() > 1 { self.smoothing / (target.len() - 1) as f64 } else { 0.0 };

@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Plan, config::Config};
 
-/// Smoothings that differ by no more are the same: a probability of flips and the smoothing that it implies differ in rounding.
-const SAME_SMOOTHING: f64 = 1e-12;
-
 /// Both losses of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Losses {
@@ -55,7 +52,10 @@ impl Losses {
         };
         // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
         let flips = matches!(config.noise.reference(), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
-        let wrong = config.loss.smoothing.filter(|given| (given - implied()).abs() > SAME_SMOOTHING);
+        let wrong = config
+            .loss
+            .smoothing
+            .filter(|given| !trained.is_same_as(&Loss { smoothing: implied(), ..trained }) && given.is_finite());
         let wrong = wrong.filter(|_| flips && classes.is_some());
         check(Some(trained.kind), Some(trained.smoothing), "loss", source);
         check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
@@ -66,23 +66,6 @@ impl Losses {
             ));
         }
         if problems.is_empty() { Ok(Self { trained, measured }) } else { Err(problems) }
-    }
-}
-
-/// True where two losses are the same but for rounding.
-pub(crate) fn are_same(a: &Loss, b: &Loss) -> bool {
-    a.kind == b.kind && (a.smoothing - b.smoothing).abs() <= SAME_SMOOTHING
-}
-
-/// A loss in words, as in configurations.
-pub(crate) fn in_words(loss: &Loss) -> String {
-    let kind = match loss.kind {
-        LossKind::CrossEntropy => "cross_entropy",
-        LossKind::Square => "square",
-    };
-    match loss.smoothing {
-        0.0 => kind.into(),
-        s => format!("{kind} with smoothing {s}"),
     }
 }
 
@@ -112,7 +95,7 @@ impl MeasuredLoss {
 impl std::fmt::Display for MeasuredLoss {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { kind, smoothing, floor, weight_decay } = *self;
-        write!(f, "{}", in_words(&Loss { kind, smoothing }))?;
+        write!(f, "{}", Loss { kind, smoothing })?;
         if floor != 0.0 {
             write!(f, ", counted from its floor {floor:.6}")?;
         }

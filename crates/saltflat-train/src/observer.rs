@@ -108,7 +108,8 @@ mod tests {
         let row = serde_json::to_value(row).expect("a row");
         let mut names: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
         let mut expected = EPOCH_VALUES;
-        (names.sort_unstable(), expected.sort_unstable());
+        names.sort_unstable();
+        expected.sort_unstable();
         assert_eq!(names, expected);
     }
 }

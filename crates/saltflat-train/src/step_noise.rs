@@ -4,10 +4,7 @@ use saltflat_metrics::FLIPS_WITH_SQUARE_LOSS;
 use saltflat_models::{Loss, LossKind};
 use saltflat_noise::Moment;
 
-use crate::{
-    Plan,
-    losses::{are_same, in_words},
-};
+use crate::Plan;
 
 /// The noise of one step, before anything is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -48,11 +45,10 @@ impl StepNoise {
             return Err("the noise draws no labels".into());
         }
         let measured = plan.measured_loss();
-        if !are_same(&self.loss, &measured) {
+        if !self.loss.is_same_as(&measured) {
             return Err(format!(
                 "the noise of the steps is about the loss that they train on, {}, and the measured one is {}",
-                in_words(&self.loss),
-                in_words(&measured)
+                self.loss, measured
             ));
         }
         match (self.loss.kind, noise.target_variance(self.at)) {

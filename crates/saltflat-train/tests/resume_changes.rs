@@ -31,6 +31,7 @@ fn other_steps_are_refused() {
     let runs = stopped(&[]);
     let then = runs.config.clone();
     let before = (files(&runs.path("run")), fs::read(runs.path("run/env.json")).unwrap());
+    #[allow(clippy::type_complexity)] // Keys with their values, and what is said.
     let cases: &[(&[(&str, &str)], &[&str])] = &[
         (&[("optimizer.batch_size", "10")], &["optimizer.batch_size: 20 then, 10 now"]),
         (&[("optimizer.batch_size", "7")], &["optimizer.batch_size: 20 then, 7 now"]),

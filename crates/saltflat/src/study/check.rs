@@ -6,7 +6,7 @@ use std::{
 };
 
 use saltflat_data::{DataConfig, DataError, Summary};
-use saltflat_models::{Loss, LossKind};
+use saltflat_models::Loss;
 use saltflat_study::{Entry, StudyFile};
 use saltflat_train::{
     Outline, check_start,
@@ -14,9 +14,6 @@ use saltflat_train::{
 };
 
 use super::names;
-
-/// Two numbers that are written and read are the same.
-const SAME: f64 = 1e-12;
 
 /// The runs of a study, each with its configuration.
 pub struct Runs<'a> {
@@ -205,30 +202,29 @@ fn requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
+/// Groups of a stage that are measured on one loss.
+struct Measured {
+    loss: Loss,
+    groups: Vec<String>,
+}
+
 /// The groups of a stage are measured on one loss.
 fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
-    let mut stages: Vec<(&str, Vec<(Loss, Vec<String>)>)> = Vec::new();
+    let mut stages: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.config.metrics.is_on()) {
         let Some(outline) = &run.outline else { continue };
-        let (loss, group) = (outline.measured, group(run.entry));
-        let of_stage = match stages.iter_mut().find(|(stage, _)| *stage == run.entry.stage) {
-            Some((_, losses)) => losses,
-            None => {
-                stages.push((&run.entry.stage, Vec::new()));
-                let Some((_, losses)) = stages.last_mut() else { continue };
-                losses
-            }
-        };
-        match of_stage.iter_mut().find(|(known, _)| same(known, &loss)) {
-            Some((_, groups)) if groups.contains(&group) => {}
-            Some((_, groups)) => groups.push(group),
-            None => of_stage.push((loss, vec![group])),
+        let group = group(run.entry);
+        let of_stage = stages.entry(&run.entry.stage).or_default();
+        match of_stage.iter_mut().find(|known| known.loss.is_same_as(&outline.measured)) {
+            Some(known) if known.groups.contains(&group) => {}
+            Some(known) => known.groups.push(group),
+            None => of_stage.push(Measured { loss: outline.measured, groups: vec![group] }),
         }
     }
     for (stage, losses) in stages.iter().filter(|(_, losses)| losses.len() > 1) {
         let each: Vec<String> =
-            losses.iter().map(|(loss, groups)| format!("{} in {}", in_words(loss), groups.join(", "))).collect();
-        let smoothest = losses.iter().map(|(loss, _)| loss).max_by(|a, b| a.smoothing.total_cmp(&b.smoothing));
+            losses.iter().map(|measured| format!("{} in {}", measured.loss, measured.groups.join(", "))).collect();
+        let smoothest = losses.iter().map(|measured| &measured.loss).max_by(|a, b| a.smoothing.total_cmp(&b.smoothing));
         let example = smoothest.map_or(String::new(), |loss| format!("loss = {}", in_toml(loss)));
         problems.push(format!(
             "stage.{stage}: its groups are measured on different losses, so that their losses and curvatures cannot be compared: {}. \
@@ -239,26 +235,8 @@ fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
-fn same(a: &Loss, b: &Loss) -> bool {
-    a.kind == b.kind && (a.smoothing - b.smoothing).abs() <= SAME
-}
-
-fn name_of(kind: LossKind) -> &'static str {
-    match kind {
-        LossKind::CrossEntropy => "cross_entropy",
-        LossKind::Square => "square",
-    }
-}
-
-fn in_words(loss: &Loss) -> String {
-    match loss.smoothing {
-        0.0 => name_of(loss.kind).into(),
-        smoothing => format!("{} with smoothing {smoothing}", name_of(loss.kind)),
-    }
-}
-
 fn in_toml(loss: &Loss) -> String {
-    format!("{{ kind = \"{}\", smoothing = {:?} }}", name_of(loss.kind), loss.smoothing)
+    format!("{{ kind = \"{}\", smoothing = {:?} }}", loss.kind.name(), loss.smoothing)
 }
 
 /// A run among those of its stage that differ in more than the seed.

@@ -52,11 +52,8 @@ impl Losses {
         };
         // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
         let flips = matches!(config.noise.reference(), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
-        let wrong = config
-            .loss
-            .smoothing
-            .filter(|given| !trained.is_same_as(&Loss { smoothing: implied(), ..trained }) && given.is_finite());
-        let wrong = wrong.filter(|_| flips && classes.is_some());
+        let is_wrong = || !trained.is_same_as(&Loss { smoothing: implied(), ..trained });
+        let wrong = config.loss.smoothing.filter(|_| flips && classes.is_some() && is_wrong());
         check(Some(trained.kind), Some(trained.smoothing), "loss", source);
         check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
         if let Some(given) = wrong {

@@ -21,8 +21,8 @@ pub fn read_text(path: &Path) -> Result<String> {
 }
 
 fn decode(bytes: Vec<u8>) -> std::result::Result<String, String> {
-    if let Some(name) = wide(&bytes) {
-        return Err(format!("expected a text in UTF-8, got {name}; {}", convert("UTF-16")));
+    if let Some((name, order)) = wide(&bytes) {
+        return Err(format!("expected a text in UTF-8, got {name} ({order} endian); {}", convert(name)));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text)),
@@ -45,16 +45,18 @@ fn convert(from: &str) -> String {
     format!("save it as UTF-8 in the editor, or convert it with iconv -f {from} -t UTF-8")
 }
 
-/// The name of an encoding with two bytes a letter: by the mark at its start, or by a zero beside every other byte.
-fn wide(bytes: &[u8]) -> Option<&'static str> {
+/// Name and byte order of an encoding with two or four bytes a letter: by the mark at its start, or by a zero beside every other byte.
+fn wide(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let head = &bytes[..bytes.len().min(HEAD) & !1];
     let zeros = |offset: usize| head.iter().skip(offset).step_by(2).filter(|&&byte| byte == 0).count();
     let most = |offset: usize| !head.is_empty() && 4 * zeros(offset) > 3 * (head.len() / 2) && zeros(1 - offset) == 0;
     match bytes {
-        [0xff, 0xfe, ..] => Some("UTF-16 (little endian)"),
-        [0xfe, 0xff, ..] => Some("UTF-16 (big endian)"),
-        _ if most(1) => Some("UTF-16 (little endian)"),
-        _ if most(0) => Some("UTF-16 (big endian)"),
+        [0xff, 0xfe, 0, 0, ..] => Some(("UTF-32", "little")),
+        [0, 0, 0xfe, 0xff, ..] => Some(("UTF-32", "big")),
+        [0xff, 0xfe, ..] => Some(("UTF-16", "little")),
+        [0xfe, 0xff, ..] => Some(("UTF-16", "big")),
+        _ if most(1) => Some(("UTF-16", "little")),
+        _ if most(0) => Some(("UTF-16", "big")),
         _ => None,
     }
 }
@@ -86,6 +88,14 @@ mod tests {
                 let said = decode(bytes).unwrap_err();
                 assert!(said.contains(&format!("got UTF-16 ({name})")) && said.contains("iconv -f UTF-16"), "{said}");
             }
+        }
+        for (order, bytes) in [("little", u32::to_le_bytes as fn(u32) -> [u8; 4]), ("big", u32::to_be_bytes)] {
+            let letters = ['\u{feff}'].into_iter().chain(TEXT.chars()).map(u32::from);
+            let said = decode(letters.flat_map(bytes).collect()).unwrap_err();
+            assert!(
+                said.contains(&format!("got UTF-32 ({order} endian)")) && said.contains("iconv -f UTF-32"),
+                "{said}"
+            );
         }
         let latin1: Vec<u8> = TEXT.chars().map(|c| c as u8).collect();
         let said = decode(latin1).unwrap_err();

@@ -325,6 +325,8 @@ fn check_require(stage: &Stage, require: &BTreeMap<String, f64>, problems: &mut 
         if !known.contains(&name.as_str()) {
             let hint = nearest(name, &known).map_or(String::new(), |name| format!("; did you mean {name}?"));
             problems.push(format!("{at}.{name}: expected one of {}{hint}", known.join(", ")));
+        } else if name.ends_with("accuracy") && !(*value > 0.0 && *value <= 1.0) {
+            problems.push(format!("{at}.{name}: expected a number in (0, 1], the part of the samples, got {value}"));
         } else if !value.is_finite() {
             problems.push(format!("{at}.{name}: expected a number, got {value}"));
         }

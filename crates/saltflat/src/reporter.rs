@@ -183,10 +183,13 @@ impl Reporter {
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
             for name in ["loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "mu"] {
                 if let (Some(from), Some(to)) = (first.value(name), last.value(name)) {
-                    text.push_str(&format!("\n  {name:<18} {} -> {}", number(from), number(to)));
-                    if let Some(error) = last.std_error(name) {
-                        text.push_str(&format!(" ± {}", number(error)));
-                    }
+                    let error = last.std_error(name).map_or(String::new(), |error| format!(" ± {}", number(error)));
+                    let to = number(to) + &error;
+                    text.push_str(&match first.step == last.step {
+                        // Of a run that was measured once nothing is known of a change.
+                        true => format!("\n  {name:<18} {to} (measured at step {} alone)", last.step),
+                        false => format!("\n  {name:<18} {} -> {to}", number(from)),
+                    });
                 }
             }
             if let (Some(norm), Some(bound)) = (last.value("gram_frobenius"), last.value("wu_bound_frobenius")) {

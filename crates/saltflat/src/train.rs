@@ -91,7 +91,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         error
     };
     let finished = || {
-        let how = "more train.epochs (--set train.epochs=N), train.steps or another stop_ condition make it go on";
+        let how = "more train.epochs (--set train.epochs=N) or train.steps make it go on (of both, the one that ends first counts), and so does another stop_ condition";
         errln!("{} is finished: {}; {how}", run.display(), plain(&reason));
         Ok(ExitCode::SUCCESS)
     };

@@ -230,6 +230,9 @@ fn what_a_stage_requires_is_measured() {
     let misspelt =
         "stage.b.require.acuracy: expected one of test_accuracy, test_loss, accuracy, loss; did you mean accuracy?";
     assert_eq!(problems(&place, &stages("", "acuracy = 0.9")), [misspelt]);
+    let percent = stages("", "accuracy = 99.9");
+    let in_parts = "stage.b.require.accuracy: expected a number in (0, 1], the part of the samples, got 99.9";
+    assert_eq!(problems(&place, &percent), [in_parts]);
     let rootless = "[[stage]]\nname = \"a\"\nrequire = { loss = 0.1 }\n";
     assert_eq!(
         problems(&place, rootless),

@@ -18,6 +18,8 @@ pub struct Summary {
     pub outputs: usize,
     /// True for classes, false for real targets.
     pub has_classes: bool,
+    /// What a person should know of the samples, a sentence each; empty if they were not read.
+    pub warnings: Vec<String>,
 }
 
 impl Summary {
@@ -29,7 +31,9 @@ impl Summary {
         let one = |adversarial: Adversarial| Adversarial { copies: adversarial.copies.min(1), ..adversarial };
         let once = DataConfig { adversarial: config.adversarial.map(one), ..config.clone() };
         let found = Self::of(&load(&once)?);
-        Ok(Self { train: found.train.saturating_mul(copies(config)), ..found })
+        // Of the copies, which have labels of their own, nothing is known here.
+        let warnings = if config.adversarial.is_none() { found.warnings } else { Vec::new() };
+        Ok(Self { train: found.train.saturating_mul(copies(config)), warnings, ..found })
     }
 
     /// The published sizes of an official set, for where its files are not at hand; absent for any other. With `data.classes`
@@ -53,6 +57,7 @@ impl Summary {
             test: Some(limited(10_000, config.test_limit)),
             outputs: if config.binary { 1 } else { outputs },
             has_classes: !config.binary,
+            warnings: Vec::new(),
         })
     }
 
@@ -65,6 +70,7 @@ impl Summary {
             test: splits.test.as_ref().map(crate::Examples::len),
             outputs: labels.outputs(),
             has_classes: matches!(labels, Labels::Classes { .. }),
+            warnings: splits.warnings(),
         }
     }
 }

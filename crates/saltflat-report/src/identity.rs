@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::Run;
+use crate::{Run, run::is_bookkeeping};
 
 /// Keys of a configuration that say where files are, or what a run is called. The data are known by their checksums.
 const NAMES_AND_PLACES: [&str; 3] = ["run.name", "data.path", "data.data_dir"];
@@ -22,9 +22,7 @@ pub(crate) struct Identity {
 impl Identity {
     pub fn of(run: &Run) -> Self {
         let mut config = run.flat_config();
-        for key in NAMES_AND_PLACES {
-            config.remove(key);
-        }
+        config.retain(|key, _| !NAMES_AND_PLACES.contains(&key.as_str()) && !is_bookkeeping(key));
         // Two spellings of the path of one start.
         if let Some(init) = config.get_mut("train.init")
             && let Ok(path) = fs::canonicalize(&*init)
@@ -113,13 +111,15 @@ mod tests {
             run("other seed", &of("a", 1), "d", 5),
             run("other data", &of("a", 0), "e", 5),
             run("other rate", &of("a", 0).replace("0.1", "0.2"), "d", 5),
+            run("saved more often", &(of("a", 0) + "\n[train]\ncheckpoint = { every_steps = 3, keep = 1 }"), "d", 5),
         ];
         let (kept, said) = distinct(runs);
         // The one with most steps stays, in the place of the first.
         assert_eq!(names(&kept), ["b", "other seed", "other data", "other rate"]);
-        assert_eq!(said.len(), 2);
+        assert_eq!(said.len(), 3);
         assert!(said[0].starts_with("b is counted and a is not: they have the same configuration, seed and data"));
         assert!(said[1].starts_with("c is left out, since b is counted"));
+        assert!(said[2].starts_with("saved more often is left out, since b is counted"));
     }
 
     /// The groups of a study are what its file calls so.

@@ -33,6 +33,11 @@ fn no_run(path: &Path) -> Option<String> {
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
 const OF_THE_RUN: [&str; 4] = ["run.seed", "run.name", "train.init", "data.seed"];
 
+/// True for keys that change nothing in the numbers of a run: where its event files and checkpoints are, and when it is saved.
+pub(crate) fn is_bookkeeping(key: &str) -> bool {
+    key == "run.tensorboard" || key.starts_with("train.checkpoint.")
+}
+
 /// What a curve runs over: `epoch`, `step`, or the name of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(from = "String")]
@@ -350,7 +355,7 @@ fn label_within(runs: &mut [&mut Run]) {
     };
     let axes: Vec<&String> = keys
         .iter()
-        .filter(|key| !OF_THE_RUN.contains(&key.as_str()))
+        .filter(|key| !OF_THE_RUN.contains(&key.as_str()) && !is_bookkeeping(key))
         .filter(differs)
         .filter(|key| !follows(key))
         .copied()

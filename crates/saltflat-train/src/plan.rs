@@ -72,11 +72,11 @@ impl Plan {
     /// Whatever is wrong with the data, the network or their fit.
     pub fn new(config: Config, device: &Device, dtype: DType) -> Result<Self, TrainError> {
         let splits = saltflat_data::load(&config.data)?;
-        let Outline { network, loss, measured, batch_size, steps_per_epoch, steps } =
-            Outline::new(&config, &Summary::of(&splits))?;
+        let summary = Summary::of(&splits);
+        let Outline { network, loss, measured, batch_size, steps_per_epoch, steps } = Outline::new(&config, &summary)?;
         let (standardise, outputs) = (splits.standardise.as_ref(), network.outputs());
         let split = |examples| Split::new(examples, standardise, &loss, outputs, device, dtype);
-        let mut notes = splits.warnings();
+        let mut notes = summary.warnings;
         if network.couples_samples() && batch_size > MICROBATCH && steps > 0 {
             notes.push(format!(
                 "batch normalisation: a step is one pass of its {batch_size} samples, whose statistics it takes"

@@ -43,6 +43,7 @@ fn other_steps_are_refused() {
         (&[("model.hidden", "[4, 4]")], &["model.hidden: [4] then, [4, 4] now"]),
         (&[("loss.kind", "square")], &["loss.kind: \"cross_entropy\" then, \"square\" now"]),
         (&[("run.seed", "1")], &["run.seed: 0 then, 1 now"]),
+        (&[("metrics.loss", "{smoothing = 0.3}")], &["metrics.loss.smoothing: absent then, 0.3 now"]),
         (&[("train.precision", "bf16")], &["train.precision: \"f32\" then, \"bf16\" now"]),
         (&[("train.drop_last", "true")], &["train.drop_last: false then, true now"]),
         (

@@ -169,7 +169,8 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "FOLDER")]
     pub plots: Option<PathBuf>,
 
-    /// Also the loss along a direction: random, eigenvector, or weights to go towards; give it twice for a plane
+    /// Also the loss along a direction: random, eigenvector, or weights to go towards; give it twice for a plane, whose second
+    /// direction is made orthogonal to the first and keeps its length, so that it leads to no weights itself
     #[arg(long, value_name = "DIRECTION")]
     pub slice: Vec<String>,
 

@@ -35,6 +35,12 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
     if args.slice.len() > 2 {
         return Err(failed("--slice", format!("expected one direction or two, got {}", args.slice.len())));
     }
+    if let [first, second] = args.slice.as_slice()
+        && leads_to_weights(first)
+        && fs::canonicalize(first).is_ok_and(|path| fs::canonicalize(second).is_ok_and(|other| path == other))
+    {
+        return Err(failed("--slice", format!("expected two directions that differ, got {first} twice")));
+    }
     if args.slice_points < 2 {
         return Err(failed("--slice-points", format!("expected at least 2, got {}", args.slice_points)));
     }

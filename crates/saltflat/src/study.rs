@@ -96,7 +96,8 @@ fn ready(
     if runs.entries.iter().all(done) {
         return Ok(());
     }
-    let Found { mut problems, missing_data } = check::check(runs, args.data_dir.as_deref(), halted);
+    let Found { mut problems, missing_data, notes } = check::check(runs, args.data_dir.as_deref(), halted);
+    notes.iter().for_each(|note| errln!("note: {}", one_line(note)));
     match args.emit {
         // The nodes may have what this machine has not.
         Some(Emit::Slurm) => missing_data.iter().for_each(|missing| errln!("not on this machine: {missing}")),

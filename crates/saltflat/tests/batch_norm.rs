@@ -89,6 +89,29 @@ fn both_ends_of_a_slice_are_the_losses_there() {
     }
 }
 
+/// A plane has two directions: one given twice, also by another spelling of its path, spans none.
+#[test]
+fn a_plane_has_two_directions() {
+    let place = place();
+    let [a, b] = ["a", "b"].map(|name| fixture(&format!("{name}.safetensors")));
+    std::fs::copy(&b, place.path("b.safetensors")).unwrap();
+    let args = [
+        "measure",
+        "bn.toml",
+        "--weights",
+        &a,
+        "--device",
+        "cpu",
+        "--slice",
+        "b.safetensors",
+        "--slice",
+        "./b.safetensors",
+    ];
+    let output = place.command(&args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("--slice: expected two directions that differ, got b.safetensors twice"));
+}
+
 /// A direction that leads to no weights has no statistics at its end: they stay. The figure says what was done.
 #[test]
 fn what_the_statistics_are_is_said() {

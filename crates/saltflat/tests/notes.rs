@@ -59,6 +59,9 @@ fn suspicious_data_are_said_by_every_command_that_loads_them() {
     place.write("study.toml", "[study]\nname = \"s\"\nbase = \"data.toml\"\n[[stage]]\nname = \"one\"\n");
     let output = place.command(&["study", "study.toml", "--devices", "cpu"]).output().unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    let of_runs = notes.map(|note| note.replace("note: ", "note: one/s0: "));
+    assert!(of_runs.iter().all(|note| said.matches(note).count() == 1), "before the first run: {said}");
     let log = place.read("results/s/one/s0/log.txt");
     assert!(notes.iter().all(|note| log.contains(note)), "{log}");
     // Nothing is said of data with which nothing is wrong.

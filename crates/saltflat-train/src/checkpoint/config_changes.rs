@@ -26,8 +26,11 @@ pub const CHANGEABLE: [(&str, &str); 14] = [
     ("train.checkpoint.every_steps", "when the run is saved"),
     ("train.checkpoint.every_minutes", "when the run is saved"),
     ("train.checkpoint.keep", "how many checkpoints stay"),
-    ("metrics", "what is measured and when, which changes no step"),
+    ("metrics", "what is measured and when, which changes no step; but not metrics.loss"),
 ];
+
+/// A part of a section of [`CHANGEABLE`] that may not change: rows of one run are of one loss, so that they can be compared.
+const MEASURED_LOSS: &str = "metrics.loss";
 
 /// The keys of [`CHANGEABLE`] that can make a finished run go on.
 const ENDS: [&str; 4] = ["train.epochs", "train.steps", "train.stop_loss", "train.stop_accuracy"];
@@ -59,10 +62,11 @@ impl ConfigChange {
     }
 
     fn is_allowed(&self) -> bool {
-        CHANGEABLE.iter().any(|(allowed, _)| {
-            let rest = self.key.strip_prefix(allowed);
+        let within = |section: &str| {
+            let rest = self.key.strip_prefix(section);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        };
+        CHANGEABLE.iter().any(|(allowed, _)| within(allowed)) && !within(MEASURED_LOSS)
     }
 }
 

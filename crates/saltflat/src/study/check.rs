@@ -34,6 +34,8 @@ pub struct Found {
     pub problems: Vec<String>,
     /// Datasets that are not on this machine.
     pub missing_data: Vec<String>,
+    /// What a person should know of the data, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// A run with what its configuration makes of its data, as far as that could be told.
@@ -102,6 +104,7 @@ fn build(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool
                 }
             }
         };
+        found.notes.extend(summary.warnings.iter().map(|warning| format!("{}: {warning}", of(&members, runs))));
         let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for i in members {
             alike.entry(format!("{:?}", without_the_run(&runs[i].config))).or_default().push(i);

@@ -41,7 +41,8 @@ pub fn append(root: &Path, name: &str) -> Result<File, FolderError> {
 /// [`FolderError`]; the temporary file is removed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".tmp");
+    // Of its own for each process: two that write the same file do not take the other's away.
+    name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let made = File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))

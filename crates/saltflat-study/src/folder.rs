@@ -311,6 +311,5 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), StudyError> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    let beside = path.with_extension("tmp");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).map_err(StudyError::file(path))
+    saltflat_folder::write(path, text.as_bytes()).map_err(|e| StudyError::File { path: e.path, reason: e.reason })
 }

@@ -18,6 +18,9 @@ pub enum LossKind {
 }
 
 impl LossKind {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 2] = [("cross_entropy", Self::CrossEntropy), ("square", Self::Square)];
+
     /// Name in configurations.
     pub fn name(self) -> &'static str {
         match self {

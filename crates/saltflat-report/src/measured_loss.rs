@@ -116,11 +116,8 @@ impl MeasuredLoss {
 }
 
 fn kind_of(name: &str) -> Result<LossKind, String> {
-    match name {
-        "cross_entropy" => Ok(LossKind::CrossEntropy),
-        "square" => Ok(LossKind::Square),
-        other => Err(format!("the loss {other:?} is not known")),
-    }
+    let known = LossKind::ALL.into_iter().find(|(known, _)| *known == name);
+    known.map(|(_, kind)| kind).ok_or_else(|| format!("the loss {name:?} is not known"))
 }
 
 fn float(value: &Value) -> Option<f64> {

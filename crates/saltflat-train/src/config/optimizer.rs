@@ -91,14 +91,13 @@ pub struct MeasuredLossConfig {
     pub smoothing: Option<f64>,
 }
 
-const KINDS: [(&str, LossKind); 2] = [("cross_entropy", LossKind::CrossEntropy), ("square", LossKind::Square)];
-
 fn smoothing(section: &mut Section) -> Option<f64> {
     section.optional("smoothing", "a number in [0, 1)", |x| (0.0..1.0).contains(x))
 }
 
 pub(super) fn read_measured_loss(mut section: Section) -> MeasuredLossConfig {
-    let config = MeasuredLossConfig { kind: section.choice("kind", &KINDS), smoothing: smoothing(&mut section) };
+    let config =
+        MeasuredLossConfig { kind: section.choice("kind", &LossKind::ALL), smoothing: smoothing(&mut section) };
     section.finish("metrics.loss");
     config
 }
@@ -108,7 +107,7 @@ pub(super) fn read_loss(mut section: Section) -> LossConfig {
         section.problem("kind", "is missing; expected cross_entropy or square");
     }
     let config = LossConfig {
-        kind: section.choice("kind", &KINDS).unwrap_or(LossKind::CrossEntropy),
+        kind: section.choice("kind", &LossKind::ALL).unwrap_or(LossKind::CrossEntropy),
         smoothing: smoothing(&mut section),
     };
     section.finish("[loss]");

@@ -16,6 +16,6 @@ pub mod slurm;
 
 pub use error::StudyError;
 pub use expand::{Entry, Study};
-pub use file::{Measure, StudyFile};
+pub use file::{Measure, Stage, StudyFile};
 pub use folder::{Standing, StudyFolder};
 pub use queue::{Ended, Halt, Queue, Report};

@@ -25,7 +25,7 @@ mod trainer;
 
 pub use checkpoint::{
     CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
-    save_checkpoint, start, weights_note,
+    save_checkpoint, start, start_sha256, weights_note,
 };
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;

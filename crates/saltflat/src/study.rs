@@ -312,7 +312,8 @@ fn dry_run(study: &Study, root: &Path) -> Result<(), OutputError> {
             (None, Some(steps)) => format!("{steps} steps"),
             (None, None) => String::new(),
         };
-        let from = entry.parent.map_or(String::new(), |parent| format!("from {}", study.entries[parent].name));
+        let parent = entry.parent.map(|parent| &study.entries[parent].name);
+        let from = parent.or(entry.start.as_ref()).map_or(String::new(), |start| format!("from {start}"));
         outln!("{}", format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name).trim_end())?;
     }
     for stage in &study.source.stages {

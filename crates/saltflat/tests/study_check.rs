@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use support::{Place, TINY, base_of, text};
+use support::{Place, TINY, base_of, last_checkpoint, text};
 
 /// Exit code and what was said.
 fn study(place: &Place, args: &[&str]) -> (Option<i32>, String) {
@@ -99,6 +99,70 @@ fn starts_are_read() {
     );
     place.write("study.toml", format!("[study]\nname = \"s\"\n{}{}", base_of(TINY), stage("start", 8)));
     assert_eq!(study(&place, &["study.toml", "--out", "out", "--dry-run"]).0, Some(0));
+}
+
+/// Starts that are shipped: read from any folder, pinned by their SHA-256, and named with their stage where they are wrong.
+#[test]
+fn starts_that_are_files() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    fs::create_dir_all(place.path("studies/starts")).unwrap();
+    let (weights, shipped) = (last_checkpoint(&place.path("run")), place.path("studies/starts/poor.safetensors"));
+    fs::copy(&weights, &shipped).unwrap();
+    let write = |from: &str, rest: &str| {
+        let stages = format!("[[stage]]\nname = \"sharp\"\n[[stage]]\nname = \"b\"\nfrom = {from}\n{rest}");
+        place.write("studies/study.toml", format!("[study]\nname = \"s\"\n{}{stages}", base_of(TINY)));
+    };
+    let from = "[\"starts/poor.safetensors\", { label = \"run\", file = \"../run\" }, \"sharp\"]";
+    write(from, "");
+    assert_eq!(study(&place, &["studies/study.toml", "--out", "out"]).0, Some(0));
+    // The start of each run has the loss that the run it is taken from ended with.
+    let loss = |run: &str, i: usize| place.measurements(run)[i]["metrics"]["loss"]["value"].as_f64().unwrap();
+    let last = place.measurements("run").len() - 1;
+    for run in ["poor", "run"] {
+        assert_eq!(loss(&format!("out/b/{run}_s0"), 0), loss("run", last));
+    }
+    // No path of this machine is on the page.
+    let summary = place.read("out/summary.json");
+    assert!(!summary.contains(place.path("").to_str().unwrap()), "{summary}");
+    let html = place.read("out/report.html");
+    assert!(html.contains("starts/poor.safetensors") && !html.contains(place.path("").to_str().unwrap()));
+
+    // From another folder, and as a task of a batch system.
+    let elsewhere = place.path("studies/starts");
+    let go = |args: &[&str]| {
+        let mut command = place.command(&[&["study"], args, &["--devices", "cpu"]].concat());
+        let output = command.current_dir(&elsewhere).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = go(&["../study.toml", "--out", "../../tasks", "--emit", "slurm"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = go(&["../../tasks", "--task", "1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(loss("tasks/b/poor_s0", 0), loss("run", last));
+
+    // Other weights under the same name are another study, and no start of this one.
+    place.trained(&["tiny.toml", "--out", "other", "--set", "run.seed=1"]);
+    fs::copy(last_checkpoint(&place.path("other")), &shipped).unwrap();
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "out"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/poor_s0 was made with another configuration"), "{said}");
+    fs::remove_dir_all(place.path("tasks/b/poor_s0")).unwrap();
+    for args in [&["tasks"][..], &["tasks", "--task", "1"]] {
+        let (code, said) = study(&place, args);
+        assert!(matches!(code, Some(1 | 2)), "{code:?} {said}");
+        assert!(said.contains("these are not the weights") && said.contains("starts/poor.safetensors"), "{said}");
+    }
+
+    fs::remove_file(&shipped).unwrap();
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "new"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/poor_s0: stage.b.from: ") && said.contains("starts/poor.safetensors"), "{said}");
+    write("\"../run\"", "set = { model.hidden = [9] }\n");
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "new"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/s0: stage.b.from: ") && said.contains("does not fit the network"), "{said}");
+    assert!(!place.path("new").exists());
 }
 
 /// What nobody finds before hours have passed: all at once, with the nearest name.
@@ -236,6 +300,6 @@ fn what_a_stage_requires_is_measured() {
     let rootless = "[[stage]]\nname = \"a\"\nrequire = { loss = 0.1 }\n";
     assert_eq!(
         problems(&place, rootless),
-        ["stage.a.require: expected stage.a.from beside it, whose runs it is about"]
+        ["stage.a.require: expected a stage in stage.a.from, whose runs it is about"]
     );
 }

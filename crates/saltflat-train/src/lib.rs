@@ -21,6 +21,7 @@ mod schedule;
 mod split;
 mod state;
 mod step_noise;
+mod timing;
 mod trainer;
 
 pub use checkpoint::{
@@ -36,4 +37,5 @@ pub use optimizer::{Sam, Sgd};
 pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};
 pub use split::{Split, SplitUnder};
+pub use timing::{Counts, Times};
 pub use trainer::{Outcome, Trainer};

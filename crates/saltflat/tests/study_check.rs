@@ -48,7 +48,8 @@ fn every_study_of_ours_fits_at_every_scale() {
         let source: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
         let scales = source.get("scale").and_then(toml::Value::as_table).cloned().unwrap_or_default();
         for scale in scales.keys().map(String::as_str).chain(["paper"]) {
-            let (code, said) = study(&place, &[path.to_str().unwrap(), "--scale", scale, "--dry-run", "--out", "out"]);
+            let (code, said) =
+                study(&place, &[path.to_str().unwrap(), "--scale", scale, "--dry-run", "--untimed", "--out", "out"]);
             // The official files may not be here; their sizes are known.
             let said = said.replace(&format!("saltflat: {}: ", path.display()), "");
             let wrong =
@@ -165,6 +166,32 @@ fn starts_that_are_files() {
     assert!(!place.path("new").exists());
 }
 
+/// What a dry run says of a study's length, but for the times.
+#[test]
+fn a_dry_run_says_how_long_a_study_takes() {
+    let place = Place::new();
+    let stages = "[[stage]]\nname = \"a\"\nset = { train.stop_loss = 1e-9 }\n\
+                  [[stage]]\nname = \"b\"\nfrom = \"a\"\nseeds = 3\n[[stage.axis]]\nname = \"lr\"\nkey = \"optimizer.lr\"\nvalues = [0.01, 0.02]\n";
+    place.write("study.toml", format!("[study]\nname = \"s\"\n{}{stages}", base_of(TINY)));
+    let said = |args: &[&str]| {
+        let args = [&["study", "study.toml", "--devices", "cpu", "--dry-run"], args].concat();
+        let output = place.command(&args).env("RAYON_NUM_THREADS", "1").output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let lines = said(&["--jobs", "2"]);
+    // 100 samples in batches of 30 for 2 epochs are 8 steps.
+    assert!(lines.contains("\nstage a: 1 runs (at most), 8 steps: about "), "{lines}");
+    assert!(lines.contains("\nstage b: 6 runs, 48 steps: about "), "{lines}");
+    assert!(lines.contains(" in all with --jobs 2, 1 thread a run\n# at most: "), "{lines}");
+    // Seeds, learning rates, starts and lengths make no kind of their own.
+    assert!(lines.contains("\n# 1 kind of runs was timed in "), "{lines}");
+    assert!(!said(&["--untimed"]).contains("about"));
+    assert_eq!(study(&place, &["study.toml", "--out", "out"]).0, Some(0));
+    let done = said(&["--out", "out"]);
+    assert!(done.contains("stage b: 6 runs (6 of them done)\n"), "{done}");
+}
+
 /// What nobody finds before hours have passed: all at once, with the nearest name.
 #[test]
 fn names_that_are_not_there() {
@@ -212,7 +239,7 @@ fn names_that_are_not_there() {
     let rest = "[measure]\nloss = \"own\"\n[[figure]]\nkind = \"curves\"\ny = \"loss\"\ngroups = [\"lr 0.02, flip\"]\n\
                 [scale.tiny]\nstage.a.axis.noise = [\"none\"]\n";
     place.write("study.toml", format!("[study]\nname = \"s\"\n{both}{rest}"));
-    let (code, said) = study(&place, &["study.toml", "--scale", "tiny", "--dry-run"]);
+    let (code, said) = study(&place, &["study.toml", "--scale", "tiny", "--dry-run", "--untimed"]);
     assert_eq!(code, Some(0), "{said}");
 }
 
@@ -256,7 +283,7 @@ fn groups_that_are_measured_on_different_losses() {
     let base = base_of(TINY);
     let passes = |text: String| {
         place.write("study.toml", text);
-        let (code, said) = study(&place, &["study.toml", "--dry-run"]);
+        let (code, said) = study(&place, &["study.toml", "--dry-run", "--untimed"]);
         assert_eq!(code, Some(0), "{said}");
     };
     let smoothed = base.replace("kind = \"cross_entropy\"", "kind = \"cross_entropy\"\nsmoothing = 0.2");

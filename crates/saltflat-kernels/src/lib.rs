@@ -44,7 +44,7 @@ use burn::{
 use crate::backend::{Kernels, UntrackedKernels};
 pub use crate::samples::{gram, patch_products, row_products, row_sums, sample_gradients};
 pub(crate) use crate::simd::Real;
-pub use crate::threads::{compute_here, start_threads, thread_count};
+pub use crate::threads::{compute_here, start_threads, thread_count, with_threads};
 pub use crate::window::Window;
 
 /// The environment variable that chooses the kernels: `own`, the default, or `burn`.

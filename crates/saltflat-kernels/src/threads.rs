@@ -20,16 +20,30 @@ const MOST_PER_CORE: usize = 4;
 /// Memory that operations give back is kept for the next ones: without this, glibc returns it to the system and has it cleared again, page by
 /// page, in every step.
 pub fn compute_here() -> Option<String> {
-    // A large block that is freed raises glibc's threshold for what it asks from the system by itself, to 32 MiB at most, and what it
-    // keeps, to twice that. Elsewhere it does nothing.
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
+    keep_memory();
     start(ThreadPoolBuilder::new().use_current_thread())
+}
+
+/// A large block that is freed raises glibc's threshold for what it asks from the system by itself, to 32 MiB at most, and what it keeps, to
+/// twice that. Elsewhere it does nothing.
+fn keep_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
 /// Starts the threads that compute, for a program whose own thread does something else. Returns what has to be said about their number, as
 /// [`compute_here`].
 pub fn start_threads() -> Option<String> {
     start(ThreadPoolBuilder::new())
+}
+
+/// Does a work with so many threads that compute, those of its own, on one of them. Where they cannot be started it is done with those
+/// that there are.
+pub fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R {
+    keep_memory();
+    match ThreadPoolBuilder::new().num_threads(count).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
 }
 
 /// Number of threads that compute.

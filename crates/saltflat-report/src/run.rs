@@ -31,7 +31,7 @@ fn no_run(path: &Path) -> Option<String> {
 }
 
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
-const OF_THE_RUN: [&str; 4] = ["run.seed", "run.name", "train.init", "data.seed"];
+const OF_THE_RUN: [&str; 5] = ["run.seed", "run.name", "train.init", "train.init_sha256", "data.seed"];
 
 /// True for keys that change nothing in the numbers of a run: where its event files and checkpoints are, and when it is saved.
 pub(crate) fn is_bookkeeping(key: &str) -> bool {

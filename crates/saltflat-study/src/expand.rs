@@ -5,17 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_train::config::{BestBy, Config, nearest};
+use saltflat_train::{
+    config::{BestBy, Config, nearest},
+    start_sha256,
+};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
     StudyError, StudyFile,
-    file::{Axis, Combine, Scale, Stage, StageScale},
+    file::{Axis, Combine, Scale, Stage, StageScale, Start},
     settings::apply,
 };
 
-/// Axis that the name of the earlier stage becomes where there are several.
+/// Axis of the starts, where there are several.
 const START: &str = "start";
 
 /// Folders of the study's own.
@@ -39,6 +42,9 @@ pub struct Entry {
     pub seed: u64,
     /// The run whose final weights it starts from.
     pub parent: Option<usize>,
+    /// The weights that it starts from where they are not of this study, as the study writes their path: a file or the folder of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// What that run's last measurement must have reached, by the names of the metrics.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub require: BTreeMap<String, f64>,
@@ -61,6 +67,8 @@ pub struct Study {
     pub settings: Vec<String>,
     /// Whose the files of a name are, in lower case, since some file systems make no difference.
     files: BTreeMap<String, usize>,
+    /// SHA-256 of the weights at each path that was named as a start, or that there are none.
+    starts: BTreeMap<String, Option<String>>,
 }
 
 /// One value of an axis.
@@ -79,8 +87,16 @@ impl Study {
     pub fn new(source: StudyFile, file: &Path, scale: Option<&str>) -> Result<Self, StudyError> {
         let scale = scale.filter(|name| *name != "paper" || source.scale.contains_key("paper"));
         let scale = scale.map(Into::into);
-        let (entries, configs, settings, files) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        let mut study = Self { file: file.into(), source, scale, entries, configs, settings, files };
+        let mut study = Self {
+            file: file.into(),
+            source,
+            scale,
+            entries: Vec::new(),
+            configs: Vec::new(),
+            settings: Vec::new(),
+            files: BTreeMap::new(),
+            starts: BTreeMap::new(),
+        };
         let mut problems = Vec::new();
         study.expand(&mut problems);
         if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
@@ -130,8 +146,11 @@ impl Study {
                     stage.name
                 ));
             }
-            for from in stage.from.names().iter().filter(|from| !seen.contains(*from)) {
-                problems.push(format!("stage.{}.from: expected an earlier stage, got {from}", stage.name));
+            for from in stage.from.iter().filter_map(Start::stage).filter(|from| !seen.contains(*from)) {
+                problems.push(format!(
+                    "stage.{}.from: expected an earlier stage, or the path of weights with / or . in it, got {from}",
+                    stage.name
+                ));
             }
             if !seen.insert(stage.name.clone()) {
                 problems.push(format!("stage.{}: there are two stages of this name", stage.name));
@@ -154,11 +173,9 @@ impl Study {
     fn expand_stage(&mut self, stage: &Stage, scale: &Scale, of_stage: &StageScale, problems: &mut Vec<String>) {
         let at = format!("stage.{}", stage.name);
         let mut axes = Vec::new();
-        match stage.from.names() {
-            [] | [_] => {}
-            many => axes.push(
-                many.iter().map(|name| Point { axis: START.into(), label: name.clone(), set: Table::new() }).collect(),
-            ),
+        match starts(&stage.from) {
+            Ok(starts) => axes.extend(starts),
+            Err(problem) => problems.push(format!("{at}.from: {problem}")),
         }
         let starts = axes.len();
         for axis in &stage.axes {
@@ -242,7 +259,14 @@ impl Study {
                 described(&stage.name, &labels, seed)
             ));
         }
-        let parent = self.parent(stage, &labels, seed)?;
+        let from = match stage.from.as_slice() {
+            [] | [_] => stage.from.first(),
+            many => many.iter().find(|start| labels.get(START).is_some_and(|label| label == start.label())),
+        };
+        let parent = match from.and_then(Start::stage) {
+            Some(from) => self.parent(from, &labels, seed)?,
+            None => None,
+        };
         let mut table = self.source.base.clone();
         for settings in [&stage.set, &scale.base, &of_stage.set].into_iter().chain(points.iter().map(|p| &p.set)) {
             apply(&mut table, settings)?;
@@ -254,6 +278,13 @@ impl Study {
         identity.insert("run.name".into(), Value::String(name.replace('/', "-")));
         identity.insert("run.seed".into(), Value::Integer(seed as i64));
         apply(&mut table, &identity)?;
+        if let Some(weights) = from.and_then(Start::weights) {
+            apply(&mut table, &Table::from_iter([("train.init".into(), Value::String(weights.into()))]))?;
+        }
+        let start = match parent {
+            Some(_) => None,
+            None => self.pin_start(&mut table),
+        };
         let text = toml::to_string(&table).map_err(|e| e.to_string())?;
         let config = Config::read(&text, &self.file, &[]).map_err(|e| {
             let text = e.to_string();
@@ -263,27 +294,39 @@ impl Study {
         let mut config: Table =
             config.to_toml().map_err(|e| e.to_string())?.parse().map_err(|e: toml::de::Error| e.to_string())?;
         if let (Some(parent), Some(Value::Table(train))) = (parent, config.get_mut("train")) {
+            train.remove("init_sha256");
             train.insert("init".into(), Value::String(format!("../{}", self.entries[parent].name)));
         }
         self.configs.push(toml::to_string(&config).map_err(|e| e.to_string())?);
         self.settings.push(text);
         let index = self.entries.len();
+        // What it requires is about the runs of earlier stages.
         let require = of_stage.require.as_ref().unwrap_or(&stage.require).clone();
+        let require = if parent.is_some() { require } else { BTreeMap::new() };
         self.files.insert(files, index);
-        self.entries.push(Entry { index, name, stage: stage.name.clone(), labels, seed, parent, require });
+        self.entries.push(Entry { index, name, stage: stage.name.clone(), labels, seed, parent, start, require });
         Ok(())
+    }
+
+    /// The path of the weights that a configuration starts from, if it names one. Beside it is written the SHA-256 of what is there
+    /// now, so that the run, and the study's fingerprint, are about these weights. Where there are none the check before the first
+    /// run says so.
+    fn pin_start(&mut self, config: &mut Table) -> Option<String> {
+        let train = config.get_mut("train")?.as_table_mut()?;
+        let written = train.get("init")?.as_str()?.to_string();
+        let path = self.file.parent().unwrap_or(Path::new("")).join(&written);
+        let known = self.starts.entry(written.clone()).or_insert_with(|| start_sha256(&path).ok());
+        if let (Some(sha256), false) = (known, train.contains_key("init_sha256")) {
+            train.insert("init_sha256".into(), Value::String(sha256.clone()));
+        }
+        Some(written)
     }
 
     /// The run of the earlier stage that this one starts from: one whose labels agree where they have an axis in common, with
     /// the same seed, or the only one.
-    fn parent(&self, stage: &Stage, labels: &BTreeMap<String, String>, seed: u64) -> Result<Option<usize>, String> {
-        let from = match stage.from.names() {
-            [] => return Ok(None),
-            [one] => one,
-            _ => &labels[START],
-        };
+    fn parent(&self, from: &str, labels: &BTreeMap<String, String>, seed: u64) -> Result<Option<usize>, String> {
         let agrees = |entry: &&Entry| {
-            entry.stage == *from
+            entry.stage == from
                 && entry.labels.iter().all(|(axis, label)| labels.get(axis).is_none_or(|other| other == label))
         };
         let candidates: Vec<&Entry> = self.entries.iter().filter(agrees).collect();
@@ -317,8 +360,8 @@ fn described(stage: &str, labels: &BTreeMap<String, String>, seed: u64) -> Strin
 /// What a stage requires of its starts is a bound on a metric that has a better and a worse.
 fn check_require(stage: &Stage, require: &BTreeMap<String, f64>, problems: &mut Vec<String>) {
     let at = format!("stage.{}.require", stage.name);
-    if !require.is_empty() && stage.from.names().is_empty() {
-        problems.push(format!("{at}: expected stage.{}.from beside it, whose runs it is about", stage.name));
+    if !require.is_empty() && !stage.from.iter().any(|start| start.stage().is_some()) {
+        problems.push(format!("{at}: expected a stage in stage.{}.from, whose runs it is about", stage.name));
     }
     let known = BestBy::ALL.map(|(name, _)| name);
     for (name, value) in require {
@@ -333,8 +376,19 @@ fn check_require(stage: &Stage, require: &BTreeMap<String, f64>, problems: &mut 
     }
 }
 
+/// The axis of several starts; none where there is at most one.
+fn starts(from: &[Start]) -> Result<Option<Vec<Point>>, String> {
+    if from.len() < 2 {
+        return Ok(None);
+    }
+    let point = |start: &Start| Point { axis: START.into(), label: start.label().into(), set: Table::new() };
+    let points: Vec<Point> = from.iter().map(point).collect();
+    check_points(false, &points)?;
+    Ok(Some(points))
+}
+
 /// Values of an axis of which two would be the same run.
-fn check_points(axis: &Axis, points: &[Point]) -> Result<(), String> {
+fn check_points(of_key: bool, points: &[Point]) -> Result<(), String> {
     let (mut labels, mut values, mut slugs) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     for (i, point) in points.iter().enumerate() {
         let label = &point.label;
@@ -342,10 +396,10 @@ fn check_points(axis: &Axis, points: &[Point]) -> Result<(), String> {
             return Err(format!("value {}: expected a label without control characters, got {label:?}", i + 1));
         }
         if let Some(j) = labels.insert(label, i) {
-            let same = if axis.key.is_some() { "the same" } else { "of the same label" };
+            let same = if of_key { "the same" } else { "of the same label" };
             return Err(format!("values {} and {} are {same}, {label}; leave one of them out", j + 1, i + 1));
         }
-        if let (Some(_), Ok(value)) = (&axis.key, label.parse::<f64>()) {
+        if let (true, Ok(value)) = (of_key, label.parse::<f64>()) {
             values.push((value, i));
         }
         if let Some(j) = slugs.insert(slug(point).to_ascii_lowercase(), i) {
@@ -417,7 +471,7 @@ fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, Strin
             (None, other) => Err(format!("expected values {{ label = \"…\", set = {{ … }} }}, or a key, got {other}")),
         })
         .collect::<Result<_, _>>()?;
-    check_points(axis, &points)?;
+    check_points(axis.key.is_some(), &points)?;
     Ok(points)
 }
 

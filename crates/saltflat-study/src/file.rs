@@ -72,9 +72,10 @@ impl Measure {
 pub struct Stage {
     /// A word.
     pub name: String,
-    /// The stage (or several, which makes an axis `start`) whose final weights its runs start from.
-    #[serde(default)]
-    pub from: From,
+    /// Where its runs start: at the final weights of an earlier stage, or at weights in a file; several make an axis `start`;
+    /// none is a random start.
+    #[serde(default, deserialize_with = "starts")]
+    pub from: Vec<Start>,
     /// What the last measurement of the run that one starts from must have reached: `accuracy` and `test_accuracy` at least,
     /// `loss` and `test_loss` at most. A run whose start did not reach it is not started.
     #[serde(default)]
@@ -119,28 +120,79 @@ fn some_seeds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u
     seeds(deserializer).map(Some)
 }
 
-/// Nothing, a stage, or several.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(untagged)]
-pub enum From {
-    /// A random start.
-    #[default]
-    Nothing,
-    /// One stage.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
+/// Where runs start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the final weights of the runs of an earlier stage.
+    Stage(String),
+    /// At weights that are not of this study: a safetensors file, a checkpoint or the folder of a run.
+    Weights {
+        /// On the axis `start`.
+        label: String,
+        /// Relative to the study's file.
+        file: String,
+    },
 }
 
-impl From {
-    /// The stages' names.
-    pub fn names(&self) -> &[String] {
+impl Start {
+    /// On the axis `start`.
+    pub fn label(&self) -> &str {
         match self {
-            Self::Nothing => &[],
-            Self::One(name) => std::slice::from_ref(name),
-            Self::Many(names) => names,
+            Self::Stage(name) => name,
+            Self::Weights { label, .. } => label,
         }
     }
+
+    /// The stage, if it is one.
+    pub fn stage(&self) -> Option<&str> {
+        match self {
+            Self::Stage(name) => Some(name),
+            Self::Weights { .. } => None,
+        }
+    }
+
+    /// The weights, if it is no stage.
+    pub fn weights(&self) -> Option<&str> {
+        match self {
+            Self::Stage(_) => None,
+            Self::Weights { file, .. } => Some(file),
+        }
+    }
+
+    /// A stage's name is a word: what has a slash or a dot in it is a path.
+    fn read(value: &Value) -> Result<Self, String> {
+        let wrong = || {
+            let expected = "an earlier stage, the path of weights, or a table { label = \"…\", file = \"…\" }";
+            format!("from: expected {expected}, or a list of these, got {value}")
+        };
+        let weights = |file: &str, label: Option<&str>| {
+            let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy());
+            let label = label.map(str::to_string).or(stem.map(Into::into)).filter(|label| !label.is_empty());
+            label.map(|label| Self::Weights { label, file: file.into() }).ok_or_else(wrong)
+        };
+        match value {
+            Value::String(text) if text.contains(['/', '\\', '.']) => weights(text, None),
+            Value::String(name) => Ok(Self::Stage(name.clone())),
+            Value::Table(table) => {
+                let text = |key: &str| table.get(key).map(|value| value.as_str().ok_or_else(wrong)).transpose();
+                match table.keys().find(|key| !["label", "file"].contains(&key.as_str())) {
+                    Some(key) => Err(format!("from: expected label and file, got {key}")),
+                    None => weights(text("file")?.ok_or_else(wrong)?, text("label")?),
+                }
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// One start, or a list of them.
+fn starts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Start>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let all = match &value {
+        Value::Array(all) => all.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    all.iter().map(Start::read).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 
 /// How axes go together.

@@ -8,6 +8,7 @@ mod expand;
 mod file;
 mod fingerprint;
 mod folder;
+mod packing;
 mod queue;
 mod reason;
 mod results;
@@ -16,6 +17,7 @@ pub mod slurm;
 
 pub use error::StudyError;
 pub use expand::{Entry, Study};
-pub use file::{Measure, StudyFile};
+pub use file::{Measure, Stage, StudyFile};
 pub use folder::{Standing, StudyFolder};
+pub use packing::{Slot, packed};
 pub use queue::{Ended, Halt, Queue, Report};

@@ -141,12 +141,64 @@ axis = [
     assert_eq!(study.entries[5].labels["start"], "sharp");
 }
 
+/// Weights in files are starts like stages. Their SHA-256 is part of what the study is: that of "abc" is the first example of
+/// FIPS 180-2.
+#[test]
+fn starts_that_are_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("study.toml");
+    let weights = folder.path().join("starts/sharp.safetensors");
+    fs::create_dir(folder.path().join("starts")).unwrap();
+    let read = |from: &str| {
+        let rest = format!("[[stage]]\nname = \"flat\"\n[[stage]]\nname = \"b\"\nfrom = {from}\n");
+        Study::new(StudyFile::parse(&format!("{BASE}{rest}"), &file)?, &file, None)
+    };
+    let several = "[\"flat\", { label = \"Sharp\", file = \"starts/sharp.safetensors\" }, \"starts/none.safetensors\"]";
+    fs::write(&weights, "abc").unwrap();
+    let study = read(several).unwrap();
+    assert_eq!(names(&study), ["flat/s0", "b/flat_s0", "b/sharp_s0", "b/none_s0"]);
+    let of = |run: usize| {
+        let entry = &study.entries[run];
+        (entry.parent, entry.start.as_deref(), entry.labels.get("start").map(String::as_str))
+    };
+    assert_eq!(of(1), (Some(0), None, Some("flat")));
+    assert_eq!(of(2), (None, Some("starts/sharp.safetensors"), Some("Sharp")));
+    assert_eq!(value(&study, 2, "train.init").as_str(), weights.to_str());
+    let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(value(&study, 2, "train.init_sha256").as_str(), Some(abc));
+    // What is not there has none; the check before the first run says so.
+    assert_eq!(of(3), (None, Some("starts/none.safetensors"), Some("none")));
+    assert!(!study.configs[3].contains("init_sha256") && !study.configs[1].contains("init_sha256"));
+    // The fingerprint is that of the weights, wherever the study lies.
+    let before = study.settings_sha256();
+    assert!(!study.settings.concat().contains(folder.path().to_str().unwrap()));
+    fs::write(&weights, "abd").unwrap();
+    assert_ne!(read(several).unwrap().settings_sha256(), before);
+    fs::write(&weights, "abc").unwrap();
+    assert_eq!(read(several).unwrap().settings_sha256(), before);
+    // One alone makes no axis.
+    let one = read("\"starts/sharp.safetensors\"").unwrap();
+    assert_eq!(names(&one), ["flat/s0", "b/s0"]);
+    assert_eq!(value(&one, 1, "train.init_sha256").as_str(), Some(abc));
+
+    let said = |from: &str| read(from).unwrap_err().to_string();
+    assert!(said("3").contains("from: expected an earlier stage, the path of weights, or a table"), "{}", said("3"));
+    let misspelt = said("{ label = \"a\", path = \"x.safetensors\" }");
+    assert!(misspelt.contains("from: expected label and file, got path"), "{misspelt}");
+    let same = said("[\"a/x.safetensors\", \"b/x.safetensors\"]");
+    assert!(same.ends_with("stage.b.from: values 1 and 2 are of the same label, x; leave one of them out"), "{same}");
+}
+
 #[test]
 fn every_problem_is_named() {
     let wrong_key = problems("[[stage]]\nname = \"a\"\nset = { optimizer.lrr = 1 }\n", None);
     assert!(wrong_key[0].starts_with("stage.a: a/s0: optimizer.lrr: "), "{wrong_key:?}");
     let cases = [
-        ("[[stage]]\nname = \"a\"\nfrom = \"b\"\n", None, "stage.a.from: expected an earlier stage, got b"),
+        (
+            "[[stage]]\nname = \"a\"\nfrom = \"b\"\n",
+            None,
+            "stage.a.from: expected an earlier stage, or the path of weights with / or . in it, got b",
+        ),
         (
             "[[stage]]\nname = \"a b\"\n",
             None,

@@ -114,11 +114,39 @@ fn prune(run: &Path, step: u64, keep: usize, best: Option<u64>) -> Result<(), Tr
 /// Where a plan starts: at `train.init`, or at random.
 ///
 /// # Errors
-/// As [`load_start`].
+/// As [`load_start`], and [`TrainError::OtherStart`].
 pub fn start(plan: &Plan) -> Result<(Vector, Vector), TrainError> {
-    match &plan.config.train.init {
+    let train = &plan.config.train;
+    match &train.init {
         None => Ok(Trainer::random_start(plan)),
-        Some(path) => load_start(path, plan),
+        Some(path) => {
+            check_sha256(path, train.init_sha256.as_deref())?;
+            load_start(path, plan)
+        }
+    }
+}
+
+/// SHA-256, hexadecimal, of the weights that [`load_start`] would load.
+///
+/// # Errors
+/// [`TrainError::File`] and [`TrainError::NoCheckpoint`] where there are none.
+pub fn start_sha256(path: &Path) -> Result<String, TrainError> {
+    let path = weights_file(path)?;
+    let failed = |reason: String| TrainError::File { path: path.clone(), reason };
+    // Not a device or a pipe, which may have no end.
+    if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(failed("expected a file".into()));
+    }
+    Ok(sha256(&fs::read(&path).map_err(|e| failed(e.to_string()))?))
+}
+
+/// Whether the weights that a path names are those that are expected, where that is said.
+fn check_sha256(path: &Path, expected: Option<&str>) -> Result<(), TrainError> {
+    let Some(expected) = expected else { return Ok(()) };
+    let found = start_sha256(path)?;
+    match found == expected {
+        true => Ok(()),
+        false => Err(TrainError::OtherStart { path: path.into(), expected: expected.into(), found }),
     }
 }
 
@@ -139,11 +167,12 @@ pub fn weights_note(path: &Path) -> Result<Option<String>, TrainError> {
     Ok(half_precision(&weights_file(path)?)?)
 }
 
-/// Whether [`load_start`] would find a starting point for this network at a path.
+/// Whether [`start`] would find a starting point for this network at a path, with this SHA-256 where one is given.
 ///
 /// # Errors
-/// As [`load_start`].
-pub fn check_start(path: &Path, network: &Network) -> Result<(), TrainError> {
+/// As [`start`].
+pub fn check_start(path: &Path, sha256: Option<&str>, network: &Network) -> Result<(), TrainError> {
+    check_sha256(path, sha256)?;
     load(&weights_file(path)?, network.layout(), &Device::flex(), DType::F32)?;
     Ok(())
 }

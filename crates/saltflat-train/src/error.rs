@@ -35,6 +35,20 @@ pub enum TrainError {
     /// The run folder exists.
     #[error("{path} exists; a run never overwrites another: choose another folder with --out, go on with it by --resume, or remove it", path = .0.display())]
     Exists(PathBuf),
+    /// The weights of a start are not those that the configuration was made with.
+    #[error(
+        "{path} has the SHA-256 {found}, expected is {expected} (train.init_sha256): these are not the weights that the run was set up \
+         with; put those back, or set up the run anew",
+        path = path.display()
+    )]
+    OtherStart {
+        /// As `train.init` names it.
+        path: PathBuf,
+        /// `train.init_sha256`.
+        expected: String,
+        /// Of what is there.
+        found: String,
+    },
     /// A run that cannot go on.
     #[error("{path} cannot be resumed: {reason}", path = path.display())]
     Resume {

@@ -21,11 +21,12 @@ mod schedule;
 mod split;
 mod state;
 mod step_noise;
+mod timing;
 mod trainer;
 
 pub use checkpoint::{
     CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
-    save_checkpoint, start, weights_note,
+    save_checkpoint, start, start_sha256, weights_note,
 };
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
@@ -36,4 +37,5 @@ pub use optimizer::{Sam, Sgd};
 pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};
 pub use split::{Split, SplitUnder};
+pub use timing::{Counts, Times};
 pub use trainer::{Outcome, Trainer};

@@ -16,6 +16,9 @@ use crate::{
     step_noise::StepNoise,
 };
 
+/// So many steps are looked at for one of a kind.
+const FIRST_STEPS: u64 = 1_000_000;
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -252,6 +255,25 @@ impl<'a> Trainer<'a> {
         }
         self.epoch.lr = lr;
         self.step += 1;
+    }
+
+    /// As if it were step number `step`, whatever was before.
+    pub(crate) fn make_step_number(&mut self, step: u64, indices: &[u32]) {
+        self.step = step;
+        self.make_step(indices);
+    }
+
+    /// The first step in which the strength of the noise is measured, or in which it is not; absent where there is none among the first
+    /// ones, or at all.
+    pub(crate) fn first_step(&self, measures_noise: bool) -> Option<u64> {
+        let mut at = self.clone();
+        // The noise of the first step is measured where its strength is to be controlled and nothing is known yet.
+        let first = u64::from(self.plan.steps > 1);
+        (first..self.plan.steps.min(FIRST_STEPS)).find(|&step| {
+            at.step = step;
+            let controlled = self.plan.config.noise_strength.as_ref().is_some_and(|c| step.is_multiple_of(c.every));
+            (at.measures_noise_now() || controlled) == measures_noise
+        })
     }
 
     /// True where this step's noise is due to be measured for the report: in an epoch that ends with a measurement, every

@@ -266,7 +266,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "TYPE", conflicts_with = "resume")]
     pub precision: Option<String>,
 
-    /// Say what would run, its size, and how long an epoch takes; run nothing
+    /// Say what would run, its size, and how long it takes, from steps and measurements that are timed; run nothing
     #[arg(long)]
     pub dry_run: bool,
 
@@ -412,9 +412,13 @@ pub struct StudyArgs {
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 
-    /// Say what would run; run nothing
+    /// Say what would run, and how long it will take on this machine, from steps and measurements that are timed; run nothing
     #[arg(long)]
     pub dry_run: bool,
+
+    /// Time nothing
+    #[arg(long, requires = "dry_run")]
+    pub untimed: bool,
 
     /// Say where every run stands
     #[arg(long, conflicts_with_all = ["dry_run", "emit", "task"])]

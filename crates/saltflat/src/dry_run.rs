@@ -1,16 +1,14 @@
 //! `--dry-run`: what a run would be.
 
-use std::time::Instant;
-
 use anyhow::Context;
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_train::{Chosen, MeasuredLoss, Plan, TrainError, Trainer, measurement_cost};
+use saltflat_train::{Chosen, Counts, MeasuredLoss, Plan, Times, TrainError, config::Config};
 
-/// Timed steps, after one that is not.
-const STEPS: u32 = 3;
+/// Seconds for which a step is timed at most, and twice those of a group of a measurement.
+const BUDGET: f64 = 1.0;
 
-/// Prints the resolved configuration as TOML, and in comments its size and the time of an epoch from a few timed steps.
+/// Prints the resolved configuration as TOML, and in comments its size and its time, from steps and measurements that are timed.
 pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::Result<()> {
     let config = plan.config.to_toml().context("the resolved configuration")?;
     outln!("{config}")?;
@@ -21,35 +19,48 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::R
     outln!("# measured loss: {}", MeasuredLoss::of(plan))?;
     outln!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch)?;
 
-    let mut trainer = Trainer::new(plan, start);
-    let batch: Vec<u32> = (0..plan.batch_size as u32).collect();
-    trainer.make_step(&batch);
-    plan.device.sync().map_err(|e| anyhow::anyhow!("{e:?}"))?;
-    let clock = Instant::now();
-    for _ in 0..STEPS {
-        trainer.make_step(&batch);
+    let times = Times::measure(plan, &start, BUDGET)?;
+    let counts = Counts::new(&plan.config, plan.steps, plan.steps_per_epoch);
+    for line in time_lines(&times, &counts, plan.steps_per_epoch) {
+        outln!("# time: {line}")?;
     }
-    plan.device.sync().map_err(|e| anyhow::anyhow!("{e:?}"))?;
-    let step = clock.elapsed().as_secs_f64() / f64::from(STEPS);
-    let epoch = step * plan.steps_per_epoch as f64;
-    let measurement = measurement_cost(plan, &plan.config.metrics) * step / plan.batch_size as f64;
-    let epochs = plan.steps as f64 / plan.steps_per_epoch.max(1) as f64;
-    let times = match plan.config.metrics.every_steps {
-        Some(every) => plan.steps as f64 / every as f64,
-        None => epochs / plan.config.metrics.every_epochs.max(1) as f64,
-    };
-    let ends = if plan.config.metrics.at_ends { 1.0 } else { 0.0 };
-    let measurements = if measurement > 0.0 { times.floor() + ends } else { 0.0 };
-    outln!("# time: {} a step, {} an epoch ({STEPS} timed steps)", seconds(step), seconds(epoch))?;
-    outln!("# time: about {} a measurement (counted in gradients)", seconds(measurement))?;
-    outln!("# time: about {} in all", seconds(epoch * epochs + measurement * measurements))?;
+    let upper = if may_end_early(&plan.config) { " at most: it may reach its goal sooner" } else { "" };
+    outln!("# time: about {} in all{upper}", seconds(times.total(&counts)))?;
     outln!("# memory: {}", memory(plan))?;
     Ok(())
 }
 
+/// What the parts of a run take, a line each.
+fn time_lines(times: &Times, counts: &Counts, steps_per_epoch: u64) -> Vec<String> {
+    let steps = counts.steps as f64;
+    let step = times.of_steps(counts) / steps.max(1.0);
+    let mut lines = vec![format!(
+        "{} for {} steps: {} a step, {} an epoch",
+        seconds(times.of_steps(counts)),
+        counts.steps,
+        seconds(step),
+        seconds(step * steps_per_epoch as f64)
+    )];
+    for (group, each) in &times.groups {
+        let count = counts.groups.get(group).copied().unwrap_or(0);
+        lines.push(format!(
+            "{} for {group}: {} a measurement, {count} measurements",
+            seconds(count as f64 * each),
+            seconds(*each)
+        ));
+    }
+    lines
+}
+
+/// True where a goal may end the run before its last step.
+pub fn may_end_early(config: &Config) -> bool {
+    config.train.stop_loss.is_some() || config.train.stop_accuracy.is_some()
+}
+
 /// A time in the unit that suits it.
-fn seconds(s: f64) -> String {
+pub fn seconds(s: f64) -> String {
     match s {
+        _ if s < 0.01 => format!("{:.2} ms", s * 1e3),
         _ if s < 1.0 => format!("{:.0} ms", s * 1e3),
         _ if s < 120.0 => format!("{s:.1} s"),
         _ if s < 7200.0 => format!("{:.0} min", s / 60.0),

@@ -55,10 +55,9 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
             run.name = entry.name.clone();
             // The page says where within the study, wherever that lies.
             run.folder = PathBuf::from(&entry.name);
-            if let (Some(parent), Some(train)) =
-                (entry.parent, run.config.get_mut("train").and_then(|t| t.as_table_mut()))
-            {
-                train.insert("init".into(), folder.entries()[parent].name.clone().into());
+            let start = folder.parent(entry).map(|parent| &parent.name).or(entry.start.as_ref());
+            if let (Some(start), Some(train)) = (start, run.config.get_mut("train").and_then(|t| t.as_table_mut())) {
+                train.insert("init".into(), start.clone().into());
             }
             run.labels = entry.labels.clone();
             run.seed = entry.seed;

@@ -1,11 +1,11 @@
 //! `saltflat study`: many runs from one file.
 
 mod check;
+mod estimate;
 mod names;
 mod talk;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -13,10 +13,12 @@ use std::{
 
 use anyhow::Context;
 use saltflat_folder::{RunState, Status};
+use saltflat_kernels::{compute_here, thread_count};
 use saltflat_study::{Entry, Halt, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
 
 use self::{
     check::{Found, Runs},
+    estimate::Conditions,
     talk::{Counts, Talk, word},
 };
 use crate::{
@@ -73,6 +75,9 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
                 ready(args, &runs, begun.as_ref(), &halted)?;
             }
             if args.dry_run {
+                if !args.untimed {
+                    estimate(args, &study, &root)?;
+                }
                 return Ok(ExitCode::SUCCESS);
             }
             StudyFolder::create(&root, &study)?
@@ -172,12 +177,37 @@ fn command(
     if let Some(data) = &args.data_dir {
         command.arg("--data-dir").arg(data);
     }
-    // Runs side by side share the cores; the number of threads changes no number.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if args.jobs > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none() {
-        command.env("RAYON_NUM_THREADS", (cores / args.jobs).max(1).to_string());
+    if let Some(threads) = threads(args) {
+        command.env(THREADS, threads.to_string());
     }
     command
+}
+
+/// The environment variable that sets a run's number of threads.
+const THREADS: &str = "RAYON_NUM_THREADS";
+
+/// Threads of a run where several share the cores, unless the environment says how many; the number changes no number in the results.
+fn threads(args: &StudyArgs) -> Option<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (args.jobs > 1 && std::env::var_os(THREADS).is_none()).then(|| (cores / args.jobs).max(1))
+}
+
+/// Says how long what is not done will take.
+fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> {
+    let runs = Runs { file: &args.study, source: &study.source, entries: &study.entries, configs: &study.configs };
+    let begun = StudyFolder::open(root).ok().filter(|begun| begun.entries() == study.entries);
+    let is_done =
+        |entry: &Entry| begun.as_ref().is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
+    // As a run starts them.
+    compute_here().iter().for_each(|note| errln!("note: {}", one_line(note)));
+    let conditions = Conditions {
+        jobs: args.jobs,
+        threads: threads(args).unwrap_or_else(thread_count),
+        device: &args.devices[0],
+        data_dir: args.data_dir.as_deref(),
+        is_done: &is_done,
+    };
+    estimate::print(&runs, &conditions)
 }
 
 /// One run in this process's place, as a batch system's task: its exit code is passed on.
@@ -299,10 +329,6 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
 /// What would run.
 fn dry_run(study: &Study, root: &Path) -> Result<(), OutputError> {
     outln!("{}: {} runs in {}", study.name(), study.entries.len(), root.display())?;
-    let mut stages: BTreeMap<&str, usize> = BTreeMap::new();
-    for entry in &study.entries {
-        *stages.entry(&entry.stage).or_default() += 1;
-    }
     let width = study.entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     for (entry, config) in study.entries.iter().zip(&study.configs) {
         let train = config.parse::<toml::Table>().ok().and_then(|mut table| table.remove("train"));
@@ -312,12 +338,9 @@ fn dry_run(study: &Study, root: &Path) -> Result<(), OutputError> {
             (None, Some(steps)) => format!("{steps} steps"),
             (None, None) => String::new(),
         };
-        let from = entry.parent.map_or(String::new(), |parent| format!("from {}", study.entries[parent].name));
+        let parent = entry.parent.map(|parent| &study.entries[parent].name);
+        let from = parent.or(entry.start.as_ref()).map_or(String::new(), |start| format!("from {start}"));
         outln!("{}", format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name).trim_end())?;
     }
-    for stage in &study.source.stages {
-        let runs = stages.get(stage.name.as_str()).copied().unwrap_or(0);
-        outln!("stage {}: {runs} runs", stage.name)?;
-    }
-    outln!("each run's cost: saltflat train CONFIG --dry-run")
+    Ok(())
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
-use support::{Place, TINY, base_of, text};
+use support::{Place, TINY, base_of, last_checkpoint, text};
 
 /// Exit code and what was said.
 fn study(place: &Place, args: &[&str]) -> (Option<i32>, String) {
@@ -48,7 +48,8 @@ fn every_study_of_ours_fits_at_every_scale() {
         let source: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
         let scales = source.get("scale").and_then(toml::Value::as_table).cloned().unwrap_or_default();
         for scale in scales.keys().map(String::as_str).chain(["paper"]) {
-            let (code, said) = study(&place, &[path.to_str().unwrap(), "--scale", scale, "--dry-run", "--out", "out"]);
+            let (code, said) =
+                study(&place, &[path.to_str().unwrap(), "--scale", scale, "--dry-run", "--untimed", "--out", "out"]);
             // The official files may not be here; their sizes are known.
             let said = said.replace(&format!("saltflat: {}: ", path.display()), "");
             let wrong =
@@ -101,6 +102,96 @@ fn starts_are_read() {
     assert_eq!(study(&place, &["study.toml", "--out", "out", "--dry-run"]).0, Some(0));
 }
 
+/// Starts that are shipped: read from any folder, pinned by their SHA-256, and named with their stage where they are wrong.
+#[test]
+fn starts_that_are_files() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    fs::create_dir_all(place.path("studies/starts")).unwrap();
+    let (weights, shipped) = (last_checkpoint(&place.path("run")), place.path("studies/starts/poor.safetensors"));
+    fs::copy(&weights, &shipped).unwrap();
+    let write = |from: &str, rest: &str| {
+        let stages = format!("[[stage]]\nname = \"sharp\"\n[[stage]]\nname = \"b\"\nfrom = {from}\n{rest}");
+        place.write("studies/study.toml", format!("[study]\nname = \"s\"\n{}{stages}", base_of(TINY)));
+    };
+    let from = "[\"starts/poor.safetensors\", { label = \"run\", file = \"../run\" }, \"sharp\"]";
+    write(from, "");
+    assert_eq!(study(&place, &["studies/study.toml", "--out", "out"]).0, Some(0));
+    // The start of each run has the loss that the run it is taken from ended with.
+    let loss = |run: &str, i: usize| place.measurements(run)[i]["metrics"]["loss"]["value"].as_f64().unwrap();
+    let last = place.measurements("run").len() - 1;
+    for run in ["poor", "run"] {
+        assert_eq!(loss(&format!("out/b/{run}_s0"), 0), loss("run", last));
+    }
+    // No path of this machine is on the page.
+    let summary = place.read("out/summary.json");
+    assert!(!summary.contains(place.path("").to_str().unwrap()), "{summary}");
+    let html = place.read("out/report.html");
+    assert!(html.contains("starts/poor.safetensors") && !html.contains(place.path("").to_str().unwrap()));
+
+    // From another folder, and as a task of a batch system.
+    let elsewhere = place.path("studies/starts");
+    let go = |args: &[&str]| {
+        let mut command = place.command(&[&["study"], args, &["--devices", "cpu"]].concat());
+        let output = command.current_dir(&elsewhere).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = go(&["../study.toml", "--out", "../../tasks", "--emit", "slurm"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = go(&["../../tasks", "--task", "1"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(loss("tasks/b/poor_s0", 0), loss("run", last));
+
+    // Other weights under the same name are another study, and no start of this one.
+    place.trained(&["tiny.toml", "--out", "other", "--set", "run.seed=1"]);
+    fs::copy(last_checkpoint(&place.path("other")), &shipped).unwrap();
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "out"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/poor_s0 was made with another configuration"), "{said}");
+    fs::remove_dir_all(place.path("tasks/b/poor_s0")).unwrap();
+    for args in [&["tasks"][..], &["tasks", "--task", "1"]] {
+        let (code, said) = study(&place, args);
+        assert!(matches!(code, Some(1 | 2)), "{code:?} {said}");
+        assert!(said.contains("these are not the weights") && said.contains("starts/poor.safetensors"), "{said}");
+    }
+
+    fs::remove_file(&shipped).unwrap();
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "new"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/poor_s0: stage.b.from: ") && said.contains("starts/poor.safetensors"), "{said}");
+    write("\"../run\"", "set = { model.hidden = [9] }\n");
+    let (code, said) = study(&place, &["studies/study.toml", "--out", "new"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("b/s0: stage.b.from: ") && said.contains("does not fit the network"), "{said}");
+    assert!(!place.path("new").exists());
+}
+
+/// What a dry run says of a study's length, but for the times.
+#[test]
+fn a_dry_run_says_how_long_a_study_takes() {
+    let place = Place::new();
+    let stages = "[[stage]]\nname = \"a\"\nset = { train.stop_loss = 1e-9 }\n\
+                  [[stage]]\nname = \"b\"\nfrom = \"a\"\nseeds = 3\n[[stage.axis]]\nname = \"lr\"\nkey = \"optimizer.lr\"\nvalues = [0.01, 0.02]\n";
+    place.write("study.toml", format!("[study]\nname = \"s\"\n{}{stages}", base_of(TINY)));
+    let said = |args: &[&str]| {
+        let args = [&["study", "study.toml", "--devices", "cpu", "--dry-run"], args].concat();
+        let output = place.command(&args).env("RAYON_NUM_THREADS", "1").output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let lines = said(&["--jobs", "2"]);
+    // 100 samples in batches of 30 for 2 epochs are 8 steps.
+    assert!(lines.contains("\nstage a: 1 runs (at most), 8 steps: about "), "{lines}");
+    assert!(lines.contains("\nstage b: 6 runs, 48 steps: about "), "{lines}");
+    assert!(lines.contains(" in all with --jobs 2, 1 thread a run\n# at most: "), "{lines}");
+    // Seeds, learning rates, starts and lengths make no kind of their own.
+    assert!(lines.contains("\n# 1 kind of runs was timed in "), "{lines}");
+    assert!(!said(&["--untimed"]).contains("about"));
+    assert_eq!(study(&place, &["study.toml", "--out", "out"]).0, Some(0));
+    let done = said(&["--out", "out"]);
+    assert!(done.contains("stage b: 6 runs (6 of them done)\n"), "{done}");
+}
+
 /// What nobody finds before hours have passed: all at once, with the nearest name.
 #[test]
 fn names_that_are_not_there() {
@@ -148,7 +239,7 @@ fn names_that_are_not_there() {
     let rest = "[measure]\nloss = \"own\"\n[[figure]]\nkind = \"curves\"\ny = \"loss\"\ngroups = [\"lr 0.02, flip\"]\n\
                 [scale.tiny]\nstage.a.axis.noise = [\"none\"]\n";
     place.write("study.toml", format!("[study]\nname = \"s\"\n{both}{rest}"));
-    let (code, said) = study(&place, &["study.toml", "--scale", "tiny", "--dry-run"]);
+    let (code, said) = study(&place, &["study.toml", "--scale", "tiny", "--dry-run", "--untimed"]);
     assert_eq!(code, Some(0), "{said}");
 }
 
@@ -192,7 +283,7 @@ fn groups_that_are_measured_on_different_losses() {
     let base = base_of(TINY);
     let passes = |text: String| {
         place.write("study.toml", text);
-        let (code, said) = study(&place, &["study.toml", "--dry-run"]);
+        let (code, said) = study(&place, &["study.toml", "--dry-run", "--untimed"]);
         assert_eq!(code, Some(0), "{said}");
     };
     let smoothed = base.replace("kind = \"cross_entropy\"", "kind = \"cross_entropy\"\nsmoothing = 0.2");
@@ -236,6 +327,6 @@ fn what_a_stage_requires_is_measured() {
     let rootless = "[[stage]]\nname = \"a\"\nrequire = { loss = 0.1 }\n";
     assert_eq!(
         problems(&place, rootless),
-        ["stage.a.require: expected stage.a.from beside it, whose runs it is about"]
+        ["stage.a.require: expected a stage in stage.a.from, whose runs it is about"]
     );
 }

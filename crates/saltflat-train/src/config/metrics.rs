@@ -171,19 +171,32 @@ impl MetricsConfig {
         .collect()
     }
 
+    /// A group is measured at every so many measurements, the first included.
+    pub(crate) fn every(&self, group: &str) -> u64 {
+        let every = match group {
+            "trace" => self.trace.as_ref().map(|c| c.every),
+            "gauss_newton" => self.gauss_newton.as_ref().map(|c| c.every),
+            "eigenvalues" => self.eigenvalues.as_ref().map(|c| c.every),
+            "spectrum" => self.spectrum.as_ref().map(|c| c.every),
+            "alignment" => self.alignment.as_ref().map(|c| c.every),
+            "stability" => self.stability.as_ref().map(|c| c.every),
+            "sharpness" => self.sharpness.as_ref().map(|c| c.every),
+            _ => None,
+        };
+        every.unwrap_or(1).max(1)
+    }
+
     /// What is due at measurement number `index` (0 is the first): the groups whose `every` divides it.
     pub(crate) fn due(&self, index: u64) -> Self {
-        fn at<T: Clone>(config: &Option<T>, every: impl Fn(&T) -> u64, index: u64) -> Option<T> {
-            config.clone().filter(|config| index.is_multiple_of(every(config).max(1)))
-        }
+        let is_due = |group: &str| index.is_multiple_of(self.every(group));
         Self {
-            trace: at(&self.trace, |c| c.every, index),
-            gauss_newton: at(&self.gauss_newton, |c| c.every, index),
-            eigenvalues: at(&self.eigenvalues, |c| c.every, index),
-            spectrum: at(&self.spectrum, |c| c.every, index),
-            alignment: at(&self.alignment, |c| c.every, index),
-            stability: at(&self.stability, |c| c.every, index),
-            sharpness: at(&self.sharpness, |c| c.every, index),
+            trace: self.trace.clone().filter(|_| is_due("trace")),
+            gauss_newton: self.gauss_newton.clone().filter(|_| is_due("gauss_newton")),
+            eigenvalues: self.eigenvalues.clone().filter(|_| is_due("eigenvalues")),
+            spectrum: self.spectrum.clone().filter(|_| is_due("spectrum")),
+            alignment: self.alignment.clone().filter(|_| is_due("alignment")),
+            stability: self.stability.clone().filter(|_| is_due("stability")),
+            sharpness: self.sharpness.clone().filter(|_| is_due("sharpness")),
             ..self.clone()
         }
     }

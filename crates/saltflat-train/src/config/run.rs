@@ -34,6 +34,8 @@ pub struct TrainConfig {
     pub diverged_above: Option<f64>,
     /// Where it starts: a run folder, a checkpoint or a safetensors file with PyTorch's names; absent: random.
     pub init: Option<PathBuf>,
+    /// SHA-256 of the weights at `init`, which the run refuses to start without; absent: whatever is there. A study writes it.
+    pub init_sha256: Option<String>,
     /// Leaves out the smaller batch at the end of an epoch; default false.
     pub drop_last: bool,
     /// Samples of one forward pass of a step, which bounds the memory; default 512. With batch normalisation a step is one pass, since the
@@ -211,13 +213,21 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
         init: section
             .optional("init", "the path of a run, a checkpoint or a safetensors file", any)
             .map(|p| resolved(p, base)),
+        init_sha256: section.optional("init_sha256", "64 hexadecimal digits, in small letters", is_sha256),
         drop_last: section.optional("drop_last", "", any).unwrap_or(false),
         microbatch: section.optional("microbatch", some, |n| *n > 0),
         precision: section.choice("precision", &Precision::ALL).unwrap_or_default(),
         checkpoint: read_checkpoint(section.section("checkpoint")),
     };
+    if config.init_sha256.is_some() && config.init.is_none() && !section.refused(&["init"]) {
+        section.problem("init_sha256", "expected init beside it, whose weights it is about");
+    }
     section.finish("[train]");
     config
+}
+
+fn is_sha256(text: &String) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn read_checkpoint(mut section: Section) -> CheckpointConfig {

@@ -30,7 +30,7 @@ impl Memory {
         let limit = config.memory_limit << 20;
         let (all, largest) = plan.network.activations();
         let size = plan.dtype.size();
-        let n = config.samples.map_or(plan.train.len(), |samples| samples.min(plan.train.len()));
+        let n = Sizes::new(plan, config).subset;
         // A subset is walked in at least eight microbatches, so that their spread tells the subset's error.
         let parts = if n < plan.train.len() { 8 } else { 1 };
         let fits = (limit / 4 / (all * size * KEPT).max(1)).max(1);
@@ -41,33 +41,74 @@ impl Memory {
     }
 }
 
-/// What one measurement costs, in gradients of one sample: a forward pass is a third, a Hessian-vector product 8/3, a
-/// quadratic form 5/3 and less, the alignment a gradient for each output (its inner products not counted). The number of
-/// Lanczos products is a guess: eight an eigenvalue.
-pub fn measurement_cost(plan: &Plan, config: &MetricsConfig) -> f64 {
-    let (n, test) = (plan.train.len() as f64, plan.test.as_ref().map_or(0, Samples::len) as f64);
-    let subset = config.samples.map_or(n, |samples| (samples as f64).min(n));
-    let evaluate = if config.evaluate { (n + test) / 3.0 + subset } else { 0.0 };
-    let probe = |frobenius: bool, product: f64, form: f64| if frobenius { product } else { form };
-    let trace = config.trace.as_ref().map_or(0.0, |c| c.probes as f64 * probe(c.frobenius, 8.0 / 3.0, 4.25 / 3.0));
-    let ggn = config.gauss_newton.as_ref().map_or(0.0, |c| c.probes as f64 * probe(c.frobenius, 5.0 / 3.0, 2.25 / 3.0));
-    let eigenvalues =
-        config.eigenvalues.as_ref().map_or(0.0, |c| (8 * (c.largest + c.smallest)).min(c.products) as f64);
-    let spectrum = config.spectrum.as_ref().map_or(0.0, |c| (c.probes * c.steps + 8 * c.deflate) as f64);
-    let products = (eigenvalues + spectrum) * 8.0 / 3.0;
+/// Numbers of samples that a measurement is made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// On which loss and accuracy are.
+    pub(super) train: usize,
+    pub(super) test: usize,
+    /// On which curvature is.
+    pub(super) subset: usize,
+}
+
+impl Sizes {
+    pub(super) fn new(plan: &Plan, config: &MetricsConfig) -> Self {
+        let train = plan.train.len();
+        let test = plan.test.as_ref().map_or(0, Samples::len);
+        Self { train, test, subset: config.samples.map_or(train, |samples| samples.min(train)) }
+    }
+}
+
+/// Products of a search for eigenvalues: a guess, eight an eigenvalue.
+pub(super) const PRODUCTS: usize = 8;
+
+/// What one group costs, in gradients of one sample: a forward pass is a third, a Hessian-vector product 8/3, a quadratic form
+/// 5/3 and less, the alignment a gradient for each output (its inner products not counted). The number of Lanczos products is a
+/// [guess](PRODUCTS).
+pub(super) fn group_cost(plan: &Plan, config: &MetricsConfig, group: &str, sizes: Sizes) -> f64 {
+    let (n, test, subset) = (sizes.train as f64, sizes.test as f64, sizes.subset as f64);
     let outputs = plan.network.outputs() as f64;
-    let pairs = match (&config.alignment, &config.stability) {
-        (Some(c), _) => c.signs.map_or(outputs, |s| s as f64 + 1.0) * (c.samples * c.subsets) as f64,
-        (None, Some(_)) => outputs * 50.0,
-        (None, None) => 0.0,
-    };
-    let sharpness = config
-        .sharpness
-        .as_ref()
-        .map_or(0.0, |c| (c.batches * plan.batch_size) as f64 * 8.0 / 3.0 + subset * (1.0 + 10.0 / 3.0));
+    let probe = |frobenius: bool, product: f64, form: f64| if frobenius { product } else { form };
+    match group {
+        "evaluate" => (n + test) / 3.0 + subset,
+        "trace" => {
+            config.trace.as_ref().map_or(0.0, |c| c.probes as f64 * probe(c.frobenius, 8.0 / 3.0, 4.25 / 3.0) * subset)
+        }
+        "gauss_newton" => config
+            .gauss_newton
+            .as_ref()
+            .map_or(0.0, |c| c.probes as f64 * probe(c.frobenius, 5.0 / 3.0, 2.25 / 3.0) * subset),
+        "eigenvalues" => config
+            .eigenvalues
+            .as_ref()
+            .map_or(0.0, |c| (PRODUCTS * (c.largest + c.smallest)).min(c.products) as f64 * 8.0 / 3.0 * subset),
+        "spectrum" => config
+            .spectrum
+            .as_ref()
+            .map_or(0.0, |c| (c.probes * c.steps + PRODUCTS * c.deflate) as f64 * 8.0 / 3.0 * subset),
+        "alignment" => config
+            .alignment
+            .as_ref()
+            .map_or(0.0, |c| c.signs.map_or(outputs, |s| s as f64 + 1.0) * (c.samples * c.subsets) as f64),
+        // It takes the inner products of the alignment where that is on.
+        "stability" if config.alignment.is_none() => outputs * config.alignment_samples() as f64,
+        "sharpness" => config
+            .sharpness
+            .as_ref()
+            .map_or(0.0, |c| (c.batches * plan.batch_size) as f64 * 8.0 / 3.0 + subset * (1.0 + 10.0 / 3.0)),
+        _ => 0.0,
+    }
+}
+
+/// What one measurement costs, in gradients of one sample: its groups, and the noise strength of the epoch's steps before it.
+pub fn measurement_cost(plan: &Plan, config: &MetricsConfig) -> f64 {
+    let sizes = Sizes::new(plan, config);
+    let groups: f64 = config.groups().into_iter().map(|group| group_cost(plan, config, group, sizes)).sum();
     let strength = match &config.noise_strength {
-        Some(strength) if plan.config.noise.noise().randomises_targets() => n / strength.every_steps.max(1) as f64,
+        Some(strength) if plan.config.noise.noise().randomises_targets() => {
+            sizes.train as f64 / strength.every_steps.max(1) as f64
+        }
         _ => 0.0,
     };
-    evaluate + (trace + ggn + products) * subset + pairs + sharpness + strength
+    groups + strength
 }

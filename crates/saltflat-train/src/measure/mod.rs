@@ -3,6 +3,7 @@
 mod cost;
 mod curvature;
 mod landscape;
+mod timing;
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub use cost::{Memory, measurement_cost};
+pub(crate) use timing::seconds_by_group;
 
 use crate::{Plan, TrainError, config::MetricsConfig};
 
@@ -78,6 +80,8 @@ struct Work<'a> {
     /// The loss on those on which curvature is measured.
     subset: Objective<'a>,
     memory: Memory,
+    /// Samples of each split that loss and accuracy are measured on: all, unless it is only timed.
+    evaluated: usize,
     found: Measurement,
     /// Inner products on disjoint subsets, or why there are none.
     pairs: Vec<Result<Pairs, String>>,
@@ -114,33 +118,52 @@ impl Measurer {
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Measurement>, TrainError> {
         let mut eigenvectors = self.eigenvectors.clone();
-        let memory = Memory::new(plan, config);
         let samples = plan.measured_samples();
-        let train = Objective::on_all(&plan.network, point.buffers, plan.measured_loss(), &samples, memory.microbatch);
-        let subset = curvature_subset(&train, plan, config.samples);
-        let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
-        let mut work = Work { plan, config, point, train, subset, memory, found, pairs: Vec::new(), largest: None };
+        let mut work = Work::new(plan, config, point, Memory::new(plan, config), &samples);
         for group in config.groups() {
             if stop() {
                 return Ok(None);
             }
-            let clock = Instant::now();
-            let mut cost = match group {
-                "evaluate" => work.evaluate(),
-                "trace" => work.trace(),
-                "gauss_newton" => work.gauss_newton(),
-                "eigenvalues" => work.eigenvalues(&mut eigenvectors),
-                "spectrum" => work.spectrum(&mut eigenvectors),
-                "alignment" => work.alignment(),
-                "stability" => work.stability(),
-                _ => work.sharpness(),
-            }?;
-            cost.seconds = clock.elapsed().as_secs_f64();
-            work.found.costs.insert(group, cost);
+            work.measure(group, &mut eigenvectors)?;
         }
         self.count += 1;
         self.eigenvectors = eigenvectors;
         Ok(Some(work.found))
+    }
+}
+
+impl<'a> Work<'a> {
+    /// Nothing is measured yet. `samples` are [those of the plan](Plan::measured_samples).
+    fn new(
+        plan: &'a Plan,
+        config: &'a MetricsConfig,
+        point: Point<'a>,
+        memory: Memory,
+        samples: &'a dyn Samples,
+    ) -> Self {
+        let train = Objective::on_all(&plan.network, point.buffers, plan.measured_loss(), samples, memory.microbatch);
+        let subset = curvature_subset(&train, plan, config.samples);
+        let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
+        let (pairs, largest, evaluated) = (Vec::new(), None, usize::MAX);
+        Self { plan, config, point, train, subset, memory, evaluated, found, pairs, largest }
+    }
+
+    /// Measures a group, one of [`MetricsConfig::groups`].
+    fn measure(&mut self, group: &'static str, eigenvectors: &mut Vec<Vector>) -> Result<(), TrainError> {
+        let clock = Instant::now();
+        let mut cost = match group {
+            "evaluate" => self.evaluate(),
+            "trace" => self.trace(),
+            "gauss_newton" => self.gauss_newton(),
+            "eigenvalues" => self.eigenvalues(eigenvectors),
+            "spectrum" => self.spectrum(eigenvectors),
+            "alignment" => self.alignment(),
+            "stability" => self.stability(),
+            _ => self.sharpness(),
+        }?;
+        cost.seconds = clock.elapsed().as_secs_f64();
+        self.found.costs.insert(group, cost);
+        Ok(())
     }
 }
 
@@ -154,18 +177,21 @@ impl Work<'_> {
     }
 
     fn evaluate(&mut self) -> Result<Cost, TrainError> {
-        let (theta, n) = (self.point.theta, self.train.len() as f64);
-        let mut forward = n;
-        let found = evaluate(&self.train, theta)?;
+        let (theta, most) = (self.point.theta, self.evaluated);
+        let first = |objective: &Objective<'_>| objective.indices[..objective.len().min(most)].to_vec();
+        let train = self.train.on(first(&self.train));
+        let mut forward = train.len() as f64;
+        let found = evaluate(&train, theta)?;
         self.put("loss", Estimate::exact(found.loss));
         if let Some(accuracy) = found.accuracy {
             self.put("accuracy", Estimate::exact(accuracy));
         }
         if let Some(test) = &self.plan.test {
-            forward += test.len() as f64;
             let (loss, microbatch) = (self.plan.measured_loss(), self.memory.microbatch);
             let test = test.under(loss);
             let objective = Objective::on_all(&self.plan.network, self.point.buffers, loss, &test, microbatch);
+            let objective = objective.on(first(&objective));
+            forward += objective.len() as f64;
             let found = evaluate(&objective, theta)?;
             self.put("test_loss", Estimate::exact(found.loss));
             if let Some(accuracy) = found.accuracy {

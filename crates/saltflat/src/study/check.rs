@@ -7,7 +7,7 @@ use std::{
 
 use saltflat_data::{DataConfig, DataError, Summary};
 use saltflat_models::Loss;
-use saltflat_study::{Entry, StudyFile};
+use saltflat_study::{Entry, Stage, StudyFile};
 use saltflat_train::{
     Outline, check_start,
     config::{BestBy, Config, RunConfig},
@@ -65,7 +65,7 @@ pub fn check(runs: &Runs<'_>, data_dir: Option<&Path>, halted: &dyn Fn() -> bool
     if halted() {
         return Found::default();
     }
-    starts(&outlined, &mut found.problems);
+    starts(&outlined, runs.source, &mut found.problems);
     requirements(&outlined, &mut found.problems);
     if !runs.source.measure.is_own() {
         losses(&outlined, &mut found.problems);
@@ -134,13 +134,13 @@ fn without_the_run(config: &Config) -> Config {
     config.run = RunConfig { name: String::new(), seed: 0, tensorboard: false };
     config.data = of_any_seed(&config.data);
     config.optimizer.lr = 0.0;
-    config.train.init = None;
+    (config.train.init, config.train.init_sha256) = (None, None);
     config
 }
 
 /// Every start is there and fits the network.
-fn starts(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
-    let mut files: BTreeMap<(PathBuf, *const Outline), Vec<usize>> = BTreeMap::new();
+fn starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<String>) {
+    let mut files: BTreeMap<(String, PathBuf, *const Outline), Vec<usize>> = BTreeMap::new();
     let by_index: BTreeMap<usize, usize> = runs.iter().enumerate().map(|(i, run)| (run.entry.index, i)).collect();
     let mut misfits: BTreeMap<(*const Outline, *const Outline), Vec<usize>> = BTreeMap::new();
     for (i, run) in runs.iter().enumerate() {
@@ -154,16 +154,18 @@ fn starts(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
                 }
             }
             (None, Some(init)) if run.entry.parent.is_none() => {
-                files.entry((init.clone(), std::rc::Rc::as_ptr(outline))).or_default().push(i);
+                let key = (key_of_start(run.entry, source), init.clone(), std::rc::Rc::as_ptr(outline));
+                files.entry(key).or_default().push(i);
             }
             (None, _) => {}
         }
     }
-    for ((path, _), members) in files {
-        if let Some(outline) = &runs[members[0]].outline
-            && let Err(e) = check_start(&path, &outline.network)
+    for ((key, path, _), members) in files {
+        let run = &runs[members[0]];
+        if let Some(outline) = &run.outline
+            && let Err(e) = check_start(&path, run.config.train.init_sha256.as_deref(), &outline.network)
         {
-            problems.push(format!("{}: train.init: {e}", of(&members, runs)));
+            problems.push(format!("{}: {key}: {e}", of(&members, runs)));
         }
     }
     for members in misfits.into_values() {
@@ -173,6 +175,16 @@ fn starts(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
             "{}: its network has other tensors than that of {start}, from whose weights it starts; expected the same [model] and shape of data",
             of(&members, runs)
         ));
+    }
+}
+
+/// The key that names the weights that a run starts from.
+fn key_of_start(entry: &Entry, source: &StudyFile) -> String {
+    let stage = source.stages.iter().find(|stage| stage.name == entry.stage);
+    let from = |stage: &&Stage| stage.from.iter().any(|start| start.weights() == entry.start.as_deref());
+    match stage.filter(|_| entry.start.is_some()).filter(from) {
+        Some(stage) => format!("stage.{}.from", stage.name),
+        None => "train.init".into(),
     }
 }
 

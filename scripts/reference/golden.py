@@ -13,6 +13,16 @@ per-sample losses l_i, residuals r_i = grad_f l_i, A_i = Hessian_f l_i, Jacobian
     chi_i = tr(R_i G R_i^T);  S_ij = |R_i R_j^T|, coherence = lambda_1(S)/max_i lambda_1(R_i R_i^T)
     R     = -((1+b)/2lr) tr log(I - lr/(2(1+b)) H), b the momentum
     flip_noise_sq = (1/n^2) sum tr(J_i^T (diag q_i - q_i q_i^T) J_i)
+    c     = (n-B)/(B(n-1)), the covariance of a batch's mean over that of a sample
+    wu_growth_bound = lr^2 c tr(G Sigma)/(2 L);  wu_bound_frobenius_mu1 = min(1/sqrt(c(1-c) mu1), 2/(c mu1))/lr
+
+Of the case of two classes, whose labels are flipped with probability p and which has momentum b:
+
+    sigma^2 = p(1-p)(l'(z) + l'(-z))^2, alpha = lbar''(z), l(x) = log(1+e^-x), lbar(x) = p l(-x) + (1-p) l(x), z its minimum
+    effective_regularization = lr sigma^2/(B(1-b));  regularization_per_curvature is that over alpha
+    regularizer_per_curvature = R/alpha
+
+    python3 scripts/reference/golden.py --write NAME    # weights, data and values of a case of SEEDS
 """
 
 import json
@@ -21,7 +31,7 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch.func import functional_call, grad, jacrev
 
 from definitions import build
@@ -30,7 +40,7 @@ torch.set_default_dtype(torch.float64)
 torch.set_num_threads(1)
 FOLDER = Path(__file__).parents[2] / "crates/saltflat-metrics/tests/golden"
 
-# name: [model], loss, smoothing, lr, batch size
+# name: [model], loss, smoothing (in a case of FLIPS the probability of a flip), lr, batch size
 CASES = {
     "mlp_relu_square": ({"kind": "mlp", "hidden": [24, 24], "activation": "relu", "outputs": 1}, "square", 0.0, 0.05, 5),
     "mlp_softplus_ce": ({"kind": "mlp", "hidden": [16, 8], "activation": "softplus", "outputs": 3}, "ce", 0.2, 0.1, 8),
@@ -39,11 +49,35 @@ CASES = {
         {"kind": "resnet", "width": 8, "blocks": [1, 1], "norm": "group", "channels_per_group": 4, "outputs": 10},
         "ce", 0.2, 0.1, 4,
     ),
+    "mlp_tanh_two_classes": ({"kind": "mlp", "hidden": [6], "activation": "tanh", "outputs": 2}, "ce", 0.2, 0.1, 6),
 }
+
+# Cases with flipped labels, and their momentum; the others have neither.
+FLIPS = {"mlp_tanh_two_classes": 0.5}
+
+# Cases that this script makes: seed, samples, shape of a sample.
+SEEDS = {"mlp_tanh_two_classes": (7, 18, [1, 3, 3])}
 
 # The committed values of this case differ from these by up to 4e-9 relative (mu2, a difference, 2e-7) and only where the
 # targets enter: as if they had been computed before the targets were rounded to the float32 of the file.
 TOLERANCE = {"mlp_relu_square": 1e-6}
+
+
+def label_noise(p):
+    """sigma^2 and alpha of the logistic loss, equations 8 to 10 of Damian, Ma, Lee 2021, by automatic differentiation."""
+
+    def l(x):
+        return torch.log1p(torch.exp(-x))
+
+    def smoothed(x):
+        return p * l(-x) + (1 - p) * l(x)
+
+    z = torch.tensor(0.0)
+    for _ in range(60):  # Newton's method from 0
+        z = z - grad(smoothed)(z) / grad(grad(smoothed))(z)
+    assert abs(grad(smoothed)(z)) < 1e-15
+    variance = p * (1 - p) * (grad(l)(z) + grad(l)(-z)) ** 2
+    return float(variance), float(grad(grad(smoothed))(z))
 
 
 def values(name):
@@ -127,6 +161,15 @@ def values(name):
         "trace_ggn": float(torch.einsum("ncp,ncd,ndp->", J, A, J) / n),
         "coherence": sigma, "dexter_bound": sigma / lr * (n / batch - 1) ** -0.5,
     }
+    c = (n - batch) / (batch * (n - 1))
+    out["wu_growth_bound"] = lr**2 * c * trace_gram_noise / (2 * loss_value)
+    if name in FLIPS:
+        b, (variance, alpha) = FLIPS[name], label_noise(s)
+        out["regularizer_per_curvature"] = regularizer(b) / alpha
+        out["effective_regularization"] = lr * variance / (batch * (1 - b))
+        out["regularization_per_curvature"] = lr * variance / (alpha * batch * (1 - b))
+    else:  # proved without momentum
+        out["wu_bound_frobenius_mu1"] = min((c * (1 - c) * out["mu1"]) ** -0.5, 2 / (c * out["mu1"])) / lr
     if "labels" in data:
         out["accuracy"] = float((z.argmax(1) == data["labels"]).double().mean())
     if loss == "ce":
@@ -147,7 +190,21 @@ def worst(found, expected):
     return abs(found - expected) / max(abs(expected), 1e-3)
 
 
+def write(name):
+    """A case of SEEDS: float32 weights and data, and the values of these."""
+    model, seed, n, shape = CASES[name][0], *SEEDS[name]
+    torch.manual_seed(seed)
+    network = build(model, shape)
+    weights = {k: t.detach().float().contiguous() for k, t in network.state_dict().items()}
+    labels = torch.arange(n) % model["outputs"]
+    save_file({"inputs": torch.randn(n, *shape).float(), "labels": labels}, FOLDER / f"{name}.data.safetensors")
+    save_file(weights, FOLDER / f"{name}.weights.safetensors")
+    (FOLDER / f"{name}.expected.json").write_text(json.dumps(values(name), indent=1))
+
+
 def main():
+    if sys.argv[1:2] == ["--write"]:
+        return write(sys.argv[2])
     bad = False
     for name in CASES:
         expected = json.loads((FOLDER / f"{name}.expected.json").read_text())

@@ -2,10 +2,7 @@
 
 use nalgebra::{DMatrix, SymmetricEigen};
 
-use crate::{
-    Estimate, GramRows, Pairs,
-    stability::{Sampling, StabilityError},
-};
+use crate::{Estimate, GramRows, Pairs};
 
 /// α, β, μ and what they are made of (Wu, Wang, Su 2022, equations 3 and 11), on n samples.
 ///
@@ -31,13 +28,30 @@ pub struct Alignment {
     pub mu2: Estimate,
     /// γ = minᵢ χᵢ / mean χ with χᵢ = tr(rowsᵢ G rowsᵢᵀ).
     pub chi_min_over_mean: Estimate,
+    /// Tr(GΣ)/(2L) = μ‖G‖_F², from which [`wu_growth_bound`](crate::wu_growth_bound) follows; no metric of its own.
+    pub trace_gram_noise_over_loss: Estimate,
 }
 
-/// The quantities in the order of [`NAMES`]; NaN where one does not exist.
-type Values = [f64; 11];
+/// Names of the metrics, which are the first of [`Values`].
+const NAMES: [&str; 11] = [
+    "trace_gram",
+    "gram_frobenius",
+    "trace_noise",
+    "noise_frobenius",
+    "trace_gram_noise",
+    "alpha",
+    "beta",
+    "mu",
+    "mu1",
+    "mu2",
+    "chi_min_over_mean",
+];
+
+/// The quantities in the order of the fields of [`Alignment`]; NaN where one does not exist.
+type Values = [f64; 12];
 
 /// Why a quantity does not exist, in the order of [`Values`].
-const REASONS: [&str; 11] = [
+const REASONS: [&str; 12] = [
     "",
     "",
     "",
@@ -49,6 +63,7 @@ const REASONS: [&str; 11] = [
     "the loss or G is zero",
     "the loss or G is zero",
     "G is zero",
+    "the loss is zero",
 ];
 
 impl Alignment {
@@ -88,9 +103,9 @@ impl Alignment {
         if of_subsets.len() == 1 {
             return Some(first.clone());
         }
-        let named: Vec<_> = of_subsets.iter().map(Self::named).collect();
+        let fields: Vec<_> = of_subsets.iter().map(Self::fields).collect();
         Some(Self::of(first.rows, of_subsets.iter().map(|a| a.samples).sum(), |index| {
-            Estimate::of_subsets(&named.iter().map(|named| named[index].1).collect::<Vec<_>>())
+            Estimate::of_subsets(&fields.iter().map(|fields| fields[index]).collect::<Vec<_>>())
         }))
     }
 
@@ -109,56 +124,32 @@ impl Alignment {
             mu1: estimate(8),
             mu2: estimate(9),
             chi_min_over_mean: estimate(10),
+            trace_gram_noise_over_loss: estimate(11),
         }
     }
 
-    /// Every quantity with its name.
-    pub fn named(&self) -> [(&'static str, &Estimate); 11] {
+    /// The estimates in the order of [`Values`].
+    fn fields(&self) -> [&Estimate; 12] {
         [
-            ("trace_gram", &self.trace_gram),
-            ("gram_frobenius", &self.gram_frobenius),
-            ("trace_noise", &self.trace_noise),
-            ("noise_frobenius", &self.noise_frobenius),
-            ("trace_gram_noise", &self.trace_gram_noise),
-            ("alpha", &self.alpha),
-            ("beta", &self.beta),
-            ("mu", &self.mu),
-            ("mu1", &self.mu1),
-            ("mu2", &self.mu2),
-            ("chi_min_over_mean", &self.chi_min_over_mean),
+            &self.trace_gram,
+            &self.gram_frobenius,
+            &self.trace_noise,
+            &self.noise_frobenius,
+            &self.trace_gram_noise,
+            &self.alpha,
+            &self.beta,
+            &self.mu,
+            &self.mu1,
+            &self.mu2,
+            &self.chi_min_over_mean,
+            &self.trace_gram_noise_over_loss,
         ]
     }
-}
 
-/// The Wu bound √(B/μ · (n−1)/(n−B))/η on ‖G‖_F: a minimum where ‖G‖_F is above it is linearly unstable for SGD with batches
-/// of B = `batch_size` of n = `training_samples` samples (Wu, Wang, Su 2022, theorem 3.3; proved for the square loss, where
-/// G = H at an interpolating minimum, a heuristic elsewhere). μ and the ‖G‖_F that is compared with the bound must come from
-/// the same samples. Absent where μ is absent or not positive, and for a full batch, which has no gradient noise.
-///
-/// The theorem's proof takes the covariance of a step's noise to be Σ/B. A batch drawn without replacement has c Σ with
-/// c = (n−B)/(B(n−1)), so that E L(θₜ₊₁) ≥ ½η² Tr(HS) = η² c μ ‖H‖_F² E L(θₜ), and stability asks for η² c μ ‖H‖_F² ≤ 1.
-/// With heavy-ball momentum β the noise of a step still enters the next parameters as η ξ, and the loss of their mean is
-/// still not negative: the inequality and the bound hold as they are, though a sharper one may exist. (With Nesterov's form ξ
-/// enters as η(1+β)ξ, so the bound holds there, too.) η is the learning rate without its schedule; noise that is added to
-/// that of the batches, and sharpness-aware steps, are left out.
-pub fn wu_bound(mu: &Estimate, training_samples: usize, batch_size: usize, lr: f64) -> Estimate {
-    if lr.is_nan() || lr <= 0.0 {
-        return Estimate::absent("lr is 0");
-    }
-    let c = match Sampling::WithoutReplacement.noise(training_samples, batch_size) {
-        Ok(noise) if noise.samples > 0.0 => noise.samples,
-        Ok(_) => return Estimate::absent(StabilityError::NoNoise { samples: training_samples }.to_string()),
-        Err(reason) => return Estimate::absent(reason.to_string()),
-    };
-    match mu.value {
-        Some(value) if value > 0.0 => {
-            let bound = 1.0 / ((c * value).sqrt() * lr);
-            // d bound / bound = −½ dμ/μ.
-            let error = |of_mu: Option<f64>| of_mu.map(|e| 0.5 * bound * e / value);
-            Estimate { std_error: error(mu.std_error), subset_error: error(mu.subset_error), ..Estimate::exact(bound) }
-        }
-        Some(mu) => Estimate::absent(format!("mu is {mu}, not positive")),
-        None => Estimate::absent("mu has no value"),
+    /// Every metric with its name.
+    pub fn named(&self) -> [(&'static str, &Estimate); 11] {
+        let fields = self.fields();
+        std::array::from_fn(|i| (NAMES[i], fields[i]))
     }
 }
 
@@ -274,6 +265,7 @@ impl Sums {
             scaled(uncentred),
             scaled(of_mean),
             ratio(chi_min, chi.iter().sum::<f64>() / n),
+            ratio(centred, 2.0 * loss),
         ]
     }
 }
@@ -284,32 +276,6 @@ mod tests {
 
     use super::*;
     use crate::Scoring;
-
-    /// The covariance of the mean of B = 2 of n = 5 numbers over all ten batches, against Σ: the theorem's Σ/B is c Σ. The
-    /// bound with c in place of 1/B, its errors by the delta method, and no bound for a full batch.
-    #[test]
-    fn the_wu_bound_is_that_of_batches_without_replacement() {
-        let values = [0.3, -1.2, 2.0, 0.7, 0.1];
-        let (n, b, lr) = (values.len(), 2, 0.1);
-        let mean = values.iter().sum::<f64>() / n as f64;
-        let sigma = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
-        let batches = (0..n).flat_map(|i| (0..i).map(move |j| (values[i] + values[j]) / 2.0));
-        let of_batches: Vec<f64> = batches.map(|x| (x - mean).powi(2)).collect();
-        let c = of_batches.iter().sum::<f64>() / of_batches.len() as f64 / sigma;
-        let mu = Estimate { std_error: Some(0.04), subset_error: Some(0.02), ..Estimate::exact(0.4) };
-        let bound = wu_bound(&mu, n, b, lr);
-        let expected = 1.0 / (0.4 * c).sqrt() / lr;
-        assert!((bound.value.unwrap() / expected - 1.0).abs() < 1e-12, "{bound:?}, expected {expected}");
-        assert!((bound.std_error.unwrap() / (0.5 * expected * 0.1) - 1.0).abs() < 1e-12);
-        assert!((bound.subset_error.unwrap() / (0.5 * expected * 0.05) - 1.0).abs() < 1e-12);
-        for batch in [n, n + 1] {
-            let none = wu_bound(&mu, n, batch, lr);
-            assert!(none.value.is_none() && none.reason.is_some(), "{none:?}");
-        }
-        // Many samples: √(B/μ)/η, as in the paper.
-        let many = wu_bound(&mu, 1_000_000_000, b, lr).value.unwrap();
-        assert!((many * lr / (2.0f64 / 0.4).sqrt() - 1.0).abs() < 1e-8);
-    }
 
     /// Features (1, 0), (0, 2), (1, 1): inner products 1, 4, 2 on the diagonal and 0, 1, 2 beside it. n χ is 1 + 0 + 1,
     /// 0 + 16 + 4, 1 + 4 + 4, their mean 31/3; the least of them over it is γ.

@@ -59,6 +59,18 @@ impl Estimate {
         Self { std_error: combined, subset_error: error, ..Self::exact(mean) }
     }
 
+    /// The quantity times an exact number, with its errors.
+    pub fn times(self, factor: f64) -> Self {
+        let Some(value) = self.value else { return self };
+        let error = |error: Option<f64>| error.map(|error| error * factor.abs());
+        Self {
+            std_error: error(self.std_error),
+            subset_error: error(self.subset_error),
+            probes: self.probes,
+            ..Self::exact(value * factor)
+        }
+    }
+
     /// No value, and why.
     pub fn absent(reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..Self::default() }

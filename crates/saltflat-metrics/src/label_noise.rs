@@ -74,9 +74,7 @@ fn of_flips(pairs: &Pairs, n: f64) -> ExpectedLabelNoise {
     };
     ExpectedLabelNoise {
         flip_noise_sq: match &flips {
-            Ok(mean) => {
-                Estimate { value: mean.value.map(|x| x / n), std_error: mean.std_error.map(|x| x / n), ..mean.clone() }
-            }
+            Ok(mean) => mean.clone().times(1.0 / n),
             Err(reason) => Estimate::absent(*reason),
         },
         trace_from_noise_expected: match (pairs.loss.kind, flips) {

@@ -6,6 +6,7 @@
 
 mod alignment;
 mod basis;
+mod effective_regularization;
 mod error;
 mod estimate;
 mod evaluation;
@@ -23,8 +24,10 @@ mod slices;
 mod spectrum;
 pub mod stability;
 mod trace;
+mod wu_bounds;
 
-pub use alignment::{Alignment, feature_norms, noise_eigenvalues, wu_bound};
+pub use alignment::{Alignment, feature_norms, noise_eigenvalues};
+pub use effective_regularization::{LabelNoiseScale, effective_regularization};
 pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
 pub use evaluation::{Evaluation, evaluate};
@@ -41,3 +44,4 @@ pub use sharpness::{Sharpness, sharpness};
 pub use slices::{Direction, Statistics, filter_normalised, plane, slice};
 pub use spectrum::{Quadrature, Spectrum, SpectrumOptions, spectrum};
 pub use trace::{TraceEstimate, TraceMethod, TraceOptions, trace};
+pub use wu_bounds::{wu_bound, wu_bound_mu1, wu_growth_bound};

@@ -1,4 +1,4 @@
-//! Every metric against exact values of four tiny networks (see `golden/README.md`).
+//! Every metric against exact values of five tiny networks (see `golden/README.md`).
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -10,7 +10,7 @@ use saltflat_metrics::{
     TraceEstimate, TraceMethod, TraceOptions, evaluate, expected_label_noise, gradient, label_noise_gradient, lanczos,
     mean_and_error, regularizer, spectrum,
     stability::{coherence, dexter_divergence_bound, gram_eigenvalues},
-    trace, wu_bound,
+    trace, wu_bound, wu_bound_mu1, wu_growth_bound,
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
@@ -62,6 +62,12 @@ fn alignment_of_noise_and_landscape() {
             let (n, b) = (pairs.samples() as f64, case.batch_size as f64);
             let bound = wu_bound(&found.mu, pairs.samples(), case.batch_size, case.lr);
             near(&case, "wu_bound_frobenius", bound.value.unwrap() * ((n - b) / (n - 1.0)).sqrt(), tolerance);
+            let growth = wu_growth_bound(&found, pairs.samples(), case.batch_size, case.lr);
+            near(&case, "wu_growth_bound", growth.value.unwrap(), tolerance);
+            if case.expected.get("wu_bound_frobenius_mu1").is_some() {
+                let bound = wu_bound_mu1(&found.mu1, pairs.samples(), case.batch_size, case.lr, 0.0);
+                near(&case, "wu_bound_frobenius_mu1", bound.value.unwrap(), tolerance);
+            }
             if case.expected.get("flip_noise_sq").is_some() {
                 let found = expected_label_noise(&pairs, pairs.samples());
                 near(&case, "flip_noise_sq", found.flip_noise_sq.value.unwrap(), tolerance);

@@ -14,7 +14,7 @@ pub enum DependsOn {
 use DependsOn::{MeasuredLoss, NoLoss, TrainingLoss};
 
 /// Name, words for headings and axes (empty: the name itself), and the loss that its values depend on.
-const METRICS: [(&str, &str, DependsOn); 44] = [
+const METRICS: [(&str, &str, DependsOn); 49] = [
     ("loss", "training loss", MeasuredLoss),
     ("accuracy", "training accuracy", NoLoss),
     ("test_loss", "test loss", MeasuredLoss),
@@ -29,12 +29,17 @@ const METRICS: [(&str, &str, DependsOn); 44] = [
     ("trace_from_noise", "trace from noise", MeasuredLoss),
     ("trace_from_noise_expected", "expected trace from noise", MeasuredLoss),
     ("regularizer", "regularizer R(θ)", MeasuredLoss),
+    ("regularizer_per_curvature", "regularizer R(θ) of the loss's α", MeasuredLoss),
+    ("effective_regularization", "effective regularization λ = ησ²/(B(1−β))", NoLoss),
+    ("regularization_per_curvature", "effective regularization λ/α", NoLoss),
     ("running_loss", "running loss", TrainingLoss),
     ("running_accuracy", "running accuracy", NoLoss),
     ("noise_sq", "squared noise, achieved", NoLoss),
     ("noise_sq_target", "squared noise, target", NoLoss),
     ("noise_steps", "", NoLoss),
     ("wu_bound_frobenius", "Wu bound √(B/μ · (n−1)/(n−B))/η", MeasuredLoss),
+    ("wu_bound_frobenius_mu1", "Wu bound from μ₁", MeasuredLoss),
+    ("wu_growth_bound", "lower bound γ₀ of the growth a step", MeasuredLoss),
     ("dexter_bound", "Dexter bound (σ/η)(n/B − 1)^(−1/2)", MeasuredLoss),
     ("stability_edge", "edge of stability 2(1+β)/η", NoLoss),
     ("gram_frobenius", "Frobenius norm of the Gram matrix", MeasuredLoss),

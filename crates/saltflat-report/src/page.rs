@@ -165,9 +165,14 @@ impl Page {
             figures.push(Figure::finals("trace_hessian"));
         }
         // Each bound beside what was measured on its own samples.
-        for (measured, bound) in [("gram_frobenius", "wu_bound_frobenius"), ("gram_top_eigenvalue", "dexter_bound")] {
-            if has(measured) && has(bound) {
-                figures.push(Figure::bound(measured, &[bound]));
+        let bounds: [(&str, &[&str]); 2] = [
+            ("gram_frobenius", &["wu_bound_frobenius", "wu_bound_frobenius_mu1"]),
+            ("gram_top_eigenvalue", &["dexter_bound"]),
+        ];
+        for (measured, bounds) in bounds {
+            let bounds: Vec<&str> = bounds.iter().copied().filter(|bound| has(bound)).collect();
+            if has(measured) && !bounds.is_empty() {
+                figures.push(Figure::bound(measured, &bounds));
             }
         }
         if has("top_eigenvalues") {

@@ -66,8 +66,13 @@ fn all_metrics_are_of_the_measured_loss() {
         let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
         let measure =
             |plan: &Plan| Measurer::default().measure(plan, &plan.config.metrics, point).expect("it measures").metrics;
-        let found = measure(&other);
-        assert_eq!(found, measure(&own), "{loss}");
+        let mut found = measure(&other);
+        let mut of_own = measure(&own);
+        // The label noise of the training, whatever is measured.
+        for setting in ["effective_regularization", "regularization_per_curvature"] {
+            assert!(found.remove(setting).is_some() && of_own.remove(setting).is_some());
+        }
+        assert_eq!(found, of_own, "{loss}");
         assert!(found.len() > 30, "{found:?}");
 
         let expected = Loss {
@@ -260,6 +265,10 @@ fn bounds_are_of_the_run() {
         let value = |name: &str| row.value(name).unwrap_or_else(|| panic!("{name}: {:?}", row.metrics[name]));
         let wu = (b / value("mu") * (n - 1.0) / (n - b)).sqrt() / lr;
         assert!((value("wu_bound_frobenius") / wu - 1.0).abs() < 1e-12);
+        assert!((value("wu_growth_bound") / (value("gram_frobenius") / wu).powi(2) - 1.0).abs() < 1e-12);
+        let c = (n - b) / (b * (n - 1.0));
+        let of_mu1 = (1.0 / (c * (1.0 - c) * value("mu1")).sqrt()).min(2.0 / (c * value("mu1"))) / lr;
+        assert!((value("wu_bound_frobenius_mu1") / of_mu1 - 1.0).abs() < 1e-12);
         for (name, bound) in [
             ("dexter_bound", value("coherence") / lr * (n / b - 1.0).powf(-0.5)),
             ("dexter_convergence_bound", 2.0 * value("coherence") / lr / (value("coherence") + n / b - 1.0)),
@@ -272,5 +281,10 @@ fn bounds_are_of_the_run() {
     }
     let full = [("optimizer.batch_size", "\"full\""), ("metrics.alignment", "{samples = 20}")];
     let row = &run(&plan(&[&metrics[..], &full].concat())).0[0];
-    assert!(reason(row, "wu_bound_frobenius").contains("no gradient noise"));
+    for name in ["wu_bound_frobenius", "wu_bound_frobenius_mu1", "wu_growth_bound"] {
+        assert!(reason(row, name).contains("no gradient noise"), "{name}");
+    }
+    let row = &run(&plan(&[&metrics[..], &[("optimizer.momentum", "0.5")]].concat())).0[0];
+    assert!(reason(row, "wu_bound_frobenius_mu1").contains("without momentum"));
+    assert!(row.value("wu_growth_bound").is_some_and(|growth| growth > 0.0));
 }

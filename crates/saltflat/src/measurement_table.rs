@@ -107,7 +107,19 @@ fn beside(name: &str, plan: &Plan, found: &Measurement) -> String {
             None => String::new(),
             expected => of("trace_from_noise_expected", expected) + &on(found.alignment_samples),
         },
-        "gram_frobenius" => of("unstable above wu_bound_frobenius", value("wu_bound_frobenius")),
+        // Each bound is sufficient, so the lower one.
+        "gram_frobenius" => ["wu_bound_frobenius", "wu_bound_frobenius_mu1"]
+            .into_iter()
+            .filter_map(|name| Some((name, value(name)?)))
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(String::new(), |(name, bound)| of(&format!("unstable above {name}"), Some(bound))),
+        "wu_growth_bound" => value(name).map_or(String::new(), |growth| {
+            let samples = on(found.alignment_samples);
+            match growth > 1.0 {
+                true => format!("above 1: linearised SGD leaves{samples}"),
+                false => format!("linearised SGD leaves if above 1{samples}"),
+            }
+        }),
         "top_eigenvalues[0]" => {
             let edge_name = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
             format!("{edge_name} = {}", number(2.0 * (1.0 + momentum) / lr))

@@ -34,6 +34,7 @@ fn golden_values_by_name() {
         ("mlp_softplus_ce", "f32"),
         ("lenet_relu_square", "f32"),
         ("resnet_gn_ce", "f32"),
+        ("mlp_tanh_two_classes", "f64"),
     ] {
         let (config, weights) = (golden(&format!("{name}.toml")), golden(&format!("{name}.weights.safetensors")));
         let mut args = vec![config.as_str(), "--weights", &weights, "--metrics", "all", "--precision", precision];

@@ -1,4 +1,4 @@
-//! The golden cases: four tiny networks with exact values.
+//! The golden cases: five tiny networks with exact values.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod dense;
@@ -86,6 +86,7 @@ pub fn all(dtype: DType) -> Vec<Golden> {
         read("mlp_softplus_ce", mlp(&[16, 8], Activation::Softplus), smoothed, 0.1, 8, dtype),
         read("lenet_relu_square", lenet, square, 0.1, 4, dtype),
         read("resnet_gn_ce", resnet, smoothed, 0.1, 4, dtype),
+        read("mlp_tanh_two_classes", mlp(&[6], Activation::Tanh), smoothed, 0.1, 6, dtype),
     ]
 }
 

@@ -20,11 +20,32 @@ pub(crate) const STABILITY: [&str; 9] = [
 
 /// The groups and the metrics that each gives, in the order in which they are measured.
 pub const METRICS: [(&str, &[&str]); 8] = [
-    ("evaluate", &["loss", "accuracy", "test_loss", "test_accuracy", "grad_norm", "weight_norm"]),
+    (
+        "evaluate",
+        &[
+            "loss",
+            "accuracy",
+            "test_loss",
+            "test_accuracy",
+            "grad_norm",
+            "weight_norm",
+            "effective_regularization",
+            "regularization_per_curvature",
+        ],
+    ),
     ("trace", &["trace_hessian", "hessian_frobenius", "trace_hessian_by_tensor"]),
     ("gauss_newton", &["trace_ggn", "ggn_frobenius"]),
     ("eigenvalues", &["top_eigenvalues", "min_eigenvalue"]),
-    ("spectrum", &["spectral_density", "regularizer", "regularizer_series", "regularizer_momentum_0.9"]),
+    (
+        "spectrum",
+        &[
+            "spectral_density",
+            "regularizer",
+            "regularizer_series",
+            "regularizer_momentum_0.9",
+            "regularizer_per_curvature",
+        ],
+    ),
     (
         "alignment",
         &[
@@ -40,6 +61,8 @@ pub const METRICS: [(&str, &[&str]); 8] = [
             "mu2",
             "chi_min_over_mean",
             "wu_bound_frobenius",
+            "wu_bound_frobenius_mu1",
+            "wu_growth_bound",
             "flip_noise_sq",
             "trace_from_noise_expected",
             "noise_top_eigenvalues",

@@ -117,6 +117,8 @@ impl Work<'_> {
                 self.put(&format!("regularizer_momentum_{beta}"), &of_momentum.value);
             }
         }
+        let of_run = regularizer(&found, largest, lr, momentum);
+        self.put("regularizer_per_curvature", self.per_curvature(of_run.value));
         self.put("spectral_density", found);
         Ok(cost)
     }

@@ -7,7 +7,7 @@ use saltflat_metrics::{
         LinearDynamics, Sampling, Solver, StabilityError, coherence, dexter_convergence_bound, dexter_divergence_bound,
         gram_eigenvalues,
     },
-    wu_bound,
+    wu_bound, wu_bound_mu1, wu_growth_bound,
 };
 use saltflat_random::Stream;
 
@@ -64,7 +64,10 @@ impl Work<'_> {
         }
         let optimizer = &self.plan.config.optimizer;
         let (n, batch) = (self.plan.train.len(), self.plan.batch_size);
-        self.put("wu_bound_frobenius", wu_bound(&found.mu, n, batch, optimizer.lr));
+        let (lr, momentum) = (optimizer.lr, optimizer.momentum);
+        self.put("wu_bound_frobenius", wu_bound(&found.mu, n, batch, lr));
+        self.put("wu_bound_frobenius_mu1", wu_bound_mu1(&found.mu1, n, batch, lr, momentum));
+        self.put("wu_growth_bound", wu_growth_bound(&found, n, batch, lr));
         let of_subset = |pairs: &Result<Pairs, String>| match pairs {
             Ok(pairs) => expected_label_noise(pairs, n),
             Err(reason) => ExpectedLabelNoise::absent(reason),

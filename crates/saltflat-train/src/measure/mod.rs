@@ -2,6 +2,7 @@
 
 mod cost;
 mod curvature;
+mod label_noise;
 mod landscape;
 mod timing;
 
@@ -204,6 +205,7 @@ impl Work<'_> {
             let square = square.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
             self.put(name, Estimate::exact(square.sqrt()));
         }
+        self.effective_regularization();
         let of_gradient = Cost { seconds: clock.elapsed().as_secs_f64(), gradients: 1.0, products: 0 };
         self.found.costs.insert("gradient", of_gradient);
         let gradients = forward / 3.0 / self.subset.len().max(1) as f64 + 1.0;

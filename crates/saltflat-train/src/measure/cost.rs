@@ -66,8 +66,11 @@ pub fn measurement_cost(plan: &Plan, config: &MetricsConfig) -> f64 {
         .as_ref()
         .map_or(0.0, |c| (c.batches * plan.batch_size) as f64 * 8.0 / 3.0 + subset * (1.0 + 10.0 / 3.0));
     let strength = match &config.noise_strength {
-        Some(strength) if plan.config.noise.noise().randomises_targets() => n / strength.every_steps.max(1) as f64,
-        _ => 0.0,
+        Some(strength) => {
+            let measured = plan.config.noise.iter().filter(|one| one.noise.noise().randomises_targets()).count();
+            measured as f64 * n / strength.every_steps.max(1) as f64
+        }
+        None => 0.0,
     };
     evaluate + (trace + ggn + products) * subset + pairs + sharpness + strength
 }

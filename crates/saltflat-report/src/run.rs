@@ -461,7 +461,8 @@ mod tests {
                  [[noise]]\nkind = 'logit-gaussian'\nsigma = {sigma}"
             ))
         };
-        let flips = "[run]\nseed = 0\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'";
+        let flips =
+            "[run]\nseed = 0\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'";
         let mut runs = [run("[run]\nseed = 0\n[noise]\nkind = 'none'"), run(flips), both("0.1")];
         label_by_differences(&mut runs);
         assert_eq!(runs.each_ref().map(Run::group), ["noise none", "label-flip", "label-flip + logit-gaussian"]);

@@ -3,7 +3,7 @@
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, OutputForm, OutputNoise};
+use crate::{ActsOn, Moment, Noise, OutputForm, OutputNoise};
 
 /// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss,
 /// counted from its floor, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the outputs, so Jᵢᵀ Jᵢ for the square
@@ -17,6 +17,14 @@ pub struct GeometryAware {
 }
 
 impl Noise for GeometryAware {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Outputs
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::OutputNoise]
+    }
+
     fn output_noise(&self, at: Moment, batch: usize, outputs: usize) -> Option<OutputNoise> {
         let scale = (batch as f64 / self.batch_size as f64).sqrt();
         let values = at.scaled_normal(Stream::OutputNoise, scale, batch * outputs)?;

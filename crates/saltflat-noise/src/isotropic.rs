@@ -4,7 +4,7 @@ use saltflat_models::Vector;
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, NoiseConfig, OutputNoise, Targets};
+use crate::{ActsOn, Moment, Noise, NoiseConfig, OutputNoise, Targets};
 
 /// Isotropic gradient noise as strong as a reference: ‖ξ‖/√p · N(0, I) with one draw ξ of the reference noise. Its mean
 /// square is exactly E‖ξ‖², its covariance (tr Σ/p) I with the reference's Σ, and no per-sample gradient is needed.
@@ -49,8 +49,12 @@ macro_rules! from_reference {
             self.like.noise().scales_with_loss()
         }
 
-        fn acts_on_gradient(&self) -> bool {
-            true
+        fn acts_on(&self) -> ActsOn {
+            ActsOn::Gradient
+        }
+
+        fn streams(&self) -> Vec<Stream> {
+            [self.like.noise().streams(), vec![Stream::GradientNoise]].concat()
         }
     };
 }
@@ -74,11 +78,15 @@ impl Noise for Diagonal {
 }
 
 impl Noise for IsotropicLossScaled {
-    fn scales_with_loss(&self) -> bool {
-        true
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Gradient
     }
 
-    fn acts_on_gradient(&self) -> bool {
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::GradientNoise]
+    }
+
+    fn scales_with_loss(&self) -> bool {
         true
     }
 

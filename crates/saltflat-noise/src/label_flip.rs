@@ -4,7 +4,7 @@ use rand::RngExt;
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, Targets};
+use crate::{ActsOn, Moment, Noise, Targets};
 
 /// Which class a flipped label becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +43,14 @@ pub struct LabelFlip {
 }
 
 impl Noise for LabelFlip {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Targets
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::LabelNoise]
+    }
+
     fn draw_targets(&self, at: Moment, targets: &mut Targets) {
         let Some(labels) = &targets.labels else { return };
         let classes = targets.outputs as u32;

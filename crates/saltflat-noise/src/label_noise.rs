@@ -5,7 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, Targets};
+use crate::{ActsOn, Moment, Noise, Targets};
 
 /// Distribution of the noise on a real target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,6 +41,14 @@ impl LabelNoise {
 }
 
 impl Noise for LabelNoise {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Targets
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::LabelNoise]
+    }
+
     fn draw_targets(&self, at: Moment, targets: &mut Targets) {
         let mut rng = at.key(Stream::LabelNoise).rng();
         let sigma = self.sigma(at);

@@ -2,8 +2,9 @@
 //!
 //! A [`Noise`] changes the targets of a batch before the loss, the loss's gradient in the outputs, the gradient in the
 //! parameters, or the parameters after the update. Each draw is a pure function of the run's seed and the step. Strength 0
-//! is plain SGD, bit for bit.
+//! is plain SGD, bit for bit. Several noises can act in one step; [`NoiseConfig::conflict`] says which.
 
+mod combination;
 mod geometry_aware;
 mod isotropic;
 mod label_flip;
@@ -22,6 +23,7 @@ use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use serde::Serialize;
 
+pub use combination::{ActsOn, substreams};
 pub use geometry_aware::GeometryAware;
 pub use isotropic::{Diagonal, Isotropic, IsotropicLossScaled};
 pub use label_flip::{FlipTo, LabelFlip};
@@ -45,12 +47,14 @@ pub struct Moment {
     pub step: u64,
     /// The noise's schedule: a factor on its probability or its σ.
     pub factor: f64,
+    /// Which sequence of its random streams the noise draws from; 0 for a noise by itself, otherwise see [`substreams`].
+    pub substream: u32,
 }
 
 impl Moment {
     /// The key of this step's draw.
     pub fn key(self, stream: Stream) -> Key {
-        Key::new(self.seed, stream, self.step)
+        Key::new(self.seed, stream, self.step).substream(self.substream)
     }
 
     /// σ · factor · z with `n` independent standard normal numbers z; absent where that is 0.
@@ -73,6 +77,12 @@ pub struct Targets {
 
 /// A source of noise. Every method does nothing unless the noise says otherwise.
 pub trait Noise: Send + Sync {
+    /// What it changes.
+    fn acts_on(&self) -> ActsOn;
+
+    /// The random streams that its draws come from.
+    fn streams(&self) -> Vec<Stream>;
+
     /// Draws the targets of the batch of this step.
     fn draw_targets(&self, _at: Moment, _targets: &mut Targets) {}
 
@@ -100,11 +110,6 @@ pub trait Noise: Send + Sync {
 
     /// True where the gradient noise is to be multiplied by √(2L), L the batch's loss counted from its floor.
     fn scales_with_loss(&self) -> bool {
-        false
-    }
-
-    /// True where [`shape`](Self::shape) makes the gradient noise.
-    fn acts_on_gradient(&self) -> bool {
         false
     }
 
@@ -166,6 +171,25 @@ impl NoiseConfig {
     /// Those that `like` of an isotropic or diagonal noise can name.
     pub const REFERENCES: [&str; 6] =
         ["label-flip", "label-noise", "logit-gaussian", "sgd-covariance", "minibatch", "geometry-aware"];
+
+    /// Its name in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "none",
+            Self::LabelFlip(_) => "label-flip",
+            Self::LabelSmoothing(_) => "label-smoothing",
+            Self::LabelNoise(_) => "label-noise",
+            Self::LogitGaussian(_) => "logit-gaussian",
+            Self::SgdCovariance(_) => "sgd-covariance",
+            Self::Minibatch(_) => "minibatch",
+            Self::GeometryAware(_) => "geometry-aware",
+            Self::Isotropic(_) => "isotropic",
+            Self::Diagonal(_) => "diagonal",
+            Self::IsotropicLossScaled(_) => "isotropic-loss-scaled",
+            Self::ParameterGaussian(_) => "parameter-gaussian",
+            Self::Langevin(_) => "langevin",
+        }
+    }
 
     /// The noise.
     pub fn noise(&self) -> &dyn Noise {

@@ -3,7 +3,7 @@
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, OutputForm, OutputNoise};
+use crate::{ActsOn, Moment, Noise, OutputForm, OutputNoise};
 
 /// What σ is the size of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,6 +32,14 @@ pub struct LogitGaussian {
 }
 
 impl Noise for LogitGaussian {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Outputs
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::OutputNoise]
+    }
+
     fn output_noise(&self, at: Moment, batch: usize, outputs: usize) -> Option<OutputNoise> {
         let coordinate = match self.convention {
             SigmaConvention::Norm => self.sigma / (outputs as f64).sqrt(),

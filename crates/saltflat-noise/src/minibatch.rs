@@ -4,7 +4,7 @@ use rand::RngExt;
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, OutputForm, OutputNoise};
+use crate::{ActsOn, Moment, Noise, OutputForm, OutputNoise};
 
 /// δ (1/b) Σₖ (∇ℓ at iₖ − ∇ℓ at jₖ) is added to the gradient, with all iₖ, jₖ uniform on the step's batch and independent
 /// (HaoChen et al. 2021, appendix A.1, where b = 1): the covariance is 2 δ² Σ/b with Σ = (1/B) Σᵢ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ.
@@ -17,6 +17,14 @@ pub struct Minibatch {
 }
 
 impl Noise for Minibatch {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Outputs
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::OutputNoise]
+    }
+
     fn output_noise(&self, at: Moment, batch: usize, _outputs: usize) -> Option<OutputNoise> {
         let weight = (batch as f64 * self.sigma * at.factor / self.batch_size as f64) as f32;
         if weight == 0.0 {

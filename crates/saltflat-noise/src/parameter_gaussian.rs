@@ -1,8 +1,9 @@
 //! Gaussian noise on the parameters.
 
+use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::Noise;
+use crate::{ActsOn, Noise};
 
 /// After every update θ ← θ + σ ξ with ξ ~ N(0, I) (HaoChen et al. 2021, appendix A.2).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -12,6 +13,14 @@ pub struct ParameterGaussian {
 }
 
 impl Noise for ParameterGaussian {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Parameters
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::ParameterNoise]
+    }
+
     fn parameter_sigma(&self, _lr: f64) -> Option<f64> {
         Some(self.sigma)
     }

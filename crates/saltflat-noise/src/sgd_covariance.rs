@@ -3,7 +3,7 @@
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{Moment, Noise, OutputForm, OutputNoise};
+use crate::{ActsOn, Moment, Noise, OutputForm, OutputNoise};
 
 /// Gaussian gradient noise with exactly the covariance that a minibatch of b samples, drawn with replacement from the
 /// step's B samples, has at this point: Σ/b with Σ = (1/B) Σᵢ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ.
@@ -17,6 +17,14 @@ pub struct SgdCovariance {
 }
 
 impl Noise for SgdCovariance {
+    fn acts_on(&self) -> ActsOn {
+        ActsOn::Outputs
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::OutputNoise]
+    }
+
     fn output_noise(&self, at: Moment, batch: usize, _outputs: usize) -> Option<OutputNoise> {
         let scale = (batch as f64 / self.batch_size as f64).sqrt();
         let mut values = at.scaled_normal(Stream::OutputNoise, scale, batch)?;

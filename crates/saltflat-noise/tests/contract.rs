@@ -11,7 +11,7 @@ const CLASSES: usize = 4;
 const DRAWS: u64 = 20_000;
 
 fn moment(seed: u64, step: u64) -> Moment {
-    Moment { seed, step, factor: 1.0 }
+    Moment { seed, step, factor: 1.0, substream: 0 }
 }
 
 /// What a kind says of the noise on one target: its mean, and its covariance as a function of the mean.
@@ -202,7 +202,7 @@ fn smoothing_is_the_mean_of_flipping() {
     let flips = |factor| {
         let kept = |step| {
             let mut targets = batch(&NoiseConfig::Plain(Plain {}), 1);
-            wrong.draw_targets(Moment { seed: 3, step, factor }, &mut targets);
+            wrong.draw_targets(Moment { seed: 3, step, factor, substream: 0 }, &mut targets);
             targets.values[1] == 1.0
         };
         (0..DRAWS).filter(|&step| !kept(step)).count() as f64 / DRAWS as f64

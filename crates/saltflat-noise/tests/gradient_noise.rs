@@ -172,7 +172,7 @@ fn draw(noise: &NoiseConfig, kind: LossKind, at: Moment, rows: usize) -> Option<
 }
 
 fn moment(seed: u64, step: u64) -> Moment {
-    Moment { seed, step, factor: 1.0 }
+    Moment { seed, step, factor: 1.0, substream: 0 }
 }
 
 /// Mean 0 and the stated covariance within 5 standard errors, which come from the draws themselves (about 900 comparisons:

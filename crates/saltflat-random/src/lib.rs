@@ -72,6 +72,7 @@ pub enum Stream {
 pub struct Key {
     seed: u64,
     stream: Stream,
+    substream: u32,
     step: u64,
     part: u64,
 }
@@ -82,12 +83,17 @@ const PART: usize = 1 << 15;
 impl Key {
     /// The draw of `stream` at `step` in the run with this `seed`.
     pub fn new(seed: u64, stream: Stream, step: u64) -> Self {
-        Self { seed, stream, step, part: 0 }
+        Self { seed, stream, substream: 0, step, part: 0 }
     }
 
     /// An independent draw under the same name: a probe of several, a tensor of several.
     pub fn part(self, part: u64) -> Self {
         Self { part, ..self }
+    }
+
+    /// An independent draw of the same stream and step for another purpose; 0 is the stream itself.
+    pub fn substream(self, substream: u32) -> Self {
+        Self { substream, ..self }
     }
 
     /// The generator of this draw.
@@ -97,10 +103,10 @@ impl Key {
 
     /// The key of the cipher.
     fn words(self) -> [u32; 8] {
-        let Self { seed, stream, step, part } = self;
+        let Self { seed, stream, substream, step, part } = self;
         let halves = |word: u64| [word as u32, (word >> 32) as u32];
-        let [a, b, c, d] = [seed, stream as u64, step, part].map(halves);
-        [a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]
+        let [a, b, c] = [seed, step, part].map(halves);
+        [a[0], a[1], stream as u32, substream, b[0], b[1], c[0], c[1]]
     }
 
     fn rng_of_block(self, block: u64) -> ChaCha8Rng {
@@ -170,6 +176,9 @@ mod tests {
         assert_eq!(key(3).normal(100_000), key(3).normal(100_000));
         assert_ne!(key(3).normal(8), key(4).normal(8));
         assert_ne!(key(3).normal(8), key(3).part(1).normal(8));
+        assert_ne!(key(3).normal(8), key(3).substream(1).normal(8));
+        assert_ne!(key(3).part(1).normal(8), key(3).substream(1).normal(8));
+        assert_eq!(key(3).normal(8), key(3).substream(0).normal(8));
         assert_ne!(key(3).normal(8), Key::new(8, Stream::Probe, 3).normal(8));
         assert_ne!(key(3).normal(8), Key::new(7, Stream::Subset, 3).normal(8));
     }

@@ -124,15 +124,18 @@ fn float(value: &Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|i| i as f64))
 }
 
-/// The label smoothing whose loss is the expectation of that under `[noise]`, or under the noise that another one takes its
-/// strength from.
+/// The label smoothing whose loss is the expectation of that under the noises, each of them or the noise that it takes its
+/// strength from; one at most smooths.
 fn implied_smoothing(config: &Table) -> Result<f64, String> {
-    let Some(noise) = config.get("noise") else { return Ok(0.0) };
-    let noise = noise.get("like").unwrap_or(noise);
-    let kind = noise.get("kind").and_then(Value::as_str);
-    if !matches!(kind, Some("label-flip" | "label-smoothing")) {
-        return Ok(0.0);
-    }
+    let noises = match config.get("noise") {
+        None => &[],
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+    };
+    let drawn = noises.iter().map(|noise| noise.get("like").unwrap_or(noise));
+    let smooths =
+        |noise: &&Value| matches!(noise.get("kind").and_then(Value::as_str), Some("label-flip" | "label-smoothing"));
+    let Some(noise) = drawn.into_iter().find(smooths) else { return Ok(0.0) };
     let probability = noise.get("probability").and_then(float).ok_or("noise.probability cannot be read")?;
     let name = noise.get("to").map_or(Some("wrong"), Value::as_str);
     let to = FlipTo::ALL.iter().find(|(known, _)| Some(*known) == name);
@@ -203,6 +206,10 @@ mod tests {
         let like = "[noise]\nkind = 'isotropic'\nlike = { kind = 'label-flip', probability = 0.2, to = 'wrong' }";
         assert_eq!(training(&format!("{data}{like}")), training(&format!("{data}smoothing = 0.2")));
         assert_eq!(training(&format!("{data}[noise]\nkind = 'langevin'")), training(data));
+        let list = |last: &str| format!("{data}[[noise]]\nkind = 'langevin'\n{last}");
+        assert_eq!(training(&list("")), training(data));
+        let last = "[[noise]]\nkind = 'label-flip'\nprobability = 0.2\nto = 'wrong'";
+        assert_eq!(training(&list(last)), training(&format!("{data}{flips}'wrong'")));
         let square = "[loss]\nkind = 'square'\nsmoothing = 0.1";
         assert_eq!(floor(training(square)), 0.0);
         assert_ne!(training(square), training(&square.replace("0.1", "0.2")));

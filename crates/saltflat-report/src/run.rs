@@ -331,8 +331,8 @@ pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
 }
 
 /// Labels runs by the keys in which the configurations of their stage differ, beside the labels that a lab gave its trials. Seeds,
-/// names and starts are left out, and so are keys that follow from the `kind` of their section: those on which all runs that have
-/// them agree.
+/// names and starts are left out, and so are keys that follow from the `kind` of their section, or of one around it: those on
+/// which all runs that have them agree.
 pub fn label_by_differences(runs: &mut [Run]) {
     let stages: BTreeSet<Option<String>> = runs.iter().map(|run| run.stage.clone()).collect();
     for stage in stages {
@@ -349,9 +349,9 @@ fn label_within(runs: &mut [&mut Run]) {
     let keys: BTreeSet<&String> = flat.iter().flat_map(|config| config.keys()).collect();
     let differs = |key: &&&String| flat.windows(2).any(|pair| pair[0].get(**key) != pair[1].get(**key));
     let follows = |key: &&&String| {
-        let kind = key.rsplit_once('.').map(|(section, _)| format!("{section}.kind"));
+        let mut kinds = key.match_indices('.').map(|(end, _)| format!("{}.kind", &key[..end]));
         let values: BTreeSet<&String> = flat.iter().filter_map(|config| config.get(**key)).collect();
-        values.len() == 1 && kind.is_some_and(|kind| differs(&&&kind))
+        values.len() == 1 && kinds.any(|kind| differs(&&&kind))
     };
     let axes: Vec<&String> = keys
         .iter()
@@ -380,10 +380,28 @@ fn flatten(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             toml::Value::Table(inner) => flatten(&key, inner, flat),
+            toml::Value::Array(list) if kinds(list).is_some() => flatten_kinds(&key, list, flat),
             toml::Value::String(text) => drop(flat.insert(key, text.clone())),
             toml::Value::Float(number) => drop(flat.insert(key, number.to_string())),
             other => drop(flat.insert(key, other.to_string())),
         }
+    }
+}
+
+/// The kinds of a list of tables that each have one, such as that of several noises.
+fn kinds(list: &[toml::Value]) -> Option<Vec<&str>> {
+    let kinds = list.iter().map(|one| one.get("kind")?.as_str()).collect::<Option<Vec<_>>>()?;
+    (!kinds.is_empty()).then_some(kinds)
+}
+
+/// Such a list as `noise.kind`, "label-flip + logit-gaussian", and `noise.label-flip.probability` for the keys of each.
+fn flatten_kinds(prefix: &str, list: &[toml::Value], flat: &mut BTreeMap<String, String>) {
+    let kinds = kinds(list).unwrap_or_default();
+    flat.insert(format!("{prefix}.kind"), kinds.join(" + "));
+    for (kind, one) in kinds.iter().zip(list) {
+        let mut keys = one.as_table().cloned().unwrap_or_default();
+        keys.remove("kind");
+        flatten(&format!("{prefix}.{kind}"), &keys, flat);
     }
 }
 
@@ -432,6 +450,26 @@ mod tests {
         assert_eq!(runs[2].labels["noise.probability"], "0.4");
         label_by_differences(&mut runs[..1]);
         assert_eq!(runs[0].group(), "all runs");
+    }
+
+    /// Of a list of noises the kinds together are the label, and the keys of each follow from them.
+    #[test]
+    fn labels_of_several_noises() {
+        let both = |sigma: &str| {
+            run(&format!(
+                "[run]\nseed = 0\n[[noise]]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'\n\
+                 [[noise]]\nkind = 'logit-gaussian'\nsigma = {sigma}"
+            ))
+        };
+        let flips =
+            "[run]\nseed = 0\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'";
+        let mut runs = [run("[run]\nseed = 0\n[noise]\nkind = 'none'"), run(flips), both("0.1")];
+        label_by_differences(&mut runs);
+        assert_eq!(runs.each_ref().map(Run::group), ["noise none", "label-flip", "label-flip + logit-gaussian"]);
+        let mut runs = [both("0.1"), both("0.3")];
+        label_by_differences(&mut runs);
+        assert_eq!(runs.each_ref().map(Run::group), ["sigma 0.1", "sigma 0.3"]);
+        assert_eq!(runs[0].labels["noise.logit-gaussian.sigma"], "0.1");
     }
 
     #[test]

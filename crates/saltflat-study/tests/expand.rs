@@ -99,6 +99,32 @@ fn a_grid_of_axes_over_seeds() {
     assert_eq!(value(&study, 1, "run.seed").as_integer(), Some(1));
 }
 
+/// An axis over `noise`: tables and lists, by key or by label.
+#[test]
+fn lists_of_noises_on_an_axis() {
+    let both = r#"[{ kind = "logit-gaussian", sigma = 0.1 }, { kind = "label-flip", probability = 0.2 }]"#;
+    let stage =
+        |axis: &str| format!("[[stage]]\nname = \"one\"\nseeds = [0]\n[[stage.axis]]\nname = \"noise\"\n{axis}\n");
+    let none = r#"{ kind = "none" }"#;
+    let by_label = format!(
+        r#"values = [{{ label = "none", set = {{ noise = {none} }} }}, {{ label = "both", set = {{ noise = {both} }} }}]"#
+    );
+    let by_key = format!("key = \"noise\"\nvalues = [{none}, {both}]");
+    for axis in [by_label, by_key] {
+        let study = study(&stage(&axis), None).unwrap();
+        let of = |run: usize| study.configs[run].parse::<toml::Table>().unwrap()["noise"].clone();
+        assert_eq!(of(0)["kind"].as_str(), Some("none"));
+        // In the order of the kinds.
+        assert_eq!(
+            (of(1)[0]["kind"].as_str(), of(1)[1]["kind"].as_str()),
+            (Some("label-flip"), Some("logit-gaussian"))
+        );
+    }
+    let twice = both.replace("logit-gaussian", "label-flip").replace("sigma", "probability");
+    let found = problems(&stage(&format!("key = \"noise\"\nvalues = [{twice}]")), None);
+    assert!(found[0].contains("noise[1]: expected a noise that can act beside label-flip"), "{found:?}");
+}
+
 #[test]
 fn a_scale_overrides() {
     let study = study(TWO_STAGES, Some("small")).unwrap();

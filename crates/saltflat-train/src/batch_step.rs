@@ -6,10 +6,13 @@ use burn::tensor::{FloatDType, Tensor};
 use saltflat_data::{BatchSampling, Change};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Pass, Vector};
-use saltflat_noise::{Moment, OutputNoise, Targets};
+use saltflat_noise::{ActsOn, OutputNoise, Targets};
 use saltflat_random::{Key, Stream};
 
-use crate::{Plan, step_noise::StepNoise};
+use crate::{
+    Plan,
+    step_noise::{NoiseAtStep, StepNoise},
+};
 
 /// A step's samples and everything that is drawn for them. Draws are those of the whole batch, so neither microbatches nor
 /// a second pass at another θ change them.
@@ -18,21 +21,31 @@ pub(crate) struct BatchStep<'a> {
     indices: &'a [u32],
     /// What the sum over the samples is divided by: their number, or with Bernoulli sampling its expectation.
     pub(crate) divisor: usize,
-    at: Moment,
     /// Of each image, where images are augmented.
     changes: Option<Vec<Change>>,
-    /// The expected loss of this step: its smoothing follows the schedule of the noise.
-    pub(crate) loss: Loss,
+    pub(crate) noise: StepNoise<'a>,
+    /// Of each noise, in the same order.
+    drawn: Vec<DrawnNoise>,
     expected: Targets,
-    /// The targets of the loss: the drawn ones, or the expected ones where the noise comes by another way.
+    /// The targets of the loss: the drawn ones, or the expected ones where no noise trains on drawn ones.
     targets: Vec<f32>,
+}
+
+/// What a step has drawn for one of its noises.
+struct DrawnNoise {
+    /// True where the loss of the step is on the drawn targets, so that the noise is in its gradient already.
     by_targets: bool,
     /// Noise at the outputs. That of drawn targets is here too: to be measured, to be scaled, or as a reference.
     output: Option<OutputNoise>,
-    /// E‖ξ‖² that this step's noise is scaled to.
-    pub(crate) strength: Option<f64>,
-    /// The schedule of the noise.
-    pub(crate) factor: f64,
+}
+
+/// What is known of one of a step's noises before the gradient is made.
+#[derive(Default)]
+pub(crate) struct Contribution {
+    /// c of the noise c ξ; 1 where it is absent.
+    pub(crate) scale: Option<Tensor<1>>,
+    /// ξ, where it was measured or the noise [is added alone](BatchStep::adds_alone).
+    pub(crate) gradient: Option<Vector>,
 }
 
 /// What one pass over the batch gives.
@@ -49,55 +62,54 @@ pub(crate) struct BatchGradient {
 impl<'a> BatchStep<'a> {
     pub(crate) fn new(plan: &'a Plan, indices: &'a [u32], step: u64) -> Self {
         let (config, outputs) = (&plan.config, plan.network.outputs());
-        let noise = config.noise.noise();
-        let StepNoise { at, factor, strength, loss } = StepNoise::new(plan, step);
-        let expected = plan.train.targets_under(&loss, indices);
-        let mut drawn = expected.clone();
-        noise.draw_targets(at, &mut drawn);
-        let output = match config.noise.reference().noise().randomises_targets() {
-            true => Some(OutputNoise::of_targets(&expected, &drawn)),
-            false => noise.output_noise(at, indices.len(), outputs),
+        let noise = StepNoise::new(plan, step);
+        let expected = plan.train.targets_under(&noise.loss, indices);
+        let mut targets = expected.values.clone();
+        let draw = |one: &NoiseAtStep| {
+            let mut drawn = expected.clone();
+            one.noise().draw_targets(one.at, &mut drawn);
+            let output = match one.is_of_targets() {
+                true => Some(OutputNoise::of_targets(&expected, &drawn)),
+                false => one.noise().output_noise(one.at, indices.len(), outputs),
+            };
+            let by_targets = one.noise().randomises_targets() && one.strength.is_none();
+            if by_targets {
+                targets = drawn.values;
+            }
+            DrawnNoise { by_targets, output }
         };
+        let drawn = noise.noises.iter().map(draw).collect();
         let key = || Key::new(config.run.seed, Stream::Augmentation, step).part(0);
         let changes = config.data.augment.then(|| Change::draw(key(), indices.len()));
-        let by_targets = noise.randomises_targets() && strength.is_none();
-        let targets = if by_targets { drawn.values } else { expected.values.clone() };
         let divisor = match config.optimizer.sampling {
             BatchSampling::Epoch | BatchSampling::Independent => indices.len(),
             BatchSampling::Bernoulli => plan.batch_size,
         };
-        Self { plan, indices, divisor, at, changes, loss, expected, targets, by_targets, output, strength, factor }
+        Self { plan, indices, divisor, changes, noise, drawn, expected, targets }
     }
 
-    pub(crate) fn at(&self) -> Moment {
-        self.at
+    /// The expected loss of this step.
+    fn loss(&self) -> &Loss {
+        &self.noise.loss
     }
 
-    /// True where the noise cannot be added to the output gradient: it is made of another gradient, or its size is not known
-    /// before the whole batch was seen.
-    pub(crate) fn adds_alone(&self) -> bool {
-        let noise = self.plan.config.noise.noise();
-        !self.is_silent() && (noise.acts_on_gradient() || noise.scales_with_loss() && self.microbatches().len() > 1)
+    /// True where the noise with this index cannot be added to the output gradient: it is made of another gradient, or its
+    /// size is not known before the whole batch was seen.
+    pub(crate) fn adds_alone(&self, index: usize) -> bool {
+        let one = &self.noise.noises[index];
+        let whole = || one.noise().scales_with_loss() && self.microbatches().len() > 1;
+        !one.is_silent() && (one.noise().acts_on() == ActsOn::Gradient || whole())
     }
 
-    fn is_silent(&self) -> bool {
-        self.strength == Some(0.0)
+    /// The noise with this index, where it is added to the output gradient.
+    fn merged(&self, index: usize) -> Option<&OutputNoise> {
+        let drawn = &self.drawn[index];
+        let is_merged = !drawn.by_targets && !self.adds_alone(index) && !self.noise.noises[index].is_silent();
+        drawn.output.as_ref().filter(|_| is_merged)
     }
 
-    /// The noise that is added to the output gradient.
-    fn merged(&self) -> Option<&OutputNoise> {
-        self.output.as_ref().filter(|_| !self.by_targets && !self.adds_alone() && !self.is_silent())
-    }
-
-    /// The gradient at `theta` with the noise c ξ; c = 1 where it is absent. `alone` is ξ where the noise
-    /// [is added alone](Self::adds_alone).
-    pub(crate) fn gradient(
-        &self,
-        theta: &Vector,
-        buffers: &Vector,
-        c: Option<&Tensor<1>>,
-        alone: Option<&Vector>,
-    ) -> BatchGradient {
+    /// The gradient at `theta` with every noise, of each of which there is a contribution.
+    pub(crate) fn gradient(&self, theta: &Vector, buffers: &Vector, contributions: &[Contribution]) -> BatchGradient {
         let plan = self.plan;
         let mut total: Option<BatchGradient> = None;
         for rows in self.microbatches() {
@@ -109,18 +121,26 @@ impl<'a> BatchStep<'a> {
             let inputs = self.inputs(rows.clone()).cast(half.unwrap_or(full));
             let outputs = plan.network.forward(inputs, &mut pass).value.cast(full);
             let buffers = pass.updated_buffers();
-            let target = self.upload(&self.targets, rows.clone());
             let plain = outputs.clone().without_autodiff();
-            let losses = self.loss.value(outputs.clone(), target.clone()).sum();
-            let objective = match self.merged() {
-                None => losses.clone(),
-                Some(noise) => {
-                    let mut cotangent = noise.cotangent(&self.loss, plain.clone(), target, rows.clone());
-                    for scale in self.loss_scale(&losses).iter().chain(c) {
-                        cotangent = cotangent * scale.clone().reshape([1, 1]);
-                    }
-                    losses.clone() + (outputs * cotangent).sum()
+            let target = self.upload(&self.targets, rows.clone());
+            let expected = self.upload(&self.expected.values, rows.clone());
+            let losses = self.loss().value(outputs.clone(), target).sum();
+            let cotangents = contributions.iter().enumerate().filter_map(|(index, contribution)| {
+                let drawn = self.merged(index)?;
+                // Of the expected loss, whatever targets another noise has drawn.
+                let losses = || match self.trains_on_expected() {
+                    true => losses.clone(),
+                    false => self.loss().value(plain.clone(), expected.clone()).sum(),
+                };
+                let mut cotangent = drawn.cotangent(self.loss(), plain.clone(), expected.clone(), rows.clone());
+                for scale in self.loss_scale(index, losses).iter().chain(&contribution.scale) {
+                    cotangent = cotangent * scale.clone().reshape([1, 1]);
                 }
+                Some(cotangent)
+            });
+            let objective = match cotangents.reduce(|sum, cotangent| sum + cotangent) {
+                None => losses.clone(),
+                Some(cotangent) => losses.clone() + (outputs * cotangent).sum(),
             };
             // In half precision of the sum, whose small entries do not vanish, then of the mean.
             let mean = 1.0 / self.divisor as f64;
@@ -128,7 +148,6 @@ impl<'a> BatchStep<'a> {
                 None => leaves.take_gradients(&mut objective.mul_scalar(mean).backward()),
                 Some(_) => leaves.take_gradients(&mut objective.backward()).scale(mean),
             };
-            let expected = self.upload(&self.expected.values, rows);
             let found = BatchGradient {
                 gradient,
                 buffers,
@@ -152,18 +171,24 @@ impl<'a> BatchStep<'a> {
             losses: Tensor::zeros([1], (&plan.device, plan.dtype)),
             correct: None,
         });
-        if let Some(noise) = alone.filter(|_| self.adds_alone()) {
-            let noise = c.map_or_else(|| noise.clone(), |c| noise.map(|t| t * c.clone()));
-            total.gradient = total.gradient.plus(&noise);
+        for (index, Contribution { scale, gradient }) in contributions.iter().enumerate() {
+            if let Some(noise) = gradient.as_ref().filter(|_| self.adds_alone(index)) {
+                let noise = scale.as_ref().map_or_else(|| noise.clone(), |c| noise.map(|t| t * c.clone()));
+                total.gradient = total.gradient.plus(&noise);
+            }
         }
         total
     }
 
-    /// The noise ξ by itself, before it is scaled, (1/B) Σᵢ Jᵢᵀ νᵢ or what is made of it; absent where the noise does not act on
-    /// the gradient. Costs one gradient, a forward pass where only the loss is needed.
-    pub(crate) fn noise_alone(&self, theta: &Vector, buffers: &Vector) -> Option<Vector> {
-        let noise = self.plan.config.noise.noise();
-        if self.output.is_none() && !noise.acts_on_gradient() {
+    fn trains_on_expected(&self) -> bool {
+        !self.drawn.iter().any(|drawn| drawn.by_targets)
+    }
+
+    /// The noise ξ with this index by itself, before it is scaled, (1/B) Σᵢ Jᵢᵀ νᵢ or what is made of it; absent where the noise
+    /// does not act on the gradient. Costs one gradient, a forward pass where only the loss is needed.
+    pub(crate) fn noise_alone(&self, index: usize, theta: &Vector, buffers: &Vector) -> Option<Vector> {
+        let (one, output) = (&self.noise.noises[index], &self.drawn[index].output);
+        if output.is_none() && one.noise().acts_on() != ActsOn::Gradient {
             return None;
         }
         if self.indices.is_empty() {
@@ -172,38 +197,38 @@ impl<'a> BatchStep<'a> {
         let mut reference: Option<Vector> = None;
         let mut total: Option<Tensor<1>> = None;
         for rows in self.microbatches() {
-            let leaves = if self.output.is_some() { theta.leaves() } else { theta.clone() };
+            let leaves = if output.is_some() { theta.leaves() } else { theta.clone() };
             let inputs = self.inputs(rows.clone());
             let outputs = self.plan.network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
             let plain = outputs.clone().without_autodiff();
             let target = self.upload(&self.expected.values, rows.clone());
-            let losses = self.loss.value(plain.clone(), target.clone()).sum();
+            let losses = self.loss().value(plain.clone(), target.clone()).sum();
             total = Some(total.map_or(losses.clone(), |total| total + losses));
-            if let Some(noise) = &self.output {
-                let cotangent = noise.cotangent(&self.loss, plain, target, rows);
+            if let Some(noise) = output {
+                let cotangent = noise.cotangent(self.loss(), plain, target, rows);
                 let objective = (outputs * cotangent).sum().mul_scalar(1.0 / self.divisor as f64);
                 let found = leaves.take_gradients(&mut objective.backward());
                 reference = Some(reference.map_or(found.clone(), |sum| sum.plus(&found)));
             }
         }
-        let found = noise.shape(self.at, reference, theta)?;
-        Some(match total.and_then(|losses| self.loss_scale(&losses)) {
+        let found = one.noise().shape(one.at, reference, theta)?;
+        Some(match total.and_then(|losses| self.loss_scale(index, || losses)) {
             None => found,
             Some(scale) => found.map(|t| t * scale.clone()),
         })
     }
 
-    /// √(2L), L the batch's loss counted from its floor, where the noise asks for it: one element.
-    fn loss_scale(&self, losses: &Tensor<1>) -> Option<Tensor<1>> {
-        self.plan.config.noise.noise().scales_with_loss().then(|| {
-            let mean = losses.clone().without_autodiff().mul_scalar(1.0 / self.indices.len() as f64);
+    /// √(2L), L the batch's expected loss counted from its floor, where the noise with this index asks for it: one element.
+    fn loss_scale(&self, index: usize, losses: impl FnOnce() -> Tensor<1>) -> Option<Tensor<1>> {
+        self.noise.noises[index].noise().scales_with_loss().then(|| {
+            let mean = losses().without_autodiff().mul_scalar(1.0 / self.indices.len() as f64);
             (mean - self.floor()).clamp_min(0.0).mul_scalar(2.0).sqrt()
         })
     }
 
     /// The floor of this step's expected loss.
     pub(crate) fn floor(&self) -> f64 {
-        self.loss.floor(self.plan.network.outputs())
+        self.loss().floor(self.plan.network.outputs())
     }
 
     fn microbatches(&self) -> Vec<Range<usize>> {

@@ -21,13 +21,19 @@ impl Losses {
     /// # Errors
     /// A line for everything that the targets do not allow.
     pub(crate) fn new(config: &Config, classes: Option<usize>, outputs: usize) -> Result<Self, Vec<String>> {
-        let implied = || if classes.is_some() { config.noise.noise().smoothing(outputs, 1.0) } else { 0.0 };
+        let implied = || if classes.is_some() { config.noise.smoothing(outputs) } else { 0.0 };
         let given = config.metrics.loss.unwrap_or_default();
         let smoothing = config.loss.smoothing.unwrap_or_else(implied);
         let trained = Loss { kind: config.loss.kind, smoothing };
         let measured =
             Loss { kind: given.kind.unwrap_or(trained.kind), smoothing: given.smoothing.unwrap_or(trained.smoothing) };
-        let source = if config.loss.smoothing.is_some() { "loss.smoothing" } else { "noise.probability" };
+        let of_targets = config.noise.of_targets().map(|one| &one.noise);
+        let source = match of_targets.filter(|_| config.loss.smoothing.is_none()) {
+            Some(noise) => {
+                config.noise.key_of(noise, if noise == noise.reference() { "probability" } else { "like.probability" })
+            }
+            None => "loss.smoothing".into(),
+        };
         let mut problems = Vec::new();
         let mut check = |kind: Option<LossKind>, smoothing: Option<f64>, section: &str, source: &str| match classes {
             None => {
@@ -51,10 +57,13 @@ impl Losses {
             }
         };
         // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
-        let flips = matches!(config.noise.reference(), NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_));
+        let flips = matches!(
+            of_targets.map(NoiseConfig::reference),
+            Some(NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_))
+        );
         let is_wrong = || !trained.is_same_as(&Loss { smoothing: implied(), ..trained });
         let wrong = config.loss.smoothing.filter(|_| flips && classes.is_some() && is_wrong());
-        check(Some(trained.kind), Some(trained.smoothing), "loss", source);
+        check(Some(trained.kind), Some(trained.smoothing), "loss", &source);
         check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
         if let Some(given) = wrong {
             let expected = implied();

@@ -198,14 +198,18 @@ impl Outline {
             let expected = "expected accuracy or loss, since there is no test split";
             problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
         }
-        match config.noise.reference() {
-            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
-                problems.push("noise.kind: expected label-noise, since the targets are real numbers".into());
+        for one in config.noise.iter() {
+            let key = || config.noise.key_of(&one.noise, "kind");
+            match one.noise.reference() {
+                NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
+                    problems.push(format!("{}: expected label-noise, since the targets are real numbers", key()));
+                }
+                NoiseConfig::LabelNoise(_) if classes.is_some() => {
+                    let expected = "expected label-flip, since the targets are classes, got label-noise";
+                    problems.push(format!("{}: {expected}", key()));
+                }
+                _ => {}
             }
-            NoiseConfig::LabelNoise(_) if classes.is_some() => {
-                problems.push("noise.kind: expected label-flip, since the targets are classes, got label-noise".into());
-            }
-            _ => {}
         }
         let losses = match losses {
             Ok(losses) if problems.is_empty() => losses,

@@ -26,6 +26,9 @@ pub(crate) struct Progress {
     /// Weight of what a noise of a given strength remembers.
     #[serde(with = "as_text")]
     pub strength_weight: f64,
+    /// The same of the second and further noises of a list.
+    #[serde(with = "all_as_text", default, skip_serializing_if = "Vec::is_empty")]
+    pub strength_weights: Vec<f64>,
     /// The first epoch's running loss, once it is known.
     #[serde(with = "as_text_if_any", default)]
     pub first_loss: Option<f64>,
@@ -62,6 +65,20 @@ mod as_text_if_any {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// [`as_text`], each of a list.
+mod all_as_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(values: &[f64], serializer: S) -> Result<S::Ok, S::Error> {
+        values.iter().map(f64::to_string).collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
     }
 }
 

@@ -1,46 +1,61 @@
-//! How the noise and the expected loss stand at a step.
+//! How the noises and the expected loss stand at a step.
 
 use saltflat_metrics::FLIPS_WITH_SQUARE_LOSS;
 use saltflat_models::{Loss, LossKind};
-use saltflat_noise::Moment;
+use saltflat_noise::{Moment, Noise, NoiseConfig, substreams};
 
-use crate::Plan;
+use crate::{Plan, config::ConfiguredNoise};
 
-/// The noise of one step, before anything is drawn.
+/// The noises of one step, before anything is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct StepNoise<'a> {
+    /// In the order of the configuration.
+    pub(crate) noises: Vec<NoiseAtStep<'a>>,
+    /// The expected loss: its smoothing follows the schedule of the noise on the targets.
+    pub(crate) loss: Loss,
+}
+
+/// One of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StepNoise {
+pub(crate) struct NoiseAtStep<'a> {
+    config: &'a NoiseConfig,
     pub(crate) at: Moment,
     /// The schedule of the noise.
     pub(crate) factor: f64,
     /// E‖ξ‖² that this step's noise is scaled to.
     pub(crate) strength: Option<f64>,
-    /// The expected loss: its smoothing follows the schedule of the noise.
-    pub(crate) loss: Loss,
 }
 
-impl StepNoise {
-    pub(crate) fn new(plan: &Plan, step: u64) -> Self {
-        let (config, outputs) = (&plan.config, plan.network.outputs());
-        let noise = config.noise.noise();
-        let factor = config.noise_schedule.factor(step, plan.steps_per_epoch, plan.steps);
-        let strength = config.noise_strength.as_ref().map(|strength| strength.target * factor * factor);
-        let follows = noise.smoothing(outputs, 1.0) != 0.0;
-        // A given strength has the factor in it; only a probability still follows it.
-        let at =
-            Moment { seed: config.run.seed, step, factor: if strength.is_some() && !follows { 1.0 } else { factor } };
+impl<'a> StepNoise<'a> {
+    pub(crate) fn new(plan: &'a Plan, step: u64) -> Self {
+        let (configured, outputs) = (&plan.config.noise, plan.network.outputs());
+        let all: Vec<&NoiseConfig> = configured.iter().map(|one| &one.noise).collect();
         let mut loss = plan.loss;
-        if follows && factor != 1.0 {
-            loss.smoothing = noise.smoothing(outputs, factor);
-        }
-        Self { at, factor, strength, loss }
+        let at_step = |(one, substream): (&'a ConfiguredNoise, u32)| {
+            let factor = one.schedule.factor(step, plan.steps_per_epoch, plan.steps);
+            let strength = one.strength.as_ref().map(|strength| strength.target * factor * factor);
+            let noise = one.noise.noise();
+            let follows = noise.smoothing(outputs, 1.0) != 0.0;
+            if follows && factor != 1.0 {
+                loss.smoothing = noise.smoothing(outputs, factor);
+            }
+            // A given strength has the factor in it; only a probability still follows it.
+            let of_draws = if strength.is_some() && !follows { 1.0 } else { factor };
+            let at = Moment { seed: plan.config.run.seed, step, factor: of_draws, substream };
+            NoiseAtStep { config: &one.noise, at, factor, strength }
+        };
+        let noises = configured.iter().zip(substreams(&all)).map(at_step).collect();
+        Self { noises, loss }
     }
 
     /// What ‖ξ‖² of this step, ξ the unscaled label noise of `batch` samples, is multiplied by to estimate tr H of the
     /// measured loss, B or B/σ² ([`saltflat_metrics::expected_label_noise`] derives both), or why nothing makes it one. A
     /// schedule of the probability of flips changes the expected loss from step to step, and with it the Hessian that the noise
-    /// tells about: such a step says nothing about the measured loss.
+    /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels.
     pub(crate) fn trace_factor(&self, plan: &Plan, batch: usize) -> Result<f64, String> {
-        let noise = plan.config.noise.noise();
+        plan.config.noise.alone()?;
+        let of_labels = &self.noises[0];
+        let noise = of_labels.noise();
         if !noise.randomises_targets() {
             return Err("the noise draws no labels".into());
         }
@@ -51,7 +66,7 @@ impl StepNoise {
                 self.loss, measured
             ));
         }
-        match (self.loss.kind, noise.target_variance(self.at)) {
+        match (self.loss.kind, noise.target_variance(of_labels.at)) {
             (LossKind::Square, Some(variance)) if variance > 0.0 => Ok(batch as f64 / variance),
             (LossKind::Square, Some(_)) => Err("the noise on the targets is zero".into()),
             (LossKind::Square, None) => Err(FLIPS_WITH_SQUARE_LOSS.into()),
@@ -59,5 +74,21 @@ impl StepNoise {
             (LossKind::CrossEntropy, None) => Err("no label is flipped".into()),
             (LossKind::CrossEntropy, Some(_)) => Err("noise on real targets has no cross-entropy".into()),
         }
+    }
+}
+
+impl<'a> NoiseAtStep<'a> {
+    pub(crate) fn noise(&self) -> &'a dyn Noise {
+        self.config.noise()
+    }
+
+    /// True where it is made of drawn targets, its own or those of the noise that it takes its strength from.
+    pub(crate) fn is_of_targets(&self) -> bool {
+        self.config.reference().noise().randomises_targets()
+    }
+
+    /// True where it is scaled to nothing.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.strength == Some(0.0)
     }
 }

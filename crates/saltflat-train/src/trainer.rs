@@ -11,7 +11,7 @@ use saltflat_noise::{StrengthControl, displacement};
 
 use crate::{
     EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
-    batch_step::{BatchGradient, BatchStep},
+    batch_step::{BatchGradient, BatchStep, Contribution},
     state::Best,
     step_noise::StepNoise,
 };
@@ -41,8 +41,8 @@ pub struct Trainer<'a> {
     step: u64,
     measurer: Measurer,
     epoch: EpochSums,
-    /// What a noise of a given strength remembers.
-    strength: StrengthControl,
+    /// What each noise remembers for its given strength.
+    strengths: Vec<StrengthControl>,
     /// The first epoch's running loss.
     first_loss: Option<f64>,
     /// Rows told to the observer.
@@ -95,7 +95,7 @@ impl<'a> Trainer<'a> {
             step: 0,
             measurer: Measurer::default(),
             epoch: EpochSums::default(),
-            strength: StrengthControl::default(),
+            strengths: vec![StrengthControl::default(); plan.config.noise.count()],
             first_loss: None,
             rows: 0,
             measurement_due: plan.config.metrics.at_ends,
@@ -211,47 +211,65 @@ impl<'a> Trainer<'a> {
     /// One step on the samples with these indices. Of no sample, which Bernoulli sampling can draw, the gradient is 0.
     pub fn make_step(&mut self, indices: &[u32]) {
         let (plan, config) = (self.plan, &self.plan.config);
-        let noise = config.noise.noise();
         let step = BatchStep::new(plan, indices, self.step);
         let lr = config.optimizer.lr * config.schedule.factor(self.step, plan.steps_per_epoch, plan.steps);
-        let (reported, controlled) = (self.measures_noise_now(), self.controls_strength_now());
-        let measured = reported || controlled;
-        let alone = (measured || step.adds_alone()).then(|| step.noise_alone(&self.theta, &self.buffers)).flatten();
-        let squared = alone.as_ref().filter(|_| measured).map(Vector::norm_squared);
-        if let Some(squared) = squared.clone().filter(|_| controlled) {
-            self.strength.record(squared);
+        let reported = self.measures_noise_now();
+        let controlled: Vec<bool> = (0..config.noise.count()).map(|index| self.controls_strength_now(index)).collect();
+        let measured = reported || controlled.contains(&true);
+        let alone = |index, theta: &Vector, buffers: &Vector| {
+            (measured || step.adds_alone(index)).then(|| step.noise_alone(index, theta, buffers)).flatten()
+        };
+        // Independent noises of mean zero: E‖ξ‖² of the sum is the sum of theirs.
+        let mut squares: Option<Tensor<1>> = None;
+        let mut contributions = Vec::with_capacity(controlled.len());
+        for (index, one) in step.noise.noises.iter().enumerate() {
+            let gradient = alone(index, &self.theta, &self.buffers);
+            let squared = gradient.as_ref().filter(|_| measured).map(Vector::norm_squared);
+            if let Some(squared) = squared.clone().filter(|_| controlled[index]) {
+                self.strengths[index].record(squared);
+            }
+            let scale = one.strength.and_then(|target| self.strengths[index].factor(target));
+            if let (Some(gradient), true) = (&gradient, reported)
+                && let Ok(factor) = step.noise.trace_factor(plan, step.divisor)
+            {
+                self.measurer.strength.record(gradient, factor);
+            }
+            if let Some(squared) = squared {
+                let scaled = scale.clone().map_or(squared.clone(), |c| squared * c.square());
+                squares = sum(squares, scaled);
+            }
+            contributions.push(Contribution { scale, gradient });
         }
-        let c = step.strength.and_then(|target| self.strength.factor(target));
-        if let (Some(alone), true) = (&alone, reported)
-            && let Ok(factor) = StepNoise::new(plan, self.step).trace_factor(plan, step.divisor)
-        {
-            self.measurer.strength.record(alone, factor);
-        }
-        if let Some(squared) = squared {
-            self.epoch.add_noise(c.clone().map_or(squared.clone(), |c| squared * c.square()));
-        }
-        let found = step.gradient(&self.theta, &self.buffers, c.as_ref(), alone.as_ref());
+        let found = step.gradient(&self.theta, &self.buffers, &contributions);
         self.epoch.add(&found, step.floor(), indices.len());
         // Handed on, not cloned: the optimizer may update it in place.
         let gradient = match &config.optimizer.sam {
             None => found.gradient,
             Some(sam) => {
                 let ascended = sam.ascend(&self.theta, &found.gradient);
-                let alone = step.adds_alone().then(|| step.noise_alone(&ascended, &self.buffers)).flatten();
-                step.gradient(&ascended, &self.buffers, c.as_ref(), alone.as_ref()).gradient
+                for (index, contribution) in contributions.iter_mut().enumerate() {
+                    let needed = step.adds_alone(index);
+                    contribution.gradient = needed.then(|| step.noise_alone(index, &ascended, &self.buffers)).flatten();
+                }
+                step.gradient(&ascended, &self.buffers, &contributions).gradient
             }
         };
         self.buffers = found.buffers;
         self.theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, lr);
-        let sigma = noise.parameter_sigma(lr).map(|sigma| match step.strength {
-            None => sigma * step.factor,
-            Some(target) => lr * (target / self.theta.len() as f64).sqrt(),
-        });
-        if let Some(moved) = sigma.and_then(|sigma| displacement(step.at(), sigma, &self.theta)) {
-            if measured && lr > 0.0 {
-                self.epoch.add_noise(moved.norm_squared().mul_scalar(1.0 / (lr * lr)));
+        for one in &step.noise.noises {
+            let sigma = one.noise().parameter_sigma(lr).map(|sigma| match one.strength {
+                None => sigma * one.factor,
+                Some(target) => lr * (target / self.theta.len() as f64).sqrt(),
+            });
+            if let Some(moved) = sigma.and_then(|sigma| displacement(one.at, sigma, &self.theta)) {
+                if measured && lr > 0.0 {
+                    squares = sum(squares, moved.norm_squared().mul_scalar(1.0 / (lr * lr)));
+                }
+                self.theta = self.theta.plus(&moved);
             }
-            self.theta = self.theta.plus(&moved);
+        }
+        if let Some(squares) = squares {
+            self.epoch.add_noise(squares);
         }
         self.epoch.lr = lr;
         self.step += 1;
@@ -271,7 +289,8 @@ impl<'a> Trainer<'a> {
         let first = u64::from(self.plan.steps > 1);
         (first..self.plan.steps.min(FIRST_STEPS)).find(|&step| {
             at.step = step;
-            let controlled = self.plan.config.noise_strength.as_ref().is_some_and(|c| step.is_multiple_of(c.every));
+            let controlled =
+                self.plan.config.noise.iter().any(|one| one.strength.is_some_and(|c| step.is_multiple_of(c.every)));
             (at.measures_noise_now() || controlled) == measures_noise
         })
     }
@@ -284,10 +303,12 @@ impl<'a> Trainer<'a> {
         measured && self.step.is_multiple_of(strength.every_steps)
     }
 
-    /// True where a noise of a given strength is due to be measured: every so many steps, and first of all.
-    fn controls_strength_now(&self) -> bool {
-        let Some(strength) = &self.plan.config.noise_strength else { return false };
-        let unknown = self.strength.is_empty() && self.plan.config.noise.noise().parameter_sigma(0.0).is_none();
+    /// True where the noise with this index is due to be measured for its given strength: every so many steps, and first of
+    /// all.
+    fn controls_strength_now(&self, index: usize) -> bool {
+        let Some(one) = self.plan.config.noise.iter().nth(index) else { return false };
+        let Some(strength) = &one.strength else { return false };
+        let unknown = self.strengths[index].is_empty() && one.noise.noise().parameter_sigma(0.0).is_none();
         self.step.is_multiple_of(strength.every) || unknown
     }
 

@@ -80,6 +80,14 @@ fn stopped_under_every_kind() {
         &[("noise", "{kind = \"isotropic\", like = {kind = \"minibatch\"}}"), ("optimizer.sam.rho", "0.1")],
         &[("noise", "{kind = \"langevin\", strength = 0.01}")],
         &[
+            (
+                "noise",
+                "[{kind = \"label-flip\", probability = 0.3, strength = 0.02}, {kind = \"logit-gaussian\", strength = 0.01, \
+                 strength_every = 2}, {kind = \"parameter-gaussian\", sigma = 0.01}]",
+            ),
+            ("optimizer.momentum", "0.9"),
+        ],
+        &[
             ("data", "{kind = \"mnist-1k\", limit = 50, binary = true}"),
             ("loss.kind", "square"),
             ("noise", "{kind = \"label-noise\", sigma = 0.3}"),

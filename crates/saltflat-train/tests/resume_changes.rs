@@ -72,6 +72,32 @@ fn other_steps_are_refused() {
     assert!(runs.go_on_from("run", &then, &|| false).is_ok());
 }
 
+/// A list of noises is one value, whose order does not count.
+#[test]
+fn another_list_of_noises_is_refused() {
+    let flips = "{kind = \"label-flip\", probability = 0.2}";
+    let both = |sigma: f64| format!("[{flips}, {{kind = \"logit-gaussian\", sigma = {sigma:?}}}]");
+    let runs = stopped(&[("noise", &both(0.5))]);
+    let then = runs.config.clone();
+    let mut runs = runs;
+    for (noise, parts) in [
+        (both(0.25), &["noise: [{", "sigma = 0.5", "}] then, [{", "sigma = 0.25", "}] now"][..]),
+        (flips.to_string(), &["noise: [{", "}] then, absent now", "noise.kind: absent then, \"label-flip\" now"]),
+    ] {
+        runs = runs.with(&[&[("noise", &noise)]]);
+        let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+    }
+    let reversed = format!("[{{kind = \"logit-gaussian\", sigma = 0.5}}, {flips}]");
+    assert!(runs.with(&[&[("noise", &reversed)]]).go_on_from("run", &then, &|| false).is_ok());
+    // From a table to a list.
+    let runs = stopped(&[]);
+    let then = runs.config.clone();
+    let runs = runs.with(&[&[("noise", &both(0.5))]]);
+    let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+    assert!(said.contains("noise: absent then, [{") && said.contains("noise.kind: \"label-flip\" then, absent now"));
+}
+
 /// What may change goes on, is in `config.toml`, and stands in `env.json` with both values.
 #[test]
 fn changes_of_what_no_step_sees_are_recorded() {

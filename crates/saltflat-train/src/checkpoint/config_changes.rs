@@ -114,9 +114,11 @@ impl ConfigChanges {
     }
 
     /// The schedule that makes the steps already made depend on the length, and the key that changes the length.
-    fn cosine(&self) -> Option<(&'static str, &ConfigChange)> {
-        let schedules = [("[schedule]", &self.then.schedule), ("noise.schedule", &self.then.noise_schedule)];
-        let (section, _) = schedules.into_iter().find(|(_, schedule)| schedule.depends_on_length())?;
+    fn cosine(&self) -> Option<(String, &ConfigChange)> {
+        let noises = &self.then.noise;
+        let of_noise = noises.iter().map(|one| (noises.key_of(&one.noise, "schedule"), &one.schedule));
+        let mut schedules = [("[schedule]".to_string(), &self.then.schedule)].into_iter().chain(of_noise);
+        let (section, _) = schedules.find(|(_, schedule)| schedule.depends_on_length())?;
         Some((section, self.keys.iter().find(|change| change.is_of(&LENGTHS))?))
     }
 

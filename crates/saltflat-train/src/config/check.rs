@@ -4,7 +4,7 @@ use saltflat_data::{BatchSampling, DataKind};
 use saltflat_models::LossKind;
 use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
 
-use super::{BatchSize, Config, Span, reader::Section};
+use super::{BatchSize, Config, ConfiguredNoise, Span, reader::Section};
 
 impl Config {
     /// Reports every contradiction that can be seen without the data. Keys that were refused before have a default in
@@ -42,20 +42,26 @@ impl Config {
     /// `loss.smoothing` is below (C − 1)/C, from where on the label is no longer the likeliest class, and is what the
     /// noise implies, if it implies any.
     fn check_smoothing(&self, root: &Section) {
-        let keys = ["loss.smoothing", "noise.kind", "noise.probability", "noise.to"];
-        let outputs = ["model.kind", "model.outputs", "data.kind", "data.classes"];
+        let keys = ["loss.smoothing", "noise", "model.kind", "model.outputs", "data.kind", "data.classes"];
         let Some(given) = self.loss.smoothing else { return };
-        if root.refused(&keys) || root.refused(&outputs) || self.data.binary {
+        let of_noise = |(key, _): (String, _)| {
+            root.refused(&[&key])
+                || ["kind", "probability", "to"].iter().any(|name| root.refused(&[&format!("{key}.{name}")]))
+        };
+        if root.refused(&keys) || self.noise.with_keys().any(of_noise) || self.data.binary {
             return;
         }
-        let implied = match (self.noise.reference(), self.outputs()) {
+        let of_targets = self.noise.of_targets().map(|one| one.noise.reference());
+        let implied = match (of_targets, self.outputs()) {
             (
-                NoiseConfig::LabelFlip(LabelFlip { probability, to: FlipTo::Wrong })
-                | NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to: FlipTo::Wrong }),
+                Some(
+                    NoiseConfig::LabelFlip(LabelFlip { probability, to: FlipTo::Wrong })
+                    | NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to: FlipTo::Wrong }),
+                ),
                 _,
             ) => Some(*probability),
-            (NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_), Some(outputs)) => {
-                Some(self.noise.noise().smoothing(outputs, 1.0))
+            (Some(noise @ (NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_))), Some(outputs)) => {
+                Some(noise.noise().smoothing(outputs, 1.0))
             }
             _ => None,
         };
@@ -77,56 +83,69 @@ impl Config {
         if self.data.binary && cross_entropy {
             root.problem("loss.kind", "expected square with data.binary, whose targets are 0 and 1, got cross_entropy");
         }
-        match self.noise.reference() {
-            NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if self.data.binary => {
-                let text = "expected label-noise with data.binary: there are no classes to flip";
-                root.problem("noise.kind", text);
+        for (key, one) in self.noise.with_keys() {
+            let kind = format!("{key}.kind");
+            match one.noise.reference() {
+                NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if self.data.binary => {
+                    let text = "expected label-noise with data.binary: there are no classes to flip";
+                    root.problem(&kind, text);
+                }
+                NoiseConfig::LabelNoise(_) if cross_entropy => {
+                    let text = "expected label-flip with cross_entropy, got label-noise, which is for real targets";
+                    root.problem(&kind, text);
+                }
+                NoiseConfig::LabelNoise(_)
+                    if self.data.kind != DataKind::Tensors
+                        && !self.data.kind.is_teacher()
+                        && !self.data.binary
+                        && !root.refused(&["data.kind", "data.binary"]) =>
+                {
+                    let text =
+                        "expected label-flip with classes, got label-noise, which is for real targets (data.binary)";
+                    root.problem(&kind, text);
+                }
+                _ => {}
             }
-            NoiseConfig::LabelNoise(_) if cross_entropy => {
-                let text = "expected label-flip with cross_entropy, got label-noise, which is for real targets";
-                root.problem("noise.kind", text);
-            }
-            NoiseConfig::LabelNoise(_)
-                if self.data.kind != DataKind::Tensors
-                    && !self.data.kind.is_teacher()
-                    && !self.data.binary
-                    && !root.refused(&["data.kind", "data.binary"]) =>
-            {
-                let text = "expected label-flip with classes, got label-noise, which is for real targets (data.binary)";
-                root.problem("noise.kind", text);
-            }
-            _ => {}
         }
     }
 
     /// With Bernoulli sampling a batch may have any number of samples: the noise must not depend on it.
     fn check_sampling(&self, root: &Section) {
-        if self.optimizer.sampling != BatchSampling::Bernoulli || root.refused(&["noise.kind"]) {
+        if self.optimizer.sampling != BatchSampling::Bernoulli {
             return;
         }
-        let name = match self.noise.reference() {
-            NoiseConfig::Plain(_)
-            | NoiseConfig::LabelFlip(_)
-            | NoiseConfig::LabelSmoothing(_)
-            | NoiseConfig::LabelNoise(_)
-            | NoiseConfig::LogitGaussian(_)
-            | NoiseConfig::Isotropic(_)
-            | NoiseConfig::Diagonal(_)
-            | NoiseConfig::ParameterGaussian(_)
-            | NoiseConfig::Langevin(_) => return,
-            NoiseConfig::SgdCovariance(_) => "sgd-covariance",
-            NoiseConfig::Minibatch(_) => "minibatch",
-            NoiseConfig::GeometryAware(_) => "geometry-aware",
-            NoiseConfig::IsotropicLossScaled(_) => "isotropic-loss-scaled",
-        };
-        let text = format!("expected epoch or independent with the noise {name}, which needs samples in every batch");
-        root.problem("optimizer.sampling", text);
+        for (_, one) in self.noise.with_keys() {
+            let noise = one.noise.reference();
+            match noise {
+                NoiseConfig::Plain(_)
+                | NoiseConfig::LabelFlip(_)
+                | NoiseConfig::LabelSmoothing(_)
+                | NoiseConfig::LabelNoise(_)
+                | NoiseConfig::LogitGaussian(_)
+                | NoiseConfig::Isotropic(_)
+                | NoiseConfig::Diagonal(_)
+                | NoiseConfig::ParameterGaussian(_)
+                | NoiseConfig::Langevin(_) => {}
+                NoiseConfig::SgdCovariance(_)
+                | NoiseConfig::Minibatch(_)
+                | NoiseConfig::GeometryAware(_)
+                | NoiseConfig::IsotropicLossScaled(_) => root.problem(
+                    "optimizer.sampling",
+                    format!(
+                        "expected epoch or independent with the noise {}, which needs samples in every batch",
+                        noise.name()
+                    ),
+                ),
+            }
+        }
     }
 
     /// A single sample has no minibatch noise.
     fn check_pairs(&self, root: &Section) {
-        let of_pairs = matches!(self.noise.reference(), NoiseConfig::SgdCovariance(_) | NoiseConfig::Minibatch(_));
-        if of_pairs && self.optimizer.batch_size == BatchSize::Samples(1) {
+        let is_of_pairs = |one: &ConfiguredNoise| {
+            matches!(one.noise.reference(), NoiseConfig::SgdCovariance(_) | NoiseConfig::Minibatch(_))
+        };
+        if self.noise.iter().any(is_of_pairs) && self.optimizer.batch_size == BatchSize::Samples(1) {
             root.problem(
                 "optimizer.batch_size",
                 "expected at least 2 samples, whose gradients [noise] compares, got 1",
@@ -137,7 +156,8 @@ impl Config {
     /// A warm-up ends before the training does. With epochs, `train.steps` cuts a run short: a trial of some steps keeps
     /// its schedule.
     fn check_warmup(&self, root: &Section) {
-        for (name, schedule) in [("schedule", &self.schedule), ("noise.schedule", &self.noise_schedule)] {
+        let of_noise = self.noise.with_keys().map(|(key, one)| (format!("{key}.schedule"), &one.schedule));
+        for (name, schedule) in [("schedule".to_string(), &self.schedule)].into_iter().chain(of_noise) {
             match (schedule.warmup(), self.train.steps, self.train.epochs) {
                 (Some(Span::Steps(warmup)), Some(steps), None) if warmup > steps => root.problem(
                     &format!("{name}.warmup_steps"),

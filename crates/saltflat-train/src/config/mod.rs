@@ -5,6 +5,7 @@ mod data;
 mod metrics;
 mod model;
 mod noise;
+mod noise_list;
 mod optimizer;
 mod reader;
 mod run;
@@ -19,7 +20,6 @@ use std::{
 
 use saltflat_data::DataConfig;
 use saltflat_models::ModelConfig;
-use saltflat_noise::NoiseConfig;
 use serde::Serialize;
 use toml::{Table, Value};
 
@@ -28,6 +28,7 @@ pub use metrics::{
     StabilityConfig, TraceConfig,
 };
 pub use noise::EqualStrength;
+pub use noise_list::{ConfiguredNoise, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 use reader::Section;
 pub use reader::nearest;
@@ -47,14 +48,8 @@ pub struct Config {
     pub model: ModelConfig,
     /// `[loss]`.
     pub loss: LossConfig,
-    /// `[noise]`.
-    pub noise: NoiseConfig,
-    /// `noise.schedule`: a factor on the probability or σ of the noise.
-    #[serde(skip)]
-    pub noise_schedule: Schedule,
-    /// `noise.strength` and `noise.strength_every`.
-    #[serde(skip)]
-    pub noise_strength: Option<EqualStrength>,
+    /// `[noise]`, or a list of noises.
+    pub noise: NoiseList,
     /// `[optimizer]`.
     pub optimizer: OptimizerConfig,
     /// `[schedule]`: a factor on the learning rate.
@@ -140,15 +135,15 @@ impl Config {
         let run = run::read_run(root.section("run"), name);
         let data = data::read(root.section("data"), base, run.seed);
         let model = model::read(root.section("model"));
-        let (noise, noise_schedule, noise_strength) = noise::read(root.section("noise"));
+        let noise = NoiseList::read(&mut root);
         let loss = optimizer::read_loss(root.section("loss"));
         let optimizer = optimizer::read(root.section("optimizer"));
         let schedule = schedule::read(root.section("schedule"));
         let train = run::read_train(root.section("train"), base, purpose);
         let metrics = metrics::read(root.section("metrics"));
-        let config =
-            Self { run, data, model, loss, noise, noise_schedule, noise_strength, optimizer, schedule, train, metrics };
+        let mut config = Self { run, data, model, loss, noise, optimizer, schedule, train, metrics };
         config.check(&root);
+        config.noise.sort();
         root.finish("a configuration");
         config
     }
@@ -165,9 +160,6 @@ impl Config {
             if self.data.seed == self.run.seed {
                 data.remove("seed");
             }
-        }
-        if let Some(Value::Table(noise)) = table.get_mut("noise") {
-            noise::complete(noise, self)?;
         }
         toml::to_string(&table)
     }
@@ -237,8 +229,13 @@ fn replace(table: &mut Table, key: &str, value: &str) -> Result<(), String> {
         if entry.is_bool() {
             *entry = Value::Table(Table::new());
         }
-        let Value::Table(inner) = entry else { return Err(format!("--set {key}: {part} is not a table")) };
-        place = inner;
+        place = match entry {
+            Value::Table(inner) => inner,
+            Value::Array(_) => {
+                return Err(format!("--set {key}: {part} is a list; give the whole of it, --set '{part}=[…]'"));
+            }
+            _ => return Err(format!("--set {key}: {part} is not a table")),
+        };
     }
     place.insert(last.into(), value);
     Ok(())

@@ -1,4 +1,4 @@
-//! `[noise]`.
+//! The table of one noise.
 
 use saltflat_noise::{
     Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LabelNoise, LabelSmoothing, Langevin,
@@ -7,7 +7,7 @@ use saltflat_noise::{
 };
 use toml::{Table, Value};
 
-use super::{Config, Schedule, reader::Section, schedule};
+use super::{ConfiguredNoise, Schedule, reader::Section, schedule};
 
 /// A given strength of the noise, instead of the one that its σ has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,15 +21,23 @@ pub struct EqualStrength {
 /// What a key that only scales a noise is where `noise.strength` scales it.
 const UNIT: f64 = 1.0;
 
-pub(super) fn read(mut section: Section) -> (NoiseConfig, Schedule, Option<EqualStrength>) {
-    let none = NoiseConfig::Plain(Plain {});
-    let given = section.has("kind");
+/// Reads the table of one noise, of several in a list or by itself. Absent if its kind is not known: then its keys cannot be
+/// judged, and the problem is noted.
+pub(super) fn read(mut section: Section, of_several: bool) -> Option<ConfiguredNoise> {
     let kinds = NoiseConfig::NAMES.map(|name| (name, name));
-    let kind = match section.choice("kind", &kinds) {
-        Some(kind) => kind,
-        None if !given => "none",
-        // Its keys cannot be judged without a kind; the problem is noted.
-        None => return (none, Schedule::Constant, None),
+    let kind = match section.has("kind") {
+        true => section.choice("kind", &kinds)?,
+        false if of_several => {
+            // A table that was refused has been replaced by none.
+            if !section.is_refused() {
+                section.problem("kind", format!("is missing; expected one of {}", NoiseConfig::NAMES.join(", ")));
+            }
+            return None;
+        }
+        false => {
+            section.choice("kind", &kinds);
+            "none"
+        }
     };
     let strength = match kind {
         "none" | "label-smoothing" => None,
@@ -41,7 +49,7 @@ pub(super) fn read(mut section: Section) -> (NoiseConfig, Schedule, Option<Equal
         _ => schedule::read(section.section("schedule")),
     };
     section.finish(&format!("[noise] of kind {kind}"));
-    (noise, schedule, strength)
+    Some(ConfiguredNoise { noise, schedule, strength })
 }
 
 /// The keys of one kind. `scaled` where `noise.strength` is given, so that a key that only scales must be absent.
@@ -162,18 +170,19 @@ fn instead_of_strength(section: &Section, key: &str) {
     }
 }
 
-/// Adds to the table of a noise what is not part of its kind, and takes out what `strength` stands for.
-pub(super) fn complete(table: &mut Table, config: &Config) -> Result<(), toml::ser::Error> {
-    if config.noise != NoiseConfig::Plain(Plain {}) {
-        table.insert("schedule".into(), Value::try_from(&config.noise_schedule)?);
+/// The table of a noise: its kind with what is not part of it, and without what `strength` stands for.
+pub(super) fn to_table(one: &ConfiguredNoise) -> Result<Table, toml::ser::Error> {
+    let mut table = Table::try_from(&one.noise)?;
+    if one.noise != NoiseConfig::Plain(Plain {}) {
+        table.insert("schedule".into(), Value::try_from(&one.schedule)?);
     }
-    let Some(strength) = &config.noise_strength else { return Ok(()) };
+    let Some(strength) = &one.strength else { return Ok(table) };
     table.insert("strength".into(), strength.target.into());
     table.insert("strength_every".into(), Value::try_from(strength.every)?);
     table.remove("sigma");
     table.remove("inverse_temperature");
-    if !matches!(config.noise, NoiseConfig::Minibatch(_)) {
+    if !matches!(one.noise, NoiseConfig::Minibatch(_)) {
         table.remove("batch_size");
     }
-    Ok(())
+    Ok(table)
 }

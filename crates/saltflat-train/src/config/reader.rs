@@ -81,6 +81,12 @@ impl Section {
         if self.name.is_empty() { key.into() } else { format!("{}.{key}", self.name) }
     }
 
+    /// True if a problem with this table itself was noted, so that an empty one stands in its place.
+    pub(super) fn is_refused(&self) -> bool {
+        let about = |problem: &String| problem.split_once(':').is_some_and(|(name, _)| name == self.name);
+        self.problems.borrow().iter().any(about)
+    }
+
     /// Adds a line about a key.
     pub(super) fn problem(&self, key: &str, text: impl AsRef<str>) {
         self.problems.borrow_mut().push(format!("{}: {}", self.path(key), text.as_ref()));
@@ -155,7 +161,41 @@ impl Section {
                 Table::new()
             }
         };
+        self.inner(name, table)
+    }
+
+    fn inner(&self, name: String, table: Table) -> Self {
         Self { name, table, known: Vec::new(), problems: Rc::clone(&self.problems) }
+    }
+
+    /// A key that holds a table, or a list of tables; one empty table where it is absent or wrong. A list of one is the table.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        let expected = "expected a table, or a list of tables";
+        let values = match self.value(key) {
+            None => vec![Value::Table(Table::new())],
+            Some(Value::Array(values)) if values.is_empty() => {
+                self.problem(key, format!("{expected} with at least one, got []"));
+                vec![Value::Table(Table::new())]
+            }
+            Some(Value::Array(values)) => values,
+            Some(one) => vec![one],
+        };
+        let several = values.len() > 1;
+        let one = |(i, value)| {
+            let name = if several { format!("{key}[{i}]") } else { key.to_string() };
+            match value {
+                Value::Table(table) => self.inner(self.path(&name), table),
+                other if several => {
+                    self.problem(&name, format!("expected a table, got {other}"));
+                    self.inner(self.path(&name), Table::new())
+                }
+                other => {
+                    self.problem(&name, format!("{expected}, got {other}"));
+                    self.inner(self.path(&name), Table::new())
+                }
+            }
+        };
+        values.into_iter().enumerate().map(one).collect()
     }
 
     /// A key that is a table, `true` for the defaults or `false` for off; absent is `default`.

@@ -41,7 +41,8 @@ impl Work<'_> {
 /// The label noise of the run before the schedules of noise and learning rate, or why the theory has no λ for it.
 fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
     let config = &plan.config;
-    let (noise, classes) = (&config.noise, plan.network.outputs());
+    let one = config.noise.alone()?;
+    let (noise, classes) = (&one.noise, plan.network.outputs());
     let scale = match noise {
         NoiseConfig::LabelNoise(noise) => LabelNoiseScale::RealTargets { variance: noise.sigma.powi(2) },
         NoiseConfig::LabelFlip(_) => match plan.loss.kind {
@@ -64,7 +65,7 @@ fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
         | NoiseConfig::ParameterGaussian(_)
         | NoiseConfig::Langevin(_) => return Err("the run has no label noise".into()),
     };
-    if config.noise_strength.is_some() {
+    if one.strength.is_some() {
         return Err("noise.strength scales the label noise by a factor that changes from step to step".into());
     }
     if config.optimizer.nesterov {

@@ -43,11 +43,12 @@ fn measurements(metrics: &MetricsConfig, steps: u64, steps_per_epoch: u64) -> u6
     length / every + ends
 }
 
-/// Steps in which the noise is measured for the report, in epochs that end with a measurement, or to control its strength.
+/// Steps in which the noise is measured for the report, in epochs that end with a measurement, or to control its strength (of several noises
+/// that are controlled, as often as the one that is measured most often).
 fn noise_steps(config: &Config, steps: u64, steps_per_epoch: u64) -> f64 {
     let (metrics, all) = (&config.metrics, steps as f64);
     let reported = metrics.noise_strength.as_ref().map(|strength| strength.every_steps.max(1));
-    let controlled = config.noise_strength.as_ref().map(|strength| strength.every.max(1));
+    let controlled = config.noise.iter().filter_map(|one| one.strength.map(|strength| strength.every.max(1))).min();
     let within = match metrics.every_steps {
         Some(_) => all,
         None => {

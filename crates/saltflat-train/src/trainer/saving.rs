@@ -79,8 +79,13 @@ impl<'a> Trainer<'a> {
         tensors.put("epoch.loss", self.epoch.loss.clone());
         tensors.put("epoch.correct", self.epoch.correct.clone());
         tensors.put("epoch.noise", self.epoch.noise.clone());
-        let (control, strength_weight) = self.strength.parts();
-        tensors.put("strength", control);
+        let mut strength_weights = Vec::with_capacity(self.strengths.len());
+        for (index, strength) in self.strengths.iter().enumerate() {
+            let (control, weight) = strength.parts();
+            tensors.put(&strength_name(index), control);
+            strength_weights.push(weight);
+        }
+        let strength_weight = strength_weights.remove(0);
         let progress = Progress {
             step: self.step,
             rows: self.rows,
@@ -88,6 +93,7 @@ impl<'a> Trainer<'a> {
             epoch_floor: self.epoch.floor,
             epoch_noise_steps: self.epoch.noise_steps,
             strength_weight,
+            strength_weights,
             first_loss: self.first_loss,
             measurements: self.measurer.count,
             eigenvectors: self.measurer.eigenvectors.len(),
@@ -129,7 +135,15 @@ impl<'a> Trainer<'a> {
             samples: progress.epoch_samples,
             lr: 0.0,
         };
-        trainer.strength = StrengthControl::from_parts(tensors.take_of("strength", 3)?, progress.strength_weight);
+        let weights = [&[progress.strength_weight][..], &progress.strength_weights].concat();
+        if weights.len() != trainer.strengths.len() {
+            let (found, expected) = (weights.len(), trainer.strengths.len());
+            return Err(format!("the strengths of {found} noises are there, expected {expected}"));
+        }
+        for (index, weight) in weights.into_iter().enumerate() {
+            let control = tensors.take_of(&strength_name(index), 3)?;
+            trainer.strengths[index] = StrengthControl::from_parts(control, weight);
+        }
         trainer.step = progress.step;
         trainer.rows = progress.rows;
         trainer.measurement_due = progress.measurement_due;
@@ -155,6 +169,14 @@ impl<'a> Trainer<'a> {
     /// Step of the best measurement so far, where the configuration asks for it.
     pub(crate) fn best_step(&self) -> Option<u64> {
         self.best.map(|best| best.step)
+    }
+}
+
+/// Name of the tensor that the noise with this index remembers.
+fn strength_name(index: usize) -> String {
+    match index {
+        0 => "strength".into(),
+        _ => format!("strength.{index}"),
     }
 }
 

@@ -74,7 +74,9 @@ fn of_flips(pairs: &Pairs, n: f64) -> ExpectedLabelNoise {
     };
     ExpectedLabelNoise {
         flip_noise_sq: match &flips {
-            Ok(mean) => mean.clone().times(1.0 / n),
+            Ok(mean) => {
+                Estimate { value: mean.value.map(|x| x / n), std_error: mean.std_error.map(|x| x / n), ..mean.clone() }
+            }
             Err(reason) => Estimate::absent(*reason),
         },
         trace_from_noise_expected: match (pairs.loss.kind, flips) {

@@ -6,9 +6,9 @@
 //! E L(θₜ₊₁) = r L(θₜ) + ½η² Tr(HS), r = 1 − 2η a + η² b ≥ 0, a = θᵀH²θ/θᵀHθ, b = θᵀH³θ/θᵀHθ.
 //!
 //! The paper takes S = Σ/B. The mean of a batch that is drawn without replacement has S = c Σ with c = (n−B)/(B(n−1)), so c
-//! stands in place of the paper's 1/B here: it is 0 for a full batch, which has no noise, and 1/B for
-//! n → ∞. The batches of
-//! different steps are independent. By the definition of μ, ½η² Tr(HS) = η² c μ ‖H‖_F² L.
+//! stands in place of the paper's 1/B here: it is 0 for a full batch, which has no noise, and 1/B for n → ∞. The batches of
+//! different steps are independent. (Those of one permutation are not, and Bernoulli sampling has S = (1/B − 1/n) Σ₁ with the
+//! uncentred Σ₁.) By the definition of μ, ½η² Tr(HS) = η² c μ ‖H‖_F² L.
 //!
 //! The theorems are about the square loss at a minimum that fits every sample, where G = H; elsewhere they are heuristics. They
 //! ask for lower bounds μ₀ and μ₁ of the alignment along the trajectory, in whose place μ and μ₁ at the measured θ stand. μ, μ₁

@@ -219,7 +219,7 @@ fn names_that_are_not_there() {
     assert_eq!(
         found[3..],
         [
-            "figure 4: x: there is no axis or key \"lrr\"; did you mean lr?",
+            "figure 4: x: there is no axis, key or metric \"lrr\"; did you mean lr?",
             "figure 4: groups: there is no group \"lr 0.03, noise none\"; did you mean lr 0.02, noise none?",
             "figure 5: y: there is no list of numbers \"feature_norm\"; did you mean feature_norms?",
         ]

@@ -23,7 +23,8 @@ const ASIDE: f64 = 0.12;
 pub struct Final {
     /// The metric.
     pub y: String,
-    /// The axis below: one of the labels or a key of the configuration; without it the groups.
+    /// The axis below: one of the labels, a key of the configuration, or a metric whose last value it is (such as
+    /// `regularization_per_curvature`); without it the groups.
     #[serde(default)]
     pub x: Option<String>,
     /// Whether the axis of the metric is logarithmic.

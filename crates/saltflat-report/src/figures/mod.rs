@@ -107,9 +107,12 @@ fn running_average_over(window: usize, lengths: impl Iterator<Item = usize>) -> 
     }
 }
 
-/// The value of an axis: a label, else a key of the configuration.
+/// The value of an axis: a label, else a key of the configuration, else the last value of a metric, to six digits, so that settings
+/// that are equal but for rounding share a place.
 fn on_axis(run: &Run, axis: &str) -> Option<String> {
-    run.labels.get(axis).cloned().or_else(|| run.flat_config().remove(axis))
+    let of_metric =
+        || run.last(axis).map(|value| format!("{:e}", format!("{value:.5e}").parse::<f64>().unwrap_or(value)));
+    run.labels.get(axis).cloned().or_else(|| run.flat_config().remove(axis)).or_else(of_metric)
 }
 
 /// The values of an axis: its numbers in order, or its names as they appear.
@@ -130,7 +133,8 @@ impl AxisValues {
             let known: std::collections::BTreeSet<&str> =
                 page.runs.iter().flat_map(|run| run.labels.keys()).map(String::as_str).collect();
             let known: Vec<&str> = known.into_iter().collect();
-            let reason = format!("no run has the axis {axis}; expected one of: {}", known.join(", "));
+            let reason =
+                format!("no run has the axis {axis}; expected a metric, a key or one of: {}", known.join(", "));
             return Err(PlotError::Nothing { reason });
         }
         let number = |name: &String| name.parse::<f64>().ok().filter(|v| v.is_finite());
@@ -163,7 +167,9 @@ impl AxisValues {
     /// The axis, with names where the values are not numbers.
     fn axis(&self, label: &str, log: bool) -> crate::Axis {
         match &self.numbers {
-            Some(_) => crate::Axis { scale: crate::figure::scale(log), ..crate::Axis::linear(label) },
+            Some(_) => {
+                crate::Axis { scale: crate::figure::scale(log), ..crate::Axis::linear(crate::metric::words(label)) }
+            }
             None => crate::Axis::of_names(label, self.names.clone()),
         }
     }

@@ -56,7 +56,9 @@ fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> 
             }
             Name::Stage(name) => (!stages.iter().any(|known| known == name)).then(|| no(name, "stage", &stages)),
             Name::Group(name) => pages.lacks_group(name).then(|| no(name, "group", &pages.groups())),
-            Name::Axis(name) => pages.lacks_axis(name).then(|| no(name, "axis or key", &pages.axes())),
+            Name::Axis(name) => {
+                (!is_metric(name) && pages.lacks_axis(name)).then(|| no(name, "axis, key or metric", &pages.axes()))
+            }
         };
         wrong.map(|wrong| format!("{key}: {wrong}"))
     };

@@ -21,7 +21,9 @@ pub struct EpochRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running_accuracy: Option<f64>,
     /// Mean ‖ξ‖² of the noise in the gradient, over the steps of the epoch where it was measured: the achieved strength beside
-    /// `noise.strength`. Noise on the parameters counts as the gradient noise that moves them as far, displacement over η.
+    /// `noise.strength`. Noise on the parameters counts as the gradient noise that moves them as far, displacement over η. Of
+    /// several noises, which are independent and of mean zero, the sum of their ‖ξ‖²: its expectation is E‖Σξ‖², without the
+    /// variance of the products ⟨ξ, ξ′⟩.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_sq: Option<f64>,
     /// Those steps.

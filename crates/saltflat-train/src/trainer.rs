@@ -12,6 +12,7 @@ use saltflat_noise::{StrengthControl, displacement};
 use crate::{
     EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
     batch_step::{BatchGradient, BatchStep, Contribution},
+    config::ConfiguredNoise,
     state::Best,
     step_noise::StepNoise,
 };
@@ -71,6 +72,31 @@ struct EpochSums {
     floor: f64,
     samples: usize,
     lr: f64,
+}
+
+/// ‖ξ‖² of a step, summed over its noises: they are independent and of mean zero, so that E‖ξ‖² of their sum is the sum of
+/// theirs.
+struct Squares {
+    is_measured: bool,
+    sum: Option<Tensor<1>>,
+}
+
+impl Squares {
+    fn add(&mut self, squared: Tensor<1>) {
+        self.sum = sum(self.sum.take(), squared);
+    }
+
+    /// Adds a displacement of the parameters as the gradient noise that moves them as far. At η = 0 there is none, and the step
+    /// has no ‖ξ‖².
+    fn add_displacement(&mut self, moved: &Vector, lr: f64) {
+        if !self.is_measured {
+            return;
+        }
+        match lr > 0.0 {
+            true => self.add(moved.norm_squared().mul_scalar(1.0 / (lr * lr))),
+            false => *self = Self { is_measured: false, sum: None },
+        }
+    }
 }
 
 /// An epoch's sums on the host, and Σθ with the buffers, which is finite where every weight is.
@@ -213,33 +239,7 @@ impl<'a> Trainer<'a> {
         let (plan, config) = (self.plan, &self.plan.config);
         let step = BatchStep::new(plan, indices, self.step);
         let lr = config.optimizer.lr * config.schedule.factor(self.step, plan.steps_per_epoch, plan.steps);
-        let reported = self.measures_noise_now();
-        let controlled: Vec<bool> = (0..config.noise.count()).map(|index| self.controls_strength_now(index)).collect();
-        let measured = reported || controlled.contains(&true);
-        let alone = |index, theta: &Vector, buffers: &Vector| {
-            (measured || step.adds_alone(index)).then(|| step.noise_alone(index, theta, buffers)).flatten()
-        };
-        // Independent noises of mean zero: E‖ξ‖² of the sum is the sum of theirs.
-        let mut squares: Option<Tensor<1>> = None;
-        let mut contributions = Vec::with_capacity(controlled.len());
-        for (index, one) in step.noise.noises.iter().enumerate() {
-            let gradient = alone(index, &self.theta, &self.buffers);
-            let squared = gradient.as_ref().filter(|_| measured).map(Vector::norm_squared);
-            if let Some(squared) = squared.clone().filter(|_| controlled[index]) {
-                self.strengths[index].record(squared);
-            }
-            let scale = one.strength.and_then(|target| self.strengths[index].factor(target));
-            if let (Some(gradient), true) = (&gradient, reported)
-                && let Ok(factor) = step.noise.trace_factor(plan, step.divisor)
-            {
-                self.measurer.strength.record(gradient, factor);
-            }
-            if let Some(squared) = squared {
-                let scaled = scale.clone().map_or(squared.clone(), |c| squared * c.square());
-                squares = sum(squares, scaled);
-            }
-            contributions.push(Contribution { scale, gradient });
-        }
+        let (mut contributions, mut squares) = self.contributions(&step);
         let found = step.gradient(&self.theta, &self.buffers, &contributions);
         self.epoch.add(&found, step.floor(), indices.len());
         // Handed on, not cloned: the optimizer may update it in place.
@@ -262,13 +262,11 @@ impl<'a> Trainer<'a> {
                 Some(target) => lr * (target / self.theta.len() as f64).sqrt(),
             });
             if let Some(moved) = sigma.and_then(|sigma| displacement(one.at, sigma, &self.theta)) {
-                if measured && lr > 0.0 {
-                    squares = sum(squares, moved.norm_squared().mul_scalar(1.0 / (lr * lr)));
-                }
+                squares.add_displacement(&moved, lr);
                 self.theta = self.theta.plus(&moved);
             }
         }
-        if let Some(squares) = squares {
+        if let Some(squares) = squares.sum {
             self.epoch.add_noise(squares);
         }
         self.epoch.lr = lr;
@@ -295,6 +293,34 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// The noises in the gradient of a step, each with its scale, and their squares where this step is one that measures them.
+    fn contributions(&mut self, step: &BatchStep<'_>) -> (Vec<Contribution>, Squares) {
+        let reported = self.measures_noise_now();
+        let controlled: Vec<bool> =
+            self.plan.config.noise.iter().zip(&self.strengths).map(|(one, known)| self.controls(one, known)).collect();
+        let mut squares = Squares { is_measured: reported || controlled.contains(&true), sum: None };
+        let mut contributions = Vec::with_capacity(controlled.len());
+        for (index, one) in step.noise.noises.iter().enumerate() {
+            let is_needed = squares.is_measured || step.adds_alone(index);
+            let gradient = is_needed.then(|| step.noise_alone(index, &self.theta, &self.buffers)).flatten();
+            let squared = gradient.as_ref().filter(|_| squares.is_measured).map(Vector::norm_squared);
+            if let Some(squared) = squared.clone().filter(|_| controlled[index]) {
+                self.strengths[index].record(squared);
+            }
+            let scale = one.strength.and_then(|target| self.strengths[index].factor(target));
+            if let (Some(gradient), true) = (&gradient, reported)
+                && let Ok(factor) = step.noise.trace_factor(self.plan, step.divisor)
+            {
+                self.measurer.strength.record(gradient, factor);
+            }
+            if let Some(squared) = squared {
+                squares.add(scale.clone().map_or(squared.clone(), |c| squared * c.square()));
+            }
+            contributions.push(Contribution { scale, gradient });
+        }
+        (contributions, squares)
+    }
+
     /// True where this step's noise is due to be measured for the report: in an epoch that ends with a measurement, every
     /// so many steps.
     fn measures_noise_now(&self) -> bool {
@@ -303,12 +329,11 @@ impl<'a> Trainer<'a> {
         measured && self.step.is_multiple_of(strength.every_steps)
     }
 
-    /// True where the noise with this index is due to be measured for its given strength: every so many steps, and first of
-    /// all.
-    fn controls_strength_now(&self, index: usize) -> bool {
-        let Some(one) = self.plan.config.noise.iter().nth(index) else { return false };
+    /// True where a noise is due to be measured for its given strength: every so many steps, and first of all. `known` is what
+    /// is known of it.
+    fn controls(&self, one: &ConfiguredNoise, known: &StrengthControl) -> bool {
         let Some(strength) = &one.strength else { return false };
-        let unknown = self.strengths[index].is_empty() && one.noise.noise().parameter_sigma(0.0).is_none();
+        let unknown = known.is_empty() && one.noise.noise().parameter_sigma(0.0).is_none();
         self.step.is_multiple_of(strength.every) || unknown
     }
 

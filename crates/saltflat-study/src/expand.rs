@@ -71,6 +71,21 @@ pub struct Study {
     starts: BTreeMap<String, Option<String>>,
 }
 
+/// Why a run cannot be made, and its name where its configuration is to blame.
+struct Misfit {
+    run: Option<String>,
+    problem: String,
+}
+
+impl From<String> for Misfit {
+    fn from(problem: String) -> Self {
+        Self { run: None, problem }
+    }
+}
+
+/// Different problems of the runs of a stage that are listed at most.
+const MOST_MISFITS: usize = 20;
+
 /// One value of an axis.
 #[derive(Clone)]
 struct Point {
@@ -85,6 +100,13 @@ impl Study {
     /// # Errors
     /// [`StudyError::Problems`] with everything that is wrong, also in the runs' configurations.
     pub fn new(source: StudyFile, file: &Path, scale: Option<&str>) -> Result<Self, StudyError> {
+        let (study, problems) = Self::expanded(source, file, scale);
+        if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
+    }
+
+    /// As [`new`](Self::new), as far as the study can be expanded, with everything that is wrong: the runs of a stage with a problem, and of
+    /// those that start from it, may be missing.
+    pub fn expanded(source: StudyFile, file: &Path, scale: Option<&str>) -> (Self, Vec<String>) {
         let scale = scale.filter(|name| *name != "paper" || source.scale.contains_key("paper"));
         let scale = scale.map(Into::into);
         let mut study = Self {
@@ -99,7 +121,7 @@ impl Study {
         };
         let mut problems = Vec::new();
         study.expand(&mut problems);
-        if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
+        (study, problems)
     }
 
     /// Name of the folder: that of the study, with the scale behind it where there is one.
@@ -123,11 +145,14 @@ impl Study {
         }
         let scale = match &self.scale {
             None => Scale::default(),
-            Some(name) => source.scale.get(name).cloned().unwrap_or_else(|| {
-                let known: Vec<_> = ["paper"].into_iter().chain(source.scale.keys().map(String::as_str)).collect();
-                problems.push(format!("--scale: expected one of {}, got {name}", known.join(", ")));
-                Scale::default()
-            }),
+            Some(name) => match source.scale.get(name) {
+                Some(scale) => scale.clone(),
+                None => {
+                    let known: Vec<_> = ["paper"].into_iter().chain(source.scale.keys().map(String::as_str)).collect();
+                    problems.push(format!("--scale: expected one of {}, got {name}", known.join(", ")));
+                    return;
+                }
+            },
         };
         for stage in scale.stage.keys().filter(|name| !source.stages.iter().any(|stage| stage.name == **name)) {
             problems.push(format!("scale.stage.{stage}: there is no such stage"));
@@ -136,7 +161,10 @@ impl Study {
             problems.push("stage: expected at least one [[stage]]".into());
         }
         let mut seen = BTreeSet::new();
+        // Stages that lack runs, so that nothing can be said of those that start from them.
+        let mut broken: BTreeSet<&str> = BTreeSet::new();
         for (i, stage) in source.stages.iter().enumerate() {
+            let before = problems.len();
             let plain =
                 !stage.name.is_empty() && stage.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
             if !plain || is_reserved(&stage.name) {
@@ -163,14 +191,25 @@ impl Study {
                     stage.name, other.name
                 ));
             }
-            if problems.is_empty() {
-                let of_stage = scale.stage.get(&stage.name).cloned().unwrap_or_default();
-                self.expand_stage(stage, &scale, &of_stage, problems);
+            let of_stage = scale.stage.get(&stage.name).cloned().unwrap_or_default();
+            check_require(stage, of_stage.require.as_ref().unwrap_or(&stage.require), problems);
+            let starts_are_known = !stage.from.iter().filter_map(Start::stage).any(|from| broken.contains(from));
+            let is_whole = problems.len() == before || is_of_require(&problems[before..], &stage.name);
+            if !(is_whole && starts_are_known && self.expand_stage(stage, &scale, &of_stage, problems)) {
+                broken.insert(&stage.name);
             }
         }
     }
 
-    fn expand_stage(&mut self, stage: &Stage, scale: &Scale, of_stage: &StageScale, problems: &mut Vec<String>) {
+    /// The runs of a stage; true where none is missing.
+    fn expand_stage(
+        &mut self,
+        stage: &Stage,
+        scale: &Scale,
+        of_stage: &StageScale,
+        problems: &mut Vec<String>,
+    ) -> bool {
+        let before = problems.len();
         let at = format!("stage.{}", stage.name);
         let mut axes = Vec::new();
         match starts(&stage.from) {
@@ -187,8 +226,8 @@ impl Study {
         for name in of_stage.axis.keys().filter(|name| !stage.axes.iter().any(|axis| axis.name == **name)) {
             problems.push(format!("scale.{at}.axis.{name}: the stage has no such axis"));
         }
-        if !problems.is_empty() {
-            return;
+        if problems.len() > before {
+            return false;
         }
         let zipped = axes.split_off(starts);
         let (zip, first) = (stage.combine == Combine::Zip, zipped.first().map_or(1, Vec::len));
@@ -198,7 +237,7 @@ impl Study {
                 other[0].axis,
                 other.len()
             ));
-            return;
+            return false;
         }
         let seeds = of_stage.seeds.as_ref().unwrap_or(&stage.seeds);
         if seeds.is_empty() {
@@ -207,35 +246,44 @@ impl Study {
         let mut once = BTreeSet::new();
         if let Some(twice) = seeds.iter().find(|seed| !once.insert(**seed)) {
             problems.push(format!("{at}.seeds: {twice} is there twice"));
-            return;
+            return false;
         }
-        let require = of_stage.require.as_ref().unwrap_or(&stage.require);
-        check_require(stage, require, problems);
         // Counted before they are made.
         let together = if zip { &zipped[..zipped.len().min(1)] } else { &zipped };
         let of_this = axes.iter().chain(together).fold(seeds.len() as f64, |runs, axis| runs * axis.len() as f64);
         let runs = self.entries.len() as f64 + of_this;
         if runs > MOST_RUNS as f64 {
             problems.push(format!("{at}: expected at most {MOST_RUNS} runs in a study, got {runs} up to this stage"));
-            return;
+            return false;
         }
         let zipped = match zip {
             true => (0..first).map(|i| zipped.iter().map(|axis| axis[i].clone()).collect()).collect(),
             false => product(zipped),
         };
-        for start in product(axes) {
+        // What several runs have in common is said once.
+        let mut of_runs: Vec<(String, Option<String>, usize)> = Vec::new();
+        'all: for start in product(axes) {
             for points in &zipped {
                 let points: Vec<Point> = start.iter().chain(points).cloned().collect();
                 for &seed in seeds {
-                    if let Err(problem) = self.push(stage, scale, of_stage, &points, seed) {
-                        problems.push(format!("{at}: {problem}"));
-                        if problems.len() >= 20 {
-                            return;
-                        }
+                    let Err(Misfit { run, problem }) = self.push(stage, scale, of_stage, &points, seed) else {
+                        continue;
+                    };
+                    match of_runs.iter().position(|(known, ..)| *known == problem) {
+                        Some(known) => of_runs[known].2 += 1,
+                        None if of_runs.len() == MOST_MISFITS => break 'all,
+                        None => of_runs.push((problem, run, 0)),
                     }
                 }
             }
         }
+        problems.extend(of_runs.into_iter().map(|(problem, run, others)| match (run, others) {
+            (None, _) => format!("{at}: {problem}"),
+            (Some(run), 0) => format!("{at}: {run}: {problem}"),
+            (Some(run), 1) => format!("{at}: {run} and another run: {problem}"),
+            (Some(run), others) => format!("{at}: {run} and {others} other runs: {problem}"),
+        }));
+        problems.len() == before
     }
 
     fn push(
@@ -245,7 +293,7 @@ impl Study {
         of_stage: &StageScale,
         points: &[Point],
         seed: u64,
-    ) -> Result<(), String> {
+    ) -> Result<(), Misfit> {
         let labels: BTreeMap<String, String> =
             points.iter().map(|point| (point.axis.clone(), point.label.clone())).collect();
         let slugs: Vec<String> = points.iter().map(slug).chain([format!("s{seed}")]).collect();
@@ -257,7 +305,8 @@ impl Study {
                 "{} and {} would have the same files, {files}.*: {FOLDER_NAMES}",
                 described(&other.stage, &other.labels, other.seed),
                 described(&stage.name, &labels, seed)
-            ));
+            )
+            .into());
         }
         let from = match stage.from.as_slice() {
             [] | [_] => stage.from.first(),
@@ -289,7 +338,7 @@ impl Study {
         let config = Config::read(&text, &self.file, &[]).map_err(|e| {
             let text = e.to_string();
             let prefix = format!("{}: ", self.file.display());
-            format!("{name}: {}", text.strip_prefix(&prefix).unwrap_or(&text))
+            Misfit { run: Some(name.clone()), problem: text.strip_prefix(&prefix).unwrap_or(&text).into() }
         })?;
         let mut config: Table =
             config.to_toml().map_err(|e| e.to_string())?.parse().map_err(|e: toml::de::Error| e.to_string())?;
@@ -355,6 +404,11 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 fn described(stage: &str, labels: &BTreeMap<String, String>, seed: u64) -> String {
     let labels: Vec<String> = labels.iter().map(|(axis, label)| format!("{axis} {label:?}")).collect();
     [vec![format!("stage {stage}")], labels, vec![format!("seed {seed}")]].concat().join(", ")
+}
+
+/// True where nothing is wrong with a stage but what it requires of its starts, which keeps no run from being made.
+fn is_of_require(problems: &[String], stage: &str) -> bool {
+    problems.iter().all(|problem| problem.starts_with(&format!("stage.{stage}.require")))
 }
 
 /// What a stage requires of its starts is a bound on a metric that has a better and a worse.

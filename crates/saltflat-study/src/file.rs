@@ -7,7 +7,7 @@ use saltflat_train::config::syntax_problem;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 
-use crate::{StudyError, expand::MOST_RUNS, settings::apply};
+use crate::{StudyError, expand::MOST_RUNS, keys::take_unknown, settings::apply};
 
 /// A study as written: a configuration that all runs share, stages with axes and seeds, scales, figures.
 #[derive(Clone, Debug, Deserialize)]
@@ -253,8 +253,16 @@ impl StudyFile {
     /// # Errors
     /// [`StudyError::NotFound`] where a file cannot be read, [`StudyError::Problems`] where it is no study.
     pub fn read(file: &Path) -> Result<Self, StudyError> {
-        let text = read_text(file).map_err(|e| not_found(file, &e))?;
-        Self::parse(&text, file)
+        alone(Self::read_with_problems(file)?, file)
+    }
+
+    /// As [`read`](Self::read), where keys that are none are left out and come back as lines of their own, to be reported with what else
+    /// is wrong.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_with_problems(file: &Path) -> Result<(Self, Vec<String>), StudyError> {
+        Self::parse_with_problems(&text_of(file)?, file)
     }
 
     /// As [`read`](Self::read), from the text of `file`.
@@ -262,18 +270,19 @@ impl StudyFile {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &str, file: &Path) -> Result<Self, StudyError> {
-        let mut study = Self::parse_alone(text, file)?;
+        alone(Self::parse_with_problems(text, file)?, file)
+    }
+
+    fn parse_with_problems(text: &str, file: &Path) -> Result<(Self, Vec<String>), StudyError> {
+        let (mut study, mut problems) = Self::parse_alone_with_problems(text, file)?;
         if let Some(path) = &study.study.base {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
-            let text = read_text(&path).map_err(|e| not_found(&path, &e))?;
+            let text = text_of(&path)?;
             let mut base: Table = text.parse().map_err(|e| syntax(&path, &text, &e))?;
-            apply(&mut base, &study.base).map_err(|problem| StudyError::Problems {
-                file: file.into(),
-                problems: vec![format!("base: {problem}")],
-            })?;
+            problems.extend(apply(&mut base, &study.base).err().map(|problem| format!("base: {problem}")));
             study.base = base;
         }
-        Ok(study)
+        Ok((study, problems))
     }
 
     /// As [`parse`](Self::parse), without the base that the file names: enough for its text and figures.
@@ -281,17 +290,45 @@ impl StudyFile {
     /// # Errors
     /// [`StudyError::Problems`].
     pub fn parse_alone(text: &str, file: &Path) -> Result<Self, StudyError> {
-        toml::from_str(text).map_err(|e| match text.parse::<Table>() {
-            Ok(table) if is_of_a_run(&table) => {
-                let problem = format!(
-                    "is the configuration of a run, and expected is a study, with [study] and [[stage]]; the run is started by\n  saltflat train {}",
-                    file.display()
-                );
-                StudyError::Problems { file: file.into(), problems: vec![problem] }
-            }
-            _ => syntax(file, text, &e),
-        })
+        alone(Self::parse_alone_with_problems(text, file)?, file)
     }
+
+    fn parse_alone_with_problems(text: &str, file: &Path) -> Result<(Self, Vec<String>), StudyError> {
+        // Of what is wrong this says the line, but no more than the first.
+        let e = match toml::from_str(text) {
+            Ok(study) => return Ok((study, Vec::new())),
+            Err(e) => e,
+        };
+        let Ok(mut table) = text.parse::<Table>() else { return Err(syntax(file, text, &e)) };
+        let refused = |problems| StudyError::Problems { file: file.into(), problems };
+        if is_of_a_run(&table) {
+            let problem = format!(
+                "is the configuration of a run, and expected is a study, with [study] and [[stage]]; the run is started by\n  saltflat train {}",
+                file.display()
+            );
+            return Err(refused(vec![problem]));
+        }
+        let mut problems = take_unknown(&mut table);
+        if problems.is_empty() {
+            return Err(syntax(file, text, &e));
+        }
+        match Self::deserialize(table) {
+            Ok(study) => Ok((study, problems)),
+            Err(e) => {
+                problems.push(e.to_string().trim_end().into());
+                Err(refused(problems))
+            }
+        }
+    }
+}
+
+/// A study that has no problem.
+fn alone((study, problems): (StudyFile, Vec<String>), file: &Path) -> Result<StudyFile, StudyError> {
+    if problems.is_empty() { Ok(study) } else { Err(StudyError::Problems { file: file.into(), problems }) }
+}
+
+fn text_of(path: &Path) -> Result<String, StudyError> {
+    read_text(path).map_err(|e| StudyError::NotFound { path: path.into(), reason: e.to_string() })
 }
 
 /// True for a configuration of a run: none of a study's sections, and one that every run has.
@@ -302,8 +339,4 @@ fn is_of_a_run(table: &Table) -> bool {
 
 fn syntax(file: &Path, text: &str, e: &toml::de::Error) -> StudyError {
     StudyError::Problems { file: file.into(), problems: vec![syntax_problem(text, e).trim_end().into()] }
-}
-
-fn not_found(path: &Path, e: &std::io::Error) -> StudyError {
-    StudyError::NotFound { path: path.into(), reason: e.to_string() }
 }

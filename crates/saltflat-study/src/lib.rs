@@ -8,6 +8,7 @@ mod expand;
 mod file;
 mod fingerprint;
 mod folder;
+mod keys;
 mod packing;
 mod queue;
 mod reason;

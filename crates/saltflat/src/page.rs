@@ -21,17 +21,16 @@ const SCALED: &str = "These runs are the study at the scale NAME: smaller data, 
 /// Folder of the figures, each by itself.
 const FIGURES: &str = "figures";
 
-/// Reads what a study says about its figures, so that a mistake shows before the runs and not after them.
-pub fn figures(study: &StudyFile, file: &Path) -> Result<Vec<Figure>, StudyError> {
-    let mut problems = Vec::new();
-    let mut figures = Vec::new();
-    for (i, table) in study.figures.iter().enumerate() {
+/// The figures of a study, with their numbers from 1, and what is wrong with the others.
+pub fn figures(study: &StudyFile) -> (Vec<(usize, Figure)>, Vec<String>) {
+    let (mut figures, mut problems) = (Vec::new(), Vec::new());
+    for (table, number) in study.figures.iter().zip(1..) {
         match Figure::deserialize(table.clone()) {
-            Ok(figure) => figures.push(figure),
-            Err(e) => problems.push(format!("figure {}: {}", i + 1, e.to_string().trim_end())),
+            Ok(figure) => figures.push((number, figure)),
+            Err(e) => problems.push(format!("figure {number}: {}", e.to_string().trim_end().replace('\n', " "))),
         }
     }
-    if problems.is_empty() { Ok(figures) } else { Err(StudyError::Problems { file: file.into(), problems }) }
+    (figures, problems)
 }
 
 /// Figures as `[[figure]]` tables in TOML.
@@ -86,7 +85,11 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
         source,
         ..Page::default()
     };
-    page.figures = figures(study, file)?;
+    let (figures, problems) = figures(study);
+    if !problems.is_empty() {
+        return Err(StudyError::Problems { file: file.into(), problems }.into());
+    }
+    page.figures = figures.into_iter().map(|(_, figure)| figure).collect();
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }

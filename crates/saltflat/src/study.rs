@@ -58,21 +58,23 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             if args.task.is_none() {
                 let configs = configs(&folder)?;
                 let runs = Runs { file: &file, source: &source, entries: folder.entries(), configs: &configs };
-                ready(args, &runs, Some(&folder), &halted)?;
+                ready(args, &runs, Some(&folder), &halted, Vec::new())?;
             }
             folder
         }
         false => {
-            let study = Study::new(StudyFile::read(&args.study)?, &args.study, args.scale.as_deref())?;
+            let (source, mut problems) = StudyFile::read_with_problems(&args.study)?;
+            let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
+            problems.extend(of_runs);
             let root = root(args, &study);
-            if args.dry_run {
+            if args.dry_run && problems.is_empty() {
                 dry_run(&study, &root)?;
             }
-            if args.task.is_none() {
+            if args.task.is_none() || !problems.is_empty() {
                 let (source, entries, configs) = (&study.source, &study.entries[..], &study.configs[..]);
                 let runs = Runs { file: &args.study, source, entries, configs };
                 let begun = StudyFolder::open(&root).ok().filter(|begun| begun.entries() == entries);
-                ready(args, &runs, begun.as_ref(), &halted)?;
+                ready(args, &runs, begun.as_ref(), &halted, problems)?;
             }
             if args.dry_run {
                 if !args.untimed {
@@ -90,18 +92,21 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Checks the study before anything starts; of one that was begun, where a run is not done.
+/// Checks the study before anything starts; of one that was begun, where a run is not done. `problems` are those that are known already.
 fn ready(
     args: &StudyArgs,
     runs: &Runs<'_>,
     begun: Option<&StudyFolder>,
     halted: &dyn Fn() -> bool,
+    mut problems: Vec<String>,
 ) -> Result<(), StudyError> {
     let done = |entry: &Entry| begun.is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
-    if runs.entries.iter().all(done) {
+    if runs.entries.iter().all(done) && problems.is_empty() {
         return Ok(());
     }
-    let Found { mut problems, missing_data, notes } = check::check(runs, args.data_dir.as_deref(), halted);
+    let found = check::check(runs, args.data_dir.as_deref(), halted);
+    let Found { problems: of_check, missing_data, notes } = found;
+    problems.extend(of_check);
     notes.iter().for_each(|note| errln!("note: {}", one_line(note)));
     match args.emit {
         // The nodes may have what this machine has not.

@@ -308,6 +308,32 @@ fn groups_that_are_measured_on_different_losses() {
     assert!(wrong[0].starts_with("measure.loss: expected a table of kind and smoothing, or \"own\""), "{wrong:?}");
 }
 
+/// A mistake of one kind hides none of another: keys, requirements, settings, figures, networks.
+#[test]
+fn all_problems_of_a_file_are_said_together() {
+    let place = Place::new();
+    let rest = "[[stage]]\nname = \"a\"\nsede = 3\n\
+                [[stage]]\nname = \"b\"\nfrom = \"a\"\nrequire = { acuracy = 0.9 }\nseeds = 2\n\
+                [[stage]]\nname = \"c\"\nseeds = 3\nset = { optimizer.lrr = 1 }\n\
+                [[stage]]\nname = \"d\"\nfrom = \"c\"\n\
+                [[stage]]\nname = \"e\"\nset = { model = { kind = \"vgg\", width = 8 } }\n\
+                [[figure]]\nkind = \"curve\"\ny = \"loss\"\n\
+                [[figure]]\nkind = \"curves\"\ny = \"trace_hesian\"\n";
+    let found = problems(&place, rest);
+    let expected = [
+        "stage.a.sede: is not a key; did you mean seeds?",
+        "stage.b.require.acuracy: expected one of test_accuracy, test_loss, accuracy, loss; did you mean accuracy?",
+        "stage.c: c/s0 and 2 other runs: optimizer.lrr: is not a key; did you mean lr?",
+        "figure 1: unknown variant `curve`, ",
+        "figure 2: y: there is no metric \"trace_hesian\"; did you mean trace_hessian?",
+        "e/s0: model.kind: expected images of at least 32 × 32 pixels for vgg, got 28 × 28",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nexpected {expected}");
+    }
+}
+
 #[test]
 fn what_a_stage_requires_is_measured() {
     let place = Place::new();

@@ -202,9 +202,12 @@ fn requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
         let Some(start) = run.entry.parent.and_then(|parent| by_index.get(&parent)) else { continue };
         let metrics = &start.config.metrics;
         for name in run.entry.require.keys() {
-            let by = BestBy::ALL.into_iter().find_map(|(known, by)| (known == name).then_some(by));
+            // A name that is none is said where the study is expanded.
+            let Some(by) = BestBy::ALL.into_iter().find_map(|(known, by)| (known == name).then_some(by)) else {
+                continue;
+            };
             let measured = metrics.evaluate && metrics.at_ends;
-            let needs_test = by.is_some_and(BestBy::is_of_test);
+            let needs_test = by.is_of_test();
             let has_test = start.config.data.test_limit != Some(0);
             if (!measured || needs_test && !has_test) && said.insert((&run.entry.stage, name, &start.entry.stage)) {
                 problems.push(format!(

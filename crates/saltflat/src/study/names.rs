@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use saltflat_report::{Figure, Name, Page, Run};
-use saltflat_study::{Entry, Study, StudyError, StudyFile};
+use saltflat_study::{Entry, Study, StudyFile};
 use saltflat_train::{
     EPOCH_VALUES,
     config::{LISTS, METRICS, OF_STEPS, nearest},
@@ -23,19 +23,11 @@ const MOST_LISTED: usize = 20;
 /// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
 /// not about what is at none.
 pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec<String> {
-    let figures = match page::figures(source, file) {
-        Ok(figures) => figures,
-        Err(StudyError::Problems { problems, .. }) => return problems,
-        Err(other) => return vec![other.to_string()],
-    };
+    let (figures, mut problems) = page::figures(source);
     let pages = Pages::new(source, file, runs);
-    let mut problems: Vec<String> = figures
-        .iter()
-        .enumerate()
-        .flat_map(|(i, figure)| {
-            of_figure(figure, source, &pages).into_iter().map(move |p| format!("figure {}: {p}", i + 1))
-        })
-        .collect();
+    for (number, figure) in &figures {
+        problems.extend(of_figure(figure, source, &pages).into_iter().map(|p| format!("figure {number}: {p}")));
+    }
     if let Some(baseline) = &source.study.baseline
         && pages.lacks_group(baseline)
     {

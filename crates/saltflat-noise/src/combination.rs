@@ -126,7 +126,8 @@ mod tests {
         }
         // Like flips: on the smoothed loss, which the noise beside it must not smooth again.
         let like = NoiseConfig::Isotropic(Isotropic { like: Box::new(flips()) });
-        let refused: Vec<_> = all().iter().filter(|other| like.conflict(other).is_some()).map(|n| n.name()).collect();
+        let refused: Vec<_> =
+            all().iter().filter(|other| like.conflict(other).is_some()).map(NoiseConfig::name).collect();
         assert_eq!(refused, ["none", "label-flip", "label-smoothing", "label-noise", "isotropic"]);
     }
 

@@ -38,11 +38,14 @@ impl Observer for Counted {
     }
 }
 
+/// Settings of a configuration, and the counts that they lead to.
+type Case<'a> = (&'a [(&'a str, &'a str)], [u64; 3]);
+
 /// Twenty samples in batches of six are 4 steps an epoch, so 28 in all. What is counted before is what a run then has.
 #[test]
 fn steps_and_measurements() {
     // Evaluations, traces (the first, the fourth, …), steps that measure the noise.
-    let cases: [(&[(&str, &str)], [u64; 3]); 10] = [
+    let cases: [Case<'_>; 10] = [
         (&[], [8, 3, 28]),
         (&[("metrics.at_ends", "false")], [7, 3, 28]),
         // After 3, 6 and, at the end, 7 epochs.

@@ -213,7 +213,8 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
         init: section
             .optional("init", "the path of a run, a checkpoint or a safetensors file", any)
             .map(|p| resolved(p, base)),
-        init_sha256: section.optional("init_sha256", "64 hexadecimal digits, in small letters", is_sha256),
+        init_sha256: section
+            .optional("init_sha256", "64 hexadecimal digits, in small letters", |text: &String| is_sha256(text)),
         drop_last: section.optional("drop_last", "", any).unwrap_or(false),
         microbatch: section.optional("microbatch", some, |n| *n > 0),
         precision: section.choice("precision", &Precision::ALL).unwrap_or_default(),
@@ -226,7 +227,7 @@ pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) ->
     config
 }
 
-fn is_sha256(text: &String) -> bool {
+fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -150,7 +150,7 @@ fn timed(
     let threads = conditions.threads;
     let one = || with_threads(threads, || Times::measure(&plan, &start, budget));
     let all: Vec<Result<Times, TrainError>> = thread::scope(|scope| {
-        let others: Vec<_> = (1..beside).map(|_| scope.spawn(&one)).collect();
+        let others: Vec<_> = (1..beside).map(|_| scope.spawn(one)).collect();
         let joined = |other: thread::ScopedJoinHandle<'_, _>| {
             other.join().unwrap_or_else(|_| Err(TrainError::Training("a timing ended without a result".into())))
         };

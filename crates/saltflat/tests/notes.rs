@@ -146,4 +146,7 @@ fn a_machine_without_a_display_is_no_error() {
         let output = command.env_remove("XDG_RUNTIME_DIR").output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
     }
+    place.write("study.toml", "[study]\nname = \"s\"\nbase = \"tiny.toml\"\n\n[[stage]]\nname = \"a\"\n");
+    let output = place.command(&["study", "study.toml", "--dry-run"]).env_remove("XDG_RUNTIME_DIR").output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

@@ -54,6 +54,20 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     })
 }
 
+/// Removes what processes that were killed while they [wrote](write()) left in a folder. Only for one that nobody else writes in.
+pub fn remove_temporary(folder: &Path) {
+    let is_temporary = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tmp"));
+        let process = name.and_then(|name| name.rsplit_once('.')).map(|(_, process)| process);
+        process.is_some_and(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    // What cannot be listed or removed does no harm.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| is_temporary(path)) {
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// So that a rename outlasts a power failure. Windows has no such call.
 fn flush_folder(path: &Path) -> std::io::Result<()> {
     match path.parent() {

@@ -8,7 +8,7 @@ mod provenance;
 mod status;
 mod text;
 
-pub use file::{FolderError, append, now, write, write_json};
+pub use file::{FolderError, append, now, remove_temporary, write, write_json};
 pub use provenance::provenance;
 pub use status::{RunState, Status, is_taken, lock, take};
 pub use text::read_text;

@@ -327,6 +327,11 @@ impl Study {
         identity.insert("run.name".into(), Value::String(name.replace('/', "-")));
         identity.insert("run.seed".into(), Value::Integer(seed as i64));
         apply(&mut table, &identity)?;
+        let has_init = table.get("train").and_then(|train| train.get("init")).is_some();
+        if let (Some(start), true) = (from, has_init) {
+            let text = "train.init: expected nothing, since the stage has from";
+            return Err(format!("{text} = \"{}\"", start.label()).into());
+        }
         if let Some(weights) = from.and_then(Start::weights) {
             apply(&mut table, &Table::from_iter([("train.init".into(), Value::String(weights.into()))]))?;
         }

@@ -192,6 +192,9 @@ fn starts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Start>, D::E
         Value::Array(all) => all.as_slice(),
         one => std::slice::from_ref(one),
     };
+    if all.is_empty() {
+        return Err(D::Error::custom("from: expected at least one start; leave the key out for random weights"));
+    }
     all.iter().map(Start::read).collect::<Result<_, _>>().map_err(D::Error::custom)
 }
 

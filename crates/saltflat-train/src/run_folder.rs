@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use saltflat_folder::{Status, append, lock, now, provenance, write, write_json};
+use saltflat_folder::{Status, append, lock, now, provenance, remove_temporary, write, write_json};
 
 use crate::{Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, config::Config, save_checkpoint};
 
@@ -76,6 +76,9 @@ impl RunFolder {
             return Err(TrainError::Resume { path: root.into(), reason });
         }
         let lock = lock(root)?.ok_or_else(|| TrainError::Locked(root.into()))?;
+        for folder in [root.to_path_buf(), root.join("checkpoints")] {
+            remove_temporary(&folder);
+        }
         Ok(Self {
             root: root.into(),
             metrics: append(root, "metrics.jsonl")?,

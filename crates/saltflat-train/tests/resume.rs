@@ -154,7 +154,9 @@ fn only_some_are_kept() {
         let name = format!("stopped-{question}");
         assert_eq!(runs.begin(&name, &at_question(question)), Outcome::Interrupted);
         // What a process that is killed while it saves leaves.
-        fs::write(runs.path(&name).join("checkpoints/step-00000002.safetensors.tmp"), "half").unwrap();
+        for file in ["step-00000002.safetensors.4711.tmp", "step-00000024.state.safetensors.4711.tmp"] {
+            fs::write(runs.path(&name).join("checkpoints").join(file), "half").unwrap();
+        }
         runs.go_on(&name, &|| false);
         assert_eq!(files(&runs.path(&name)), whole);
     }

@@ -209,6 +209,7 @@ fn starts_that_are_files() {
 
     let said = |from: &str| read(from).unwrap_err().to_string();
     assert!(said("3").contains("from: expected an earlier stage, the path of weights, or a table"), "{}", said("3"));
+    assert!(said("[]").contains("from: expected at least one start"), "{}", said("[]"));
     let misspelt = said("{ label = \"a\", path = \"x.safetensors\" }");
     assert!(misspelt.contains("from: expected label and file, got path"), "{misspelt}");
     let same = said("[\"a/x.safetensors\", \"b/x.safetensors\"]");
@@ -220,6 +221,11 @@ fn every_problem_is_named() {
     let wrong_key = problems("[[stage]]\nname = \"a\"\nset = { optimizer.lrr = 1 }\n", None);
     assert!(wrong_key[0].starts_with("stage.a: a/s0: optimizer.lrr: "), "{wrong_key:?}");
     let cases = [
+        (
+            "[[stage]]\nname = \"a\"\n[[stage]]\nname = \"b\"\nfrom = \"a\"\nset = { \"train.init\" = \"x.safetensors\" }\n",
+            None,
+            "stage.b: train.init: expected nothing, since the stage has from = \"a\"",
+        ),
         (
             "[[stage]]\nname = \"a\"\nfrom = \"b\"\n",
             None,

@@ -87,7 +87,7 @@ mod tests {
             figure = [{ kind = "curves" }]
             [[stage]]
             name = "a"
-            from = []
+            from = "b"
             require = {}
             seeds = 1
             set = {}

@@ -123,10 +123,15 @@ impl<'a> BatchStep<'a> {
             let buffers = pass.updated_buffers();
             let plain = outputs.clone().without_autodiff();
             let target = self.upload(&self.targets, rows.clone());
-            let expected = self.upload(&self.expected.values, rows.clone());
-            let losses = self.loss().value(outputs.clone(), target).sum();
+            let losses = self.loss().value(outputs.clone(), target.clone()).sum();
+            // On the device already, unless a noise has drawn the targets of the loss.
+            let expected = || match self.trains_on_expected() {
+                true => target.clone(),
+                false => self.upload(&self.expected.values, rows.clone()),
+            };
             let cotangents = contributions.iter().enumerate().filter_map(|(index, contribution)| {
                 let drawn = self.merged(index)?;
+                let expected = expected();
                 // Of the expected loss, whatever targets another noise has drawn.
                 let losses = || match self.trains_on_expected() {
                     true => losses.clone(),
@@ -152,7 +157,7 @@ impl<'a> BatchStep<'a> {
                 gradient,
                 buffers,
                 losses: losses.without_autodiff(),
-                correct: plan.train.scoring().correct(plain, expected),
+                correct: plan.train.scoring().correct(plain, expected()),
             };
             total = Some(match total {
                 None => found,

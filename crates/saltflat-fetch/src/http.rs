@@ -2,9 +2,10 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     path::Path,
     thread,
+    time::{Duration, Instant},
 };
 
 use ureq::{Agent, Body, http::Response};
@@ -20,13 +21,15 @@ use crate::{
 enum Failure {
     /// The same mirror may do better.
     Again(String),
+    /// It cannot send a part, and may send the whole.
+    NoRange,
     /// This mirror will not do.
     Mirror(String),
     /// No mirror would do.
     Here(FetchError),
 }
 
-use Failure::{Again, Here, Mirror};
+use Failure::{Again, Here, Mirror, NoRange};
 
 /// Downloads an archive and checks it; `npm` says whether an error may name npm. What is there of `part` is not
 /// downloaded again.
@@ -43,8 +46,12 @@ pub(crate) fn download(
         let url = format!("{}/{}", mirror.trim_end_matches('/'), archive.name);
         match from_mirror(&url, archive, part, options, listener) {
             Ok(()) => return Ok(()),
-            Err(Here(error)) => return Err(error),
-            Err(Again(reason) | Mirror(reason)) => {
+            Err(failure) => {
+                let reason = match failure {
+                    Again(reason) | Mirror(reason) => reason,
+                    NoRange => "it cannot send a part".into(),
+                    Here(error) => return Err(error),
+                };
                 reasons.push(format!("{url}: {reason}"));
                 if reasons.len() < mirrors.len() {
                     listener.say(&format!("{reason}; trying the next mirror"));
@@ -64,15 +71,17 @@ fn from_mirror(
 ) -> Result<(), Failure> {
     let agent = agent(url, options)?;
     // A part that is not all from here may be what is wrong with the whole.
-    let mut others = length(part) > 0;
+    let mut others = length(part)? > 0;
     let mut failures = 0;
-    listener.say(&match length(part) {
+    // The length that counts as progress: of all attempts, since a server may send the same bytes again and again.
+    let mut longest = length(part)?;
+    let mut ranges = true;
+    listener.say(&match longest {
         0 => url.to_string(),
         bytes => format!("{url}, from byte {bytes}"),
     });
     loop {
-        let before = length(part);
-        match attempt(&agent, url, archive, part, listener) {
+        match attempt(&agent, url, ranges, archive, part, options, listener) {
             Ok(()) => match check(archive, part) {
                 Ok(()) => return Ok(()),
                 Err(FetchError::Archive { expected, found, .. }) => {
@@ -81,44 +90,56 @@ fn from_mirror(
                         return Err(Mirror(format!("expected the archive with SHA-256 {expected}, found {found}")));
                     }
                     others = false;
-                    listener
-                        .say(&format!("{}: what was there does not go on like this, so all of it again", archive.name));
+                    listener.say(&format!(
+                        "{}: the part that was here belongs to something else; downloading all of it",
+                        archive.name
+                    ));
                     continue;
                 }
                 Err(error) => return Err(Here(error)),
             },
             Err(Again(reason)) => {
-                failures = if length(part) > before { 1 } else { failures + 1 };
+                let found = length(part)?;
+                failures = if found >= longest.saturating_add(options.progress) { 1 } else { failures + 1 };
+                longest = longest.max(found);
                 if failures >= options.attempts {
                     return Err(Mirror(reason));
                 }
                 listener.say(&format!("{reason}; trying again"));
                 thread::sleep(options.pause * 2u32.saturating_pow(failures - 1));
             }
+            // Once for each mirror: without a range there is nothing to refuse.
+            Err(NoRange) => ranges = false,
             Err(other) => return Err(other),
         }
     }
 }
 
-/// One request, and what it brings.
-fn attempt(agent: &Agent, url: &str, archive: &Archive, part: &Path, listener: &dyn Listener) -> Result<(), Failure> {
-    if length(part) > archive.bytes {
+/// One request, and what it brings. Without `ranges` the whole archive is asked for, also if a part is there.
+fn attempt(
+    agent: &Agent,
+    url: &str,
+    ranges: bool,
+    archive: &Archive,
+    part: &Path,
+    options: &Options,
+    listener: &dyn Listener,
+) -> Result<(), Failure> {
+    if length(part)? > archive.bytes {
         remove(part)?;
     }
-    let have = length(part);
+    let have = length(part)?;
     if have == archive.bytes {
         return Ok(());
     }
     let mut request = agent.get(url);
-    if have > 0 {
+    let is_part = have > 0 && ranges;
+    if is_part {
         request = request.header("Range", format!("bytes={have}-"));
     }
     let response = match request.call() {
         Ok(response) => response,
-        Err(ureq::Error::StatusCode(416)) => {
-            remove(part)?;
-            return Err(Again("it has no such range".into()));
-        }
+        Err(ureq::Error::StatusCode(416)) if is_part => return Err(NoRange),
         Err(ureq::Error::StatusCode(code)) => {
             let reason = format!("the server answers {code}");
             let passing = matches!(code, 408 | 425 | 429 | 500..);
@@ -131,10 +152,10 @@ fn attempt(agent: &Agent, url: &str, archive: &Archive, part: &Path, listener: &
         }
         Err(error) => return Err(Again(error.to_string())),
     };
-    let from = start(&response, have, archive.bytes)?;
-    let file = OpenOptions::new().create(true).append(from > 0).write(true).truncate(from == 0).open(part);
+    let first = first_byte(&response, have, archive.bytes)?;
+    let file = OpenOptions::new().create(true).append(true).open(part);
     let file = file.map_err(|e| Here(FetchError::at(part)(e)))?;
-    receive(response, file, from, archive, part, listener)
+    receive(response, file, (first, have), archive, part, options, listener)
 }
 
 /// True where the name of a host could not be resolved. The system's own error has no kind, only these words.
@@ -142,8 +163,8 @@ fn is_lookup(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::HostNotFound) || error.to_string().contains("failed to lookup address")
 }
 
-/// The byte with which an answer begins.
-fn start(response: &Response<Body>, have: u64, bytes: u64) -> Result<u64, Failure> {
+/// The byte with which an answer begins: 0, or the length of the part that is here.
+fn first_byte(response: &Response<Body>, have: u64, bytes: u64) -> Result<u64, Failure> {
     let other_size = |found: u64| Mirror(format!("expected {bytes} bytes, found {found}"));
     let header = |name: &str| response.headers().get(name)?.to_str().ok();
     match response.status().as_u16() {
@@ -167,44 +188,90 @@ fn start(response: &Response<Body>, have: u64, bytes: u64) -> Result<u64, Failur
     }
 }
 
-/// Writes what comes to the end of the part.
+/// Writes what comes to the end of the part. An answer that begins at byte 0 although a part is here is read over as far as the
+/// part goes: what is here is not lost if this server breaks off earlier than the one that it came from.
 fn receive(
     response: Response<Body>,
     mut file: File,
-    from: u64,
+    (first, mut have): (u64, u64),
     archive: &Archive,
     part: &Path,
+    options: &Options,
     listener: &dyn Listener,
 ) -> Result<(), Failure> {
     let mut body = response.into_body().into_reader();
     let mut buffer = vec![0; 1 << 16];
-    let mut have = from;
+    let mut received = first;
+    let mut speed = Speed::new(options);
     loop {
         listener.progress(archive.name, have, archive.bytes);
-        let n = body.read(&mut buffer).map_err(|e| Again(format!("it broke off after {have} bytes: {e}")))?;
+        let n = body.read(&mut buffer).map_err(|e| Again(format!("it broke off after {received} bytes: {e}")))?;
         if n == 0 {
             break;
         }
-        have += n as u64;
-        if have > archive.bytes {
+        speed.add(n)?;
+        let known = usize::try_from(have.saturating_sub(received)).unwrap_or(usize::MAX).min(n);
+        received += n as u64;
+        if received > archive.bytes {
             drop(file);
             remove(part)?;
             return Err(Mirror(format!("it sends more than {} bytes", archive.bytes)));
         }
-        file.write_all(&buffer[..n]).map_err(|e| Here(FetchError::at(part)(e)))?;
+        file.write_all(&buffer[known..n]).map_err(|e| Here(FetchError::at(part)(e)))?;
+        have = have.max(received);
     }
-    match have == archive.bytes {
+    match received == archive.bytes {
         true => file.sync_all().map_err(|e| Here(FetchError::at(part)(e))),
-        false => Err(Again(format!("it broke off after {have} of {} bytes", archive.bytes))),
+        false => Err(Again(format!("it broke off after {received} of {} bytes", archive.bytes))),
     }
 }
 
-fn length(part: &Path) -> u64 {
-    fs::metadata(part).map_or(0, |data| data.len())
+/// The mean speed of a download over the last [`Options::silence`].
+struct Speed {
+    least: u64,
+    window: Duration,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Speed {
+    fn new(options: &Options) -> Self {
+        Self { least: options.least_speed, window: options.silence, since: Instant::now(), bytes: 0 }
+    }
+
+    /// Counts bytes that came. The mirror is given up if they came too slowly: another attempt would be no faster.
+    fn add(&mut self, n: usize) -> Result<(), Failure> {
+        self.bytes += n as u64;
+        let elapsed = self.since.elapsed();
+        if elapsed < self.window {
+            return Ok(());
+        }
+        let speed = self.bytes as f64 / elapsed.as_secs_f64();
+        if speed < self.least as f64 {
+            let (least, seconds) = (self.least, elapsed.as_secs_f64());
+            return Err(Mirror(format!(
+                "it sent {speed:.0} bytes a second over {seconds:.1} s, expected at least {least}"
+            )));
+        }
+        (self.since, self.bytes) = (Instant::now(), 0);
+        Ok(())
+    }
+}
+
+/// Bytes of the part that are here; 0 if there is none.
+fn length(part: &Path) -> Result<u64, Failure> {
+    match fs::metadata(part) {
+        Ok(data) => Ok(data.len()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(0),
+        Err(e) => Err(Here(FetchError::at(part)(e))),
+    }
 }
 
 fn remove(part: &Path) -> Result<(), Failure> {
-    fs::remove_file(part).map_err(|e| Here(FetchError::at(part)(e)))
+    match fs::remove_file(part) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Here(FetchError::at(part)(e))),
+        _ => Ok(()),
+    }
 }
 
 /// TLS always; only a server on this very machine may do without, and then leads nowhere else.
@@ -212,7 +279,9 @@ fn agent(url: &str, options: &Options) -> Result<Agent, Failure> {
     let config = Agent::config_builder()
         .user_agent(concat!("saltflat/", env!("CARGO_PKG_VERSION")))
         .accept_encoding("identity")
+        .timeout_resolve(Some(options.silence))
         .timeout_connect(Some(options.silence))
+        .timeout_send_request(Some(options.silence))
         .timeout_recv_response(Some(options.silence))
         .timeout_per_read(Some(options.silence));
     match url {

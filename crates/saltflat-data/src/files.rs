@@ -1,10 +1,10 @@
 //! Reading files: where they lie, gzip, checksums.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
+use saltflat_folder::{open_regular, read_regular};
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
@@ -16,7 +16,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// The content of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|source| DataError::Read { file: path.display().to_string(), source })
+    read_regular(path).map_err(|source| DataError::Read { file: path.display().to_string(), source })
 }
 
 /// The content of a file that must have `expected` bytes; decompressed where its name ends in `.gz`.
@@ -25,7 +25,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
 pub(crate) fn read_sized(path: &Path, expected: u64) -> Result<Vec<u8>, DataError> {
     let name = path.display().to_string();
     let failed = |source| DataError::Read { file: name.clone(), source };
-    let file = File::open(path).map_err(failed)?;
+    let file = open_regular(path).map_err(failed)?;
     if path.extension().is_some_and(|extension| extension == "gz") {
         return gunzip(&name, io::BufReader::new(file), Some(expected));
     }

@@ -1,5 +1,6 @@
 //! The official files of MNIST, CIFAR-10 and CIFAR-100.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cifar::{CIFAR10, CIFAR100, Record};
@@ -107,10 +108,14 @@ impl Files {
 type Content = (String, Vec<u8>);
 
 impl Published {
-    /// The first of these folders that has it, plain or, where it may be, compressed.
+    /// The first of these folders that has it, plain or, where it may be, compressed. A file of which it cannot be told whether it
+    /// is there counts as there: whoever reads it is told why.
     pub fn find(&self, folders: &[PathBuf]) -> Option<PathBuf> {
         let paths = folders.iter().flat_map(|folder| self.names().into_iter().map(|name| folder.join(name)));
-        paths.into_iter().find(|path| path.is_file())
+        let absent = |e: std::io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+        let may_be =
+            |path: &PathBuf| std::fs::metadata(path).map_or_else(|error| !absent(error), |found| found.is_file());
+        paths.into_iter().find(may_be)
     }
 
     /// Its content from this file, whose size and checksum must be the published ones.

@@ -1,6 +1,8 @@
 //! What lies on this machine already.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
+
+use saltflat_folder::open_regular;
 
 use crate::{
     error::FetchError,
@@ -11,7 +13,7 @@ use crate::{
 
 /// Takes what is wanted from a file or a folder. All that is still wanted must be there.
 pub(crate) fn take(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError> {
-    if !path.exists() {
+    if !path.try_exists().map_err(FetchError::at(path))? {
         return Err(FetchError::NotFound { path: path.display().to_string() });
     }
     match path.is_dir() {
@@ -76,5 +78,5 @@ fn file(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError> {
 
 /// Used by npm, whose packages hold files as they are.
 pub(crate) fn package(store: &mut Store<'_>, path: &Path, folder: &str) -> Result<(), FetchError> {
-    files(store, &path.display().to_string(), File::open(path).map_err(FetchError::at(path))?, folder)
+    files(store, &path.display().to_string(), open_regular(path).map_err(FetchError::at(path))?, folder)
 }

@@ -83,7 +83,7 @@ pub(crate) fn wanted(set: &Set, data: &Path) -> Vec<Published> {
 
 /// SHA-256 of a file, hexadecimal.
 pub(crate) fn sha256(path: &Path) -> Result<String, FetchError> {
-    let mut file = File::open(path).map_err(FetchError::at(path))?;
+    let mut file = saltflat_folder::open_regular(path).map_err(FetchError::at(path))?;
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer).map_err(FetchError::at(path))? {

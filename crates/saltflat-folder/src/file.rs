@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
@@ -20,7 +20,7 @@ pub struct FolderError {
 
 impl FolderError {
     /// With the path that a system's error belongs to.
-    pub fn at(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |e| Self { path, reason: e.to_string() }
     }
@@ -35,45 +35,110 @@ pub fn append(root: &Path, name: &str) -> Result<File, FolderError> {
     OpenOptions::new().create(true).append(true).open(&path).map_err(FolderError::at(path))
 }
 
+/// What the name of a temporary file ends with, after the name of the file that it becomes, a dot and [`RANDOM`] letters and digits.
+const TEMPORARY: &str = ".saltflat.tmp";
+
+/// How many letters and digits make the name of a temporary file unique, also among hosts that share a file system.
+const RANDOM: usize = 6;
+
 /// Writes a file under a temporary name beside it, flushes it to disk, renames it and flushes the folder.
 ///
 /// # Errors
 /// [`FolderError`]; the temporary file is removed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    // Of its own for each process: two that write the same file do not take the other's away.
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let made = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| flush_folder(path));
-    made.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        FolderError { path: path.into(), reason: e.to_string() }
-    })
+    write_checked(path, bytes, &|| Ok(()))
 }
 
-/// Removes what processes that were killed while they [wrote](write()) left in a folder. Only for one that nobody else writes in.
+/// As [`write()`]; `check` is asked before the temporary file is created and again before it is renamed.
+///
+/// # Errors
+/// [`FolderError`], and that of `check`.
+pub(crate) fn write_checked(
+    path: &Path,
+    bytes: &[u8],
+    check: &dyn Fn() -> Result<(), FolderError>,
+) -> Result<(), FolderError> {
+    let failed = |e| FolderError::at(path)(e);
+    check()?;
+    let mut prefix = path.file_name().unwrap_or_default().to_os_string();
+    prefix.push(".");
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Opened as any other file, so that its permissions are those that the user's mask gives.
+    let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(TEMPORARY)
+        .rand_bytes(RANDOM)
+        .make_in(folder, create)
+        .map_err(failed)?;
+    file.as_file_mut().write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    check()?;
+    // Closed first: not every system renames an open file. Where that fails, the temporary file goes with its path.
+    let (file, temporary) = file.into_parts();
+    drop(file);
+    fs::rename(&temporary, path).map_err(failed)?;
+    // There is nothing more to remove.
+    let _ = temporary.keep();
+    flush_folder(folder).map_err(failed)
+}
+
+/// Writes a file that a person named, such as a page: [whole or not at all](write()), and through a link into the file that it
+/// leads to. What is no regular file, such as a device or a pipe, is written to as it is.
+///
+/// # Errors
+/// [`FolderError`].
+pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    let failed = |e| FolderError::at(path)(e);
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => write(&fs::canonicalize(path).map_err(failed)?, bytes),
+        Ok(_) => OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes)).map_err(failed),
+        Err(e) if e.kind() == ErrorKind::NotFound => write(path, bytes),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// Removes what processes that were killed while they [wrote](write()) left in a folder, also those of earlier versions, whose
+/// temporary names held the number of the process. Only for a folder that nobody else writes in.
 pub fn remove_temporary(folder: &Path) {
-    let is_temporary = |path: &Path| {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tmp"));
-        let process = name.and_then(|name| name.rsplit_once('.')).map(|(_, process)| process);
-        process.is_some_and(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()))
-    };
     // What cannot be listed or removed does no harm.
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    for path in entries.filter(|path| is_temporary(path)) {
+    for path in entries.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_temporary)) {
         let _ = fs::remove_file(path);
     }
 }
 
-/// So that a rename outlasts a power failure. Windows has no such call.
-fn flush_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
+fn is_temporary(name: &str) -> bool {
+    let part = |stem: &str| stem.rsplit_once('.').map(|(_, part)| part.to_string());
+    let of_now = name.strip_suffix(TEMPORARY).and_then(part);
+    let earlier = name.strip_suffix(".tmp").and_then(part);
+    of_now.is_some_and(|part| part.len() == RANDOM && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        || earlier.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Moves a folder to a free name beside it, `NAME.set-aside-1` or the next that is free, and gives that.
+///
+/// # Errors
+/// [`FolderError`].
+pub fn set_aside(folder: &Path) -> Result<PathBuf, FolderError> {
+    for number in 1_u64.. {
+        let mut name = folder.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".set-aside-{number}"));
+        let place = folder.with_file_name(name);
+        match fs::symlink_metadata(&place) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                fs::rename(folder, &place).map_err(FolderError::at(folder))?;
+                return Ok(place);
+            }
+            Err(e) => return Err(FolderError::at(place)(e)),
+            Ok(_) => {}
+        }
     }
+    Err(FolderError { path: folder.into(), reason: "no name is free to set it aside".into() })
+}
+
+/// So that a rename outlasts a power failure. Windows has no such call.
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Writes JSON as [`write()`] does, indented.
@@ -81,10 +146,12 @@ fn flush_folder(path: &Path) -> std::io::Result<()> {
 /// # Errors
 /// [`FolderError`].
 pub fn write_json(path: &Path, value: &Value) -> Result<(), FolderError> {
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|e| FolderError { path: path.into(), reason: e.to_string() })?;
-    text.push('\n');
-    write(path, text.as_bytes())
+    write(path, indented(path, value)?.as_bytes())
+}
+
+pub(crate) fn indented(path: &Path, value: &Value) -> Result<String, FolderError> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|e| FolderError { path: path.into(), reason: e.to_string() })
 }
 
 /// Universal time, ISO 8601, to the second.
@@ -121,5 +188,85 @@ mod tests {
         assert_eq!(iso8601(0), "1970-01-01T00:00:00Z");
         assert_eq!(iso8601(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(iso8601(1_800_000_000), "2027-01-15T08:00:00Z");
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    /// What killed processes leave goes, of this version and of earlier ones; a person's files stay.
+    #[test]
+    fn temporary_files_are_known_by_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        // What `write` makes, caught before it is renamed.
+        let seen = std::cell::RefCell::new(Vec::new());
+        let count = std::cell::Cell::new(0);
+        let interrupted = write_checked(&folder.path().join("rows"), b"1", &|| {
+            count.set(count.get() + 1);
+            seen.borrow_mut().extend(names(folder.path()));
+            match count.get() {
+                1 => Ok(()),
+                _ => Err(FolderError { path: "rows".into(), reason: "no".into() }),
+            }
+        });
+        assert_eq!(interrupted.unwrap_err().to_string(), "rows: no");
+        assert_eq!((seen.borrow().len(), names(folder.path()).len()), (1, 0), "{seen:?}");
+        let killed = seen.borrow()[0].clone();
+        let theirs = ["notes.backup.tmp", "a.b.saltflat.tmp", "plain.tmp", "rows", "x.saltflat.tmp"];
+        for name in theirs.into_iter().chain([killed.as_str(), "status.json.4711.tmp"]) {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_temporary(folder.path());
+        let mut expected = theirs.map(String::from).to_vec();
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    /// A file has the permissions that any new file of this process has.
+    #[test]
+    #[cfg(unix)]
+    fn permissions_are_those_of_other_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other] = ["ours", "other"].map(|name| folder.path().join(name));
+        write(&ours, b"a").unwrap();
+        fs::write(&other, b"a").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&other));
+    }
+
+    /// A link stays a link, and a device is not replaced by a file.
+    #[test]
+    #[cfg(unix)]
+    fn named_files() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let [page, link] = ["page", "link"].map(|name| folder.path().join(name));
+        write_named(&page, b"first").unwrap();
+        symlink(&page, &link).unwrap();
+        write_named(&link, b"second").unwrap();
+        assert_eq!(fs::read(&page).unwrap(), b"second");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let null = folder.path().join("null");
+        symlink("/dev/null", &null).unwrap();
+        write_named(&null, b"gone").unwrap();
+        assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
+        assert_eq!(names(folder.path()), ["link", "null", "page"]);
+    }
+
+    #[test]
+    fn a_folder_is_set_aside_under_a_free_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("s0");
+        fs::create_dir(folder.path().join("s0.set-aside-1")).unwrap();
+        fs::create_dir(&run).unwrap();
+        fs::write(run.join("rows"), "1").unwrap();
+        let place = set_aside(&run).unwrap();
+        assert_eq!(place, folder.path().join("s0.set-aside-2"));
+        assert_eq!(fs::read(place.join("rows")).unwrap(), b"1");
+        assert!(!run.exists());
     }
 }

@@ -4,12 +4,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod file;
+mod locked;
 mod provenance;
+mod read;
 mod status;
 mod text;
 
-pub use file::{FolderError, append, now, remove_temporary, write, write_json};
+pub use file::{FolderError, append, now, remove_temporary, set_aside, write, write_json, write_named};
+pub use locked::LockedFolder;
 pub use provenance::provenance;
+pub use read::{open_regular, read_at_most, read_if_there, read_regular};
 pub use status::{RunState, Status, is_taken, lock, take};
 pub use text::read_text;
 

@@ -1,8 +1,8 @@
 //! Where a run stands, as its folder says.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Write},
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write},
     path::Path,
     thread,
     time::Duration,
@@ -11,7 +11,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{FolderError, SCHEMA, now, write_json};
+use crate::{
+    FolderError, SCHEMA,
+    file::{indented, write_checked},
+    now, read_if_there,
+};
 
 /// How often, and how long after one another, a lock is tried.
 const ATTEMPTS: u32 = 20;
@@ -47,8 +51,18 @@ impl Status {
     /// # Errors
     /// [`FolderError`].
     pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
+        self.write_by(folder, &|| Ok(()))
+    }
+
+    /// As [`write`](Self::write); `check` is asked before anything is written.
+    pub(crate) fn write_by(
+        &self,
+        folder: &Path,
+        check: &dyn Fn() -> Result<(), FolderError>,
+    ) -> Result<(), FolderError> {
         let (path, value) = (folder.join("status.json"), json!(self));
-        write_json(&path, &value).or_else(|error| {
+        write_checked(&path, indented(&path, &value)?.as_bytes(), check).or_else(|error| {
+            check()?;
             let text = format!("{value}\n");
             let over = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
@@ -58,9 +72,14 @@ impl Status {
         })
     }
 
-    /// The status of a run folder, if it can be read.
-    pub fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(folder.join("status.json")).ok()?).ok()
+    /// The status of a run folder; absent where there is definitely none, and where what is there is no status.
+    ///
+    /// # Errors
+    /// [`FolderError`] where it is there and cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>, FolderError> {
+        let path = folder.join("status.json");
+        let bytes = read_if_there(&path).map_err(FolderError::at(path))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 }
 
@@ -79,20 +98,25 @@ pub enum RunState {
     Running,
     /// Its process ended without a word; it can be resumed from its last checkpoint.
     Dead,
-    /// No run: there is no folder, or no status in it that can be read.
+    /// No run: there is no folder, or no status in it.
     None,
+    /// Its folder is there, or may be, and cannot be read now: nothing can be said of it, and nothing is to be done with it.
+    Unreadable,
 }
 
 impl RunState {
     /// Where the run in this folder stands now.
     pub fn of(folder: &Path) -> Self {
         // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
-        if is_taken(&folder.join("lock")) {
-            return Self::Running;
-        }
-        match Status::read(folder) {
-            None => Self::None,
-            Some(status) => match status.status.as_str() {
+        let status = match is_taken(&folder.join("lock")) {
+            Ok(true) => return Self::Running,
+            Ok(false) => Status::read(folder),
+            Err(_) => return Self::Unreadable,
+        };
+        match status {
+            Err(_) => Self::Unreadable,
+            Ok(None) => Self::None,
+            Ok(Some(status)) => match status.status.as_str() {
                 "finished" => Self::Finished,
                 "diverged" => Self::Diverged,
                 "interrupted" => Self::Interrupted,
@@ -110,7 +134,7 @@ impl RunState {
 /// [`FolderError`].
 pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
     let path = folder.join("lock");
-    let failed = |e: std::io::Error| FolderError { path: path.clone(), reason: e.to_string() };
+    let failed = |e: io::Error| FolderError { path: path.clone(), reason: e.to_string() };
     let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
     Ok(take(&file).map_err(failed)?.then_some(file))
 }
@@ -120,7 +144,7 @@ pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
 ///
 /// # Errors
 /// What the system says.
-pub fn take(file: &File) -> std::io::Result<bool> {
+pub fn take(file: &File) -> io::Result<bool> {
     for attempt in 0.. {
         match file.try_lock() {
             Ok(()) => break,
@@ -134,7 +158,21 @@ pub fn take(file: &File) -> std::io::Result<bool> {
     Ok(true)
 }
 
-/// True where a process holds the lock of this file.
-pub fn is_taken(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+/// True where a process holds the lock of this file; false where there is definitely no such file, and on a file system that has
+/// no locks.
+///
+/// # Errors
+/// What the system says.
+pub fn is_taken(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(false),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
 }

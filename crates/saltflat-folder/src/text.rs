@@ -1,23 +1,25 @@
 //! Text files that a person wrote.
 
 use std::{
-    fs,
     io::{Error, ErrorKind, Result},
     path::Path,
 };
 
+use crate::read_at_most;
+
 /// How far into a file zeros are looked for that tell UTF-16 without a mark at its start.
 const HEAD: usize = 128;
 
-/// Reads a text file in UTF-8; a byte order mark at its start is left out.
+/// The largest text that is read: a person does not write more, and to parse it takes a multiple of it.
+const MOST: u64 = 16 << 20;
+
+/// Reads a text file in UTF-8 of at most 16 MiB; a byte order mark at its start is left out.
 ///
 /// # Errors
-/// What the system says; for a folder, and for a text in another encoding, what it is and how it is converted.
+/// What the system says; for what is no regular file, for a larger one and for a text in another encoding, what it is, and how it
+/// is converted.
 pub fn read_text(path: &Path) -> Result<String> {
-    if path.is_dir() {
-        return Err(Error::new(ErrorKind::IsADirectory, "is a folder, expected a file"));
-    }
-    decode(fs::read(path)?).map_err(|reason| Error::new(ErrorKind::InvalidData, reason))
+    decode(read_at_most(path, MOST)?).map_err(|reason| Error::new(ErrorKind::InvalidData, reason))
 }
 
 fn decode(bytes: Vec<u8>) -> std::result::Result<String, String> {
@@ -102,6 +104,14 @@ mod tests {
         assert!(said.contains("the byte 0xFC in line 2, as in Latin-1") && said.contains("iconv -f"), "{said}");
         let said = decode(vec![1, 0, 0, 0, 0, 0, 0, 0, b'{', b'}', 0x80]).unwrap_err();
         assert!(said.ends_with("got a file that is no text"), "{said}");
+    }
+
+    #[test]
+    fn a_text_has_a_largest_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.toml");
+        std::fs::File::create(&path).unwrap().set_len(MOST + 1).unwrap();
+        assert_eq!(read_text(&path).unwrap_err().to_string(), "is larger than 16 MiB, the most here");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
+    io::{ErrorKind, Write},
+    path::Path,
 };
 
-use saltflat_folder::{FolderError, Status, append, lock, provenance, write, write_json};
+use saltflat_folder::{FolderError, LockedFolder, Status, provenance, read_if_there};
 use serde_json::{Map, Value, json};
 
 use crate::{Lab, LabError, Outcome, Row, Trial};
@@ -19,11 +19,9 @@ use crate::{Lab, LabError, Outcome, Row, Trial};
 /// stand in the order of the trials.
 #[derive(Debug)]
 pub struct LabFolder {
-    root: PathBuf,
+    folder: LockedFolder,
     trials: BTreeMap<String, Kept>,
     metrics: File,
-    /// Held while this lives.
-    _lock: File,
 }
 
 /// A trial that was made, with its lines as they stand in the file.
@@ -41,39 +39,44 @@ impl LabFolder {
     /// it, [`LabError::Folder`].
     pub fn open(root: &Path, lab: &dyn Lab) -> Result<Self, LabError> {
         let config = config(lab);
-        let (file, old) = (root.join("config.toml"), fs::read_to_string(root.join("config.toml")).ok());
-        let empty = fs::read_dir(root).map_or(true, |mut entries| entries.next().is_none());
-        if old.as_ref().is_some_and(|old| *old != config) || old.is_none() && !empty {
+        let file = root.join("config.toml");
+        let old = read_if_there(&file).map_err(FolderError::at(&file))?;
+        let empty = match fs::read_dir(root) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(e) if e.kind() == ErrorKind::NotFound => true,
+            Err(e) => return Err(FolderError::at(root)(e).into()),
+        };
+        if old.as_ref().is_some_and(|old| old != config.as_bytes()) || old.is_none() && !empty {
             return Err(LabError::Changed(root.into()));
         }
         fs::create_dir_all(root).map_err(FolderError::at(root))?;
-        let lock = lock(root)?.ok_or_else(|| LabError::Locked(root.into()))?;
+        let folder = LockedFolder::take(root)?.ok_or_else(|| LabError::Locked(root.into()))?;
         if old.is_none() {
             let mut environment = provenance();
             environment.insert("backend".into(), json!("f64 on the processor"));
             environment.insert("threads".into(), json!(rayon::current_num_threads()));
             environment.insert("deterministic".into(), json!("equal seeds give equal bits"));
-            write_json(&root.join("env.json"), &Value::Object(environment))?;
-            write(&file, config.as_bytes())?;
+            folder.write_json(&root.join("env.json"), &Value::Object(environment))?;
+            folder.write(&file, config.as_bytes())?;
         }
         let path = root.join("metrics.jsonl");
         // A line may be torn within a letter.
-        let bytes = if path.exists() { fs::read(&path).map_err(FolderError::at(&path))? } else { Vec::new() };
+        let bytes = read_if_there(&path).map_err(FolderError::at(&path))?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let trials = whole_trials(&text);
         // What was torn off is cut away.
         let kept: String = trials.values().map(|kept| kept.lines.as_str()).collect();
         if kept.len() != text.len() {
-            write(&path, kept.as_bytes())?;
+            folder.write(&path, kept.as_bytes())?;
         }
-        let folder = Self { root: root.into(), trials, metrics: append(root, "metrics.jsonl")?, _lock: lock };
+        let folder = Self { trials, metrics: folder.append("metrics.jsonl")?, folder };
         folder.status("running", None, 0)?;
         Ok(folder)
     }
 
     /// Where it lies.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.folder.root()
     }
 
     /// True where the trial is made.
@@ -87,7 +90,8 @@ impl LabFolder {
     /// [`LabError::Folder`].
     pub fn keep(&mut self, trial: &Trial, outcome: &Outcome) -> Result<(), LabError> {
         let lines = lines(trial, outcome);
-        let path = self.root.join("metrics.jsonl");
+        let path = self.root().join("metrics.jsonl");
+        self.folder.check()?;
         self.metrics.write_all(lines.as_bytes()).map_err(FolderError::at(path))?;
         self.trials.insert(name(trial), Kept { lines, outcome: outcome.clone() });
         Ok(())
@@ -105,13 +109,13 @@ impl LabFolder {
             return Ok(None);
         };
         let lines: String = found.iter().map(|(_, kept)| kept.lines.as_str()).collect();
-        write(&self.root.join("metrics.jsonl"), lines.as_bytes())?;
+        self.folder.write(&self.root().join("metrics.jsonl"), lines.as_bytes())?;
         self.status("finished", Some(&format!("all {all} trials are made")), steps)?;
         Ok(Some(found.into_iter().map(|(trial, kept)| (trial.clone(), kept.outcome.clone())).collect()))
     }
 
     fn status(&self, status: &str, reason: Option<&str>, step: u64) -> Result<(), LabError> {
-        Ok(Status::new(status, reason, step).write(&self.root)?)
+        Ok(self.folder.status(&Status::new(status, reason, step))?)
     }
 }
 

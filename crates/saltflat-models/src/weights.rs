@@ -1,9 +1,10 @@
 //! Weights as safetensors files with PyTorch's names.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use saltflat_folder::read_regular;
 
 use crate::{Layout, ModelError, TensorSpec, Vector, differences::differences, foreign::refusal};
 
@@ -43,7 +44,7 @@ pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>
 /// tensors are not the network's; the message names the first that differ.
 pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Result<(Vector, Vector), ModelError> {
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
-    let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
+    let bytes = read_regular(path).map_err(|e| failed(e.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
     if let Some(differences) = differences(path, &file, layout) {
         return Err(ModelError::Weights { path: path.into(), differences });
@@ -71,7 +72,7 @@ pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Resu
 /// [`ModelError::File`] where the file cannot be read.
 pub fn half_precision(path: &Path) -> Result<Option<String>, ModelError> {
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
-    let bytes = fs::read(path).map_err(|e| failed(e.to_string()))?;
+    let bytes = read_regular(path).map_err(|e| failed(e.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
     let half = |view: &TensorView<'_>| matches!(view.dtype(), Dtype::F16 | Dtype::BF16);
     let mut all: Vec<_> = file.iter().filter(|(_, view)| half(view)).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::{DependsOn, Page, Row, Run, depends_on, measured_loss::in_words, std_error, value};
+use crate::{DependsOn, Field, Page, Row, Run, depends_on, measured_loss::in_words, std_error, value};
 
 /// Columns behind those of the labels' axes.
 const COLUMNS: [&str; 13] = [
@@ -77,38 +77,36 @@ pub fn csv(page: &Page) -> String {
 
 /// Metric, value, standard error, probes and the reason of an absent value, of all that a row holds.
 fn values(row: &Row) -> Vec<[String; 5]> {
-    let estimate = |name: String, entry: &Value| match entry {
-        Value::Number(_) => Some([name, plain(Some(entry)), String::new(), String::new(), String::new()]),
-        Value::Object(map) if map.contains_key("value") => {
-            let [value, error, probes, reason] =
-                ["value", "std_error", "probes", "reason"].map(|key| plain(map.get(key)));
-            Some([name, value, error, probes, reason])
+    let estimate = |name: String, entry: Field<'_>| {
+        if entry.as_f64().is_some() {
+            return Some([name, plain(Some(entry)), String::new(), String::new(), String::new()]);
         }
-        _ => None,
+        entry.get("value")?;
+        let [value, error, probes, reason] =
+            ["value", "std_error", "probes", "reason"].map(|key| plain(entry.get(key)));
+        Some([name, value, error, probes, reason])
     };
-    let metrics = row.get("metrics").and_then(Value::as_object).unwrap_or(row);
+    let metrics = row.get("metrics").filter(|metrics| metrics.is_object()).unwrap_or(row.all());
     let mut found = Vec::new();
-    for (name, entry) in metrics.iter().filter(|(name, _)| !["kind", "epoch", "step"].contains(&name.as_str())) {
-        match (estimate(name.clone(), entry), entry) {
-            (Some(cells), _) => found.push(cells),
-            (None, Value::Array(list)) => {
-                found.extend(list.iter().enumerate().filter_map(|(i, e)| estimate(format!("{name}.{i}"), e)));
-            }
-            (None, Value::Object(map)) => {
-                let estimates = map.iter().filter(|(_, e)| e.is_object());
+    for (name, entry) in metrics.entries().filter(|(name, _)| !["kind", "epoch", "step"].contains(name)) {
+        match estimate(name.into(), entry) {
+            Some(cells) => found.push(cells),
+            None => {
+                let items = entry.items().enumerate();
+                found.extend(items.filter_map(|(i, e)| estimate(format!("{name}.{i}"), e)));
+                let estimates = entry.entries().filter(|(_, e)| e.is_object());
                 found.extend(estimates.filter_map(|(inner, e)| estimate(format!("{name}.{inner}"), e)));
             }
-            _ => {}
         }
     }
     found
 }
 
 /// A value as a field; null and absent are empty.
-fn plain(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+fn plain(value: Option<Field<'_>>) -> String {
+    match value.filter(|value| !value.is_list() && !value.is_object()).map(Field::to_value) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
         Some(other) => other.to_string(),
     }
 }
@@ -130,8 +128,7 @@ pub fn json(page: &Page) -> Value {
         let of = |name: &String| {
             let row = run.measurements.iter().chain(&run.epochs).rev().find(|row| value(row, name).is_some());
             let row = run.measurements.iter().rev().find(|row| value(row, name).is_some()).or(row)?;
-            let entry =
-                json!({"value": value(row, name), "std_error": std_error(row, name), "epoch": row.get("epoch")});
+            let entry = json!({"value": value(row, name), "std_error": std_error(row, name), "epoch": row.get("epoch").map(Field::to_value)});
             Some((name.clone(), entry))
         };
         metrics.iter().filter_map(of).collect()

@@ -90,7 +90,7 @@ mod tests {
             config,
             seed,
             env: env.as_object().unwrap().clone(),
-            measurements: vec![row.as_object().unwrap().clone()],
+            measurements: vec![row.as_object().unwrap().clone().into()],
             ..Run::default()
         }
     }

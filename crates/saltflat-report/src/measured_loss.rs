@@ -4,10 +4,10 @@ use std::fmt;
 
 use saltflat_models::{Loss, LossKind};
 use saltflat_noise::{FlipTo, LabelFlip, Noise};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::{Row, number};
+use crate::{Field, Row, number};
 
 /// A loss as a measurement takes it, or why it is not known.
 pub type KnownLoss = Result<MeasuredLoss, String>;
@@ -76,24 +76,21 @@ impl fmt::Display for MeasuredLoss {
     }
 }
 
-/// `measured_loss` of a row of measurements.
-#[derive(Deserialize)]
-struct Written {
-    kind: String,
-    smoothing: f64,
-    floor: f64,
-    weight_decay: f64,
-}
-
 impl MeasuredLoss {
     /// What a row of measurements says about its loss; `None` if it is of a version whose rows did not say it. Those were of the
     /// loss that was trained on.
     pub(crate) fn of_row(row: &Row) -> Option<KnownLoss> {
         let written = row.get("measured_loss").filter(|written| !written.is_null())?;
+        let missing = |key: &str| format!("measured_loss of a row cannot be read: it has no {key}");
+        let number = |key: &str| written.get(key).and_then(Field::as_f64).ok_or_else(|| missing(key));
         let read = || {
-            let Written { kind, smoothing, floor, weight_decay } =
-                Written::deserialize(written).map_err(|e| format!("measured_loss of a row cannot be read: {e}"))?;
-            Ok(Self::OfOutputs { kind: kind_of(&kind)?, smoothing, floor, weight_decay })
+            let kind = written.get("kind").and_then(Field::as_str).ok_or_else(|| missing("kind"))?;
+            Ok(Self::OfOutputs {
+                kind: kind_of(kind)?,
+                smoothing: number("smoothing")?,
+                floor: number("floor")?,
+                weight_decay: number("weight_decay")?,
+            })
         };
         Some(read())
     }

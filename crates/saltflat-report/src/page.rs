@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::{Field, Figure, Over, Row, Run, metric::HEADLINE};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use crate::{Figure, Over, Run, metric::HEADLINE};
 
 /// What a page shows.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +83,12 @@ impl<'a> Group<'a> {
     }
 }
 
+/// The rows that do not share their names with the row before.
+fn other_names(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let first = rows.first().into_iter();
+    first.chain(rows.windows(2).filter(|pair| !pair[1].shares_names(&pair[0])).map(|pair| &pair[1]))
+}
+
 impl Page {
     /// The groups, in the order of their first runs.
     pub fn groups(&self) -> Vec<Group<'_>> {
@@ -132,10 +136,10 @@ impl Page {
     pub fn metrics(&self) -> Vec<String> {
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for run in &self.runs {
-            let of_measurements =
-                run.measurements.iter().filter_map(|row| row.get("metrics").and_then(Value::as_object)).flatten();
-            let plain = run.epochs.iter().flatten();
-            names.extend(of_measurements.chain(plain).map(|(name, _)| name.as_str()));
+            // Rows that share their names are looked at once.
+            let of_measurements = other_names(&run.measurements).filter_map(|row| row.get("metrics"));
+            let plain = other_names(&run.epochs).map(Row::all);
+            names.extend(of_measurements.chain(plain).flat_map(Field::entries).map(|(name, _)| name));
         }
         for not_measured in ["kind", "epoch", "step", "lr", "seconds", "noise_steps"] {
             names.remove(not_measured);

@@ -3,19 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
+use saltflat_folder::{open_regular, read_text};
 use serde_json::{Map, Value};
 
 use crate::{
-    PlotError,
+    Field, PlotError, Row,
     measured_loss::{KnownLoss, MeasuredLoss},
     metric::{DependsOn, depends_on},
+    row::Rows,
 };
-
-/// A row of `metrics.jsonl`: names to values.
-pub type Row = Map<String, Value>;
 
 /// What a path is that exists and cannot be the folder of a run.
 fn no_run(path: &Path) -> Option<String> {
@@ -82,7 +82,7 @@ pub struct Run {
     /// `config.toml`: the resolved configuration.
     pub config: toml::Table,
     /// `env.json`: version, device, precision, hashes of the data.
-    pub env: Row,
+    pub env: Map<String, Value>,
     /// `status.json`: running, finished, diverged, interrupted or failed.
     pub status: String,
     /// Why it ended so.
@@ -106,49 +106,54 @@ impl Run {
     /// # Errors
     /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
     pub fn read(folder: &Path) -> Result<Self, PlotError> {
-        Self::with_rows(folder).map(|(run, _)| run)
+        Self::with_rows(folder, &mut |_| {})
     }
 
-    /// The run, and all rows of `metrics.jsonl` as they stand there.
-    fn with_rows(folder: &Path) -> Result<(Self, Vec<Row>), PlotError> {
+    /// The run, with a function that is given each row as it stands in the file.
+    fn with_rows(folder: &Path, each: &mut dyn FnMut(&Row)) -> Result<Self, PlotError> {
         if let Some(reason) = no_run(folder) {
             return Err(PlotError::Run { path: folder.into(), reason });
         }
         let text = |name: &str| {
             let path = folder.join(name);
-            fs::read_to_string(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })
+            read_text(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })
         };
         let wrong = |name: &str, reason: String| PlotError::Run { path: folder.join(name), reason };
-        let json = |name: &str| -> Result<Row, PlotError> {
+        let json = |name: &str| -> Result<Map<String, Value>, PlotError> {
             serde_json::from_str(&text(name)?).map_err(|e| wrong(name, format!("expected a JSON object: {e}")))
         };
         let config: toml::Table =
             toml::from_str(&text("config.toml")?).map_err(|e| wrong("config.toml", e.message().to_string()))?;
         let status = json("status.json")?;
         let said = |key: &str| status.get(key).and_then(Value::as_str).map(String::from);
-        let path = folder.join("metrics.jsonl");
-        let bytes = fs::read(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })?;
-        // The last line may be torn within a letter.
-        let rows = rows(&String::from_utf8_lossy(&bytes)).map_err(|reason| wrong("metrics.jsonl", reason))?;
-        let of_kind =
-            |kind: &str, key: &str| last_of_each(key, rows.iter().filter(|row| row.get("kind") == Some(&kind.into())));
+        let file = open_regular(&folder.join("metrics.jsonl"));
+        let file = file.map_err(|e| wrong("metrics.jsonl", e.to_string()))?;
+        // An epoch that the end of the run cut short has a second row once a resumed run has completed it.
+        let (mut epochs, mut measurements) = (BTreeMap::new(), BTreeMap::new());
+        let mut take = |row: Row| {
+            each(&row);
+            match row.get("kind").and_then(Field::as_str) {
+                Some("epoch") => drop(epochs.insert(count(&row, "epoch"), row)),
+                Some("measurement") => drop(measurements.insert(count(&row, "step"), row)),
+                _ => {}
+            }
+        };
+        rows(BufReader::new(file), &mut take).map_err(|reason| wrong("metrics.jsonl", reason))?;
         let full = fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
         let seed = config.get("run").and_then(|run| run.get("seed")).and_then(toml::Value::as_integer);
-        let run = Self {
+        Ok(Self {
             folder: folder.into(),
             name: full.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned(),
             env: json("env.json")?,
             status: said("status").ok_or_else(|| wrong("status.json", "expected the key status with a text".into()))?,
             reason: said("reason"),
-            // An epoch that the end of the run cut short has a second row once a resumed run has completed it.
-            epochs: of_kind("epoch", "epoch"),
-            measurements: of_kind("measurement", "step"),
+            epochs: epochs.into_values().collect(),
+            measurements: measurements.into_values().collect(),
             labels: BTreeMap::new(),
             seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
             stage: None,
             config,
-        };
-        Ok((run, rows))
+        })
     }
 
     /// Reads a folder of one run, or that of a lab, whose rows say by `labels` and `seed` which of its trials they belong to: a
@@ -157,38 +162,41 @@ impl Run {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_all(folder: &Path) -> Result<Vec<Self>, PlotError> {
-        let (whole, rows) = Self::with_rows(folder)?;
+        /// A trial's last row, and its others.
+        type Trial = (Row, Vec<Row>);
+        let mut trials: Vec<Trial> = Vec::new();
+        let mut open: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        let whole = Self::with_rows(folder, &mut |row| {
+            let labels = row.get("labels").filter(|labels| labels.is_object());
+            let (Some(labels), Some(seed)) = (labels, row.get("seed").and_then(Field::as_u64)) else { return };
+            let name = format!("{} {seed}", labels.to_value());
+            match row.get("kind").and_then(Field::as_str) {
+                Some("trial") => trials.push((row.clone(), open.remove(&name).unwrap_or_default())),
+                _ => open.entry(name).or_default().push(row.clone()),
+            }
+        })?;
+        if trials.is_empty() {
+            return Ok(vec![whole]);
+        }
         let lab = whole.config.get("run").and_then(|run| run.get("name")).and_then(toml::Value::as_str);
         let lab = lab.unwrap_or(&whole.name).to_string();
-        let mut trials: Vec<Self> = Vec::new();
-        let mut open: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-        for row in rows {
-            let (Some(Value::Object(labels)), Some(seed)) =
-                (row.get("labels"), row.get("seed").and_then(Value::as_u64))
-            else {
-                continue;
-            };
-            let name = format!("{labels:?} {seed}");
-            if row.get("kind") != Some(&"trial".into()) {
-                open.entry(name).or_default().push(row);
-                continue;
-            }
-            let label = |(axis, value): (&String, &Value)| Some((axis.clone(), value.as_str()?.to_string()));
-            let said = |key: &str| row.get(key).and_then(Value::as_str).map(String::from);
+        let base = Self { stage: Some(lab), epochs: Vec::new(), measurements: Vec::new(), ..whole };
+        let run = |(row, measurements): Trial| {
+            let label = |(axis, value): (&str, Field<'_>)| Some((axis.to_string(), value.as_str()?.to_string()));
+            let said = |key: &str| row.get(key).and_then(Field::as_str).map(String::from);
+            let seed = row.get("seed").and_then(Field::as_u64).unwrap_or_default();
             let mut trial = Self {
-                labels: labels.iter().filter_map(label).collect(),
+                labels: row.get("labels").into_iter().flat_map(Field::entries).filter_map(label).collect(),
                 seed,
                 status: said("status").unwrap_or_default(),
                 reason: said("reason"),
-                measurements: open.remove(&name).unwrap_or_default(),
-                stage: Some(lab.clone()),
-                epochs: Vec::new(),
-                ..whole.clone()
+                measurements,
+                ..base.clone()
             };
-            trial.name = format!("{}: {}, seed {seed}", whole.name, trial.group());
-            trials.push(trial);
-        }
-        Ok(if trials.is_empty() { vec![whole] } else { trials })
+            trial.name = format!("{}: {}, seed {seed}", base.name, trial.group());
+            trial
+        };
+        Ok(trials.into_iter().map(run).collect())
     }
 
     /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group
@@ -216,7 +224,9 @@ impl Run {
     fn stability_edge(&self, row: &Row) -> Option<f64> {
         let optimizer = self.config.get("optimizer")?;
         let number = |key: &str| optimizer.get(key).and_then(|v| v.as_float().or(v.as_integer().map(|i| i as f64)));
-        let at_the_time = self.epochs.iter().find(|e| e.get("epoch") == row.get("epoch")).and_then(|e| value(e, "lr"));
+        // The rows are in order.
+        let at = self.epochs.binary_search_by_key(&count(row, "epoch"), |epoch| count(epoch, "epoch"));
+        let at_the_time = at.ok().and_then(|at| value(&self.epochs[at], "lr"));
         let lr = at_the_time.or_else(|| number("lr")).filter(|lr| *lr > 0.0)?;
         Some(2.0 * (1.0 + number("momentum").unwrap_or(0.0)) / lr)
     }
@@ -308,8 +318,8 @@ pub fn value(row: &Row, name: &str) -> Option<f64> {
 
 /// The numbers of a metric that is a list of them, such as `feature_norms`; empty for any other.
 pub fn numbers(row: &Row, name: &str) -> Vec<f64> {
-    let list = row.get("metrics").and_then(|metrics| metrics.get(name)).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_f64).collect()
+    let list = row.get("metrics").and_then(|metrics| metrics.get(name));
+    list.into_iter().flat_map(Field::items).filter_map(Field::as_f64).collect()
 }
 
 /// Standard error of a metric in a row, where it has one.
@@ -317,17 +327,13 @@ pub fn std_error(row: &Row, name: &str) -> Option<f64> {
     entry(row, name)?.get("std_error")?.as_f64()
 }
 
-pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
-    let metrics = row.get("metrics").and_then(Value::as_object);
-    let inner = |map: &'a Row| {
+pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<Field<'a>> {
+    let inner = |metrics: Field<'a>| {
         let (outer, inner) = name.split_once('.')?;
-        map.get(outer)?.get(inner)
+        metrics.get(outer)?.get(inner)
     };
-    let found = metrics.and_then(|m| m.get(name).or_else(|| inner(m))).or_else(|| row.get(name))?;
-    match found {
-        Value::Array(list) => list.first().filter(|first| first.is_object()),
-        other => Some(other),
-    }
+    let found = row.get("metrics").and_then(|m| m.get(name).or_else(|| inner(m))).or_else(|| row.get(name))?;
+    if found.is_list() { found.items().next().filter(|first| first.is_object()) } else { Some(found) }
 }
 
 /// Labels runs by the keys in which the configurations of their stage differ, beside the labels that a lab gave its trials. Seeds,
@@ -405,24 +411,35 @@ fn flatten_kinds(prefix: &str, list: &[toml::Value], flat: &mut BTreeMap<String,
     }
 }
 
-/// The lines as objects; the last one may be torn.
-fn rows(text: &str) -> Result<Vec<Row>, String> {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut rows = Vec::with_capacity(lines.len());
-    for (i, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str(line) {
-            Ok(row) => rows.push(row),
-            Err(_) if i + 1 == lines.len() => {}
-            Err(e) => return Err(format!("line {}: expected a JSON object: {e}", i + 1)),
+/// Gives each line as an object, in order; the last one may be torn, also within a letter.
+fn rows(mut text: impl BufRead, each: &mut dyn FnMut(Row)) -> Result<(), String> {
+    let (mut rows, mut line, mut torn) = (Rows::default(), Vec::new(), None);
+    for number in 1_u64.. {
+        line.clear();
+        if text.read_until(b'\n', &mut line).map_err(|e| e.to_string())? == 0 {
+            break;
         }
+        if let Some(torn) = torn {
+            return Err(torn);
+        }
+        let line = String::from_utf8_lossy(&line);
+        torn = match line.trim().is_empty() {
+            true => None,
+            false => match serde_json::from_str::<Map<String, Value>>(&line) {
+                Ok(row) => {
+                    each(rows.row(&Value::Object(row)));
+                    None
+                }
+                Err(e) => Some(format!("line {number}: expected a JSON object: {e}")),
+            },
+        };
     }
-    Ok(rows)
+    Ok(())
 }
 
-/// The last row for each value of a count, in its order: a resumed run may have written some again.
-fn last_of_each<'a>(key: &str, rows: impl Iterator<Item = &'a Row>) -> Vec<Row> {
-    let count = |row: &Row| row.get(key).and_then(Value::as_u64).unwrap_or(0);
-    rows.map(|row| (count(row), row.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
+/// A row's epoch or step.
+fn count(row: &Row, key: &str) -> u64 {
+    row.get(key).and_then(Field::as_u64).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -500,15 +517,35 @@ mod tests {
 
     #[test]
     fn only_the_last_line_may_be_torn() {
+        let rows = |text: &str| {
+            let mut found = Vec::new();
+            rows(text.as_bytes(), &mut |row| found.push(row)).map(|()| found)
+        };
         let whole = "{\"kind\":\"epoch\",\"step\":1}\n";
         assert_eq!(rows(&format!("{whole}{{\"ki")).unwrap().len(), 1);
+        assert_eq!(rows(&format!("{whole}\n{whole}{whole}")).unwrap().len(), 3);
         assert!(rows(&format!("{{\"ki\n{whole}")).unwrap_err().starts_with("line 1"));
-        let again = rows(&format!("{whole}{{\"kind\":\"epoch\",\"step\":2}}\n{{\"step\":1,\"again\":1}}")).unwrap();
-        let kept = last_of_each("step", again.iter());
-        assert_eq!((kept.len(), value(&kept[0], "again")), (2, Some(1.0)));
+        assert!(rows(&format!("{whole}{{\"ki\n\n")).unwrap_err().starts_with("line 2"));
+    }
+
+    /// Of several rows of one epoch, and of several measurements at one step, the last counts.
+    #[test]
+    fn the_last_row_counts() {
+        let folder = tempfile::tempdir().unwrap();
         // An epoch that an end cut short at step 7, and that a longer run completed.
-        let epochs = rows("{\"epoch\":2,\"step\":6}\n{\"epoch\":3,\"step\":7}\n{\"epoch\":3,\"step\":9}\n").unwrap();
-        let kept = last_of_each("epoch", epochs.iter());
-        assert_eq!(kept.iter().map(|row| value(row, "step")).collect::<Vec<_>>(), [Some(6.0), Some(9.0)]);
+        let rows = "{\"kind\":\"epoch\",\"epoch\":2,\"step\":6}\n{\"kind\":\"epoch\",\"epoch\":3,\"step\":7}\n\
+                    {\"kind\":\"measurement\",\"epoch\":3,\"step\":7}\n{\"kind\":\"other\"}\n\
+                    {\"kind\":\"epoch\",\"epoch\":3,\"step\":9}\n{\"kind\":\"measurement\",\"step\":7,\"again\":1}\n";
+        for (name, text) in [
+            ("config.toml", ""),
+            ("env.json", "{}"),
+            ("status.json", "{\"status\":\"running\"}"),
+            ("metrics.jsonl", rows),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let run = Run::read(folder.path()).unwrap();
+        assert_eq!(run.epochs.iter().map(|row| value(row, "step")).collect::<Vec<_>>(), [Some(6.0), Some(9.0)]);
+        assert_eq!(run.measurements.iter().map(|row| value(row, "again")).collect::<Vec<_>>(), [Some(1.0)]);
     }
 }

@@ -7,7 +7,7 @@ mod support;
 use std::{fs, path::Path};
 
 use saltflat_report::{Figure, Page, Run, csv, distinct, html, json, label_by_differences};
-use support::write_run;
+use support::{change, write_run};
 
 /// `measured_loss` of a row.
 const PLAIN: &str = r#"{"kind":"cross_entropy","smoothing":0.0,"floor":0.0,"weight_decay":0.0}"#;
@@ -127,7 +127,7 @@ fn seeds_on_different_losses_have_no_mean() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = page(folder.path(), [PLAIN, PLAIN]);
     for row in &mut page.runs[1].measurements {
-        row["measured_loss"] = serde_json::from_str(SMOOTHED).unwrap();
+        change(row, |row| row["measured_loss"] = serde_json::from_str(SMOOTHED).unwrap());
     }
     let summary = page.summary();
     let reason = summary[0].finals["trace_hessian"].reason().unwrap();
@@ -210,7 +210,7 @@ fn pairs_are_counted_by_seed() {
     let mut other = page.runs[2].clone();
     other.config.insert("train".into(), toml::Table::from_iter([("init".to_string(), "start".into())]).into());
     for row in &mut other.measurements {
-        row["metrics"]["trace_hessian"]["value"] = 54.0.into();
+        change(row, |row| row["metrics"]["trace_hessian"]["value"] = 54.0.into());
     }
     page.runs.push(other);
     // Seed 0: the mean of 50 and 54, less 60; seed 1: 52 less 61.

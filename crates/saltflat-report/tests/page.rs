@@ -8,7 +8,7 @@ use std::fs;
 
 use roxmltree::{Document, Node, ParsingOptions};
 use saltflat_report::{Figure, Finding, Page, Run, csv, html, json};
-use support::{FIGURES, Study, page, write_run};
+use support::{FIGURES, Study, change, page, write_run};
 
 fn parsed(html: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
@@ -250,7 +250,7 @@ fn diagrams() -> Page {
             serde_json::json!({ "kind": "measurement", "step": i,
                 "metrics": { x: column, "batch_size": y, "diverged": value, "edge": column + 0.5, "none": null } })
         };
-        let rows = (0..9).map(|i| row(i).as_object().unwrap().clone()).collect();
+        let rows = (0..9).map(|i| row(i).as_object().unwrap().clone().into()).collect();
         let labels = [("diagram".to_string(), name.to_string())].into();
         Run { measurements: rows, labels, seed, status: "finished".into(), ..Run::default() }
     };
@@ -298,9 +298,11 @@ fn rows_are_cells_a_diagram_a_group() {
     let first = page.runs[0].measurements.clone();
     for times in 1..8 {
         page.runs[0].measurements.extend(first.iter().cloned().map(|mut row| {
-            let metrics = row["metrics"].as_object_mut().unwrap();
-            let x = metrics["sigma"].as_f64().unwrap() + 3.0 * f64::from(times);
-            metrics.insert("sigma".into(), x.into());
+            change(&mut row, |row| {
+                let metrics = row["metrics"].as_object_mut().unwrap();
+                let x = metrics["sigma"].as_f64().unwrap() + 3.0 * f64::from(times);
+                metrics.insert("sigma".into(), x.into());
+            });
             row
         }));
     }

@@ -4,10 +4,11 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
+    io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{RunState, is_taken, read_text, take};
+use saltflat_folder::{RunState, is_taken, read_text, set_aside, take};
 use serde::{Deserialize, Serialize};
 
 use crate::{Entry, Study, StudyError, expand::is_reserved, results};
@@ -173,22 +174,43 @@ impl StudyFolder {
         self.root.join("logs").join(format!("{}.log", entry.name.replace('/', "-")))
     }
 
-    /// True where a run that is not done can be resumed. A folder without a checkpoint is removed: there is nothing to go on from.
+    /// True where a run that is not done can be resumed. The folder of a run without a checkpoint makes room for one that starts
+    /// anew: it is moved aside if it holds rows, which its process's log tells, and removed if not.
     ///
     /// # Errors
-    /// [`StudyError::File`] where it cannot be removed.
+    /// [`StudyError::File`] where that cannot be done, and where it cannot be told what is in the folder: then nothing is changed.
     pub fn prepare(&self, entry: &Entry) -> Result<bool, StudyError> {
         let folder = self.run(entry);
-        if !folder.exists() {
+        let checkpoints = folder.join("checkpoints");
+        let has_checkpoint = match fs::read_dir(&checkpoints) {
+            Ok(entries) => {
+                let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+                let paths = paths.map_err(StudyError::file(&checkpoints))?;
+                paths.iter().any(|path| path.extension().is_some_and(|extension| extension == "json"))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => false,
+            Err(e) => return Err(StudyError::file(checkpoints)(e)),
+        };
+        if has_checkpoint || !folder.try_exists().map_err(StudyError::file(&folder))? {
+            return Ok(has_checkpoint);
+        }
+        let rows = folder.join("metrics.jsonl");
+        let has_rows = match fs::metadata(&rows) {
+            Ok(found) => found.len() > 0,
+            Err(e) if e.kind() == ErrorKind::NotFound => false,
+            Err(e) => return Err(StudyError::file(rows)(e)),
+        };
+        if !has_rows {
+            fs::remove_dir_all(&folder).map_err(StudyError::file(&folder))?;
             return Ok(false);
         }
-        let has_checkpoint = fs::read_dir(folder.join("checkpoints")).is_ok_and(|entries| {
-            entries.flatten().any(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
-        });
-        if !has_checkpoint {
-            fs::remove_dir_all(&folder).map_err(StudyError::file(&folder))?;
-        }
-        Ok(has_checkpoint)
+        let place = set_aside(&folder).map_err(|e| StudyError::File { path: e.path, reason: e.reason })?;
+        let path = self.log(entry);
+        let mut log = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
+        let name = &entry.name;
+        writeln!(log, "# {name} has rows and no checkpoint to go on from; its folder is now {}", place.display())
+            .map_err(StudyError::file(path))?;
+        Ok(false)
     }
 
     /// The log of a run's process, open for writing and locked, so that two studies never start one run at the same time; absent
@@ -215,9 +237,10 @@ impl StudyFolder {
 
     /// Where a run stands; as running also before its process has made its folder.
     pub fn state(&self, entry: &Entry) -> RunState {
-        match cfg!(unix) && is_taken(&self.log(entry)) {
-            true => RunState::Running,
-            false => RunState::of(&self.run(entry)),
+        match if cfg!(unix) { is_taken(&self.log(entry)) } else { Ok(false) } {
+            Ok(true) => RunState::Running,
+            Ok(false) => RunState::of(&self.run(entry)),
+            Err(_) => RunState::Unreadable,
         }
     }
 
@@ -231,7 +254,7 @@ impl StudyFolder {
             end = match self.state(before) {
                 state @ (RunState::Finished | RunState::Diverged) => Standing::Done(state),
                 RunState::Running => Standing::Running,
-                RunState::Failed => Standing::Failed,
+                RunState::Failed | RunState::Unreadable => Standing::Failed,
                 RunState::Interrupted | RunState::Dead | RunState::None => {
                     waiting.push(before);
                     continue;
@@ -266,6 +289,9 @@ impl StudyFolder {
             Standing::Blocked => Some(match self.state(parent) {
                 RunState::Diverged => format!("the run that it starts from, {name}, diverged"),
                 RunState::Failed => format!("the run that it starts from, {name}, failed"),
+                RunState::Unreadable => {
+                    format!("the folder of the run that it starts from, {name}, cannot be read")
+                }
                 _ => format!("the run that it starts from, {name}, cannot start"),
             }),
         }

@@ -144,7 +144,13 @@ impl Queue<'_> {
                     let busy = |d: usize| work.iter().filter(|at| at.device == d).count();
                     let device = (0..self.devices.len()).min_by_key(|&d| busy(d)).unwrap_or(0);
                     let name = self.devices.get(device).map_or("auto", String::as_str);
-                    let resumed = self.folder.prepare(entry)?;
+                    let resumed = match self.folder.prepare(entry) {
+                        Ok(resumed) => resumed,
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                    };
                     report.started(entry, resumed, name);
                     match self.spawn(entry, log, resumed, (device, name)) {
                         Ok(at) => work.push(at),
@@ -175,7 +181,7 @@ impl Queue<'_> {
         // Which command it was helps to repeat it by hand; a log that cannot be written says so when the process writes.
         let _ = writeln!(log, "$ {command:?}");
         let size = log.metadata().map_or(0, |metadata| metadata.len());
-        let before = Status::read(&self.folder.run(entry));
+        let before = Status::read(&self.folder.run(entry)).ok().flatten();
         let copy = log.try_clone().map_err(StudyError::file(path))?;
         command.stdin(Stdio::piped()).stdout(copy).stderr(log);
         #[cfg(unix)]
@@ -187,12 +193,12 @@ impl Queue<'_> {
 
     fn ended<'a>(&self, at: &Work<'a>, status: ExitStatus, told: bool) -> Ended<'a> {
         let run = self.folder.run(at.entry);
-        let now = Status::read(&run).filter(|now| Some(now) != at.before.as_ref());
+        let now = Status::read(&run).ok().flatten().filter(|now| Some(now) != at.before.as_ref());
         let reason = reason(now.as_ref(), status, &self.folder.log(at.entry), at.log);
         let state = RunState::of(&run);
         // A process that was told to end may not have begun; any other says in the end how it went.
         let silent = now.is_none_or(|now| now.reason.is_none());
-        let failed = state == RunState::Failed || silent && !told && !status.success();
+        let failed = matches!(state, RunState::Failed | RunState::Unreadable) || silent && !told && !status.success();
         if silent && let Ok(mut log) = OpenOptions::new().append(true).open(self.folder.log(at.entry)) {
             // For who asks later; the log is not the result.
             let _ = writeln!(log, "{ENDED}{}", reason.replace('\n', " "));

@@ -11,7 +11,7 @@ use std::{
 };
 
 use burn::tensor::{DType, Device};
-use saltflat_folder::{SCHEMA, write, write_json};
+use saltflat_folder::{LockedFolder, SCHEMA, read_regular, write, write_json};
 use saltflat_models::{Layout, Network, Vector, half_precision, load, save};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -61,6 +61,11 @@ impl Sidecar {
 /// # Errors
 /// [`TrainError::File`] where the disk fails, [`TrainError::Model`] and [`TrainError::Training`] where the device does.
 pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
+    save_in(run, trainer, None)
+}
+
+/// As [`save_checkpoint`], in a folder that is checked before each file is written or removed, if it is locked.
+pub(crate) fn save_in(run: &Path, trainer: &Trainer<'_>, locked: Option<&LockedFolder>) -> Result<PathBuf, TrainError> {
     let (plan, step) = (trainer.plan(), trainer.steps());
     let stem = run.join("checkpoints").join(format!("step-{step:08}"));
     let layout = plan.network.layout();
@@ -71,7 +76,7 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
         (&weights, save(layout, trainer.theta(), trainer.buffers())?),
         (&stem.with_extension("state.safetensors"), tensors.to_bytes()?),
     ] {
-        write(path, &bytes)?;
+        locked.map_or_else(|| write(path, &bytes), |folder| folder.write(path, &bytes))?;
         files.insert(file_name(path), sha256(&bytes));
     }
     let (epoch, seed, parameters) = (trainer.epochs(), plan.config.run.seed, layout.len());
@@ -90,21 +95,29 @@ pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, Tra
         sha256: String::new(),
     };
     sidecar.sha256 = sidecar.checksum();
-    write_json(&sidecar_path, &json!(sidecar))?;
+    let value = json!(sidecar);
+    locked.map_or_else(|| write_json(&sidecar_path, &value), |folder| folder.write_json(&sidecar_path, &value))?;
     if let Some(keep) = plan.config.train.checkpoint.keep {
-        prune(run, step, keep, trainer.best_step())?;
+        prune(run, step, keep, trainer.best_step(), locked)?;
     }
     Ok(weights)
 }
 
 /// Removes the checkpoints before `step` that are neither among the `keep` newest, this one included, nor the best, and what
 /// a process that was killed left of others.
-fn prune(run: &Path, step: u64, keep: usize, best: Option<u64>) -> Result<(), TrainError> {
+fn prune(
+    run: &Path,
+    step: u64,
+    keep: usize,
+    best: Option<u64>,
+    locked: Option<&LockedFolder>,
+) -> Result<(), TrainError> {
     let older = sidecars(run)?.into_iter().map(|(found, _)| found).filter(|found| *found < step);
     let kept: Vec<u64> = older.take(keep - 1).chain(best).collect();
     // In the order of their names a sidecar goes first: what is half removed is no checkpoint any more.
     for (found, path) in step_files(run)? {
         if found < step && !kept.contains(&found) {
+            locked.map_or(Ok(()), LockedFolder::check)?;
             fs::remove_file(&path).map_err(|e| TrainError::File { path, reason: e.to_string() })?;
         }
     }
@@ -133,11 +146,7 @@ pub fn start(plan: &Plan) -> Result<(Vector, Vector), TrainError> {
 pub fn start_sha256(path: &Path) -> Result<String, TrainError> {
     let path = weights_file(path)?;
     let failed = |reason: String| TrainError::File { path: path.clone(), reason };
-    // Not a device or a pipe, which may have no end.
-    if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(failed("expected a file".into()));
-    }
-    Ok(sha256(&fs::read(&path).map_err(|e| failed(e.to_string()))?))
+    Ok(sha256(&read_regular(&path).map_err(|e| failed(e.to_string()))?))
 }
 
 /// Whether the weights that a path names are those that are expected, where that is said.
@@ -184,7 +193,7 @@ pub fn check_start(path: &Path, sha256: Option<&str>, network: &Network) -> Resu
 /// [`TrainError::File`] where the file is there and does not fit.
 pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainError> {
     let path = weights_file(path)?.with_extension("state.safetensors");
-    if !path.is_file() {
+    if !is_there(&path)? {
         return Ok(None);
     }
     let layout: &Layout = plan.network.layout();
@@ -192,8 +201,13 @@ pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainErro
 }
 
 fn read_state(path: &Path, plan: &Plan) -> Result<Named, TrainError> {
-    let bytes = fs::read(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })?;
+    let bytes = read_regular(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })?;
     Named::from_bytes(&bytes, path, &plan.device)
+}
+
+/// False only where there is definitely nothing at this path.
+fn is_there(path: &Path) -> Result<bool, TrainError> {
+    path.try_exists().map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
 }
 
 /// The weights that a path names.
@@ -202,7 +216,7 @@ fn weights_file(path: &Path) -> Result<PathBuf, TrainError> {
         return Ok(path.into());
     }
     let none = |reason: String| TrainError::NoCheckpoint { path: path.into(), reason };
-    if !path.join("checkpoints").is_dir() {
+    if !is_there(&path.join("checkpoints"))? {
         return Err(none("it holds no folder checkpoints".into()));
     }
     match Newest::of(path, |_| Ok(()))? {

@@ -9,20 +9,24 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use saltflat_folder::{Status, append, lock, now, provenance, remove_temporary, write, write_json};
+use saltflat_folder::{LockedFolder, Status, now, provenance, read_if_there, read_regular, remove_temporary};
 
-use crate::{Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, config::Config, save_checkpoint};
+use crate::{
+    Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, checkpoint::save_in, config::Config,
+};
 
 /// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
-/// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to.
+/// process that runs in it holds. A file is written under a temporary name and renamed, or is only appended to; before each of them
+/// the folder is [checked](LockedFolder::check) to be the one whose lock is held.
 #[derive(Debug)]
 pub struct RunFolder {
-    root: PathBuf,
     metrics: File,
     log: File,
-    /// Held while this lives, and by no process that has ended.
-    _lock: File,
+    folder: LockedFolder,
 }
+
+/// The files and folders that [`RunFolder::create`] makes, in the order in which they can be removed.
+const MADE: [&str; 6] = ["config.toml", "env.json", "status.json", "metrics.jsonl", "log.txt", "lock"];
 
 /// What a run that goes on finds.
 #[derive(Debug)]
@@ -52,16 +56,21 @@ impl RunFolder {
             _ => failed(root)(e),
         })?;
         let fill = || {
+            let folder = take(root)?;
             fs::create_dir(root.join("checkpoints")).map_err(failed(root))?;
-            write_config(root, &plan.config)?;
-            write_json(&root.join("env.json"), &environment(plan, device, features))?;
-            let folder = Self::open(root)?;
+            write_config(&folder, &plan.config)?;
+            folder.write_json(&root.join("env.json"), &environment(plan, device, features))?;
+            let folder = Self::with_lock(folder)?;
             folder.status(&Status::new("running", None, 0))?;
             Ok(folder)
         };
         fill().inspect_err(|_| {
-            // Nothing half-written stays; what cannot be removed was not writable in the first place.
-            let _ = fs::remove_dir_all(root);
+            // Nothing half-written stays; what cannot be removed was not writable in the first place. Nothing else is removed.
+            for name in MADE {
+                let _ = fs::remove_file(root.join(name));
+            }
+            let _ = fs::remove_dir(root.join("checkpoints"));
+            let _ = fs::remove_dir(root);
         })
     }
 
@@ -70,21 +79,31 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Resume`] where it is no run, [`TrainError::Locked`] where a process runs in it, [`TrainError::File`].
     pub fn open(root: &Path) -> Result<Self, TrainError> {
-        if let Some(missing) = ["config.toml", "env.json", "checkpoints"].iter().find(|name| !root.join(name).exists())
-        {
-            let reason = format!("it is no run folder, it has no {missing}");
-            return Err(TrainError::Resume { path: root.into(), reason });
+        for name in ["config.toml", "env.json", "checkpoints"] {
+            let path = root.join(name);
+            if !path.try_exists().map_err(|e| TrainError::File { path, reason: e.to_string() })? {
+                let reason = format!("it is no run folder, it has no {name}");
+                return Err(TrainError::Resume { path: root.into(), reason });
+            }
         }
-        let lock = lock(root)?.ok_or_else(|| TrainError::Locked(root.into()))?;
+        let folder = take(root)?;
         for folder in [root.to_path_buf(), root.join("checkpoints")] {
             remove_temporary(&folder);
         }
-        Ok(Self {
-            root: root.into(),
-            metrics: append(root, "metrics.jsonl")?,
-            log: append(root, "log.txt")?,
-            _lock: lock,
-        })
+        Self::with_lock(folder)
+    }
+
+    fn with_lock(folder: LockedFolder) -> Result<Self, TrainError> {
+        Ok(Self { metrics: folder.append("metrics.jsonl")?, log: folder.append("log.txt")?, folder })
+    }
+
+    /// Looks whether the folder is still the one whose lock this holds. Every method that writes does so by itself; this is for what
+    /// else is written in the folder.
+    ///
+    /// # Errors
+    /// [`TrainError::File`] if it was removed or replaced.
+    pub fn check(&self) -> Result<(), TrainError> {
+        Ok(self.folder.check()?)
     }
 
     /// Goes on in a folder that was opened: cuts `metrics.jsonl` back to the rows that belong to the trainer's state, writes
@@ -96,12 +115,12 @@ impl RunFolder {
     /// [`TrainError::File`].
     pub fn go_on(&mut self, resumed: &Resumed<'_>, device: &Chosen, features: &[&str]) -> Result<Before, TrainError> {
         let (trainer, changes) = (&resumed.trainer, &resumed.config_changes);
-        let path = self.root.join("env.json");
+        let path = self.root().join("env.json");
         let mut first: Value = serde_json::from_slice(&read(&path)?)
             .map_err(|e| TrainError::File { path: path.clone(), reason: format!("it is not JSON ({e})") })?;
         let mut now = environment(trainer.plan(), device, features);
         if let Some(reason) = other_data(&first["datasets"], &now["datasets"]) {
-            return Err(TrainError::Resume { path: self.root.clone(), reason });
+            return Err(TrainError::Resume { path: self.root().into(), reason });
         }
         let rows = self.cut_back(trainer)?;
         self.configure(&trainer.plan().config)?;
@@ -113,25 +132,25 @@ impl RunFolder {
             Some(resumed) => resumed.push(now),
             None => first["resumed"] = json!([now]),
         }
-        write_json(&path, &first)?;
+        self.folder.write_json(&path, &first)?;
         self.status(&Status::new("running", None, trainer.steps()))?;
         Ok(Before { rows, changed })
     }
 
     /// Cuts `metrics.jsonl` back to its first rows, as many as the trainer told, and gives them.
     fn cut_back(&mut self, trainer: &Trainer<'_>) -> Result<Vec<Value>, TrainError> {
-        let path = self.root.join("metrics.jsonl");
+        let path = self.root().join("metrics.jsonl");
         let (text, needed) = (read(&path)?, trainer.rows() as usize);
         let (lines, rows): (Vec<&[u8]>, Vec<Value>) = whole_rows(&text).take(needed).unzip();
         if rows.len() < needed {
             let (found, step) = (rows.len(), trainer.steps());
             let reason = format!("metrics.jsonl has {found} whole rows, expected at least {needed} at step {step}");
-            return Err(TrainError::Resume { path: self.root.clone(), reason });
+            return Err(TrainError::Resume { path: self.root().into(), reason });
         }
         let kept = lines.concat();
         if kept != text {
-            write(&path, &kept)?;
-            self.metrics = append(&self.root, "metrics.jsonl")?;
+            self.folder.write(&path, &kept)?;
+            self.metrics = self.folder.append("metrics.jsonl")?;
         }
         Ok(rows)
     }
@@ -139,11 +158,11 @@ impl RunFolder {
     /// Saves a checkpoint, after the rows that belong to it.
     ///
     /// # Errors
-    /// As [`save_checkpoint`].
+    /// As [`save_checkpoint`](crate::save_checkpoint).
     pub fn checkpoint(&self, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
-        let path = self.root.join("metrics.jsonl");
+        let path = self.root().join("metrics.jsonl");
         self.metrics.sync_all().map_err(|e| TrainError::File { path, reason: e.to_string() })?;
-        save_checkpoint(&self.root, trainer)
+        save_in(self.root(), trainer, Some(&self.folder))
     }
 
     /// Writes the `config.toml` from which the run goes on, unless it is that already.
@@ -151,12 +170,12 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::File`].
     pub fn configure(&self, config: &Config) -> Result<(), TrainError> {
-        write_config(&self.root, config)
+        write_config(&self.folder, config)
     }
 
     /// Where it lies.
     pub fn root(&self) -> &Path {
-        &self.root
+        self.folder.root()
     }
 
     /// Appends an epoch to `metrics.jsonl`.
@@ -182,15 +201,12 @@ impl RunFolder {
             #[serde(flatten)]
             row: &'a R,
         }
-        let failed = |reason: String| TrainError::File { path: self.root.join("metrics.jsonl"), reason };
+        let failed = |reason: String| TrainError::File { path: self.folder.root().join("metrics.jsonl"), reason };
         let mut line = serde_json::to_string(&Line { kind, row }).map_err(|e| failed(e.to_string()))?;
         line.push('\n');
-        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))?;
-        // A file that was removed can be written to; nobody will find it.
-        match self.root.join("metrics.jsonl").exists() {
-            true => Ok(()),
-            false => Err(failed("it is gone: the folder was removed or its disk is no longer there".into())),
-        }
+        // A file that was removed can be written to; nobody would find it.
+        self.check()?;
+        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))
     }
 
     /// Appends a line to `log.txt`, with the time.
@@ -198,7 +214,8 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::File`].
     pub fn log(&mut self, text: &str) -> Result<(), TrainError> {
-        let path = self.root.join("log.txt");
+        self.check()?;
+        let path = self.folder.root().join("log.txt");
         writeln!(self.log, "{} {text}", now()).map_err(|e| TrainError::File { path, reason: e.to_string() })
     }
 
@@ -207,17 +224,22 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::File`].
     pub fn status(&self, status: &Status) -> Result<(), TrainError> {
-        Ok(status.write(&self.root)?)
+        Ok(self.folder.status(status)?)
     }
 }
 
-fn write_config(root: &Path, config: &Config) -> Result<(), TrainError> {
-    let path = root.join("config.toml");
+fn take(root: &Path) -> Result<LockedFolder, TrainError> {
+    LockedFolder::take(root)?.ok_or_else(|| TrainError::Locked(root.into()))
+}
+
+fn write_config(folder: &LockedFolder, config: &Config) -> Result<(), TrainError> {
+    let path = folder.root().join("config.toml");
     let text = config.to_toml().map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
-    if fs::read_to_string(&path).is_ok_and(|old| old == text) {
+    let old = read_if_there(&path).map_err(|e| TrainError::File { path: path.clone(), reason: e.to_string() })?;
+    if old.is_some_and(|old| old == text.as_bytes()) {
         return Ok(());
     }
-    Ok(write(&path, text.as_bytes())?)
+    Ok(folder.write(&path, text.as_bytes())?)
 }
 
 /// The whole rows that the `metrics.jsonl` of a run begins with: lines with an end, each of them JSON.
@@ -235,7 +257,7 @@ fn whole_rows(text: &[u8]) -> impl Iterator<Item = (&[u8], Value)> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
-    fs::read(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
+    read_regular(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
 }
 
 /// Says which data differ, if any do. What counts is their content, decompressed, in the order of the files: where they lie,

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -212,7 +211,7 @@ impl Listener for Progress {
     }
 
     fn progress(&self, file: &str, bytes: u64, of: u64) {
-        if std::io::stderr().is_terminal() {
+        if crate::output::can_move_cursor(&std::io::stderr()) {
             let mut bar = self.bar.borrow_mut();
             bar.get_or_insert_with(|| new_bar(file, of)).set_position(bytes);
             return;

@@ -1,7 +1,6 @@
 //! `saltflat lab`: the papers' small worlds.
 
 use std::{
-    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::mpsc::{RecvTimeoutError, channel},
@@ -132,7 +131,7 @@ fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Op
         errln!("{} of {} trials are made already", held.len(), trials.len());
     }
     let total: u64 = left.iter().map(|trial| trial.steps).sum();
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total) } else { ProgressBar::hidden() };
+    let bar = if output::can_move_cursor(&std::io::stderr()) { ProgressBar::new(total) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent}% {msg}") {
         bar.set_style(style);
     }

@@ -13,6 +13,7 @@ mod data;
 mod doctor;
 mod dry_run;
 mod faults;
+mod file_size;
 mod headless;
 mod lab;
 mod measure;
@@ -42,7 +43,20 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    file_size::no_signal();
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(said) => {
+            let code = u8::try_from(said.exit_code()).unwrap_or(1);
+            return match output::of_parser(&said) {
+                Ok(()) | Err(OutputError::Closed) => ExitCode::from(code),
+                Err(error) => {
+                    errln!("saltflat: {error}");
+                    ExitCode::FAILURE
+                }
+            };
+        }
+    };
     headless::silence_wayland(&command);
     let result = match command {
         Command::Train(args) => train::run(&args),

@@ -1,8 +1,7 @@
 //! `saltflat measure`.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
 use burn::tensor::DType;
 use saltflat_kernels::compute_here;
 use saltflat_metrics::{Objective, Samples, self_check};
@@ -78,7 +77,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
             let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
             match file == Path::new("-") {
                 true => output::data(format_args!("{text}"))?,
-                false => fs::write(file, text).with_context(|| file.display().to_string())?,
+                false => saltflat_folder::write_named(file, text.as_bytes())?,
             }
         }
     }

@@ -2,11 +2,12 @@
 //!
 //! The macros of the standard library panic when the other end of a pipe is closed or a disk is full. Here a closed stdout
 //! ends the command without a word, as it does for other programs in a pipeline (`saltflat doctor | head`), any other failure
-//! of stdout is an error, and a message that cannot be written to stderr is dropped, because nobody is left to read it.
+//! of stdout is an error, and a message that cannot be written to stderr is dropped, because nobody is left to read it. A stdout
+//! or stderr that was closed before the program started is to it as if it were `/dev/null`: the standard library opens that.
 
 use std::{
-    fmt,
-    io::{self, ErrorKind, Write},
+    env, fmt,
+    io::{self, ErrorKind, IsTerminal, Write},
 };
 
 /// Stdout could not be written.
@@ -43,9 +44,49 @@ fn write(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), OutputErr
     Ok(out.flush()?)
 }
 
+/// Prints what the command line parser has to say: help and version on stdout, errors on stderr.
+///
+/// # Errors
+/// [`OutputError`] of stdout.
+pub fn of_parser(said: &clap::Error) -> Result<(), OutputError> {
+    let printed = said.print().and_then(|()| io::stdout().flush());
+    if said.use_stderr() { Ok(()) } else { Ok(printed?) }
+}
+
 /// Writes to stderr, if it can be written.
 pub fn message(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_all(text.to_string().as_bytes());
+    let _ = io::stderr().lock().write_all(shortened(&text.to_string()).as_bytes());
+}
+
+/// The longest line of a message, in characters, and how many lines one has at most. Messages quote input, of which a line may have
+/// a million characters.
+const LONGEST_LINE: usize = 1000;
+const MOST_LINES: usize = 1000;
+
+/// A message with its long lines cut, and without the last of too many lines.
+fn shortened(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        match line.char_indices().nth(LONGEST_LINE) {
+            None => format!("{line}{end}"),
+            Some((cut, _)) => {
+                let more = line[cut..].chars().count();
+                format!("{}… ({more} more characters){end}", line[..cut].trim_end())
+            }
+        }
+    });
+    let count = text.split_inclusive('\n').count();
+    let mut short: String = lines.take(MOST_LINES).collect();
+    if count > MOST_LINES {
+        short.push_str(&format!("… ({} more lines)\n", count - MOST_LINES));
+    }
+    short
+}
+
+/// Whether a stream is a terminal on which lines can be written over: not one that calls itself dumb, nor one without a name.
+pub fn can_move_cursor(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal()
+        && (cfg!(windows) || env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb"))
 }
 
 /// A line of data on stdout: an expression of type `Result<(), OutputError>`.
@@ -87,5 +128,17 @@ mod tests {
         let mut text = Vec::new();
         write(&mut text, format_args!("{} {}\n", 1, 2)).expect("memory can be written");
         assert_eq!(text, b"1 2\n");
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let line = "é".repeat(LONGEST_LINE);
+        for whole in ["", "a", "a\n\nb\n", &line, &format!("{line}\n"), &"a\n".repeat(MOST_LINES)] {
+            assert_eq!(shortened(whole), *whole);
+        }
+        assert_eq!(shortened(&format!("{line}éé\nb")), format!("{line}… (2 more characters)\nb"));
+        assert_eq!(shortened(&format!("a |{}^\n", " ".repeat(5000))), "a |… (4004 more characters)\n");
+        let many = shortened(&"a\n".repeat(MOST_LINES + 7));
+        assert_eq!(many, "a\n".repeat(MOST_LINES) + "… (7 more lines)\n");
     }
 }

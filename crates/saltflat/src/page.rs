@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_report::{Figure, Page, Run, Source, distinct, html, json};
+use saltflat_report::{Figure, Page, PlotError, Run, Source, distinct, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
 
@@ -43,14 +43,53 @@ pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
     Ok(toml::from_str::<Figures>(tables)?.figure)
 }
 
+/// The runs in these folders, and a sentence about each that is damaged: the others are not to be lost with it.
+///
+/// # Errors
+/// [`PlotError`] of the first folder that is no run's, or of the first that is damaged where none can be read.
+pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), PlotError> {
+    let (mut runs, mut notes, mut first) = (Vec::new(), Vec::new(), None);
+    for folder in folders {
+        match Run::read_all(folder) {
+            Ok(found) => runs.extend(found),
+            Err(error) if may_be_run(folder) => {
+                notes.push(damaged(&folder.display().to_string(), &error));
+                first.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first {
+        Some(error) if runs.is_empty() => Err(error),
+        _ => Ok((runs, notes)),
+    }
+}
+
+/// False for a folder that definitely has none of a run's files.
+fn may_be_run(folder: &Path) -> bool {
+    ["config.toml", "status.json", "metrics.jsonl"]
+        .iter()
+        .any(|name| !matches!(folder.join(name).try_exists(), Ok(false)))
+}
+
+fn damaged(name: &str, error: &PlotError) -> String {
+    format!("{name} is damaged and left out: {error}")
+}
+
 /// Writes the page of the runs that there are, finished or not, as the study in `file` says.
 pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<PathBuf> {
-    let mut runs = Vec::new();
+    let (mut runs, mut notes) = (Vec::new(), Vec::new());
     for entry in folder.entries() {
         let path = folder.run(entry);
         // A run that has not started has nothing to show.
-        if path.join("status.json").is_file() {
-            let mut run = Run::read(&path)?;
+        if !matches!(path.join("status.json").try_exists(), Ok(false)) {
+            let mut run = match Run::read(&path) {
+                Ok(run) => run,
+                Err(error) => {
+                    notes.push(damaged(&entry.name, &error));
+                    continue;
+                }
+            };
             run.name = entry.name.clone();
             // The page says where within the study, wherever that lies.
             run.folder = PathBuf::from(&entry.name);
@@ -64,7 +103,8 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
             runs.push(run);
         }
     }
-    let (runs, notes) = distinct(runs);
+    let (runs, same) = distinct(runs);
+    notes.extend(same);
     for note in &notes {
         errln!("{}", plain(note));
     }
@@ -100,7 +140,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
 pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
     let write = |name: &str, text: String| {
         let path = root.join(name);
-        fs::write(&path, text).with_context(|| path.display().to_string()).map(|()| path)
+        saltflat_folder::write(&path, text.as_bytes()).map(|()| path)
     };
     let place = root.join(FIGURES);
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
@@ -110,7 +150,7 @@ pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
         write(&format!("{FIGURES}/{number}-{}.svg", slug(&drawing.title)), drawing.svg)?;
     }
     write(SUMMARY, serde_json::to_string_pretty(&json(page))? + "\n")?;
-    write(FILE, html(page))
+    Ok(write(FILE, html(page))?)
 }
 
 /// A title as part of a file's name.

@@ -1,13 +1,14 @@
 //! `saltflat report`.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, io::ErrorKind, path::Path, process::ExitCode};
 
-use anyhow::Context;
+use saltflat_folder::{FolderError, read_regular, write_named};
 use saltflat_report::{Page, Run, csv, distinct, html, json, label_by_differences};
 
 use crate::{
     args::{ReportArgs, ReportFormat},
     output,
+    page::read_runs,
     plain::plain,
 };
 
@@ -19,14 +20,14 @@ const BAD_INPUT: u8 = 2;
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
-    let mut runs = Vec::new();
-    for folder in &args.runs {
-        match Run::read_all(folder) {
-            Ok(found) => runs.extend(found),
-            Err(error) => return Ok(refused(&error)),
-        }
-    }
-    let (mut runs, notes) = distinct(runs);
+    let (runs, damaged) = match read_runs(&args.runs) {
+        Ok(found) => found,
+        Err(error) => return Ok(refused(&error)),
+    };
+    // The page is written without the runs that are damaged, but it is not the one that was asked for.
+    let code = if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let (mut runs, same) = distinct(runs);
+    let notes = [damaged, same].concat();
     for note in &notes {
         errln!("{}", plain(note));
     }
@@ -54,17 +55,17 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let out = args.out.as_deref().unwrap_or(default);
     if out == Path::new("-") {
         output::data(format_args!("{text}"))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
-    if out.exists() && !is_ours(out, args.format) {
+    if !may_be_written(out, args.format)? {
         return Ok(refused(&format!(
             "{}: exists and is not a report of Saltflat; choose another --out, or remove it",
             out.display()
         )));
     }
-    fs::write(out, text).with_context(|| out.display().to_string())?;
+    write_named(out, text.as_bytes())?;
     errln!("{}", out.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn refused(why: &impl std::fmt::Display) -> ExitCode {
@@ -82,9 +83,20 @@ fn heading(runs: &[Run]) -> String {
     .unwrap_or_else(|| "Comparison of runs".into())
 }
 
-/// Whether a file is an earlier report of this kind: what else stands there is not replaced.
+/// Whether there is nothing at this path that a report would replace: an earlier report of this kind may be, and an empty file;
+/// a device or a pipe takes what is written to it.
+fn may_be_written(path: &Path, format: ReportFormat) -> Result<bool, FolderError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(found.len() == 0 || is_ours(path, format)),
+        Ok(found) => Ok(!found.is_dir()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(FolderError::at(path)(e)),
+    }
+}
+
+/// Whether a file is an earlier report of this kind.
 fn is_ours(path: &Path, format: ReportFormat) -> bool {
-    let Ok(text) = fs::read_to_string(path) else { return false };
+    let Some(text) = read_regular(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
     match format {
         ReportFormat::Html => text.contains(OURS),
         ReportFormat::Csv => text.starts_with("run,stage,"),

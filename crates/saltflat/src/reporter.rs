@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::IsTerminal,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -59,7 +58,7 @@ pub struct Reporter {
 impl Reporter {
     /// Says what starts where.
     pub fn new(folder: RunFolder, plan: &Plan, device: &Chosen) -> Self {
-        let bar = match std::io::stderr().is_terminal() {
+        let bar = match crate::output::can_move_cursor(&std::io::stderr()) {
             true => ProgressBar::with_draw_target(Some(plan.steps), ProgressDrawTarget::stderr_with_hz(5)),
             false => ProgressBar::hidden(),
         };
@@ -125,7 +124,10 @@ impl Reporter {
         for change in &changes.keys {
             self.say(&format!("its configuration has changed: {change}"));
         }
-        let cut = cut_back_events(&self.folder.root().join(TENSORBOARD), &mut rows_once(rows));
+        let cut = match self.folder.check() {
+            Ok(()) => cut_back_events(&self.folder.root().join(TENSORBOARD), &mut rows_once(rows)),
+            Err(error) => Err(std::io::Error::other(error)),
+        };
         if let Err(e) = cut {
             self.say(&format!("event files for TensorBoard may hold steps twice: {e}"));
         }
@@ -135,7 +137,8 @@ impl Reporter {
     /// Opens an event file where one is asked for. It is not the result: what cannot be made is said and ends nothing.
     fn open_events(&mut self, plan: &Plan, open: impl Fn(&Path) -> std::io::Result<EventWriter>) {
         if plan.config.run.tensorboard {
-            match open(&self.folder.root().join(TENSORBOARD)) {
+            let checked = self.folder.check().map_err(std::io::Error::other);
+            match checked.and_then(|()| open(&self.folder.root().join(TENSORBOARD))) {
                 Ok(events) => self.events = Some(events),
                 Err(e) => self.say(&format!("no event files for TensorBoard: {e}")),
             }

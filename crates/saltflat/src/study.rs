@@ -313,13 +313,14 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
     for entry in folder.entries() {
         let run = folder.run(entry);
         let (state, status) = (folder.state(entry), Status::read(&run));
+        let (status, unread) = status.map_or_else(|error| (None, Some(error.to_string())), |status| (status, None));
         let standing = match folder.standing(entry) {
             Standing::Waiting => "waiting",
             Standing::Blocked | Standing::Unmet => "blocked",
             Standing::Done(_) | Standing::Running | Standing::Ready | Standing::Failed => word(state),
         };
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));
-        let said = status.and_then(|status| status.reason);
+        let said = unread.or_else(|| status.and_then(|status| status.reason));
         // Of a process that was killed the folder does not know why it ended.
         let killed = || folder.ending(entry).filter(|_| matches!(state, RunState::Dead | RunState::None));
         let parts = [said.or_else(killed), folder.missed_goal(entry), folder.obstacle(entry)];

@@ -35,7 +35,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let precision = args.precision.as_ref().map(|name| ("train.precision".to_string(), format!("\"{name}\"")));
     let config = args.common.read_with(config, Purpose::Train, precision.as_slice())?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("results").join(&config.run.name));
-    if out.exists() && !args.dry_run {
+    if !args.dry_run && is_there(&out)? {
         return Err(TrainError::Exists(out).into());
     }
     let stop = listen(args)?;
@@ -59,6 +59,11 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     train(Trainer::new(&plan, weights), reporter, &stop, args)
 }
 
+/// False only where there is definitely nothing at this path.
+fn is_there(path: &Path) -> Result<bool, TrainError> {
+    path.try_exists().map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
+}
+
 /// What ends the run before its end.
 fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
     let stop = Stop::listen(args.time_limit)?;
@@ -71,7 +76,7 @@ fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
 /// A run that was stopped, by whatever it was, or that is finished and is to go on for longer.
 fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
-    let status = Status::read(run);
+    let status = Status::read(run).map_err(TrainError::from)?;
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
     let name = status.as_ref().map(|status| status.status.as_str());
     if name == Some("diverged") {
@@ -82,11 +87,11 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let stop = listen(args)?;
     let mut notes = Vec::from_iter(compute_here());
     // What the run says of itself stays as it is if the command line or a finished run is refused.
-    let note = |error: TrainError| {
+    let note = |folder: &RunFolder, error: TrainError| {
         if !is_finished && args.common.set.is_empty() {
             let step = status.as_ref().map_or(0, |status| status.step);
             // The status is best effort: the error itself is what the person must see.
-            let _ = Status::new("failed", Some(&error.to_string()), step).write(run);
+            let _ = folder.status(&Status::new("failed", Some(&error.to_string()), step));
         }
         error
     };
@@ -95,16 +100,17 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         errln!("{} is finished: {}; {how}", run.display(), plain(&reason));
         Ok(ExitCode::SUCCESS)
     };
-    let (config, saved, changes) = reopen(args, run, is_finished).map_err(note)?;
+    let (config, saved, changes) = reopen(args, run, is_finished).map_err(|e| note(&folder, e))?;
     if is_finished && !changes.moves_the_end() {
         return finished();
     }
-    let (plan, device) = plan(config, args).map_err(note)?;
-    let resumed = saved.resume(&plan, changes).map_err(note)?;
+    let (plan, device) = plan(config, args).map_err(|e| note(&folder, e))?;
+    let resumed = saved.resume(&plan, changes).map_err(|e| note(&folder, e))?;
     if is_finished && resumed.trainer.finished().is_some() {
         return finished();
     }
-    let before = folder.go_on(&resumed, &device, &features()).map_err(note)?;
+    let before = folder.go_on(&resumed, &device, &features());
+    let before = before.map_err(|e| note(&folder, e))?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
@@ -197,7 +203,7 @@ fn failed(
     let _ = reporter.folder().status(&Status::new("failed", Some(&reason), steps));
     let resume = format!("saltflat train --resume {}", root.display());
     reporter.say(&match trainer.saved_step() {
-        _ if !root.join("config.toml").exists() => format!("failed after step {steps}"),
+        _ if reporter.folder().check().is_err() => format!("failed after step {steps}"),
         Some(saved) => format!("failed after step {steps}; {resume} goes on from step {saved}"),
         None => {
             format!("failed after step {steps}; {resume} goes on from where it was saved before, or from its start")

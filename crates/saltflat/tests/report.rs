@@ -128,3 +128,88 @@ fn what_cannot_be_reported_is_refused() {
     assert!(report(&place, &["r"]).status.success());
     assert!(place.read("report.html").contains("<b>running</b>"));
 }
+
+/// What can be wrong with a run.
+fn damages() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("metrics.jsonl", b"\xff\xfe\x80 no JSON\n{}\n".to_vec()),
+        ("config.toml", b"[run]\nname = \"ti".to_vec()),
+        ("env.json", Vec::new()),
+        ("status.json", b"{\"status\": 3}".to_vec()),
+    ]
+}
+
+/// A damaged run is named on the page and on stderr, and the others are shown; what is no run at all is refused.
+#[test]
+fn a_damaged_run_leaves_the_others() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    for seed in ["0", "1"] {
+        place.trained(&["tiny.toml", "--out", &format!("r{seed}"), "--set", &format!("run.seed={seed}")]);
+    }
+    for (name, content) in damages() {
+        let path = format!("r1/{name}");
+        let before = place.read(&path);
+        place.write(&path, content);
+        let output = report(&place, &["r0", "r1", "--out", "page.html"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+        assert!(said.contains("r1 is damaged and left out: ") && said.contains(name), "{name}: {said}");
+        let page = place.read("page.html");
+        assert!(page.contains("r1 is damaged and left out: ") && page.contains("1 run in 1 group"), "{name}");
+        let shown = text(&place.command(&["watch", "r0", "r1", "--once"]).output().unwrap().stdout);
+        assert!(shown.contains("r1 is damaged and left out: ") && shown.contains("r0: finished"), "{name}: {shown}");
+        // Alone it is refused, and so is a page with a folder that is no run.
+        for runs in [["r1", "r1"], ["r0", "nothing"], ["r0", "empty"]] {
+            let output = report(&place, &[runs[0], runs[1], "--out", "other.html"]);
+            assert_eq!(output.status.code(), Some(2), "{name} {runs:?}: {}", text(&output.stderr));
+            assert!(!place.path("other.html").exists());
+        }
+        place.write(&path, before);
+    }
+    assert!(report(&place, &["r0", "r1", "--out", "page.html"]).status.success());
+
+    // The same of a study, whose page is written at its end.
+    let study = "[study]\nname = \"study\"\nbase = \"tiny.toml\"\n[[stage]]\nname = \"only\"\nseeds = [0, 1]\n";
+    place.write("study.toml", study);
+    assert!(place.command(&["study", "study.toml", "--devices", "cpu"]).status().unwrap().success());
+    for (name, content) in damages() {
+        let path = format!("results/study/only/s1/{name}");
+        let before = place.read(&path);
+        place.write(&path, content);
+        let output = place.command(&["study", "study.toml", "--page"]).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}");
+        assert!(said.contains("only/s1 is damaged and left out: "), "{name}: {said}");
+        let page = place.read("results/study/report.html");
+        assert!(page.contains("only/s1 is damaged and left out: ") && page.contains("1 run in 1 group"), "{name}");
+        place.write(&path, before);
+    }
+}
+
+/// An earlier report stays whole where the new one cannot be written, and an empty file is no obstacle.
+#[test]
+#[cfg(unix)]
+fn a_page_is_replaced_whole_or_not_at_all() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    for format in ["html", "csv", "json"] {
+        let out = format!("page.{format}");
+        let args = ["run", "--format", format, "--out", &out];
+        assert!(report(&place, &args).status.success());
+        let before = place.read(&out);
+        // A limit of the size of files stands for a full disk.
+        let output = place.limited(1, &[&["report"], args.as_slice(), &["--title", "Other"]].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{format}: {said}");
+        assert!(said.contains("File too large"), "{format}: {said}");
+        assert_eq!(place.read(&out), before, "{format}");
+        place.write(&out, "");
+        assert!(report(&place, &args).status.success(), "{format}");
+        assert_eq!(place.read(&out), before, "{format}");
+        place.write(&out, "mine");
+        assert_eq!(report(&place, &args).status.code(), Some(2), "{format}");
+    }
+    let names = fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(names.into_iter().all(|name| !name.ends_with(".tmp")));
+}

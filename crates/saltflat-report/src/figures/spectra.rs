@@ -45,7 +45,7 @@ impl Spectra {
         let mut drawings = Vec::new();
         for group in &groups {
             let Some((run, row, found)) = group.counting().find_map(last) else { continue };
-            let spectrum: Spectrum = serde_json::from_value(found).map_err(|e| PlotError::Run {
+            let spectrum: Spectrum = serde_json::from_value(found.to_value()).map_err(|e| PlotError::Run {
                 path: run.folder.join("metrics.jsonl"),
                 reason: format!("spectral_density: {e}"),
             })?;
@@ -83,7 +83,7 @@ impl Spectra {
 }
 
 /// The last spectral density of a run, with its row.
-fn last(run: &Run) -> Option<(&Run, &crate::Row, serde_json::Value)> {
-    let of_row = |row| Some((run, row, entry(row, "spectral_density")?.clone()));
+fn last(run: &Run) -> Option<(&Run, &crate::Row, crate::Field<'_>)> {
+    let of_row = |row| Some((run, row, entry(row, "spectral_density")?));
     run.measurements.iter().rev().find_map(of_row)
 }

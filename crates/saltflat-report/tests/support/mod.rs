@@ -4,8 +4,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use saltflat_report::{Figure, Page, Run, label_by_differences};
+use saltflat_report::{Figure, Page, Row, Run, label_by_differences};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// A run folder of a few epochs: the trace falls from 100 + seed by 10 an epoch, the accuracy climbs by 0.1. All are measured on
 /// plain cross-entropy, as rows say, whatever the noise.
@@ -47,6 +48,13 @@ pub fn write_run(folder: &Path, probability: f64, seed: u64, status: &str) {
     // Rows are one a line; the last one is torn.
     let lines = rows.replace(",\n            ", ",");
     fs::write(folder.join("metrics.jsonl"), lines + "{\"kind\":\"meas").unwrap();
+}
+
+/// A row with other values.
+pub fn change(row: &mut Row, with: impl FnOnce(&mut Map<String, Value>)) {
+    let mut map = Map::from(&*row);
+    with(&mut map);
+    *row = map.into();
 }
 
 /// Two groups of three seeds and one that diverged.

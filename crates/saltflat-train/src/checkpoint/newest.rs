@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::SCHEMA;
+use saltflat_folder::{SCHEMA, read_if_there};
 use sha2::{Digest, Sha256};
 
 use super::Sidecar;
@@ -20,38 +21,75 @@ pub(super) struct Newest {
 
 impl Newest {
     /// Of a run; `fits` says what else is wrong with one that is whole.
+    ///
+    /// # Errors
+    /// [`TrainError::File`] where a checkpoint may be whole but cannot be read now: an older one in its place would cost the steps
+    /// in between.
     pub(super) fn of(run: &Path, fits: impl Fn(&Sidecar) -> Result<(), String>) -> Result<Self, TrainError> {
         let mut skipped = Vec::new();
         for (_, path) in sidecars(run)? {
-            match whole(&path).and_then(|sidecar| fits(&sidecar).map(|()| sidecar)) {
+            let sound = whole(&path).and_then(|sidecar| fits(&sidecar).map(|()| sidecar).map_err(Unusable::Damaged));
+            match sound {
                 Ok(sidecar) => return Ok(Self { whole: Some((path, sidecar)), skipped }),
-                Err(reason) => skipped.push(format!("checkpoint {} is skipped: {reason}", path.display())),
+                Err(Unusable::Damaged(reason)) => {
+                    skipped.push(format!("checkpoint {} is skipped: {reason}", path.display()));
+                }
+                Err(Unusable::Unread(path, e)) => {
+                    let reason = format!(
+                        "it cannot be read ({e}), which says nothing about the checkpoint; without that file the run goes on from \
+                         an older one"
+                    );
+                    return Err(TrainError::File { path, reason });
+                }
             }
         }
         Ok(Self { whole: None, skipped })
     }
 }
 
-/// Reads a sidecar and checks the files that it names, or says what is wrong with them.
-fn whole(path: &Path) -> Result<Sidecar, String> {
-    let text = fs::read(path).map_err(|e| e.to_string())?;
-    let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|e| format!("it is not a sidecar ({e})"))?;
+/// Why a checkpoint is not used.
+enum Unusable {
+    /// It is not whole, or does not fit.
+    Damaged(String),
+    /// Its file may be whole, but cannot be read.
+    Unread(PathBuf, io::Error),
+}
+
+/// Reads a sidecar and checks the files that it names.
+fn whole(path: &Path) -> Result<Sidecar, Unusable> {
+    let damaged = |reason: String| Err(Unusable::Damaged(reason));
+    let text = read(path)?;
+    let sidecar: Sidecar = match serde_json::from_slice(&text) {
+        Ok(sidecar) => sidecar,
+        Err(e) => return damaged(format!("it is not a sidecar ({e})")),
+    };
     if sidecar.schema != SCHEMA {
-        return Err(format!("it has schema {}, expected {SCHEMA}", sidecar.schema));
+        return damaged(format!("it has schema {}, expected {SCHEMA}", sidecar.schema));
     }
     if sidecar.checksum() != sidecar.sha256 {
-        return Err("its sidecar does not have the SHA-256 that was saved with it".into());
+        return damaged("its sidecar does not have the SHA-256 that was saved with it".into());
     }
     for extension in ["safetensors", "state.safetensors"] {
         let file = path.with_extension(extension);
         let name = file_name(&file);
-        let expected = sidecar.files.get(&name).ok_or_else(|| format!("it names no {name}"))?;
-        let bytes = fs::read(&file).map_err(|e| format!("{name}: {e}"))?;
+        let Some(expected) = sidecar.files.get(&name) else { return damaged(format!("it names no {name}")) };
+        let bytes = read(&file)?;
         if sha256(&bytes) != *expected {
-            return Err(format!("{name} ({} bytes) does not have the SHA-256 that was saved with it", bytes.len()));
+            return damaged(format!("{name} ({} bytes) does not have the SHA-256 that was saved with it", bytes.len()));
         }
     }
     Ok(sidecar)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
+    match read_if_there(path) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Unusable::Damaged(format!("{} is missing", file_name(path)))),
+        Err(e) if e.kind() == ErrorKind::IsADirectory => {
+            Err(Unusable::Damaged(format!("{} is a folder, expected a file", file_name(path))))
+        }
+        Err(e) => Err(Unusable::Unread(path.into(), e)),
+    }
 }
 
 /// The sidecars of a run with their steps, newest first.
@@ -65,7 +103,7 @@ pub(super) fn sidecars(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
 /// All files `checkpoints/step-N.*` with their steps, in the order of steps and names.
 pub(super) fn step_files(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
     let folder = run.join("checkpoints");
-    let failed = |e: std::io::Error| TrainError::File { path: folder.clone(), reason: e.to_string() };
+    let failed = |e: io::Error| TrainError::File { path: folder.clone(), reason: e.to_string() };
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

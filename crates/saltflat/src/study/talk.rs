@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::IsTerminal,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -76,7 +75,11 @@ impl<'a> Talk<'a> {
     pub fn new(folder: &'a StudyFolder) -> Self {
         let before = Counts::of(folder).done as u64;
         let all = folder.entries().len() as u64;
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new(all) } else { ProgressBar::hidden() };
+        let bar = if crate::output::can_move_cursor(&std::io::stderr()) {
+            ProgressBar::new(all)
+        } else {
+            ProgressBar::hidden()
+        };
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs {msg}") {
             bar.set_style(style);
         }
@@ -160,5 +163,6 @@ pub fn word(state: RunState) -> &'static str {
         RunState::Running => "running",
         RunState::Dead => "ended without a word",
         RunState::None => "not started",
+        RunState::Unreadable => "unreadable",
     }
 }

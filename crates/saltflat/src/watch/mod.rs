@@ -8,9 +8,9 @@ mod view;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use saltflat_report::{Page, Run, distinct};
+use saltflat_report::{Page, distinct};
 
-use crate::{args::WatchArgs, output, plain::plain};
+use crate::{args::WatchArgs, output, page::read_runs, plain::plain};
 
 const BAD_INPUT: u8 = 2;
 
@@ -24,7 +24,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         }
     };
     #[cfg(unix)]
-    if !args.once && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
+    if !args.once && output::can_move_cursor(&std::io::stdout()) && std::io::stdin().is_terminal() {
         terminal::run(args, watched)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -72,7 +72,8 @@ impl Watched {
 }
 
 fn read(args: &WatchArgs) -> Result<Page, String> {
-    let runs: Result<Vec<Vec<Run>>, _> = args.runs.iter().map(|folder| Run::read_all(folder)).collect();
-    let (runs, notes) = distinct(runs.map_err(|e| e.to_string())?.concat());
+    let (runs, mut notes) = read_runs(&args.runs).map_err(|e| e.to_string())?;
+    let (runs, same) = distinct(runs);
+    notes.extend(same);
     Ok(Page { runs, notes, ..Page::default() })
 }

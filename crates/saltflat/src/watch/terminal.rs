@@ -157,7 +157,7 @@ mod tests {
     fn run(name: &str, values: &[f64]) -> Run {
         let row = |(i, value): (usize, &f64)| {
             let row = serde_json::json!({"epoch": i, "step": 10 * i, "metrics": {"trace_hessian": {"value": value}}});
-            row.as_object().expect("an object").clone()
+            row.as_object().expect("an object").clone().into()
         };
         Run {
             name: name.into(),

@@ -64,6 +64,13 @@ impl Place {
         command
     }
 
+    /// Runs the program where files may have so many KiB (bash's `ulimit -f`).
+    pub fn limited(&self, kib: u64, args: &[&str]) -> Output {
+        let mut shell = Command::new("bash");
+        shell.current_dir(self.folder.path()).args(["-c", &format!("ulimit -f {kib}; exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_saltflat")).args(args).output().unwrap()
+    }
+
     /// Kills those of its processes whose arguments hold this text; gives how many there were. On Linux alone.
     pub fn kill(&self, text: &str) -> usize {
         let here = fs::canonicalize(self.folder.path()).unwrap();
@@ -137,7 +144,8 @@ pub fn results(root: &Path) -> Vec<(String, Vec<u8>)> {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
             let volatile = ["logs", "log.txt", "env.json", "status.json", "report.html"];
-            if volatile.iter().any(|end| name.ends_with(end)) {
+            // What a run made that was killed before its first checkpoint is kept beside the one that took its place.
+            if volatile.iter().any(|end| name.ends_with(end)) || name.contains(".set-aside-") {
                 continue;
             }
             match path.is_dir() {

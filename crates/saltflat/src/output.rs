@@ -3,11 +3,16 @@
 //! The macros of the standard library panic when the other end of a pipe is closed or a disk is full. Here a closed stdout
 //! ends the command without a word, as it does for other programs in a pipeline (`saltflat doctor | head`), any other failure
 //! of stdout is an error, and a message that cannot be written to stderr is dropped, because nobody is left to read it.
+//!
+//! Names, paths and texts of files may hold control characters, which a terminal would obey. They are replaced here, whatever they come
+//! from and wherever they go, so that no caller can forget it.
 
 use std::{
     fmt,
     io::{self, ErrorKind, Write},
 };
+
+use crate::plain::plain;
 
 /// Stdout could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +44,13 @@ pub fn data(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
 
 fn write(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     // Formatted first: `write_fmt` would turn a failing `Display` into an error of the stream.
-    out.write_all(text.to_string().as_bytes())?;
+    out.write_all(plain(&text.to_string()).as_bytes())?;
     Ok(out.flush()?)
 }
 
 /// Writes to stderr, if it can be written.
 pub fn message(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_all(text.to_string().as_bytes());
+    let _ = io::stderr().lock().write_all(plain(&text.to_string()).as_bytes());
 }
 
 /// A line of data on stdout: an expression of type `Result<(), OutputError>`.
@@ -87,5 +92,8 @@ mod tests {
         let mut text = Vec::new();
         write(&mut text, format_args!("{} {}\n", 1, 2)).expect("memory can be written");
         assert_eq!(text, b"1 2\n");
+        let mut text = Vec::new();
+        write(&mut text, format_args!("\u{1b}[31m{}\n", "a\tb\u{9b}2J")).expect("memory can be written");
+        assert_eq!(String::from_utf8_lossy(&text), "\u{fffd}[31ma\tb\u{fffd}2J\n");
     }
 }

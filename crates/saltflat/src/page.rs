@@ -10,8 +10,6 @@ use saltflat_report::{Figure, Page, Run, Source, distinct, html, json};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
 
-use crate::plain::plain;
-
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
 const SUMMARY: &str = "summary.json";
@@ -66,7 +64,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
     }
     let (runs, notes) = distinct(runs);
     for note in &notes {
-        errln!("{}", plain(note));
+        errln!("{note}");
     }
     let source = folder.settings_sha256().map(|settings| Source {
         study: study.study.name.clone(),

@@ -134,7 +134,8 @@ impl Study {
         let name = &source.study.name;
         let scales = source.scale.keys().map(|name| (format!("scale.{name:?}"), name));
         for (key, name) in std::iter::once(("study.name".to_string(), name)).chain(scales) {
-            if name.is_empty() || name.contains(|c: char| "/\\".contains(c) || c.is_control()) || name.starts_with('.') {
+            if name.is_empty() || name.contains(|c: char| "/\\".contains(c) || c.is_control()) || name.starts_with('.')
+            {
                 problems.push(format!("{key}: expected a name without slashes and control characters, got {name:?}"));
             }
         }

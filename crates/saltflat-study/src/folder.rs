@@ -57,8 +57,9 @@ impl StudyFolder {
     /// Writes the study's files into `root`, whose lock the caller holds, or checks that those that are there are the same.
     ///
     /// # Errors
-    /// [`StudyError::Foreign`] and [`StudyError::NoStudy`] where the folder is not that of this study, [`StudyError::Changed`] where a run
-    /// was made with another configuration, [`StudyError::File`] where the disk fails.
+    /// [`StudyError::Foreign`] where the folder is not that of this study, [`StudyError::NoStudy`] where an earlier version wrote two of
+    /// its configurations into one file, [`StudyError::Changed`] where a run was made with another configuration,
+    /// [`StudyError::File`] where the disk fails.
     pub fn create(root: &Path, study: &Study, _lock: &FolderLock) -> Result<Self, StudyError> {
         owner::check(root, study)?;
         let before = Manifest::read(root).ok();
@@ -106,24 +107,22 @@ impl StudyFolder {
         let earlier = Earlier::of(&manifest.runs);
         match earlier.ambiguity(root) {
             Some(reason) => Err(StudyError::NoStudy { folder: root.into(), reason }),
-            None => Ok(Self {
-                root: root.into(),
-                manifest,
-                earlier,
-                lacking: RefCell::default(),
-                done: RefCell::default(),
-            }),
+            None => {
+                Ok(Self { root: root.into(), manifest, earlier, lacking: RefCell::default(), done: RefCell::default() })
+            }
         }
     }
 
     /// Checks, without writing anything, that a study may write into `root`: that it is empty, or the folder of this study.
     ///
     /// # Errors
-    /// [`StudyError::Foreign`] and [`StudyError::NoStudy`] where it is not, [`StudyError::File`] where it cannot be read.
+    /// [`StudyError::Foreign`] where it is not, [`StudyError::File`] where it cannot be read.
     pub fn check_owner(root: &Path, study: &Study) -> Result<(), StudyError> {
         match owner::check(root, study) {
             // Another process makes the folder just now: only who holds its lock knows.
-            Err(StudyError::Foreign { .. }) if root.join(LOCK).exists() && !root.join("manifest.json").exists() => Ok(()),
+            Err(StudyError::Foreign { .. }) if root.join(LOCK).exists() && !root.join("manifest.json").exists() => {
+                Ok(())
+            }
             found => found,
         }
     }

@@ -125,7 +125,8 @@ pub(crate) fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
 
 /// What makes a run's name shorter.
 fn remedy(entry: &Entry) -> String {
-    match entry.labels.iter().max_by_key(|(_, label)| label.len()).filter(|(_, label)| label.len() > entry.stage.len()) {
+    match entry.labels.iter().max_by_key(|(_, label)| label.len()).filter(|(_, label)| label.len() > entry.stage.len())
+    {
         Some((axis, label)) => format!(
             "shorten its label of axis {}, which has {} bytes (values = [{{ label = \"…\", set = {{ … }} }}] in the place of key gives a \
              value a short label)",
@@ -216,7 +217,10 @@ mod tests {
         let said = of(300);
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("the name of its folder has 300 bytes, expected at most "), "{said:?}");
-        assert!(said[0].contains("shorten its label of axis noise, which has 300 bytes (values = [{ label"), "{said:?}");
+        assert!(
+            said[0].contains("shorten its label of axis noise, which has 300 bytes (values = [{ label"),
+            "{said:?}"
+        );
         assert!(said[0].len() < 500, "{said:?}");
         let deep = root.join("y/".repeat(2040));
         let said = too_long(&deep, &[entry(0, "a", "s0"), entry(1, "a", "s1")]);

@@ -52,8 +52,8 @@ impl Manifest {
                 "it is the folder of a run; saltflat train --resume {shown} goes on with it"
             )));
         }
-        let text = fs::read_to_string(root.join(MANIFEST))
-            .map_err(|e| no_study(format!("{MANIFEST} cannot be read: {e}")))?;
+        let text =
+            fs::read_to_string(root.join(MANIFEST)).map_err(|e| no_study(format!("{MANIFEST} cannot be read: {e}")))?;
         let manifest: Self = serde_json::from_str(&text).map_err(|e| no_study(format!("{MANIFEST}: {e}")))?;
         if manifest.schema != SCHEMA {
             return Err(no_study(format!("{MANIFEST}: expected schema {SCHEMA}, got {}", manifest.schema)));

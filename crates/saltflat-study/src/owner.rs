@@ -18,9 +18,12 @@ const GENERATOR: &str = "<meta name=\"generator\" content=\"Saltflat";
 /// edited or not, or from a file elsewhere with the same content.
 ///
 /// # Errors
-/// [`StudyError::Foreign`], [`StudyError::NoStudy`] if the manifest cannot be read, [`StudyError::File`] if the folder cannot be listed.
+/// [`StudyError::Foreign`], and [`StudyError::File`] if the folder cannot be listed.
 pub(crate) fn check(root: &Path, study: &Study) -> Result<(), StudyError> {
     let foreign = |reason: String| StudyError::Foreign { folder: root.into(), reason };
+    if root.exists() && !root.is_dir() {
+        return Err(foreign("is no folder; choose another one with --out".into()));
+    }
     if !root.join(MANIFEST).try_exists().map_err(StudyError::file(root))? {
         return match stranger(root, study)? {
             None => Ok(()),
@@ -29,7 +32,12 @@ pub(crate) fn check(root: &Path, study: &Study) -> Result<(), StudyError> {
             ))),
         };
     }
-    let manifest = Manifest::read(root)?;
+    let manifest = Manifest::read(root).map_err(|e| match e {
+        StudyError::NoStudy { reason, .. } => {
+            foreign(format!("holds no study ({reason}); choose another folder with --out"))
+        }
+        other => other,
+    })?;
     let described = |name: &str, scale: Option<&str>, file: &Path| {
         let scale = scale.map_or(String::new(), |scale| format!(" at scale {scale}"));
         format!("study {name}{scale} of {}", file.display())

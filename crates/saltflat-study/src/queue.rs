@@ -187,11 +187,9 @@ impl Queue<'_> {
                 Standing::Ready => self.claimed(entry)?,
                 Standing::Failed if self.retry => self.claimed(entry)?,
                 Standing::Running => None,
-                Standing::Failed
-                | Standing::Done(_)
-                | Standing::Waiting
-                | Standing::Blocked
-                | Standing::Unmet => continue,
+                Standing::Failed | Standing::Done(_) | Standing::Waiting | Standing::Blocked | Standing::Unmet => {
+                    continue;
+                }
             };
             let Some(log) = claimed else {
                 view.elsewhere.push(entry);

@@ -16,8 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::{Count, MeasureArgs, Precision},
-    measurement_table, output,
-    slices,
+    measurement_table, output, slices,
     table::number,
 };
 

@@ -73,10 +73,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
             problems.extend(of_runs);
             let root = root(args, &study);
+            problems.extend(StudyFolder::too_long(&root, &study.entries));
             if problems.is_empty() {
                 StudyFolder::check_owner(&root, &study)?;
             }
-            problems.extend(StudyFolder::too_long(&root, &study.entries));
             if args.dry_run && problems.is_empty() {
                 dry_run(&study, &root)?;
             }

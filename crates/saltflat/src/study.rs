@@ -310,21 +310,31 @@ fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<Ex
         errln!("  {name} failed: {} (see {})", one_line(reason), log.display());
     }
     ended?;
-    let mut page = None;
-    if counts.done > 0
-        && !stop.is_urgent()
-        && let Some(_lock) = hold(folder.root(), &|| stop.is_urgent())?
-    {
-        let file = folder.root().join("study.toml");
-        let source = StudyFile::parse_alone(&read(&file)?, &file)?;
-        page = Some(page::of_study(folder, &source, &file)?);
-    }
+    let page = last_page(folder, &counts, stop);
     let code = end(&counts, stop.cause());
-    match page.map_or(Ok(()), |page| outln!("{}", page.display())) {
+    let printed = page.and_then(|page| Ok(page.map_or(Ok(()), |page| outln!("{}", page.display()))?));
+    match printed {
+        Ok(()) => Ok(code),
         // The exit code says how the runs ended, whether or not somebody reads where the page is.
-        Ok(()) | Err(OutputError::Closed) => Ok(code),
-        Err(error) => Err(error.into()),
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => Ok(code),
+        // It says that a signal ended them, too.
+        Err(error) if stop.cause().is_some() => {
+            errln!("saltflat: {error:#}");
+            Ok(code)
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Writes the page of the runs that there are, unless there are none or a second signal says that nothing is to be waited for.
+fn last_page(folder: &StudyFolder, counts: &Counts, stop: &Stop) -> anyhow::Result<Option<PathBuf>> {
+    if counts.done == 0 || stop.is_urgent() {
+        return Ok(None);
+    }
+    let Some(_lock) = hold(folder.root(), &|| stop.is_urgent())? else { return Ok(None) };
+    let file = folder.root().join("study.toml");
+    let source = StudyFile::parse_alone(&read(&file)?, &file)?;
+    page::of_study(folder, &source, &file).map(Some)
 }
 
 /// Says how a study that ended goes on; gives the exit code.

@@ -106,9 +106,9 @@ fn a_run_that_outlives_its_study_is_waited_for() {
                 assert!(study.try_wait().unwrap().is_none(), "the study ended by itself");
             };
             study.kill().unwrap();
-            // After its study has gone: a stopped process that loses its parent is sent SIGHUP and SIGCONT.
-            support::send(Signal::SIGSTOP, child);
             study.wait().unwrap();
+            // Not before its study has gone: a stopped process that loses its parent is sent SIGHUP and SIGCONT.
+            support::send(Signal::SIGSTOP, child);
             if !run.exists() && !place.processes(RUN).is_empty() {
                 break child;
             }

@@ -622,3 +622,18 @@ fn jobs_of_slurm() {
         assert!(error.is_bad_input() && error.to_string().contains(expected), "{error}");
     }
 }
+
+/// A stage may be called as the job that writes the page.
+#[test]
+fn a_stage_that_is_called_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("out"), folder.path().join("study.toml"));
+    fs::write(&file, format!("{BASE}[[stage]]\nname = \"Page\"\n[[stage]]\nname = \"submit\"\n")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    let job = slurm::Job { program: Path::new("/bin/true"), device: "cpu", data_dir: None };
+    let written = slurm::emit(&create(&root, &study).unwrap(), &job).unwrap();
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!(written.len(), 4);
+    assert!(written[..2].iter().all(|path| text(path).contains("--array=") && text(path).contains("--task")));
+    assert!(text(&written[2]).ends_with("--page\n") && text(&written[3]).contains("$here/Page.stage.sbatch"));
+}

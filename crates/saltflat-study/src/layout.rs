@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use crate::Entry;
@@ -81,7 +81,7 @@ pub(crate) fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.into());
     let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let (most_name, most_path) = limits(existing);
-    let names = absolute.components().map(|component| component.as_os_str());
+    let names = absolute.components().map(Component::as_os_str);
     if let Some(name) = names.filter(|name| name.len() > most_name).max_by_key(|name| name.len()) {
         let (got, shown) = (name.len(), quoted(&name.to_string_lossy()));
         return vec![format!(

@@ -194,7 +194,7 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     };
     let expected = "a name without slashes and control characters";
     if !section.has("name") && !plain(&default) {
-        section.problem("name", &format!("expected {expected}, got {default:?} from the name of the file"));
+        section.problem("name", format!("expected {expected}, got {default:?} from the name of the file"));
     }
     let config = RunConfig {
         name: section.optional("name", expected, plain).unwrap_or(default),

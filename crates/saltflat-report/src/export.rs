@@ -1,6 +1,9 @@
 //! The runs of a page for other programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Value, json};
 
@@ -26,7 +29,7 @@ const COLUMNS: [&str; 13] = [
 /// Every value of every run, one a line: `run, stage`, a column for each axis of the labels, then `seed, kind, epoch, step, metric,
 /// value, std_error, probes, measured_loss, n, low_95, high_95, p, reason`. Lists and maps of estimates are one line an entry
 /// (`top_eigenvalues.0`); an absent value is an empty field, with its reason in the last one. Numbers are written so that they
-/// read back the same.
+/// read back the same; a text that a spreadsheet would take for a formula begins with an apostrophe.
 ///
 /// With a baseline, lines of the kind `difference` follow, one a group and metric: the mean difference of the last values, paired
 /// by seed, with its standard error, number of pairs, 95 % interval and p value, or the reason why there is none.
@@ -113,11 +116,23 @@ fn plain(value: Option<Field<'_>>) -> String {
 
 /// A line of RFC 4180, ended by a line feed alone.
 fn line(fields: &[String]) -> String {
-    let quoted = |field: &String| match field.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.clone(),
+    let quoted = |field: &String| {
+        let field = inert(field);
+        match field.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", field.replace('"', "\"\"")),
+            false => field.into_owned(),
+        }
     };
     fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
+}
+
+/// A field that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it, as OWASP advises against
+/// CSV injection. Numbers, also negative ones, stay as they are.
+fn inert(field: &str) -> Cow<'_, str> {
+    match field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && field.parse::<f64>().is_err() {
+        true => Cow::Owned(format!("'{field}")),
+        false => Cow::Borrowed(field),
+    }
 }
 
 /// The summary: title, what it is made from, notes, baseline, every group with its labels, statuses, measured loss, last values and
@@ -160,6 +175,18 @@ mod tests {
     fn fields_are_quoted_where_they_must_be() {
         let fields = ["a", "b,c", "d\"e", ""].map(String::from);
         assert_eq!(line(&fields), "a,\"b,c\",\"d\"\"e\",\n");
+    }
+
+    /// The characters of OWASP's page on CSV injection; what is a number is none, and stays one.
+    #[test]
+    fn no_field_is_a_formula() {
+        for text in ["=1+1", "+a", "-a", "@SUM(A1)", "=HYPERLINK(\"x\",\"y\")", "\tx", "\rx", "-1+2"] {
+            let written = line(&[text.to_string()]);
+            let field = written.trim_end_matches('\n').trim_matches('"').replace("\"\"", "\"");
+            assert_eq!(field, format!("'{text}"));
+        }
+        let numbers = ["-0.5", "-1e-9", "+2", "0.1", "-3", "a=1", ""].map(String::from);
+        assert_eq!(line(&numbers), "-0.5,-1e-9,+2,0.1,-3,a=1,\n");
     }
 
     #[test]

@@ -24,6 +24,14 @@ pub enum StudyError {
         /// The run's name.
         run: String,
     },
+    /// The folder is not that of this study, whose files would be written over others.
+    #[error("{}: {reason}", folder.display())]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds, and what can be done.
+        reason: String,
+    },
     /// The folder holds no study.
     #[error("{}: holds no study ({reason})", folder.display())]
     NoStudy {
@@ -88,6 +96,7 @@ impl StudyError {
             self,
             Self::Problems { .. }
                 | Self::Changed { .. }
+                | Self::Foreign { .. }
                 | Self::NoStudy { .. }
                 | Self::NoTask { .. }
                 | Self::NotFound { .. }

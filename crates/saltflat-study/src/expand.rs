@@ -65,8 +65,6 @@ pub struct Study {
     pub configs: Vec<String>,
     /// What the study says of each: its configuration before defaults are filled in.
     pub settings: Vec<String>,
-    /// Whose the files of a name are, in lower case, since some file systems make no difference.
-    files: BTreeMap<String, usize>,
     /// SHA-256 of the weights at each path that was named as a start, or that there are none.
     starts: BTreeMap<String, Option<String>>,
 }
@@ -116,7 +114,6 @@ impl Study {
             entries: Vec::new(),
             configs: Vec::new(),
             settings: Vec::new(),
-            files: BTreeMap::new(),
             starts: BTreeMap::new(),
         };
         let mut problems = Vec::new();
@@ -135,9 +132,12 @@ impl Study {
     fn expand(&mut self, problems: &mut Vec<String>) {
         let source = self.source.clone();
         let name = &source.study.name;
-        if name.is_empty() || name.contains(|c: char| c == '/' || c == '\\' || c.is_control()) || name.starts_with('.')
-        {
-            problems.push(format!("study.name: expected a name without slashes and control characters, got {name:?}"));
+        let scales = source.scale.keys().map(|name| (format!("scale.{name:?}"), name));
+        for (key, name) in std::iter::once(("study.name".to_string(), name)).chain(scales) {
+            if name.is_empty() || name.contains(|c: char| "/\\".contains(c) || c.is_control()) || name.starts_with('.')
+            {
+                problems.push(format!("{key}: expected a name without slashes and control characters, got {name:?}"));
+            }
         }
         if let Some(loss) = source.measure.loss.as_ref().filter(|loss| !loss.is_table() && !source.measure.is_own()) {
             let expected = "a table of kind and smoothing, or \"own\" for the loss of each run";
@@ -298,16 +298,6 @@ impl Study {
             points.iter().map(|point| (point.axis.clone(), point.label.clone())).collect();
         let slugs: Vec<String> = points.iter().map(slug).chain([format!("s{seed}")]).collect();
         let name = format!("{}/{}", stage.name, slugs.join("_"));
-        let files = name.replace('/', "-").to_ascii_lowercase();
-        if let Some(&other) = self.files.get(&files) {
-            let other = &self.entries[other];
-            return Err(format!(
-                "{} and {} would have the same files, {files}.*: {FOLDER_NAMES}",
-                described(&other.stage, &other.labels, other.seed),
-                described(&stage.name, &labels, seed)
-            )
-            .into());
-        }
         let from = match stage.from.as_slice() {
             [] | [_] => stage.from.first(),
             many => many.iter().find(|start| labels.get(START).is_some_and(|label| label == start.label())),
@@ -349,7 +339,7 @@ impl Study {
             config.to_toml().map_err(|e| e.to_string())?.parse().map_err(|e: toml::de::Error| e.to_string())?;
         if let (Some(parent), Some(Value::Table(train))) = (parent, config.get_mut("train")) {
             train.remove("init_sha256");
-            train.insert("init".into(), Value::String(format!("../{}", self.entries[parent].name)));
+            train.insert("init".into(), Value::String(format!("../../{}", self.entries[parent].name)));
         }
         self.configs.push(toml::to_string(&config).map_err(|e| e.to_string())?);
         self.settings.push(text);
@@ -357,7 +347,6 @@ impl Study {
         // What it requires is about the runs of earlier stages.
         let require = of_stage.require.as_ref().unwrap_or(&stage.require).clone();
         let require = if parent.is_some() { require } else { BTreeMap::new() };
-        self.files.insert(files, index);
         self.entries.push(Entry { index, name, stage: stage.name.clone(), labels, seed, parent, start, require });
         Ok(())
     }
@@ -403,12 +392,6 @@ const FOLDER_NAMES: &str = "of a label, the name of a folder has ASCII letters, 
 /// True for the name of a folder of the study's own.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
-}
-
-/// A run by what it is.
-fn described(stage: &str, labels: &BTreeMap<String, String>, seed: u64) -> String {
-    let labels: Vec<String> = labels.iter().map(|(axis, label)| format!("{axis} {label:?}")).collect();
-    [vec![format!("stage {stage}")], labels, vec![format!("seed {seed}")]].concat().join(", ")
 }
 
 /// True where nothing is wrong with a stage but what it requires of its starts, which keeps no run from being made.

@@ -9,37 +9,30 @@ use std::{
 };
 
 use saltflat_folder::{RunState, is_taken, read_text, set_aside, take};
-use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use crate::{Entry, Study, StudyError, expand::is_reserved, results};
+use crate::{
+    Entry, FolderLock, Study, StudyError,
+    layout::{self, Earlier},
+    lock::LOCK,
+    manifest::Manifest,
+    owner, results,
+};
 
 /// What stands in a log before the reason why a process ended.
 pub(crate) const ENDED: &str = "# ended: ";
 
-/// Version of the manifest.
-const SCHEMA: u32 = 1;
-
-/// `study.toml` (as it was given), `manifest.json` (what each run is), `configs/` (what each run is made from), a folder a run
-/// under the name of its stage, `logs/` (what each run's process said).
+/// `study.toml` (as it was given), `manifest.json` (what each run is), `configs/STAGE/RUN.toml` (what each run is made from),
+/// `STAGE/RUN` (the folder of each run), `logs/STAGE/RUN.log` (what each run's process said), `study.lock`.
 #[derive(Clone, Debug)]
 pub struct StudyFolder {
     root: PathBuf,
     manifest: Manifest,
+    earlier: Earlier,
     /// What a finished start lacks of its run's [`Entry::require`], by the run's number; asked again and again by a queue.
     lacking: RefCell<BTreeMap<usize, Option<String>>>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Manifest {
-    schema: u32,
-    study: String,
-    /// The file that it was read from.
-    file: PathBuf,
-    scale: Option<String>,
-    /// [`Study::settings_sha256`]; absent in manifests of before there was one.
-    #[serde(default)]
-    settings_sha256: Option<String>,
-    runs: Vec<Entry>,
+    /// The runs that are known to be finished or to have diverged, by their numbers: they stay so.
+    done: RefCell<BTreeMap<usize, RunState>>,
 }
 
 /// How far a run is.
@@ -62,39 +55,48 @@ pub enum Standing {
 }
 
 impl StudyFolder {
-    /// Writes the study's files into `root`, or checks that those that are there are the same.
+    /// Writes the study's files into `root`, whose lock the caller holds, or checks that those that are there are the same.
     ///
     /// # Errors
-    /// [`StudyError::Changed`] where a run was made with another configuration, [`StudyError::File`] where the disk fails.
-    pub fn create(root: &Path, study: &Study) -> Result<Self, StudyError> {
+    /// [`StudyError::Foreign`] where the folder is not that of this study, [`StudyError::NoStudy`] where an earlier version wrote two of
+    /// its configurations into one file, [`StudyError::Changed`] where a run was made with another configuration,
+    /// [`StudyError::File`] where the disk fails.
+    pub fn create(root: &Path, study: &Study, _lock: &FolderLock) -> Result<Self, StudyError> {
+        owner::check(root, study)?;
+        let before = Manifest::read(root).ok();
+        let earlier = Earlier::of(before.as_ref().map_or(&[], |before| &before.runs));
+        if let Some(reason) = earlier.ambiguity(root) {
+            return Err(StudyError::NoStudy { folder: root.into(), reason });
+        }
         for (entry, config) in study.entries.iter().zip(&study.configs) {
-            let old = fs::read_to_string(config_of(root, entry));
-            if old.is_ok_and(|old| old != *config) && root.join(&entry.name).exists() {
+            let is_other = made_from(root, &earlier, entry).is_some_and(|old| old != *config);
+            if is_other && root.join(&entry.name).exists() {
                 return Err(StudyError::Changed { folder: root.into(), run: entry.name.clone() });
             }
         }
-        for folder in ["configs", "logs"].into_iter().chain(study.entries.iter().map(|entry| entry.stage.as_str())) {
-            let path = root.join(folder);
-            fs::create_dir_all(&path).map_err(StudyError::file(&path))?;
+        let manifest = Manifest::of(study);
+        // First, where there is none: from then on the folder is that of the study, also if this process is killed.
+        if before.is_none() {
+            manifest.write(root)?;
+        }
+        for stage in &study.source.stages {
+            for folder in [root.join("configs"), root.join("logs"), root.into()] {
+                let path = folder.join(&stage.name);
+                fs::create_dir_all(&path).map_err(StudyError::file(&path))?;
+            }
         }
         for (entry, config) in study.entries.iter().zip(&study.configs) {
-            write(&config_of(root, entry), config)?;
+            write(&layout::config(root, &entry.name), config)?;
+            if let Some(path) = earlier.config(root, &entry.name)
+                && path.exists()
+            {
+                fs::remove_file(&path).map_err(StudyError::file(&path))?;
+            }
         }
         let text = read_text(&study.file).map_err(StudyError::file(&study.file))?;
         write(&root.join("study.toml"), &text)?;
-        let manifest = Manifest {
-            schema: SCHEMA,
-            study: study.source.study.name.clone(),
-            file: std::path::absolute(&study.file).unwrap_or_else(|_| study.file.clone()),
-            scale: study.scale.clone(),
-            settings_sha256: Some(study.settings_sha256()),
-            runs: study.entries.clone(),
-        };
-        let path = root.join("manifest.json");
-        let text = serde_json::to_string_pretty(&manifest)
-            .map_err(|e| StudyError::File { path: path.clone(), reason: e.to_string() })?;
-        write(&path, &(text + "\n"))?;
-        Ok(Self { root: root.into(), manifest, lacking: RefCell::default() })
+        manifest.write(root)?;
+        Ok(Self { root: root.into(), manifest, earlier, lacking: RefCell::default(), done: RefCell::default() })
     }
 
     /// A study that was started before.
@@ -102,28 +104,33 @@ impl StudyFolder {
     /// # Errors
     /// [`StudyError::NoStudy`].
     pub fn open(root: &Path) -> Result<Self, StudyError> {
-        let no_study = |reason: String| StudyError::NoStudy { folder: root.into(), reason };
-        if root.join("metrics.jsonl").is_file() && !root.join("manifest.json").exists() {
-            let shown = root.display();
-            return Err(no_study(format!(
-                "it is the folder of a run; saltflat train --resume {shown} goes on with it"
-            )));
+        let manifest = Manifest::read(root)?;
+        let earlier = Earlier::of(&manifest.runs);
+        match earlier.ambiguity(root) {
+            Some(reason) => Err(StudyError::NoStudy { folder: root.into(), reason }),
+            None => {
+                Ok(Self { root: root.into(), manifest, earlier, lacking: RefCell::default(), done: RefCell::default() })
+            }
         }
-        let text = fs::read_to_string(root.join("manifest.json"))
-            .map_err(|e| no_study(format!("manifest.json cannot be read: {e}")))?;
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| no_study(format!("manifest.json: {e}")))?;
-        if manifest.schema != SCHEMA {
-            return Err(no_study(format!("manifest.json: expected schema {SCHEMA}, got {}", manifest.schema)));
+    }
+
+    /// Checks, without writing anything, that a study may write into `root`: that it is empty, or the folder of this study.
+    ///
+    /// # Errors
+    /// [`StudyError::Foreign`] where it is not, [`StudyError::File`] where it cannot be read.
+    pub fn check_owner(root: &Path, study: &Study) -> Result<(), StudyError> {
+        match owner::check(root, study) {
+            // Another process makes the folder just now: only who holds its lock knows.
+            Err(StudyError::Foreign { .. }) if root.join(LOCK).exists() && !root.join("manifest.json").exists() => {
+                Ok(())
+            }
+            found => found,
         }
-        let sound = |(i, entry): (usize, &Entry)| entry.index == i && entry.parent.is_none_or(|parent| parent < i);
-        if !manifest.runs.iter().enumerate().all(sound) {
-            return Err(no_study("manifest.json: its runs are not in order".into()));
-        }
-        if let Some(entry) = manifest.runs.iter().find(|entry| !is_of_stage(entry)) {
-            let name = &entry.name;
-            return Err(no_study(format!("manifest.json: expected runs named STAGE/LABELS-sSEED, got {name:?}")));
-        }
-        Ok(Self { root: root.into(), manifest, lacking: RefCell::default() })
+    }
+
+    /// What is too long for the file system of `root`, a sentence each: the names of runs, and the paths in their folders.
+    pub fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
+        layout::too_long(root, entries)
     }
 
     /// Where it lies.
@@ -166,12 +173,12 @@ impl StudyFolder {
 
     /// A run's configuration.
     pub fn config(&self, entry: &Entry) -> PathBuf {
-        config_of(&self.root, entry)
+        config_of(&self.root, &self.earlier, entry)
     }
 
     /// Where a run's process writes what it says.
     pub fn log(&self, entry: &Entry) -> PathBuf {
-        self.root.join("logs").join(format!("{}.log", entry.name.replace('/', "-")))
+        layout::log(&self.root, &entry.name)
     }
 
     /// True where a run that is not done can be resumed. The folder of a run without a checkpoint makes room for one that starts
@@ -221,6 +228,10 @@ impl StudyFolder {
     /// [`StudyError::File`].
     pub fn claim(&self, entry: &Entry) -> Result<Option<File>, StudyError> {
         let path = self.log(entry);
+        // The folder may be gone since it was made, and a study that an earlier version began has none.
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(StudyError::file(folder))?;
+        }
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
         // On Windows a lock keeps the process that inherits the file from writing to it.
         let taken = !cfg!(unix) || take(&file).map_err(StudyError::file(path))?;
@@ -230,18 +241,31 @@ impl StudyFolder {
     /// Why the process of a run ended that said nothing in its folder, as [`Queue`](crate::Queue) wrote it into its log; absent
     /// where another process was started since.
     pub fn ending(&self, entry: &Entry) -> Option<String> {
-        let log = fs::read(self.log(entry)).ok()?;
+        let earlier = || fs::read(self.earlier.log(&self.root, &entry.name)?).ok();
+        let log = fs::read(self.log(entry)).ok().or_else(earlier)?;
         let log = String::from_utf8_lossy(&log);
         Some(log.lines().next_back()?.strip_prefix(ENDED)?.into())
     }
 
     /// Where a run stands; as running also before its process has made its folder.
     pub fn state(&self, entry: &Entry) -> RunState {
+        if let Some(done) = self.done.borrow().get(&entry.index) {
+            return *done;
+        }
         match if cfg!(unix) { is_taken(&self.log(entry)) } else { Ok(false) } {
             Ok(true) => RunState::Running,
-            Ok(false) => RunState::of(&self.run(entry)),
+            Ok(false) => self.state_of_claimed(entry),
             Err(_) => RunState::Unreadable,
         }
+    }
+
+    /// As [`state`](Self::state), for who holds the [claim](Self::claim) of the run: as its folder says.
+    pub fn state_of_claimed(&self, entry: &Entry) -> RunState {
+        let state = RunState::of(&self.run(entry));
+        if matches!(state, RunState::Finished | RunState::Diverged) {
+            self.done.borrow_mut().insert(entry.index, state);
+        }
+        state
     }
 
     /// How far a run is.
@@ -317,19 +341,28 @@ impl StudyFolder {
     }
 }
 
-/// Two plain parts, the stage first: what is read and removed lies in the folder, and not in one of the study's own.
-fn is_of_stage(entry: &Entry) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
-            && !part.starts_with('.')
-    };
-    let parts: Vec<&str> = entry.name.split('/').collect();
-    matches!(parts[..], [stage, run] if stage == entry.stage && !is_reserved(stage) && plain(stage) && plain(run))
+/// The configuration of a run: where an earlier version wrote it, if it is there alone.
+fn config_of(root: &Path, earlier: &Earlier, entry: &Entry) -> PathBuf {
+    let path = layout::config(root, &entry.name);
+    match earlier.config(root, &entry.name) {
+        Some(earlier) if !path.exists() && earlier.exists() => earlier,
+        _ => path,
+    }
 }
 
-fn config_of(root: &Path, entry: &Entry) -> PathBuf {
-    root.join("configs").join(format!("{}.toml", entry.name.replace('/', "-")))
+/// The configuration that a run was made from, if it is there, as it is written now.
+fn made_from(root: &Path, earlier: &Earlier, entry: &Entry) -> Option<String> {
+    let path = config_of(root, earlier, entry);
+    let text = fs::read_to_string(&path).ok()?;
+    if path == layout::config(root, &entry.name) || entry.parent.is_none() {
+        return Some(text);
+    }
+    // Its start is relative to the folder of the configuration, which was the one above.
+    let mut config: Table = text.parse().ok()?;
+    if let Some(Value::String(init)) = config.get_mut("train").and_then(|train| train.get_mut("init")) {
+        init.insert_str(0, "../");
+    }
+    toml::to_string(&config).ok()
 }
 
 /// Written beside and renamed, so that a file is whole or not there.

@@ -16,6 +16,9 @@ use crate::{Entry, Standing, StudyError, StudyFolder, folder::ENDED, reason::rea
 /// From one look at the processes to the next.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks at the runs of other processes pass so many times as long as a look takes: there may be thousands of them.
+const REST: u32 = 50;
+
 /// What the processes of the runs are to do before they are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Halt {
@@ -51,6 +54,8 @@ pub trait Report {
     fn started(&mut self, entry: &Entry, resumed: bool, device: &str);
     /// A run's process ended.
     fn ended(&mut self, ended: &Ended<'_>);
+    /// Another process works on a run, which is waited for. Said once a run.
+    fn elsewhere(&mut self, _entry: &Entry) {}
     /// Called at every look: the runs that are at work.
     fn looking(&mut self, _running: &[&Entry]) {}
 }
@@ -85,25 +90,43 @@ struct Work<'a> {
     log: u64,
 }
 
+/// What a queue knows of the runs that are not done.
+struct View<'a> {
+    /// Tried once: what fails in this call is not tried again in it.
+    tried: BTreeSet<usize>,
+    /// The runs that other processes work on, and those of them that were reported.
+    elsewhere: Vec<&'a Entry>,
+    reported: BTreeSet<usize>,
+    /// True where a run may be ready that was not at the last look at all of them.
+    is_stale: bool,
+    /// When the runs of other processes are looked at again.
+    next: Instant,
+}
+
 impl Queue<'_> {
     /// Runs until nothing is left to do, or until `halt` says so: then the processes are told, and waited for. Runs of other
     /// processes in the same folder are waited for.
     ///
     /// # Errors
-    /// [`StudyError::Start`] where a process cannot be started, [`StudyError::File`] where the disk fails.
+    /// [`StudyError::Start`] where a process cannot be started; those that are at work are told to save and end, and waited for.
     pub fn run(&self, report: &mut dyn Report, halt: &dyn Fn() -> Option<Halt>) -> Result<(), StudyError> {
         let mut work: Vec<Work<'_>> = Vec::new();
-        // Tried once: what fails in this call is not tried again in it.
-        let mut tried = BTreeSet::new();
+        let (tried, reported) = (BTreeSet::new(), BTreeSet::new());
+        let mut view = View { tried, elsewhere: Vec::new(), reported, is_stale: true, next: Instant::now() };
         let mut told = None;
         // A process that cannot be started ends the queue, after those that are at work.
         let mut failed = None;
         loop {
             let mut still = Vec::new();
             for mut at in work {
-                match at.child.try_wait().map_err(|e| start_failed(at.entry, &e))? {
-                    None => still.push(at),
-                    Some(status) => report.ended(&self.ended(&at, status, told.is_some())),
+                match at.child.try_wait() {
+                    Ok(None) => still.push(at),
+                    Ok(Some(status)) => {
+                        view.is_stale = true;
+                        report.ended(&self.ended(&at, status, told.is_some()));
+                    }
+                    // It is told to end by the end of its input.
+                    Err(e) => failed = failed.or(Some(start_failed(at.entry, &e))),
                 }
             }
             work = still;
@@ -117,56 +140,90 @@ impl Queue<'_> {
                     return failed.map_or(Ok(()), Err);
                 }
             } else {
-                let mut elsewhere = false;
-                for entry in self.folder.entries() {
-                    if tried.contains(&entry.index) {
-                        continue;
-                    }
-                    match self.folder.standing(entry) {
-                        Standing::Ready if work.len() < self.jobs => {}
-                        Standing::Failed if self.retry && work.len() < self.jobs => {}
-                        Standing::Running => {
-                            elsewhere = true;
+                self.look_elsewhere(&mut view);
+                if view.is_stale && work.len() < self.jobs {
+                    view.is_stale = false;
+                    match self.start_what_is_ready(&mut work, &mut view, report) {
+                        Ok(()) if work.is_empty() && view.elsewhere.is_empty() && !view.is_stale => return Ok(()),
+                        Ok(()) => {}
+                        Err(error) => {
+                            failed = Some(error);
                             continue;
                         }
-                        Standing::Ready
-                        | Standing::Failed
-                        | Standing::Done(_)
-                        | Standing::Waiting
-                        | Standing::Blocked
-                        | Standing::Unmet => continue,
                     }
-                    let Some(log) = self.folder.claim(entry)? else {
-                        elsewhere = true;
-                        continue;
-                    };
-                    tried.insert(entry.index);
-                    let busy = |d: usize| work.iter().filter(|at| at.device == d).count();
-                    let device = (0..self.devices.len()).min_by_key(|&d| busy(d)).unwrap_or(0);
-                    let name = self.devices.get(device).map_or("auto", String::as_str);
-                    let resumed = match self.folder.prepare(entry) {
-                        Ok(resumed) => resumed,
-                        Err(error) => {
-                            failed = Some(error);
-                            break;
-                        }
-                    };
-                    report.started(entry, resumed, name);
-                    match self.spawn(entry, log, resumed, (device, name)) {
-                        Ok(at) => work.push(at),
-                        Err(error) => {
-                            failed = Some(error);
-                            break;
-                        }
-                    }
-                }
-                if work.is_empty() && !elsewhere {
-                    return Ok(());
                 }
             }
             report.looking(&work.iter().map(|at| at.entry).collect::<Vec<_>>());
             thread::sleep(PAUSE);
         }
+    }
+
+    /// Looks whether a run of another process has ended.
+    fn look_elsewhere(&self, view: &mut View<'_>) {
+        let start = Instant::now();
+        if start >= view.next {
+            view.is_stale |= view.elsewhere.iter().any(|entry| self.folder.state(entry) != RunState::Running);
+            view.next = start + REST * start.elapsed();
+        }
+    }
+
+    /// Starts the runs that are ready, in their order, until enough are at work, and notes which ones other processes work on.
+    fn start_what_is_ready<'a>(
+        &'a self,
+        work: &mut Vec<Work<'a>>,
+        view: &mut View<'a>,
+        report: &mut dyn Report,
+    ) -> Result<(), StudyError> {
+        view.elsewhere.clear();
+        for entry in self.folder.entries() {
+            if work.len() >= self.jobs {
+                // One of them ends before another run is looked for.
+                break;
+            }
+            if view.tried.contains(&entry.index) {
+                continue;
+            }
+            let claimed = match self.folder.standing(entry) {
+                Standing::Ready => self.claimed(entry)?,
+                Standing::Failed if self.retry => self.claimed(entry)?,
+                Standing::Running => None,
+                Standing::Failed | Standing::Done(_) | Standing::Waiting | Standing::Blocked | Standing::Unmet => {
+                    continue;
+                }
+            };
+            let Some(log) = claimed else {
+                view.elsewhere.push(entry);
+                if view.reported.insert(entry.index) {
+                    report.elsewhere(entry);
+                }
+                continue;
+            };
+            // Between the look and the claim another process may have worked on it.
+            match self.folder.state_of_claimed(entry) {
+                RunState::None | RunState::Dead | RunState::Interrupted => {}
+                RunState::Failed | RunState::Unreadable if self.retry => {}
+                RunState::Failed | RunState::Unreadable | RunState::Finished | RunState::Diverged => {
+                    view.is_stale = true;
+                    continue;
+                }
+                RunState::Running => {
+                    view.elsewhere.push(entry);
+                    continue;
+                }
+            }
+            view.tried.insert(entry.index);
+            let busy = |d: usize| work.iter().filter(|at| at.device == d).count();
+            let device = (0..self.devices.len()).min_by_key(|&d| busy(d)).unwrap_or(0);
+            let name = self.devices.get(device).map_or("auto", String::as_str);
+            let resumed = self.folder.prepare(entry).map_err(|e| start_failed(entry, &e))?;
+            report.started(entry, resumed, name);
+            work.push(self.spawn(entry, log, resumed, (device, name))?);
+        }
+        Ok(())
+    }
+
+    fn claimed(&self, entry: &Entry) -> Result<Option<File>, StudyError> {
+        self.folder.claim(entry).map_err(|e| start_failed(entry, &e))
     }
 
     fn spawn<'a>(
@@ -178,15 +235,17 @@ impl Queue<'_> {
     ) -> Result<Work<'a>, StudyError> {
         let path = self.folder.log(entry);
         let mut command = (self.command)(entry, resumed, name);
-        // Which command it was helps to repeat it by hand; a log that cannot be written says so when the process writes.
-        let _ = writeln!(log, "$ {command:?}");
+        // Which command it was helps to repeat it by hand. If the log cannot be written, nobody would learn why the process ends.
+        let in_log = |e: std::io::Error| start_failed(entry, &format!("{}: {e}", path.display()));
+        writeln!(log, "$ {command:?}").map_err(in_log)?;
         let size = log.metadata().map_or(0, |metadata| metadata.len());
         let before = Status::read(&self.folder.run(entry)).ok().flatten();
-        let copy = log.try_clone().map_err(StudyError::file(path))?;
+        let copy = log.try_clone().map_err(in_log)?;
         command.stdin(Stdio::piped()).stdout(copy).stderr(log);
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().map_err(|e| start_failed(entry, &e))?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.spawn().map_err(|e| start_failed(entry, &format!("{program}: {e}")))?;
         let input = child.stdin.take();
         Ok(Work { entry, child, _input: input, device, since: Instant::now(), before, log: size })
     }
@@ -194,20 +253,24 @@ impl Queue<'_> {
     fn ended<'a>(&self, at: &Work<'a>, status: ExitStatus, told: bool) -> Ended<'a> {
         let run = self.folder.run(at.entry);
         let now = Status::read(&run).ok().flatten().filter(|now| Some(now) != at.before.as_ref());
-        let reason = reason(now.as_ref(), status, &self.folder.log(at.entry), at.log);
+        let mut reason = reason(now.as_ref(), status, &self.folder.log(at.entry), at.log);
         let state = RunState::of(&run);
         // A process that was told to end may not have begun; any other says in the end how it went.
         let silent = now.is_none_or(|now| now.reason.is_none());
         let failed = matches!(state, RunState::Failed | RunState::Unreadable) || silent && !told && !status.success();
-        if silent && let Ok(mut log) = OpenOptions::new().append(true).open(self.folder.log(at.entry)) {
-            // For who asks later; the log is not the result.
-            let _ = writeln!(log, "{ENDED}{}", reason.replace('\n', " "));
+        if silent {
+            // For who asks later. If it cannot be written, the process could not say there what was wrong, either.
+            let log = OpenOptions::new().append(true).open(self.folder.log(at.entry));
+            let line = format!("{ENDED}{}\n", reason.replace('\n', " "));
+            if let Err(e) = log.and_then(|mut log| log.write_all(line.as_bytes())) {
+                reason += &format!("; its log cannot be written: {e}");
+            }
         }
         Ended { entry: at.entry, state, reason, failed, elapsed: at.since.elapsed() }
     }
 }
 
-fn start_failed(entry: &Entry, e: &std::io::Error) -> StudyError {
+fn start_failed(entry: &Entry, e: &dyn std::fmt::Display) -> StudyError {
     StudyError::Start { run: entry.name.clone(), reason: e.to_string() }
 }
 

@@ -18,7 +18,7 @@ pub struct Job<'a> {
     pub data_dir: Option<&'a Path>,
 }
 
-/// Writes `slurm/STAGE.sbatch` for each stage, `slurm/page.sbatch` and `slurm/submit.sh`, which submits them with their
+/// Writes `slurm/STAGE.sbatch` for each stage (`page.stage.sbatch` for one that is called `page`), `slurm/page.sbatch` and `slurm/submit.sh`, which submits them with their
 /// dependencies and passes its arguments on to every `sbatch`. Returns what it wrote, `submit.sh` last.
 ///
 /// A task runs one run (`saltflat study FOLDER --task N`). Slurm's USR1 before the time limit makes it save; the task is then
@@ -58,7 +58,8 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
                 ("@COMMAND@", &format!("{command} --devices {device}")),
             ],
         );
-        let path = place.join(format!("{stage}.sbatch"));
+        let script = script(stage);
+        let path = place.join(&script);
         write(&path, &text)?;
         written.push(path);
         let runs = |other: &str| stages.iter().position(|(stage, _)| *stage == other);
@@ -74,9 +75,9 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
             true => String::new(),
             false => format!(" --dependency=afterany:{}", after.join(":")),
         };
-        submit.push_str(&format!("submit{dependency} \"$here/{stage}.sbatch\"\n"));
+        submit.push_str(&format!("submit{dependency} \"$here/{script}\"\n"));
     }
-    let path = place.join("page.sbatch");
+    let path = place.join(OF_PAGE);
     let text = filled(
         PAGE,
         &[
@@ -92,6 +93,18 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
     write(&path, &submit)?;
     written.push(path);
     Ok(written)
+}
+
+/// The script that writes the page.
+const OF_PAGE: &str = "page.sbatch";
+
+/// The script of a stage. The name of a stage has no dots, so that no other is called as that of a stage `page`.
+fn script(stage: &str) -> String {
+    let script = format!("{stage}.sbatch");
+    match script.eq_ignore_ascii_case(OF_PAGE) {
+        true => format!("{stage}.stage.sbatch"),
+        false => script,
+    }
 }
 
 /// A template with a text in the place of each of these names. In one pass: what is filled in may hold such a name.

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use saltflat_study::{Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
+use saltflat_study::{FolderLock, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
 
 const BASE: &str = r#"
 [study]
@@ -45,6 +45,11 @@ fn value(study: &Study, run: usize, key: &str) -> toml::Value {
     let table: toml::Table = study.configs[run].parse().unwrap();
     let (section, key) = key.split_once('.').unwrap();
     table[section][key].clone()
+}
+
+fn create(root: &Path, study: &Study) -> Result<StudyFolder, StudyError> {
+    let lock = FolderLock::take(root, &mut || true)?.unwrap();
+    StudyFolder::create(root, study, &lock)
 }
 
 const TWO_STAGES: &str = r#"
@@ -93,7 +98,7 @@ fn a_grid_of_axes_over_seeds() {
     assert_eq!(last.labels["lr"], "0.5");
     assert_eq!(value(&study, 9, "optimizer.lr").as_float(), Some(0.5));
     assert_eq!(value(&study, 9, "noise.probability").as_float(), Some(0.2));
-    assert_eq!(value(&study, 9, "train.init").as_str(), Some("../start/s1"));
+    assert_eq!(value(&study, 9, "train.init").as_str(), Some("../../start/s1"));
     assert_eq!(value(&study, 2, "noise.kind").as_str(), Some("none"));
     assert_eq!(value(&study, 0, "optimizer.batch_size").as_str(), Some("full"));
     assert_eq!(value(&study, 1, "run.seed").as_integer(), Some(1));
@@ -299,25 +304,9 @@ fn names_that_clash() {
             "stage.name: expected a word of letters, digits, - and _ (not configs, figures, logs, slurm), got \"Logs\"".into(),
         ),
         ("[[stage]]\nname = \"a\"\nseeds = [1, 2, 1]\n".into(), "stage.a.seeds: 1 is there twice".into()),
-        // The configuration of a run lies beside those of all stages.
-        (
-            format!("{}[[stage]]\nname = \"a-b\"\n", axis("values = [{ label = \"b_s0\" }, { label = \"b\" }]")),
-            String::new(),
-        ),
-        (
-            "[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"b-c\" }]\n\
-             [[stage]]\nname = \"a-b\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"C\" }]\n"
-                .into(),
-            format!(
-                "stage.a-b: stage a, x \"b-c\", seed 0 and stage a-b, x \"C\", seed 0 would have the same files, a-b-c_s0.*: {alone}"
-            ),
-        ),
     ];
     for (rest, expected) in cases {
-        match expected.is_empty() {
-            true => drop(study(&rest, None).unwrap()),
-            false => assert_eq!(problems(&rest, None), [expected], "{rest}"),
-        }
+        assert_eq!(problems(&rest, None), [expected], "{rest}");
     }
     // What is in no folder's name: a terminal and a job script must not see it either.
     let control = problems(&labelled(["a\\u0007", "b"]), None);
@@ -329,6 +318,166 @@ fn names_that_clash() {
         error.contains("study.name: expected a name without slashes and control characters, got \"a\\nb\""),
         "{error}"
     );
+    // A scale is a part of the folder's name.
+    for scale in ["a\\nb", "../up", "a\\u001b[31m", "a\\\\b", ".x"] {
+        let found = problems(&format!("[[stage]]\nname = \"a\"\n[scale.\"{scale}\"]\n"), None);
+        assert!(found[0].contains("expected a name without slashes and control characters"), "{found:?}");
+    }
+}
+
+/// Every run has a configuration and a log of its own, whatever separators stand in the names of stages, labels and seeds.
+#[test]
+fn runs_with_separators_in_their_names() {
+    let values = |labels: &[&str]| {
+        let values: Vec<String> = labels.iter().map(|label| format!("{{ label = \"{label}\" }}")).collect();
+        format!("[[stage.axis]]\nname = \"x\"\nvalues = [{}]\n", values.join(", "))
+    };
+    let stages = [
+        ("a", vec!["b-c", "b", "c", "b.c", "b+c", "b-c-d", "s0"]),
+        ("a-b", vec!["c", "b-c", "-", "c-d", "c.d"]),
+        ("a_b", vec!["c", "b_c", "c_s0"]),
+        ("a-b-c", vec!["d", "s0"]),
+        ("a--b", vec!["c", "..", "s0.s1"]),
+        ("-a", vec!["b-c"]),
+    ];
+    let rest: String = stages
+        .iter()
+        .map(|(stage, labels)| format!("[[stage]]\nname = \"{stage}\"\nseeds = [0, 1]\n{}", values(labels)))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("study.toml");
+    fs::write(&file, format!("{BASE}{rest}")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    assert_eq!(study.entries.len(), 2 * stages.iter().map(|(_, labels)| labels.len()).sum::<usize>());
+    let made = create(&folder.path().join("out"), &study).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (entry, config) in made.entries().iter().zip(&study.configs) {
+        assert_eq!(fs::read_to_string(made.config(entry)).unwrap(), *config, "{}", entry.name);
+        // Some file systems make no difference between capital and small letters.
+        for path in [made.config(entry), made.log(entry), made.run(entry)] {
+            assert!(seen.insert(path.to_str().unwrap().to_lowercase()), "{}", path.display());
+        }
+    }
+}
+
+/// A folder that an earlier version made, with the configurations and logs of all stages beside each other.
+#[test]
+fn folders_of_earlier_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("out"), folder.path().join("study.toml"));
+    fs::write(&file, format!("{BASE}{TWO_STAGES}")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    let made = create(&root, &study).unwrap();
+    // As it was: flat, the start relative to `configs`, and no lock.
+    for (entry, config) in made.entries().iter().zip(&study.configs) {
+        let flat = entry.name.replace('/', "-");
+        fs::write(root.join(format!("configs/{flat}.toml")), config.replace("\"../../", "\"../")).unwrap();
+        fs::write(root.join(format!("logs/{flat}.log")), "# ended: killed by SIGKILL\n").unwrap();
+    }
+    for stage in ["start", "escape"] {
+        fs::remove_dir_all(root.join("configs").join(stage)).unwrap();
+        fs::remove_dir_all(root.join("logs").join(stage)).unwrap();
+    }
+    fs::remove_file(root.join("study.lock")).unwrap();
+    let opened = StudyFolder::open(&root).unwrap();
+    let escape = &opened.entries()[2];
+    assert_eq!(opened.config(escape), root.join("configs/escape-none_lr-0.1_s0.toml"));
+    assert_eq!(opened.ending(escape).as_deref(), Some("killed by SIGKILL"));
+    assert!(opened.claim(escape).unwrap().is_some());
+    // A run that was made keeps the study from being another one, and goes on.
+    fs::create_dir(root.join("escape/none_lr-0.1_s0")).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("kind = \"none\"", "kind = \"sgd-covariance\", strength = 1")).unwrap();
+    let changed = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    let error = create(&root, &changed).unwrap_err().to_string();
+    assert!(error.contains("escape/none_lr-0.1_s0 was made with another configuration"), "{error}");
+    fs::write(&file, text).unwrap();
+    let again = create(&root, &study).unwrap();
+    for (entry, config) in again.entries().iter().zip(&study.configs) {
+        assert_eq!(again.config(entry), root.join(format!("configs/{}.toml", entry.name)));
+        assert_eq!(fs::read_to_string(again.config(entry)).unwrap(), *config);
+        assert!(!root.join(format!("configs/{}.toml", entry.name.replace('/', "-"))).exists());
+    }
+
+    // Two runs whose configurations an earlier version wrote into one file.
+    let rest = "[[stage]]\nname = \"a\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"b-c\" }]\n\
+                [[stage]]\nname = \"a-b\"\n[[stage.axis]]\nname = \"x\"\nvalues = [{ label = \"C\" }]\n";
+    let (root, file) = (folder.path().join("both"), folder.path().join("both.toml"));
+    fs::write(&file, format!("{BASE}{rest}")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    create(&root, &study).unwrap();
+    fs::remove_dir_all(root.join("configs")).unwrap();
+    fs::create_dir(root.join("configs")).unwrap();
+    fs::write(root.join("configs/a-b-c_s0.toml"), &study.configs[1]).unwrap();
+    for error in [StudyFolder::open(&root).unwrap_err(), create(&root, &study).unwrap_err()] {
+        let said = error.to_string();
+        assert!(
+            error.is_bad_input() && said.contains("configurations of a/b-c_s0 and a-b/c_s0 into one file"),
+            "{said}"
+        );
+    }
+}
+
+/// A study writes into an empty folder or its own alone.
+#[test]
+fn folders_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let read = |file: &str, name: &str, rest: &str, scale: Option<&str>| {
+        let file = path(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let text = format!("{BASE}[[stage]]\nname = \"a\"\n{rest}").replace("\"escapes\"", &format!("\"{name}\""));
+        fs::write(&file, text).unwrap();
+        Study::new(StudyFile::read(&file).unwrap(), &file, scale).unwrap()
+    };
+    let study = read("one/s.toml", "same", "", None);
+    // What is somebody else's stays as it is.
+    for name in ["study.toml", "report.html", "summary.json", "manifest.json", "notes.txt", "configs/x.toml"] {
+        let mine = path("mine");
+        fs::create_dir_all(mine.join(name).parent().unwrap()).unwrap();
+        fs::write(mine.join(name), "mine").unwrap();
+        for error in [StudyFolder::check_owner(&mine, &study).unwrap_err(), create(&mine, &study).unwrap_err()] {
+            assert!(error.is_bad_input() && error.to_string().contains("choose another folder with --out"), "{error}");
+        }
+        assert_eq!(fs::read_to_string(mine.join(name)).unwrap(), "mine");
+        fs::remove_dir_all(&mine).unwrap();
+    }
+    // Empty folders, and what a process left that was killed at once.
+    for names in [&[][..], &["study.lock"], &["study.lock", "manifest.json.123.tmp"]] {
+        let root = path(&format!("empty-{}", names.len()));
+        fs::create_dir(&root).unwrap();
+        names.iter().for_each(|name| fs::write(root.join(name), "").unwrap());
+        create(&root, &study).unwrap();
+    }
+    // The page of this study, kept without its runs; not that of another.
+    for (of, scale, fits) in [("same", None, true), ("other", None, false), ("same", Some("b"), false)] {
+        let root = path(&format!("kept-{of}-{}", scale.is_some()));
+        fs::create_dir_all(root.join("figures")).unwrap();
+        fs::write(root.join("report.html"), "<meta name=\"generator\" content=\"Saltflat 0.1.0\"/>").unwrap();
+        let summary = serde_json::json!({ "made_from": { "study": of, "scale": scale } });
+        fs::write(root.join("summary.json"), summary.to_string()).unwrap();
+        assert_eq!(StudyFolder::check_owner(&root, &study).is_ok(), fits, "{of} {scale:?}");
+        assert_eq!(create(&root, &study).is_ok(), fits, "{of} {scale:?}");
+    }
+
+    // The same file goes on, also edited, and so does the same content elsewhere.
+    let root = path("out");
+    create(&root, &study).unwrap();
+    create(&root, &read("one/s.toml", "same", "[[stage]]\nname = \"more\"\n", None)).unwrap();
+    create(&root, &read("moved/s.toml", "same", "[[stage]]\nname = \"more\"\n", None)).unwrap();
+    let other = read("two/s.toml", "same", "seeds = 2\n", None);
+    for error in [StudyFolder::check_owner(&root, &other).unwrap_err(), create(&root, &other).unwrap_err()] {
+        let said = error.to_string();
+        assert!(error.is_bad_input() && said.contains("moved/s.toml") && said.contains("two/s.toml"), "{said}");
+        assert!(said.contains("--out") && said.contains("study.name"), "{said}");
+    }
+    // A scale and a name that make the same folder.
+    let scaled = read("three/s.toml", "same", "[scale.b]\n", Some("b"));
+    let named = read("four/s.toml", "same-b", "", None);
+    assert_eq!(scaled.name(), named.name());
+    create(&path("scaled"), &scaled).unwrap();
+    let said = create(&path("scaled"), &named).unwrap_err().to_string();
+    assert!(said.contains("study same at scale b of") && said.contains("study same-b of"), "{said}");
 }
 
 /// A kilobyte that asks for 10¹⁶ runs: counted, not listed.
@@ -364,13 +513,13 @@ fn a_folder_keeps_its_configurations() {
         fs::write(&file, format!("{BASE}{rest}")).unwrap();
         Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap()
     };
-    let first = StudyFolder::create(&root, &read(TWO_STAGES)).unwrap();
+    let first = create(&root, &read(TWO_STAGES)).unwrap();
     assert_eq!(first.entries(), StudyFolder::open(&root).unwrap().entries());
     // A run that exists pins its configuration; the others may change.
     fs::create_dir(root.join("start/s0")).unwrap();
-    StudyFolder::create(&root, &read(&TWO_STAGES.replace("0.5]", "0.7]"))).unwrap();
+    create(&root, &read(&TWO_STAGES.replace("0.5]", "0.7]"))).unwrap();
     let changed = read(&TWO_STAGES.replace("probability = 0.2", "probability = 0.3"));
-    let error = StudyFolder::create(&root, &changed).unwrap_err().to_string();
+    let error = create(&root, &changed).unwrap_err().to_string();
     assert!(error.contains("start/s0 was made with another configuration"), "{error}");
     let error = StudyFolder::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("holds no study"), "{error}");
@@ -425,7 +574,7 @@ fn jobs_of_slurm() {
     let file = folder.path().join("study.toml");
     fs::write(&file, format!("{BASE}{TWO_STAGES}")).unwrap();
     let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
-    let made = StudyFolder::create(&root, &study).unwrap();
+    let made = create(&root, &study).unwrap();
     let (device, data) = ("NVIDIA \"H200\" NVL's @LOG@", folder.path().join("all data"));
     let job = slurm::Job { program: &program, device, data_dir: Some(&data) };
     let written = slurm::emit(&made, &job).unwrap();
@@ -468,8 +617,23 @@ fn jobs_of_slurm() {
     // What cannot be written into a script is refused, and nothing else is written.
     for (name, expected) in [("a\nb", "without control characters"), ("a\\b", "without backslashes")] {
         let root = folder.path().join(name);
-        let made = StudyFolder::create(&root, &study).unwrap();
+        let made = create(&root, &study).unwrap();
         let error = slurm::emit(&made, &job).unwrap_err();
         assert!(error.is_bad_input() && error.to_string().contains(expected), "{error}");
     }
+}
+
+/// A stage may be called as the job that writes the page.
+#[test]
+fn a_stage_that_is_called_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("out"), folder.path().join("study.toml"));
+    fs::write(&file, format!("{BASE}[[stage]]\nname = \"Page\"\n[[stage]]\nname = \"submit\"\n")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    let job = slurm::Job { program: Path::new("/bin/true"), device: "cpu", data_dir: None };
+    let written = slurm::emit(&create(&root, &study).unwrap(), &job).unwrap();
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    assert_eq!(written.len(), 4);
+    assert!(written[..2].iter().all(|path| text(path).contains("--array=") && text(path).contains("--task")));
+    assert!(text(&written[2]).ends_with("--page\n") && text(&written[3]).contains("$here/Page.stage.sbatch"));
 }

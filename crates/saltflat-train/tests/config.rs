@@ -199,7 +199,7 @@ fn messages() {
         (&[("optimizer.sam.rho", "0")], "optimizer.sam.rho: expected a number above 0, got 0"),
         (&[("optimizer.sam.radius", "1")], "optimizer.sam.radius: is not a key; optimizer.sam has rho"),
         (&[("data.limit", "0")], "data.limit: expected a whole number above 0, got 0"),
-        (&[("run.name", "a/b")], "run.name: expected a name without slashes, got \"a/b\""),
+        (&[("run.name", "a/b")], "run.name: expected a name without slashes and control characters, got \"a/b\""),
         (&[("run", "3")], "run: expected a table, got 3"),
         (&[("metrics.trace.probes", "0")], "metrics.trace.probes: expected a whole number above 0, got 0"),
     ];

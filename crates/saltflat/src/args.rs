@@ -296,6 +296,9 @@ impl TrainArgs {
 
 /// The text of a device, as a run is given it.
 fn device(text: &str) -> Result<String, String> {
+    if text.contains(char::is_control) {
+        return Err("expected a device without control characters".into());
+    }
     text.parse::<DeviceChoice>().map(|_| text.into())
 }
 

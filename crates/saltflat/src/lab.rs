@@ -16,7 +16,6 @@ use crate::{
     args::LabArgs,
     output::{self, OutputError},
     page,
-    plain::plain,
     signals::{self, Stop},
     table::length,
 };
@@ -41,7 +40,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     }
     let stop = Stop::listen(args.time_limit)?;
     if let Some(note) = start_threads() {
-        errln!("note: {}", plain(&note));
+        errln!("note: {note}");
     }
     let mut folder = LabFolder::open(&root, &*lab)?;
     let Some(done) = work(&*lab, &mut folder, &stop)? else {

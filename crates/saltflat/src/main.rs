@@ -46,16 +46,7 @@ fn main() -> ExitCode {
     file_size::no_signal();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
-        Err(said) => {
-            let code = u8::try_from(said.exit_code()).unwrap_or(1);
-            return match output::of_parser(&said) {
-                Ok(()) | Err(OutputError::Closed) => ExitCode::from(code),
-                Err(error) => {
-                    errln!("saltflat: {error}");
-                    ExitCode::FAILURE
-                }
-            };
-        }
+        Err(error) => return said_by_clap(&error),
     };
     headless::silence_wayland(&command);
     let result = match command {
@@ -73,12 +64,28 @@ fn main() -> ExitCode {
         // Whoever read stdout has seen enough.
         Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => ExitCode::SUCCESS,
         Err(error) => {
-            errln!("saltflat: {}", plain::plain(&in_words(&error)));
+            errln!("saltflat: {}", in_words(&error));
             let bad_input = error.downcast_ref::<TrainError>().is_some_and(TrainError::is_bad_input)
                 || error.downcast_ref::<FetchError>().is_some_and(FetchError::is_bad_input)
                 || error.downcast_ref::<LabError>().is_some_and(LabError::is_bad_input)
                 || error.downcast_ref::<StudyError>().is_some_and(StudyError::is_bad_input);
             ExitCode::from(if bad_input { 2 } else { 1 })
+        }
+    }
+}
+
+/// What clap says of the command line, which it quotes: help and version on stdout, mistakes on stderr.
+fn said_by_clap(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    if error.use_stderr() {
+        output::message(format_args!("{text}"));
+        return ExitCode::from(2);
+    }
+    match output::data(format_args!("{text}")) {
+        Ok(()) | Err(OutputError::Closed) => ExitCode::SUCCESS,
+        Err(error) => {
+            errln!("saltflat: {error}");
+            ExitCode::FAILURE
         }
     }
 }

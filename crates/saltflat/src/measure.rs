@@ -15,9 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     args::{Count, MeasureArgs, Precision},
-    measurement_table, output,
-    plain::plain,
-    slices,
+    measurement_table, output, slices,
     table::number,
 };
 
@@ -55,7 +53,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     for weights in std::iter::once(args.weights.as_path()).chain(others) {
         notes.extend(weights_note(weights)?);
     }
-    notes.iter().for_each(|note| errln!("note: {}", plain(note)));
+    notes.iter().for_each(|note| errln!("note: {note}"));
     say(&plan, &device, args);
     if args.check {
         return check(&plan, point);

@@ -4,11 +4,16 @@
 //! ends the command without a word, as it does for other programs in a pipeline (`saltflat doctor | head`), any other failure
 //! of stdout is an error, and a message that cannot be written to stderr is dropped, because nobody is left to read it. A stdout
 //! or stderr that was closed before the program started is to it as if it were `/dev/null`: the standard library opens that.
+//!
+//! Names, paths and texts of files may hold control characters, which a terminal would obey. They are replaced here, whatever they come
+//! from and wherever they go, so that no caller can forget it.
 
 use std::{
     env, fmt,
     io::{self, ErrorKind, IsTerminal, Write},
 };
+
+use crate::plain::plain;
 
 /// Stdout could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -40,22 +45,13 @@ pub fn data(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
 
 fn write(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), OutputError> {
     // Formatted first: `write_fmt` would turn a failing `Display` into an error of the stream.
-    out.write_all(text.to_string().as_bytes())?;
+    out.write_all(plain(&text.to_string()).as_bytes())?;
     Ok(out.flush()?)
-}
-
-/// Prints what the command line parser has to say: help and version on stdout, errors on stderr.
-///
-/// # Errors
-/// [`OutputError`] of stdout.
-pub fn of_parser(said: &clap::Error) -> Result<(), OutputError> {
-    let printed = said.print().and_then(|()| io::stdout().flush());
-    if said.use_stderr() { Ok(()) } else { Ok(printed?) }
 }
 
 /// Writes to stderr, if it can be written.
 pub fn message(text: fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_all(shortened(&text.to_string()).as_bytes());
+    let _ = io::stderr().lock().write_all(shortened(&plain(&text.to_string())).as_bytes());
 }
 
 /// The longest line of a message, in characters, and how many lines one has at most. Messages quote input, of which a line may have
@@ -128,6 +124,9 @@ mod tests {
         let mut text = Vec::new();
         write(&mut text, format_args!("{} {}\n", 1, 2)).expect("memory can be written");
         assert_eq!(text, b"1 2\n");
+        let mut text = Vec::new();
+        write(&mut text, format_args!("\u{1b}[31m{}\n", "a\tb\u{9b}2J")).expect("memory can be written");
+        assert_eq!(String::from_utf8_lossy(&text), "\u{fffd}[31ma\tb\u{fffd}2J\n");
     }
 
     #[test]

@@ -10,8 +10,6 @@ use saltflat_report::{Figure, Page, PlotError, Run, Source, distinct, html, json
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
 use serde::Deserialize;
 
-use crate::plain::plain;
-
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
 const SUMMARY: &str = "summary.json";
@@ -106,7 +104,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
     let (runs, same) = distinct(runs);
     notes.extend(same);
     for note in &notes {
-        errln!("{}", plain(note));
+        errln!("{note}");
     }
     let source = folder.settings_sha256().map(|settings| Source {
         study: study.study.name.clone(),

@@ -1,15 +1,17 @@
 //! Text from files and names on its way to a terminal.
 
-/// Lines of text alone: a control character, which a terminal would obey, becomes U+FFFD, and so does what turns the
-/// direction of writing.
+/// Lines of text alone: a control character other than a line feed and a tab, which a terminal would obey, becomes U+FFFD, and so does
+/// what turns the direction of writing. Everything that is written through [`output`](crate::output) is made plain there; only what draws
+/// by itself, such as a progress bar, has to be given plain text.
 pub fn plain(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() && c != '\n' || turns(c) { '\u{fffd}' } else { c }).collect()
+    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || turns(c);
+    text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// As [`plain`], on one line.
 pub fn one_line(text: &str) -> String {
-    plain(text).replace('\n', " ")
+    plain(text).replace(['\n', '\t'], " ")
 }
 
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_left() {
         let hostile = "a\u{1b}[31mred\u{9b}2J\u{7}\0\r\u{8}\u{202e}b\nµ ± é";
         assert_eq!(plain(hostile), "a\u{fffd}[31mred\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b\nµ ± é");
-        assert_eq!(one_line("a\nb"), "a b");
+        assert_eq!(plain("a\tb"), "a\tb");
+        assert_eq!(one_line("a\nb\tc"), "a b c");
     }
 }

@@ -14,7 +14,7 @@ use std::{
 use anyhow::Context;
 use saltflat_folder::{RunState, Status};
 use saltflat_kernels::{compute_here, thread_count};
-use saltflat_study::{Entry, Halt, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
+use saltflat_study::{Entry, FolderLock, Halt, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
 
 use self::{
     check::{Found, Runs},
@@ -44,6 +44,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
         if !problems.is_empty() {
             return Err(StudyError::Problems { file, problems }.into());
         }
+        let Some(_lock) = hold(folder.root(), &|| false)? else { return Ok(ExitCode::FAILURE) };
         outln!("{}", page::of_study(&folder, &source, &file)?.display())?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -51,8 +52,13 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     let runs_all = args.emit.is_none() && args.task.is_none() && !args.dry_run;
     let stop = runs_all.then(Stop::listen_for_children).transpose()?;
     let halted = || stop.as_ref().is_some_and(|stop| stop.cause().is_some());
+    let mut lock = None;
     let folder = match args.study.is_dir() {
         true => {
+            if args.task.is_none() {
+                // Another process may write the files that are read now. A folder that is no study's gets no lock.
+                lock = hold(StudyFolder::open(&args.study)?.root(), &halted)?;
+            }
             let (folder, source) = open(args)?;
             let file = source_of(args, &folder);
             if args.task.is_none() {
@@ -67,6 +73,10 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
             problems.extend(of_runs);
             let root = root(args, &study);
+            problems.extend(StudyFolder::too_long(&root, &study.entries));
+            if problems.is_empty() {
+                StudyFolder::check_owner(&root, &study)?;
+            }
             if args.dry_run && problems.is_empty() {
                 dry_run(&study, &root)?;
             }
@@ -82,9 +92,16 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
                 }
                 return Ok(ExitCode::SUCCESS);
             }
-            StudyFolder::create(&root, &study)?
+            lock = hold(&root, &halted)?;
+            match &lock {
+                Some(lock) => StudyFolder::create(&root, &study, lock)?,
+                None => return Ok(end_of_signal(stop.as_ref().and_then(Stop::cause))),
+            }
         }
     };
+    if args.emit.is_none() {
+        drop(lock);
+    }
     match (stop, args.task) {
         (Some(stop), _) => all(args, &folder, &stop),
         (None, Some(task)) => one(args, &folder, folder.entry(task)?),
@@ -116,6 +133,18 @@ fn ready(
     if problems.is_empty() { Ok(()) } else { Err(StudyError::Problems { file: runs.file.into(), problems }) }
 }
 
+/// The lock of a study's folder; absent where `given_up` says so while another process holds it.
+fn hold(root: &Path, given_up: &dyn Fn() -> bool) -> Result<Option<FolderLock>, StudyError> {
+    let mut is_said = false;
+    FolderLock::take(root, &mut || {
+        if !is_said {
+            errln!("{}: waits for another process, which prepares this study or writes its page", root.display());
+        }
+        is_said = true;
+        !given_up()
+    })
+}
+
 fn root(args: &StudyArgs, study: &Study) -> PathBuf {
     args.out.clone().unwrap_or_else(|| Path::new("results").join(study.name()))
 }
@@ -130,7 +159,9 @@ fn open(args: &StudyArgs) -> anyhow::Result<(StudyFolder, StudyFile)> {
     }
     let source = StudyFile::read(&args.study)?;
     let study = Study::new(source.clone(), &args.study, args.scale.as_deref())?;
-    Ok((StudyFolder::open(&root(args, &study))?, source))
+    let folder = StudyFolder::open(&root(args, &study))?;
+    StudyFolder::check_owner(folder.root(), &study)?;
+    Ok((folder, source))
 }
 
 /// The file that says what a study is: the one that was named, or the copy in the folder.
@@ -271,32 +302,45 @@ fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<Ex
         Some(Cause::Requeue | Cause::TimeLimit) => Some(Halt::Requeue),
         None => None,
     };
-    queue.run(&mut talk, &halt)?;
+    let ended = queue.run(&mut talk, &halt);
     talk.bar.finish_and_clear();
     let counts = Counts::of(folder);
     errln!("{}: {counts}", folder.root().display());
     for (name, reason, log) in &talk.failed {
         errln!("  {name} failed: {} (see {})", one_line(reason), log.display());
     }
-    let mut page = None;
-    if counts.done > 0 && !stop.is_urgent() {
-        let file = folder.root().join("study.toml");
-        let source = StudyFile::parse_alone(&read(&file)?, &file)?;
-        page = Some(page::of_study(folder, &source, &file)?);
-    }
+    ended?;
+    let page = last_page(folder, &counts, stop);
     let code = end(&counts, stop.cause());
-    match page.map_or(Ok(()), |page| outln!("{}", page.display())) {
+    let printed = page.and_then(|page| Ok(page.map_or(Ok(()), |page| outln!("{}", page.display()))?));
+    match printed {
+        Ok(()) => Ok(code),
         // The exit code says how the runs ended, whether or not somebody reads where the page is.
-        Ok(()) | Err(OutputError::Closed) => Ok(code),
-        Err(error) => Err(error.into()),
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => Ok(code),
+        // It says that a signal ended them, too.
+        Err(error) if stop.cause().is_some() => {
+            errln!("saltflat: {error:#}");
+            Ok(code)
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Writes the page of the runs that there are, unless there are none or a second signal says that nothing is to be waited for.
+fn last_page(folder: &StudyFolder, counts: &Counts, stop: &Stop) -> anyhow::Result<Option<PathBuf>> {
+    if counts.done == 0 || stop.is_urgent() {
+        return Ok(None);
+    }
+    let Some(_lock) = hold(folder.root(), &|| stop.is_urgent())? else { return Ok(None) };
+    let file = folder.root().join("study.toml");
+    let source = StudyFile::parse_alone(&read(&file)?, &file)?;
+    page::of_study(folder, &source, &file).map(Some)
 }
 
 /// Says how a study that ended goes on; gives the exit code.
 fn end(counts: &Counts, cause: Option<Cause>) -> ExitCode {
-    if let Some(cause) = cause {
-        errln!("stopped by {}; the same command goes on", cause.name());
-        return ExitCode::from(cause.exit_code());
+    if cause.is_some() {
+        return end_of_signal(cause);
     }
     if counts.failed > 0 {
         errln!("--retry-failed starts those again that failed");
@@ -305,6 +349,13 @@ fn end(counts: &Counts, cause: Option<Cause>) -> ExitCode {
         errln!("the same command goes on with those that are left");
     }
     ExitCode::from(u8::from(counts.failed + counts.blocked + counts.open > 0))
+}
+
+/// Says that a signal ended the study; gives the exit code.
+fn end_of_signal(cause: Option<Cause>) -> ExitCode {
+    let cause = cause.unwrap_or(Cause::Interrupt);
+    errln!("stopped by {}; the same command goes on", cause.name());
+    ExitCode::from(cause.exit_code())
 }
 
 /// A line a run, then the counts.
@@ -346,7 +397,8 @@ fn dry_run(study: &Study, root: &Path) -> Result<(), OutputError> {
         };
         let parent = entry.parent.map(|parent| &study.entries[parent].name);
         let from = parent.or(entry.start.as_ref()).map_or(String::new(), |start| format!("from {start}"));
-        outln!("{}", format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name).trim_end())?;
+        let line = format!("{:>4} {:<width$} {length:<14} {from}", entry.index, entry.name);
+        outln!("{}", one_line(line.trim_end()))?;
     }
     Ok(())
 }

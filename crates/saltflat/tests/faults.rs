@@ -15,7 +15,7 @@ use std::{
 
 use rand::RngExt;
 use saltflat_random::{Key, Stream};
-use support::{Place, text};
+use support::{Place, Small, text};
 
 /// Between two checkpoints.
 const EVERY: u64 = 7;
@@ -76,7 +76,7 @@ fn resumed_at(place: &Place, run: &str) -> Vec<u64> {
 #[test]
 fn killed_at_random_moments() {
     let place = Place::new();
-    let count: usize = std::env::var("SALTFLAT_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(6);
+    let count = support::faults(6);
     let (mut kills, mut lost, mut most, mut kind, mut runs) = (0, 0, 0, 0, 0);
     let mut moments = Key::new(1, Stream::Probe, 0).rng();
     while kills < count {
@@ -193,29 +193,6 @@ fn rows_cut_off() {
         let (whole, torn) = (lines.len() - 1 - rows, lines[lines.len() - 1 - rows]);
         fs::write(&path, lines[..whole].concat() + &torn[..torn.len() / 3]).unwrap();
         finish(&place, run);
-    }
-}
-
-/// A file system of so many KiB, where this process may mount one.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(path: PathBuf, kib: u64) -> Option<Self> {
-        fs::create_dir(&path).unwrap();
-        let size = format!("size={kib}k");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
-    }
-
-    fn grow(&self, kib: u64) {
-        let size = format!("remount,size={kib}k");
-        assert!(Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap().success());
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
     }
 }
 

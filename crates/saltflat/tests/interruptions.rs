@@ -6,10 +6,11 @@ mod support;
 
 use std::{
     fs,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Output, Stdio},
     time::Duration,
 };
 
+use nix::sys::signal::Signal;
 use support::{Place, text};
 
 /// 60 epochs of four steps, saved in their middle; what a second epoch measures starts from the first.
@@ -37,7 +38,7 @@ fn resume(place: &Place, run: &str) -> Output {
 }
 
 fn rows(place: &Place, run: &str) -> usize {
-    fs::read_to_string(place.path(run).join("metrics.jsonl")).map_or(0, |rows| rows.lines().count())
+    support::rows(&place.path(run))
 }
 
 /// Waits until the run has so many rows; false where it ended before.
@@ -51,12 +52,12 @@ fn wait_for_rows(place: &Place, run: &str, count: usize, child: &mut Child) -> b
     true
 }
 
-fn send(signal: &str, child: &Child) {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+fn send(signal: Signal, child: &Child) {
+    support::send(signal, child.id());
 }
 
 fn status(place: &Place, run: &str) -> serde_json::Value {
-    serde_json::from_str(&place.read(&format!("{run}/status.json"))).unwrap()
+    support::status(&place.path(run))
 }
 
 fn same(place: &Place, one: &str, other: &str) {
@@ -96,8 +97,10 @@ fn killed_and_resumed() {
 fn signals_save_and_the_run_goes_on() {
     let place = Place::new();
     place.trained(&[&CONFIG[..1], &CONFIG[3..], &["--out", "whole"]].concat());
-    for (signal, code, requeue) in [("-INT", 130, false), ("-TERM", 143, false), ("-USR1", 0, true)] {
-        let run = &format!("run{signal}");
+    for (signal, code, requeue) in
+        [(Signal::SIGINT, 130, false), (Signal::SIGTERM, 143, false), (Signal::SIGUSR1, 0, true)]
+    {
+        let run = &format!("run-{signal}");
         let mut child = start(&place, &[&CONFIG[..], &["--out", run]].concat());
         assert!(wait_for_rows(&place, run, 9, &mut child));
         send(signal, &child);
@@ -125,13 +128,13 @@ fn a_second_signal_ends_it_at_once() {
         std::thread::sleep(Duration::from_millis(3));
     }
     std::thread::sleep(Duration::from_millis(300));
-    send("-INT", &child);
+    send(Signal::SIGINT, &child);
     std::thread::sleep(Duration::from_millis(50));
     // So soon it is the first signal once more.
-    send("-TERM", &child);
+    send(Signal::SIGTERM, &child);
     std::thread::sleep(Duration::from_millis(1200));
     assert!(child.try_wait().unwrap().is_none(), "the measurement was cut short: make it longer");
-    send("-TERM", &child);
+    send(Signal::SIGTERM, &child);
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(status(&place, "slow")["status"], "running");
 }
@@ -142,8 +145,8 @@ fn signals_at_once_save() {
     let place = Place::new();
     let mut child = start(&place, &[&CONFIG[..], &["--out", "both"]].concat());
     assert!(wait_for_rows(&place, "both", 9, &mut child));
-    send("-INT", &child);
-    send("-TERM", &child);
+    send(Signal::SIGINT, &child);
+    send(Signal::SIGTERM, &child);
     // Which of the two is heard first is the system's affair.
     let code = child.wait().unwrap().code();
     assert!(matches!(code, Some(130 | 143)), "{code:?}");
@@ -229,7 +232,7 @@ fn what_cannot_be_resumed() {
     let mut child = start(&place, &["tiny.toml", "--device", "cpu", "--set", "train.epochs=1000000", "--out", "long"]);
     assert!(wait_for_rows(&place, "long", 3, &mut child));
     refused(&["--resume", "long"], "long is in use: another process holds long/lock");
-    send("-USR1", &child);
+    send(Signal::SIGUSR1, &child);
     assert!(child.wait().unwrap().success());
     // The network of its configuration is another one now.
     let config = place.read("long/config.toml").replace("hidden = [8]", "hidden = [9]");

@@ -5,7 +5,7 @@ mod support;
 
 use std::{process::Stdio, thread, time::Duration};
 
-use support::{Place, TINY, base_of, results, text};
+use support::{Place, TINY, base_of, text};
 
 /// A start and two escapes of two seeds; a checkpoint every step, so that a killed run goes on in its middle.
 fn study(epochs: usize) -> String {
@@ -51,12 +51,7 @@ fn a_study_that_was_killed_ends_like_one_that_was_not() {
     }
     let rest = go(CUT).output().unwrap();
     assert!(rest.status.success(), "{}", text(&rest.stderr));
-    let (whole, cut) = (results(&place.path("whole")), results(&place.path(CUT)));
-    let list = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(list(&whole), list(&cut));
-    for ((name, a), (_, b)) in whole.iter().zip(&cut) {
-        assert!(a == b, "{name} differs");
-    }
+    support::assert_same_results(&place.path("whole"), &place.path(CUT));
 
     // Nothing is left to do, and that is quick to say.
     let again = go(CUT).output().unwrap();

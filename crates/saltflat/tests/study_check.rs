@@ -294,7 +294,7 @@ fn groups_that_are_measured_on_different_losses() {
     passes(one.clone());
     place.write("study.toml", one);
     assert_eq!(study(&place, &["study.toml", "--out", "measured"]).0, Some(0));
-    for run in ["a-sgd_s0", "a-flip_s0", "a-gaussian_s0"] {
+    for run in ["a/sgd_s0", "a/flip_s0", "a/gaussian_s0"] {
         let config: toml::Table = place.read(&format!("measured/configs/{run}.toml")).parse().unwrap();
         assert_eq!(config["metrics"]["loss"]["smoothing"].as_float(), Some(0.2), "{run}");
         assert!(config["loss"].get("smoothing").is_none(), "{run}");

@@ -9,74 +9,17 @@ use std::{
     fs,
     io::Write,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
 
-use support::{Place, TINY, base_of, results, text};
-
-const RUNS: [&str; 4] = ["a/s0", "a/s1", "a/s2", "a/s3"];
-
-/// Four runs of some seconds, which nothing but a signal saves in their middle.
-fn place(epochs: usize, metrics: &str) -> Place {
-    let place = Place::new();
-    let tiny =
-        TINY.replace("epochs = 2", &format!("epochs = {epochs}\ncheckpoint = {{ every_minutes = 60, keep = 1 }}"));
-    let base = base_of(&tiny).replace("[base.metrics]", &format!("[base.metrics]\n{metrics}"));
-    place.write("study.toml", format!("[study]\nname = \"s\"\n{base}\n[[stage]]\nname = \"a\"\nseeds = 4\n"));
-    place
-}
-
-fn study(place: &Place, out: &str) -> Command {
-    let mut command = place.command(&["study", "study.toml", "--devices", "cpu", "--jobs", "4", "--out", out]);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-fn rows(place: &Place, run: &str) -> usize {
-    fs::read_to_string(place.path(run).join("metrics.jsonl")).map_or(0, |rows| rows.lines().count())
-}
-
-/// Waits until every run is in its middle.
-fn wait_for_all(place: &Place, out: &str, process: &mut Child) {
-    while RUNS.iter().any(|run| rows(place, &format!("{out}/{run}")) < 12) {
-        assert!(process.try_wait().unwrap().is_none(), "the study ended by itself");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn send(signal: &str, process: &Child) {
-    assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
-}
-
-fn status(place: &Place, run: &str) -> serde_json::Value {
-    serde_json::from_str(&place.read(&format!("{run}/status.json"))).unwrap()
-}
-
-/// Every run was saved for this reason.
-fn all_saved(place: &Place, out: &str, reason: &str) {
-    for run in RUNS {
-        let found = status(place, &format!("{out}/{run}"));
-        assert_eq!(found["status"], "interrupted", "{run}: {found}");
-        assert!(found["reason"].as_str().unwrap().starts_with(&format!("stopped by {reason} after step")), "{found}");
-    }
-}
-
-/// Goes on to the end, which is that of a study that was left alone.
-fn goes_on(place: &Place, out: &str) {
-    let output =
-        place.command(&["study", "study.toml", "--devices", "cpu", "--jobs", "2", "--out", out]).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(!text(&output.stderr).contains("failed"), "{}", text(&output.stderr));
-    assert!(study(place, "whole").status().unwrap().success());
-    let (whole, found) = (results(&place.path("whole")), results(&place.path(out)));
-    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&whole), names(&found));
-    for ((name, a), (_, b)) in whole.iter().zip(&found) {
-        assert!(a == b, "{name} differs");
-    }
-}
+use nix::sys::signal::Signal;
+use support::{
+    Place, rows, send, status,
+    studies::{RUNS, all_saved, goes_on, place, study, wait_for_all},
+    text,
+};
 
 /// The command line as one word of a shell each.
 fn quoted(command: &Command) -> String {
@@ -127,7 +70,7 @@ fn what_timeout_sends_saves_every_run() {
     let place = place(400, "every_epochs = 100");
     let mut process = under_timeout(&study(&place, "cut"), &place);
     wait_for_all(&place, "cut", &mut process);
-    send("-TERM", &process);
+    send(Signal::SIGTERM, process.id());
     assert_eq!(process.wait().unwrap().code(), Some(143));
     all_saved(&place, "cut", "SIGTERM");
     goes_on(&place, "cut");
@@ -135,13 +78,13 @@ fn what_timeout_sends_saves_every_run() {
     let train =
         place.command(&["train", "tiny.toml", "--device", "cpu", "--set", "train.epochs=1000000", "--out", "one"]);
     let mut process = under_timeout(&train, &place);
-    while rows(&place, "one") < 12 {
+    while rows(&place.path("one")) < 12 {
         assert!(process.try_wait().unwrap().is_none(), "it ended by itself");
         thread::sleep(Duration::from_millis(5));
     }
-    send("-TERM", &process);
+    send(Signal::SIGTERM, process.id());
     assert_eq!(process.wait().unwrap().code(), Some(143));
-    assert_eq!(status(&place, "one")["status"], "interrupted");
+    assert_eq!(status(&place.path("one"))["status"], "interrupted");
 }
 
 /// A batch system's signal: the study ends well, and its runs say that they are to go on.
@@ -150,10 +93,22 @@ fn a_signal_to_requeue_is_passed_on() {
     let place = place(1_000_000, "every_epochs = 100000");
     let mut process = study(&place, "cut").spawn().unwrap();
     wait_for_all(&place, "cut", &mut process);
-    send("-USR1", &process);
+    send(Signal::SIGUSR1, process.id());
     assert_eq!(process.wait().unwrap().code(), Some(0));
     all_saved(&place, "cut", "SIGUSR1");
-    assert!(RUNS.iter().all(|run| status(&place, &format!("cut/{run}"))["requeue"] == true));
+    assert!(RUNS.iter().all(|run| status(&place.path("cut").join(run))["requeue"] == true));
+}
+
+/// A study sends its signals itself: there may be no program for it.
+#[test]
+fn a_study_ends_without_other_programs() {
+    let place = place(1_000_000, "every_epochs = 100000");
+    fs::create_dir(place.path("no-programs")).unwrap();
+    let mut process = study(&place, "cut").env("PATH", place.path("no-programs")).spawn().unwrap();
+    wait_for_all(&place, "cut", &mut process);
+    send(Signal::SIGTERM, process.id());
+    assert_eq!(process.wait().unwrap().code(), Some(143));
+    all_saved(&place, "cut", "SIGTERM");
 }
 
 /// A study that is killed takes its runs with it, saved; one that is started meanwhile waits for them and goes on.
@@ -180,7 +135,7 @@ fn a_killed_run_is_said() {
     let place = place(400, "every_epochs = 100");
     let mut process = study(&place, OUT).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_all(&place, OUT, &mut process);
-    assert_eq!(place.kill(&format!("saltflat train {OUT}/configs/a-s0.toml")), 1);
+    assert_eq!(place.kill(&format!("saltflat train {OUT}/configs/a/s0.toml")), 1);
     let output = process.wait_with_output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -222,14 +177,14 @@ fn a_second_signal_ends_a_study_at_once() {
         thread::sleep(Duration::from_millis(5));
     }
     thread::sleep(Duration::from_millis(300));
-    send("-INT", &process);
+    send(Signal::SIGINT, process.id());
     thread::sleep(Duration::from_millis(1300));
     assert!(process.try_wait().unwrap().is_none(), "the measurement was cut short: make it longer");
-    send("-INT", &process);
+    send(Signal::SIGINT, process.id());
     let ended: ExitStatus = process.wait().unwrap();
     assert_eq!(ended.code(), Some(130));
     for run in RUNS {
-        assert_eq!(status(&place, &format!("cut/{run}"))["status"], "running");
+        assert_eq!(status(&place.path("cut").join(run))["status"], "running");
         assert!(is_free(&place.path(&format!("cut/{run}/lock"))), "{run}");
     }
 }

@@ -189,9 +189,15 @@ impl BestBy {
 }
 
 pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
-    let plain = |name: &String| !name.is_empty() && !name.contains(['/', '\\']) && name != "." && name != "..";
+    let plain = |name: &String| {
+        !name.is_empty() && !name.contains(|c: char| "/\\".contains(c) || c.is_control()) && name != "." && name != ".."
+    };
+    let expected = "a name without slashes and control characters";
+    if !section.has("name") && !plain(&default) {
+        section.problem("name", format!("expected {expected}, got {default:?} from the name of the file"));
+    }
     let config = RunConfig {
-        name: section.optional("name", "a name without slashes", plain).unwrap_or(default),
+        name: section.optional("name", expected, plain).unwrap_or(default),
         seed: section.optional("seed", "", any).unwrap_or(0),
         tensorboard: section.optional("tensorboard", "", any).unwrap_or(false),
     };

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_folder::RunState;
 use saltflat_study::{Ended, Entry, Report, Standing, StudyFolder};
 
-use crate::{plain::plain, table::length};
+use crate::{plain::one_line, table::length};
 
 /// How many runs stand where.
 #[derive(Default)]
@@ -91,7 +91,7 @@ impl<'a> Talk<'a> {
     }
 
     fn say(&self, text: &str) {
-        self.bar.suspend(|| errln!("{}", plain(text)));
+        self.bar.suspend(|| errln!("{text}"));
     }
 }
 
@@ -137,6 +137,10 @@ impl Report for Talk<'_> {
         }
     }
 
+    fn elsewhere(&mut self, entry: &Entry) {
+        self.say(&format!("{}: another process works on it, which is waited for", entry.name));
+    }
+
     fn looking(&mut self, running: &[&Entry]) {
         if self.looked.is_some_and(|at| at.elapsed() < Duration::from_secs(1)) || self.bar.is_hidden() {
             return;
@@ -149,7 +153,8 @@ impl Report for Talk<'_> {
             let each = self.clock.elapsed().as_secs_f64() / self.ended as f64;
             text.push_str(&format!("; about {} left", length(each * left as f64)));
         }
-        self.bar.set_message(text);
+        // The bar draws by itself.
+        self.bar.set_message(one_line(&text));
     }
 }
 

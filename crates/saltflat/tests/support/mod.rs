@@ -1,6 +1,9 @@
 //! Runs the program in a folder of its own.
 #![allow(dead_code, clippy::unwrap_used)]
 
+#[cfg(unix)]
+pub mod studies;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -71,17 +74,23 @@ impl Place {
         shell.arg(env!("CARGO_BIN_EXE_saltflat")).args(args).output().unwrap()
     }
 
-    /// Kills those of its processes whose arguments hold this text; gives how many there were. On Linux alone.
-    pub fn kill(&self, text: &str) -> usize {
+    /// Those of its processes whose arguments hold this text. On Linux alone.
+    pub fn processes(&self, text: &str) -> Vec<u32> {
         let here = fs::canonicalize(self.folder.path()).unwrap();
         let found = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
             let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
             fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == here) && arguments.contains(text)
         });
-        let ids = found.map(|entry| entry.file_name()).collect::<Vec<_>>();
-        ids.iter().for_each(|id| drop(Command::new("kill").arg("-9").arg(id).status()));
-        ids.len()
+        found.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// Kills them; gives how many there were.
+    pub fn kill(&self, text: &str) -> usize {
+        let found = self.processes(text);
+        #[cfg(unix)]
+        found.iter().for_each(|id| send(nix::sys::signal::Signal::SIGKILL, *id));
+        found.len()
     }
 
     /// `saltflat train ARGS --device cpu`.
@@ -111,6 +120,78 @@ impl Place {
     pub fn weights(&self, run: &str) -> Vec<u8> {
         let path = last_checkpoint(&self.path(run));
         fs::read(path).unwrap()
+    }
+}
+
+/// A file system of so many KiB, where this process may mount one.
+pub struct Small(PathBuf);
+
+impl Small {
+    pub fn mount(path: PathBuf, kib: u64) -> Option<Self> {
+        fs::create_dir(&path).unwrap();
+        let size = format!("size={kib}k");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
+    }
+
+    pub fn grow(&self, kib: u64) {
+        let size = format!("remount,size={kib}k");
+        assert!(Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+/// How many faults a test makes: so many as the variable `SALTFLAT_FAULTS` says, else a few.
+pub fn faults(few: usize) -> usize {
+    std::env::var("SALTFLAT_FAULTS").ok().and_then(|count| count.parse().ok()).unwrap_or(few)
+}
+
+/// Rows of `metrics.jsonl`.
+pub fn rows(run: &Path) -> usize {
+    fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |rows| rows.lines().count())
+}
+
+/// `status.json`.
+pub fn status(run: &Path) -> serde_json::Value {
+    let path = run.join("status.json");
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The step of the newest checkpoint.
+pub fn saved_step(run: &Path) -> u64 {
+    let sidecars = fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+    let steps = sidecars.filter(|path| path.extension().is_some_and(|end| end == "json")).map(|path| {
+        let sidecar: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        sidecar["progress"]["step"].as_u64().unwrap()
+    });
+    steps.max().expect("a checkpoint")
+}
+
+/// Sends a signal to a process, or to its group.
+#[cfg(unix)]
+pub fn send(signal: nix::sys::signal::Signal, process: u32) {
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process as i32), signal);
+}
+
+/// As [`send`], to the process group of this number.
+#[cfg(unix)]
+pub fn send_to_group(signal: nix::sys::signal::Signal, group: u32) {
+    let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group as i32), signal);
+}
+
+/// Asserts that two folders of studies hold the same results.
+pub fn assert_same_results(one: &Path, other: &Path) {
+    let (one, other) = (results(one), results(other));
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&one), names(&other));
+    for ((name, a), (_, b)) in one.iter().zip(&other) {
+        assert!(a == b, "{name} differs");
     }
 }
 

@@ -74,8 +74,15 @@ fn damaged(name: &str, error: &PlotError) -> String {
     format!("{name} is damaged and left out: {error}")
 }
 
+/// A page that was written.
+pub struct Written {
+    pub path: PathBuf,
+    /// True if it lacks runs that are damaged, which it names.
+    pub lacks_runs: bool,
+}
+
 /// Writes the page of the runs that there are, finished or not, as the study in `file` says.
-pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<PathBuf> {
+pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<Written> {
     let (mut runs, mut notes) = (Vec::new(), Vec::new());
     for entry in folder.entries() {
         let path = folder.run(entry);
@@ -101,6 +108,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
             runs.push(run);
         }
     }
+    let lacks_runs = !notes.is_empty();
     let (runs, same) = distinct(runs);
     notes.extend(same);
     for note in &notes {
@@ -131,7 +139,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
     if page.figures.is_empty() {
         page.figures = page.default_figures();
     }
-    write(folder.root(), &page)
+    Ok(Written { path: write(folder.root(), &page)?, lacks_runs })
 }
 
 /// Writes a page, its numbers and its figures into a folder; gives the page's path.

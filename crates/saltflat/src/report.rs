@@ -9,7 +9,6 @@ use crate::{
     args::{ReportArgs, ReportFormat},
     output,
     page::read_runs,
-    plain::plain,
 };
 
 /// What a page of ours begins with, so that only such a file is replaced.
@@ -29,7 +28,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
     let (mut runs, same) = distinct(runs);
     let notes = [damaged, same].concat();
     for note in &notes {
-        errln!("{}", plain(note));
+        errln!("{note}");
     }
     label_by_differences(&mut runs);
     let title = args.title.clone().unwrap_or_else(|| heading(&runs));
@@ -69,7 +68,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn refused(why: &impl std::fmt::Display) -> ExitCode {
-    errln!("saltflat: {}", plain(&why.to_string()));
+    errln!("saltflat: {why}");
     ExitCode::from(BAD_INPUT)
 }
 

@@ -16,7 +16,6 @@ use serde_json::Value;
 
 use crate::{
     output::OutputError,
-    plain::plain,
     table::{Table, number},
 };
 
@@ -152,7 +151,7 @@ impl Reporter {
 
     /// Talk: stderr and the log.
     pub fn say(&mut self, text: &str) {
-        self.bar.suspend(|| errln!("{}", plain(text)));
+        self.bar.suspend(|| errln!("{text}"));
         // The log is not the result: a line that cannot be written must not end a run.
         let _ = self.folder.log(text);
     }

@@ -45,8 +45,9 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             return Err(StudyError::Problems { file, problems }.into());
         }
         let Some(_lock) = hold(folder.root(), &|| false)? else { return Ok(ExitCode::FAILURE) };
-        outln!("{}", page::of_study(&folder, &source, &file)?.display())?;
-        return Ok(ExitCode::SUCCESS);
+        let page = page::of_study(&folder, &source, &file)?;
+        outln!("{}", page.path.display())?;
+        return Ok(ExitCode::from(u8::from(page.lacks_runs)));
     }
     // Before the check starts threads.
     let runs_all = args.emit.is_none() && args.task.is_none() && !args.dry_run;
@@ -124,7 +125,7 @@ fn ready(
     let found = check::check(runs, args.data_dir.as_deref(), halted);
     let Found { problems: of_check, missing_data, notes } = found;
     problems.extend(of_check);
-    notes.iter().for_each(|note| errln!("note: {}", one_line(note)));
+    notes.iter().for_each(|note| errln!("note: {note}"));
     match args.emit {
         // The nodes may have what this machine has not.
         Some(Emit::Slurm) => missing_data.iter().for_each(|missing| errln!("not on this machine: {missing}")),
@@ -235,7 +236,7 @@ fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> 
     let is_done =
         |entry: &Entry| begun.as_ref().is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
     // As a run starts them.
-    compute_here().iter().for_each(|note| errln!("note: {}", one_line(note)));
+    compute_here().iter().for_each(|note| errln!("note: {note}"));
     let conditions = Conditions {
         jobs: args.jobs,
         threads: threads(args).unwrap_or_else(thread_count),
@@ -334,7 +335,8 @@ fn last_page(folder: &StudyFolder, counts: &Counts, stop: &Stop) -> anyhow::Resu
     let Some(_lock) = hold(folder.root(), &|| stop.is_urgent())? else { return Ok(None) };
     let file = folder.root().join("study.toml");
     let source = StudyFile::parse_alone(&read(&file)?, &file)?;
-    page::of_study(folder, &source, &file).map(Some)
+    // Of runs that are damaged the exit code speaks anyway.
+    Ok(Some(page::of_study(folder, &source, &file)?.path))
 }
 
 /// Says how a study that ended goes on; gives the exit code.

@@ -14,7 +14,6 @@ use saltflat_train::{
 use crate::{
     args::{Common, TrainArgs},
     dry_run, faults,
-    plain::plain,
     reporter::Reporter,
     signals::{Cause, Stop},
 };
@@ -48,7 +47,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         notes.extend(weights_note(init)?);
     }
     if args.dry_run {
-        notes.iter().for_each(|note| errln!("note: {}", plain(note)));
+        notes.iter().for_each(|note| errln!("note: {note}"));
         dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -80,7 +79,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
     let name = status.as_ref().map(|status| status.status.as_str());
     if name == Some("diverged") {
-        errln!("{} diverged and would again: {}", run.display(), plain(&reason));
+        errln!("{} diverged and would again: {reason}", run.display());
         return Ok(ExitCode::from(DIVERGED));
     }
     let is_finished = name == Some("finished");
@@ -97,7 +96,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     };
     let finished = || {
         let how = "more train.epochs (--set train.epochs=N) or train.steps make it go on (of both, the one that ends first counts), and so does another stop_ condition";
-        errln!("{} is finished: {}; {how}", run.display(), plain(&reason));
+        errln!("{} is finished: {reason}; {how}", run.display());
         Ok(ExitCode::SUCCESS)
     };
     let (config, saved, changes) = reopen(args, run, is_finished).map_err(|e| note(&folder, e))?;

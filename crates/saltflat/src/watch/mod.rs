@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use saltflat_report::{Page, distinct};
 
-use crate::{args::WatchArgs, output, page::read_runs, plain::plain};
+use crate::{args::WatchArgs, output, page::read_runs};
 
 const BAD_INPUT: u8 = 2;
 
@@ -19,7 +19,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let watched = match Watched::read(args) {
         Ok(watched) => watched,
         Err(error) => {
-            errln!("saltflat: {}", plain(&error));
+            errln!("saltflat: {error}");
             return Ok(ExitCode::from(BAD_INPUT));
         }
     };

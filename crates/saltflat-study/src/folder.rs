@@ -252,10 +252,10 @@ impl StudyFolder {
         if let Some(done) = self.done.borrow().get(&entry.index) {
             return *done;
         }
-        match if cfg!(unix) { is_taken(&self.log(entry)) } else { Ok(false) } {
-            Ok(true) => RunState::Running,
-            Ok(false) => self.state_of_claimed(entry),
-            Err(_) => RunState::Unreadable,
+        // A log that cannot be opened says nothing about the run; whoever wants to start it fails at the claim.
+        match cfg!(unix) && is_taken(&self.log(entry)).unwrap_or(false) {
+            true => RunState::Running,
+            false => self.state_of_claimed(entry),
         }
     }
 

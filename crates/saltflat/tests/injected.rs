@@ -205,8 +205,7 @@ fn rows_without_a_checkpoint_are_set_aside() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(place.read(&format!("{RUN}.set-aside-1/metrics.jsonl")), rows);
     assert_eq!(place.read(&format!("{RUN}/metrics.jsonl")), place.read("whole/study/only/s0/metrics.jsonl"));
-    let log = fs::read_dir(place.path("results/study/logs")).unwrap().next().unwrap().unwrap().path();
-    let log = fs::read_to_string(log).unwrap();
+    let log = place.read("results/study/logs/only/s0.log");
     assert!(log.contains("only/s0 has rows and no checkpoint to go on from; its folder is now "), "{log}");
     // One that has no rows is not worth keeping.
     place.write(&format!("{RUN}/metrics.jsonl"), "");

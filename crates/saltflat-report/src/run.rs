@@ -317,6 +317,11 @@ pub fn std_error(row: &Row, name: &str) -> Option<f64> {
     entry(row, name)?.get("std_error")?.as_f64()
 }
 
+/// The spectral density of a row; none where it is absent with a reason.
+pub(crate) fn spectral_density(row: &Row) -> Option<&Value> {
+    entry(row, "spectral_density").filter(|found| found.get("dimension").is_some())
+}
+
 pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<&'a Value> {
     let metrics = row.get("metrics").and_then(Value::as_object);
     let inner = |map: &'a Row| {

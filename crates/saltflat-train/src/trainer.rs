@@ -92,7 +92,8 @@ impl Squares {
         if !self.is_measured {
             return;
         }
-        match lr > 0.0 {
+        // Of a schedule's factor lr may be so small that its square underflows.
+        match lr * lr >= f64::MIN_POSITIVE {
             true => self.add(moved.norm_squared().mul_scalar(1.0 / (lr * lr))),
             false => *self = Self { is_measured: false, sum: None },
         }

@@ -30,7 +30,7 @@ fn whole(runs: &Runs) -> (BTreeMap<String, Vec<u8>>, u64) {
     (files(&runs.path("whole")), questions)
 }
 
-/// At every step, and at some hundred places inside the measurements; every place of one is tried in `interrupts.rs`.
+/// At every step, and at some forty places inside the measurements; every place of one is tried in `interrupts.rs`.
 #[test]
 fn stopped_anywhere() {
     let runs = Runs::new(&[ALL]);
@@ -40,7 +40,7 @@ fn stopped_anywhere() {
     for step in 0..9 {
         check(&runs, &whole, &format!("step-{step}"), &at_step(step));
     }
-    for question in (0..questions).step_by((questions / 100).max(1) as usize).chain([questions - 1]) {
+    for question in (0..questions).step_by((questions / 40).max(1) as usize).chain([questions - 1]) {
         check(&runs, &whole, &format!("question-{question}"), &at_question(question));
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Interrupt<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, sync::mpsc, time::Instant};
+    use std::{cell::Cell, time::Instant};
 
     use super::*;
 
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(Interrupt::default().run(|| 3).unwrap(), 3);
         assert_eq!(Interrupt::when(&|| false).run(|| 3).unwrap(), 3);
         // It would wait for ever: the other end is never used.
-        let (end, waits) = mpsc::channel::<()>();
+        let (end, waits) = channel::<()>();
         let questions = Cell::new(0);
         let asked = || {
             questions.set(questions.get() + 1);

@@ -81,10 +81,16 @@ impl Workload {
                 self.theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, 1e-3);
                 self.wait(&self.theta);
             }
-            "grad" => self.wait(&gradient(&self.objective(&One(&self.batch)), &self.theta)),
+            "grad" => match gradient(&self.objective(&One(&self.batch)), &self.theta) {
+                Ok(found) => self.wait(&found),
+                Err(error) => eprintln!("{error}"),
+            },
             "hvp" => {
                 let objective = One(&self.batch);
-                self.wait(&hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction));
+                match hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction) {
+                    Ok(found) => self.wait(&found),
+                    Err(error) => eprintln!("{error}"),
+                }
             }
             // The parts of a step that go once over the parameters: the update, and Gaussian noise on them.
             "update" => {

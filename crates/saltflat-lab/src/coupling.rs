@@ -16,7 +16,9 @@ const RATES: &str = "learning rate";
 const LABELS: &str = "label noise";
 const NOTHING: &str = "no label noise";
 /// Steps between two looks at the watch.
-const LOOK: u64 = 1000;
+const LOOK: u64 = 100;
+/// Samples a step; a step is not interrupted.
+const MOST_DRAWN: u64 = 1000;
 
 /// Lab `coupling`: θ ≈ Φ(θ*) + ξ on fᵢ(θ) = ⟨θ∘θ, xᵢ⟩, over two decades of λ = ησ²/B. The model and all settings are ours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,9 +83,11 @@ impl Settings for Coupling {
         expect((2..=50).contains(&self.dimension), "dimension", "a number from 2 to 50", self.dimension.to_string());
         let fewer = (1..self.dimension.max(1)).contains(&self.samples);
         expect(fewer, "samples", "at least 1 and fewer than dimension", self.samples.to_string());
-        for (key, value) in [("batch_size", self.batch_size), ("rows", self.rows), ("seeds", self.seeds)] {
+        for (key, value) in [("rows", self.rows), ("seeds", self.seeds)] {
             expect(value > 0, key, "a number from 1 on", value.to_string());
         }
+        let drawn = (1..=MOST_DRAWN).contains(&self.batch_size);
+        expect(drawn, "batch_size", &format!("a number from 1 to {MOST_DRAWN}"), self.batch_size.to_string());
         let below_edge = |lr: f64| lr > 0.0 && lr < 2.0;
         let edge =
             "above 0 and below 2: the largest eigenvalue at the start is 1, and R has no value from lr · λ₁ = 2 on";

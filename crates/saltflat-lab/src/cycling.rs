@@ -19,6 +19,10 @@ use world::{Point, period, step};
 const START: Point = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
 /// A coordinate beyond this has left all bounds.
 const BOUND: f64 = 100.0;
+/// Functions a step; a step is not interrupted.
+const MOST_DRAWN: u64 = 1000;
+/// Steps between two looks at the watch.
+const LOOK: u64 = 10_000;
 const Z_SQ: [&str; 4] = ["z1_sq", "z2_sq", "z3_sq", "z4_sq"];
 
 const MINIBATCH: &str = "minibatch";
@@ -62,7 +66,10 @@ impl Settings for Cycling {
             let expected = "a number above 0 and below 0.5, where the step of one function is stable";
             problems.push(format!("lr: expected {expected}, found {}", self.lr));
         }
-        for (key, value) in [("batch_size", self.batch_size), ("steps", self.steps), ("seeds", self.seeds)] {
+        if !(1..=MOST_DRAWN).contains(&self.batch_size) {
+            problems.push(format!("batch_size: expected a number from 1 to {MOST_DRAWN}, found {}", self.batch_size));
+        }
+        for (key, value) in [("steps", self.steps), ("seeds", self.seeds)] {
             if value == 0 {
                 problems.push(format!("{key}: expected a number from 1 on, found 0"));
             }
@@ -142,8 +149,11 @@ impl Lab for Cycling {
                 for (sum, z) in squares.iter_mut().zip(&theta[2..]) {
                     *sum += z * z / every as f64;
                 }
+                if made % LOOK == 0 {
+                    watch.made(LOOK)?;
+                }
             }
-            watch.made(every)?;
+            watch.made(every % LOOK)?;
             rows.push(row(block * every, &theta, turns, averages.push(squares)));
         }
         Ok(Outcome { rows, diverged: None })

@@ -1,8 +1,8 @@
 //! Alignment of the gradient noise with the landscape.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::DMatrix;
 
-use crate::{Estimate, GramRows, Pairs};
+use crate::{Estimate, GramRows, Interrupt, MetricError, Pairs, dense::eigen};
 
 /// α, β, μ and what they are made of (Wu, Wang, Su 2022, equations 3 and 11), on n samples.
 ///
@@ -47,10 +47,11 @@ const NAMES: [&str; 11] = [
     "chi_min_over_mean",
 ];
 
-/// The quantities in the order of the fields of [`Alignment`]; NaN where one does not exist.
+/// The quantities in the order of the fields of [`Alignment`]; NaN where one is a division by zero, infinite where a number on
+/// the way to it overflowed.
 type Values = [f64; 12];
 
-/// Why a quantity does not exist, in the order of [`Values`].
+/// What the divisor of a quantity is made of, in the order of [`Values`]; empty where there is none.
 const REASONS: [&str; 12] = [
     "",
     "",
@@ -77,16 +78,13 @@ impl Alignment {
             _ => (0..pairs.n).map(|k| sums.values(pairs, Some(k))).collect(),
         };
         let estimate = |index: usize| {
-            if values[index].is_nan() {
+            if values[index].is_nan() && !REASONS[index].is_empty() {
                 return Estimate::absent(REASONS[index]);
             }
             let mean = without.iter().map(|values| values[index]).sum::<f64>() / n;
             let spread: f64 = without.iter().map(|values| (values[index] - mean).powi(2)).sum();
             let error = ((n - 1.0) / n * spread).sqrt();
-            Estimate {
-                std_error: (!without.is_empty() && error.is_finite()).then_some(error),
-                ..Estimate::exact(values[index])
-            }
+            Estimate::exact(values[index]).with_std_error((!without.is_empty()).then_some(error))
         };
         Self::of(pairs.rows(), pairs.n, estimate)
     }
@@ -155,14 +153,24 @@ impl Alignment {
 
 /// χᵢ / mean χ of each sample, χᵢ = tr(rowsᵢ G rowsᵢᵀ): the relative feature norms (Wu, Wang, Su 2022, assumption 1 and figures
 /// 2 and 6), in the order of the samples. Nothing where G is zero.
-pub fn feature_norms(pairs: &Pairs) -> Vec<f64> {
+///
+/// # Errors
+/// [`MetricError::NotFinite`] where one of them overflows.
+pub fn feature_norms(pairs: &Pairs) -> Result<Vec<f64>, MetricError> {
     let chi: Vec<f64> = pairs.blocks.chunks(pairs.n).map(|row| row.iter().sum()).collect();
     let mean = chi.iter().sum::<f64>() / pairs.n as f64;
-    if mean > 0.0 { chi.iter().map(|chi| chi / mean).collect() } else { Vec::new() }
+    match mean.is_finite() {
+        false => Err(MetricError::NotFinite("overflow: a feature norm is not finite".into())),
+        true if mean > 0.0 => Ok(chi.iter().map(|chi| chi / mean).collect()),
+        true => Ok(Vec::new()),
+    }
 }
 
 /// The largest eigenvalues of Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, largest first: those of its n × n Gram matrix.
-pub fn noise_eigenvalues(pairs: &Pairs, count: usize) -> Vec<f64> {
+///
+/// # Errors
+/// [`MetricError::NotFinite`] where an entry of that matrix overflows, [`MetricError::Interrupted`].
+pub fn noise_eigenvalues(pairs: &Pairs, count: usize, interrupt: Interrupt<'_>) -> Result<Vec<f64>, MetricError> {
     let n = pairs.n;
     let matrix = DMatrix::from_row_slice(n, n, &pairs.gradients);
     let means: Vec<f64> = matrix.row_iter().map(|row| row.mean()).collect();
@@ -170,10 +178,10 @@ pub fn noise_eigenvalues(pairs: &Pairs, count: usize) -> Vec<f64> {
     let centred = DMatrix::from_fn(n, n, |i, j| {
         (0.5 * (matrix[(i, j)] + matrix[(j, i)]) - means[i] - means[j] + grand) / n as f64
     });
-    let mut values = SymmetricEigen::new(centred).eigenvalues.as_slice().to_vec();
+    let mut values = eigen(centred, interrupt)?.eigenvalues.as_slice().to_vec();
     values.sort_by(|a, b| b.total_cmp(a));
     values.truncate(count);
-    values
+    Ok(values)
 }
 
 /// Sums over all samples, from which those without one follow.
@@ -224,10 +232,10 @@ impl Sums {
         let squared = |h: &[f64]| h.iter().map(|x| x * x).sum::<f64>();
 
         let loss = single(self.loss, &|k| pairs.losses[k]) / n;
-        let loss = if loss > pairs.resolution { loss } else { 0.0 };
+        let loss = if loss <= pairs.resolution { 0.0 } else { loss };
         let trace_gram = single(self.traces, &|k| pairs.traces[k]) / n;
         let gram_square = pairwise(&self.blocks, &self.blocks, &|k| pairs.blocks[at(k, k)]) / (n * n);
-        let gram_frobenius = gram_square.max(0.0).sqrt();
+        let gram_frobenius = not_negative(gram_square).sqrt();
 
         let second_moment =
             single((0..all).map(|i| pairs.gradients[at(i, i)]).sum(), &|k| pairs.gradients[at(k, k)]) / n;
@@ -236,7 +244,7 @@ impl Sums {
         let mean_square = rows.iter().sum::<f64>() / (n * n); // ‖ḡ‖²
         let squares = pairwise(&self.gradient_squares, &self.gradient_squares, &|k| pairs.gradients[at(k, k)].powi(2));
         let noise_square = squares - 2.0 / n * rows.iter().map(|r| r * r).sum::<f64>() + (mean_square * n).powi(2);
-        let noise_frobenius = noise_square.max(0.0).sqrt() / n;
+        let noise_frobenius = not_negative(noise_square).sqrt() / n;
 
         let mixed_squares = pairwise(&self.mixed_rows, &self.mixed_columns, &|k| squared(&pairs.mixed[at(k, k)]));
         let of_mean = |i: usize| match without {
@@ -251,7 +259,11 @@ impl Sums {
         let chi: Vec<f64> = (0..all).filter(kept).map(chi).collect();
         let chi_min = chi.iter().copied().fold(f64::INFINITY, f64::min);
 
-        let ratio = |top: f64, bottom: f64| if bottom > 0.0 { top / bottom } else { f64::NAN };
+        let ratio = |top: f64, bottom: f64| match (top.is_finite() && bottom.is_finite(), bottom > 0.0) {
+            (false, _) => f64::INFINITY,
+            (true, true) => top / bottom,
+            (true, false) => f64::NAN,
+        };
         let scaled = |trace: f64| ratio(trace, 2.0 * loss * gram_square);
         [
             trace_gram,
@@ -268,6 +280,11 @@ impl Sums {
             ratio(centred, 2.0 * loss),
         ]
     }
+}
+
+/// What rounding has made negative is 0; what is no number stays none.
+fn not_negative(x: f64) -> f64 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
 #[cfg(test)]
@@ -294,12 +311,12 @@ mod tests {
             mixed: vec![vec![0.0]; 9],
             exact: None,
         };
-        let norms = feature_norms(&pairs);
+        let norms = feature_norms(&pairs).unwrap();
         let expected = [6.0 / 31.0, 60.0 / 31.0, 27.0 / 31.0];
         assert!(norms.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-15), "{norms:?}");
         let gamma = Alignment::new(&pairs).chi_min_over_mean.value.unwrap();
         assert!((gamma - 6.0 / 31.0).abs() < 1e-15);
-        assert!(feature_norms(&Pairs { blocks: vec![0.0; 9], ..pairs }).is_empty());
+        assert!(feature_norms(&Pairs { blocks: vec![0.0; 9], ..pairs }).unwrap().is_empty());
     }
 
     /// Sums without a sample are those of the samples that are left.

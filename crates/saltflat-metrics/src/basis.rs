@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 use saltflat_models::Vector;
 
-use crate::{MetricError, error::read};
+use crate::{Interrupt, MetricError, error::read};
 
 /// Entries of one chunk of a vector: with [`BLOCK`] rows a block is 128 MiB in f32, the smallest storage binding that a
 /// GPU may offer.
@@ -14,18 +14,20 @@ const BLOCK: usize = 16;
 
 /// Orthonormal vectors q₁ … q_k of a parameter space, the rows of a matrix that is cut into blocks of rows and chunks of
 /// columns. Vectors go in and come out regrouped: their parts are the chunks ([`Basis::regroup`]).
-pub(crate) struct Basis {
+pub(crate) struct Basis<'a> {
     space: Vector,
+    /// Asked before every chunk.
+    interrupt: Interrupt<'a>,
     /// Of each chunk its blocks `[rows, chunk]`: full ones with BLOCK rows, then smaller and smaller powers of two.
     chunks: Vec<Vec<Tensor<2>>>,
     len: usize,
 }
 
-impl Basis {
+impl<'a> Basis<'a> {
     /// No vector yet, of the space that `space` is in.
-    pub(crate) fn new(space: &Vector) -> Self {
+    pub(crate) fn new(space: &Vector, interrupt: Interrupt<'a>) -> Self {
         let chunks = space.len().div_ceil(CHUNK).max(1);
-        Self { space: space.clone(), chunks: vec![Vec::new(); chunks], len: 0 }
+        Self { space: space.clone(), interrupt, chunks: vec![Vec::new(); chunks], len: 0 }
     }
 
     /// Number of vectors k.
@@ -52,6 +54,7 @@ impl Basis {
         }
         let mut sum: Option<Tensor<2>> = None;
         for (blocks, part) in self.chunks.iter().zip(v.parts()) {
+            self.interrupt.check()?;
             let column = part.clone().reshape([part.dims()[0], 1]);
             let products = Tensor::cat(blocks.iter().map(|block| block.clone().matmul(column.clone())).collect(), 0);
             sum = Some(match sum {
@@ -63,10 +66,11 @@ impl Basis {
     }
 
     /// Σ cᵢ qᵢ, in chunks; `coefficients` has k entries, at least one.
-    pub(crate) fn combine(&self, coefficients: &[f64]) -> Vector {
+    pub(crate) fn combine(&self, coefficients: &[f64]) -> Result<Vector, MetricError> {
         let device = self.space.parts()[0].device().without_autodiff();
         let options = (&device, self.space.dtype());
         let chunk = |blocks: &Vec<Tensor<2>>| {
+            self.interrupt.check()?;
             let mut start = 0;
             let mut sum: Option<Tensor<2>> = None;
             for block in blocks {
@@ -79,9 +83,9 @@ impl Basis {
                     Some(sum) => sum + product,
                 });
             }
-            sum.map_or_else(|| Tensor::zeros([0], options), |sum| sum.flatten(0, 1))
+            Ok(sum.map_or_else(|| Tensor::zeros([0], options), |sum| sum.flatten(0, 1)))
         };
-        Vector::new(self.chunks.iter().map(chunk).collect())
+        Ok(Vector::new(self.chunks.iter().map(chunk).collect::<Result<_, MetricError>>()?))
     }
 
     /// v − Q Qᵀ v, and Qᵀ v: Gram–Schmidt twice, so that the rest is orthogonal to rounding.
@@ -93,7 +97,7 @@ impl Basis {
         }
         for _ in 0..2 {
             let coefficients = self.dots(&rest)?;
-            rest = rest.plus_scaled(-1.0, &self.combine(&coefficients));
+            rest = rest.plus_scaled(-1.0, &self.combine(&coefficients)?);
             total.iter_mut().zip(coefficients).for_each(|(sum, c)| *sum += c);
         }
         Ok((rest, total))
@@ -117,11 +121,13 @@ impl Basis {
 
     /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again where its rows
     /// are. A chunk of columns at a time, so that no second basis is ever held.
-    pub(crate) fn rotate(&mut self, coefficients: &DMatrix<f64>) {
+    /// If it is interrupted the basis is of no further use.
+    pub(crate) fn rotate(&mut self, coefficients: &DMatrix<f64>) -> Result<(), MetricError> {
         let device = self.space.parts()[0].device().without_autodiff();
         let options = (&device, self.space.dtype());
         let new = coefficients.nrows();
         for blocks in &mut self.chunks {
+            self.interrupt.check()?;
             let mut start = 0;
             let mut sum: Option<Tensor<2>> = None;
             for block in std::mem::take(blocks) {
@@ -145,6 +151,7 @@ impl Basis {
             }
         }
         self.len = new;
+        Ok(())
     }
 
     /// The vector with this index, in chunks.
@@ -169,9 +176,16 @@ impl Basis {
     }
 }
 
-/// ‖v‖.
+/// ‖v‖, of which everything here is made: where it overflows nothing more can be computed.
+///
+/// # Errors
+/// [`MetricError::NotFinite`], and [`MetricError::Device`].
 pub(crate) fn norm(v: &Vector) -> Result<f64, MetricError> {
-    Ok(crate::operator::number(v.norm_squared())?.sqrt())
+    let square = crate::operator::number(v.norm_squared())?;
+    match square.is_finite() {
+        true => Ok(square.sqrt()),
+        false => Err(MetricError::NotFinite(format!("overflow: the squared length of a vector is {square}"))),
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +199,7 @@ mod tests {
     #[test]
     fn a_basis_is_orthonormal() {
         let space = Vector::from_host([vec![0.0; 30], vec![0.0; 50], vec![0.0; 7]], &Device::flex(), DType::F64);
-        let mut basis = Basis::new(&space);
+        let mut basis = Basis::new(&space, Interrupt::default());
         for i in 0..40 {
             let v = space.normal_like(Key::new(1, Stream::Probe, i));
             let (rest, _) = basis.remove(Basis::regroup(&v)).expect("on the CPU");
@@ -200,7 +214,7 @@ mod tests {
             }
         }
         let coefficients: Vec<f64> = (0..40).map(f64::from).collect();
-        let v = basis.restore(&basis.combine(&coefficients));
+        let v = basis.restore(&basis.combine(&coefficients).expect("on the CPU"));
         assert_eq!(v.parts().iter().map(|part| part.dims()[0]).collect::<Vec<_>>(), [30, 50, 7]);
         let found = basis.dots(&Basis::regroup(&v)).expect("on the CPU");
         assert!(found.iter().zip(&coefficients).all(|(a, b)| (a - b).abs() < 1e-11));

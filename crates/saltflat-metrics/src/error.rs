@@ -11,6 +11,35 @@ pub enum MetricError {
         /// What the backend said.
         reason: String,
     },
+    /// The measurement was given up before its end, as its [`Interrupt`](crate::Interrupt) asked for.
+    #[error("the measurement was interrupted")]
+    Interrupted,
+    /// What is measured has no value at this point: a number on the way overflowed.
+    #[error("{0}")]
+    NotFinite(String),
+    /// What was asked for does not fit the memory that the measurement may take.
+    #[error("{what} need {needed} MiB, the limit is {limit} MiB (metrics.memory_limit)")]
+    Memory {
+        /// What is to be held.
+        what: String,
+        /// MiB that it takes.
+        needed: usize,
+        /// MiB that there are.
+        limit: usize,
+    },
+}
+
+impl MetricError {
+    /// Why the metric has no value, if the measurement as a whole can go on without it.
+    ///
+    /// # Errors
+    /// Gives the error back if the measurement cannot go on.
+    pub fn absence(self) -> Result<String, Self> {
+        match self {
+            Self::NotFinite(_) | Self::Memory { .. } => Ok(self.to_string()),
+            Self::Device { .. } | Self::Interrupted => Err(self),
+        }
+    }
 }
 
 /// Reads a tensor back as f64.

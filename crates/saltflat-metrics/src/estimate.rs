@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-/// One measured quantity.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// One measured quantity: a finite value, or the reason why there is none. Made by its functions alone, so that a value is
+/// never infinite or NaN, an error neither, and an absent value never without a reason.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Estimate {
     /// The value; absent where there is none, and then `reason` says why.
     pub value: Option<f64>,
@@ -26,16 +28,28 @@ impl Estimate {
     /// A value without sampling error. A value that is not finite becomes an absent one.
     pub fn exact(value: f64) -> Self {
         if value.is_finite() {
-            Self { value: Some(value), ..Self::default() }
-        } else {
-            Self::absent(format!("not finite ({value})"))
+            return Self { value: Some(value), std_error: None, subset_error: None, probes: None, reason: None };
+        }
+        Self::absent(match value.is_nan() {
+            true => "not finite (NaN): a number from which it is computed overflowed, or is 0/0",
+            false => "not finite: overflow, the value or a number from which it is computed is too large",
+        })
+    }
+
+    /// `top`/`bottom`, of a `bottom` that is not negative; absent for the reason `zero` where `bottom` is 0, and where either
+    /// has overflowed (so that x/∞ is not taken for 0).
+    pub fn quotient(top: f64, bottom: f64, zero: &str) -> Self {
+        match (top.is_finite() && bottom.is_finite(), bottom > 0.0) {
+            (false, _) => Self::exact(if top.is_nan() || bottom.is_nan() { f64::NAN } else { f64::INFINITY }),
+            (true, true) => Self::exact(top / bottom),
+            (true, false) => Self::absent(zero),
         }
     }
 
     /// The mean of independent probes, with its standard error.
     pub fn of_probes(probes: &[f64]) -> Self {
         let (mean, error) = mean_and_error(probes);
-        Self { std_error: error, probes: Some(probes.len()), ..Self::exact(mean) }
+        Self::exact(mean).with_std_error(error).with_probes(probes.len())
     }
 
     /// √mean of independent probes of a square, its standard error by the delta method: se/(2√mean).
@@ -43,7 +57,7 @@ impl Estimate {
         let (mean, error) = mean_and_error(squares);
         let root = mean.sqrt();
         let error = error.map(|e| if root > 0.0 { e / (2.0 * root) } else { 0.0 });
-        Self { std_error: error, probes: Some(squares.len()), ..Self::exact(root) }
+        Self::exact(root).with_std_error(error).with_probes(squares.len())
     }
 
     /// The mean of estimates on disjoint subsets of samples; the subset error is their standard deviation over √S.
@@ -56,24 +70,47 @@ impl Estimate {
         let (mean, error) = mean_and_error(&values);
         let errors: Option<Vec<f64>> = estimates.iter().map(|estimate| estimate.std_error).collect();
         let combined = errors.map(|errors| errors.iter().map(|e| e * e).sum::<f64>().sqrt() / values.len() as f64);
-        Self { std_error: combined, subset_error: error, ..Self::exact(mean) }
+        Self::exact(mean).with_std_error(combined).with_subset_error(error)
     }
 
     /// The quantity times an exact number, with its errors.
     pub fn times(self, factor: f64) -> Self {
-        let Some(value) = self.value else { return self };
-        let error = |error: Option<f64>| error.map(|error| error * factor.abs());
-        Self {
-            std_error: error(self.std_error),
-            subset_error: error(self.subset_error),
-            probes: self.probes,
-            ..Self::exact(value * factor)
-        }
+        self.changed(|x| x * factor, |error| error * factor.abs())
+    }
+
+    /// The quantity over an exact number, with its errors.
+    pub fn over(self, divisor: f64) -> Self {
+        self.changed(|x| x / divisor, |error| error / divisor.abs())
+    }
+
+    fn changed(self, value: impl Fn(f64) -> f64, error: impl Fn(f64) -> f64) -> Self {
+        let Some(old) = self.value else { return self };
+        let changed = Self { probes: self.probes, ..Self::exact(value(old)) };
+        changed.with_std_error(self.std_error.map(&error)).with_subset_error(self.subset_error.map(&error))
+    }
+
+    /// With this standard error; none where it is not finite or there is no value.
+    pub fn with_std_error(self, error: Option<f64>) -> Self {
+        let std_error = error.filter(|error| error.is_finite() && self.value.is_some());
+        Self { std_error, ..self }
+    }
+
+    /// With this error of a subset; none where it is not finite or there is no value.
+    pub fn with_subset_error(self, error: Option<f64>) -> Self {
+        let subset_error = error.filter(|error| error.is_finite() && self.value.is_some());
+        Self { subset_error, ..self }
+    }
+
+    /// From so many probes.
+    pub fn with_probes(self, probes: usize) -> Self {
+        Self { probes: Some(probes), ..self }
     }
 
     /// No value, and why.
     pub fn absent(reason: impl Into<String>) -> Self {
-        Self { reason: Some(reason.into()), ..Self::default() }
+        let reason = Some(reason.into()).filter(|reason| !reason.is_empty());
+        let reason = Some(reason.unwrap_or_else(|| "there is no value".into()));
+        Self { value: None, std_error: None, subset_error: None, probes: None, reason }
     }
 }
 
@@ -108,8 +145,28 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_absent_with_a_reason() {
-        let estimate = Estimate::exact(f64::NAN);
-        assert_eq!(estimate.value, None);
-        assert_eq!(estimate.reason.as_deref(), Some("not finite (NaN)"));
+        let wrong = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+        let made = wrong.into_iter().flat_map(|x| {
+            [
+                Estimate::exact(x),
+                Estimate::of_probes(&[1.0, x]),
+                Estimate::root_of_probes(&[1.0, x]),
+                Estimate::exact(1.0).times(x),
+                Estimate::exact(1.0).over(0.0 * x),
+                Estimate::quotient(x, 1.0, "zero"),
+                Estimate::quotient(1.0, x, "zero"),
+                Estimate::of_subsets(&[&Estimate::exact(1.0), &Estimate::exact(x)]),
+                Estimate::exact(x).with_std_error(Some(x)),
+            ]
+        });
+        let empty = [Estimate::absent(""), Estimate::of_probes(&[]), Estimate::of_subsets(&[])];
+        for estimate in made.chain(empty).chain([Estimate::exact(f64::MAX).times(2.0)]) {
+            assert_eq!((estimate.value, estimate.std_error), (None, None), "{estimate:?}");
+            assert!(estimate.reason.as_ref().is_some_and(|reason| !reason.is_empty()), "{estimate:?}");
+        }
+        assert_eq!(Estimate::quotient(1.0, 0.0, "zero").reason.as_deref(), Some("zero"));
+        // An error that overflows alone is left out: JSON would make null of it.
+        let spread = Estimate::of_probes(&[1e200, -1e200, 3.0]);
+        assert!(spread.value.is_some() && spread.std_error.is_none(), "{spread:?}");
     }
 }

@@ -17,11 +17,12 @@ pub struct Evaluation {
 /// Loss and accuracy on the objective's samples. Costs a third of a gradient; one read from the device.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read.
+/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation, MetricError> {
     let scoring = objective.samples.scoring();
     let mut sums = Vec::new();
     for batch in objective.batches() {
+        let batch = batch?;
         let outputs = objective.network.value(theta, objective.buffers, batch.inputs);
         sums.push(objective.loss.value(outputs.clone(), batch.targets.clone()).sum());
         sums.extend(scoring.correct(outputs, batch.targets));

@@ -5,10 +5,13 @@ use std::cell::Cell;
 use burn::tensor::Tensor;
 use saltflat_models::{Directions, Jet, Pass, Vector};
 
-use crate::{Batch, Forms, MetricError, Objective, Operator, error::read};
+use crate::{Batch, Forms, Interrupt, MetricError, Objective, Operator, error::read};
 
 /// ∇L(θ). Costs one gradient.
-pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Vector {
+///
+/// # Errors
+/// [`MetricError::Interrupted`].
+pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Result<Vector, MetricError> {
     objective.sum_of_gradients(theta, |theta, batch| {
         let outputs = objective.network.value(theta, objective.buffers, batch.inputs);
         Some(objective.loss.value(outputs, batch.targets))
@@ -16,9 +19,12 @@ pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Vector {
 }
 
 /// ∇²L(θ) v, exactly: one product of [`CurvatureOperator`]. Costs 8/3 of a gradient.
-pub fn hessian_vector_product(objective: &Objective<'_>, theta: &Vector, v: &Vector) -> Vector {
+///
+/// # Errors
+/// [`MetricError::Interrupted`].
+pub fn hessian_vector_product(objective: &Objective<'_>, theta: &Vector, v: &Vector) -> Result<Vector, MetricError> {
     let operator = CurvatureOperator::new(objective, theta, Curvature::Hessian);
-    operator.apply(std::slice::from_ref(v)).pop().unwrap_or_else(|| theta.zeros_like())
+    Ok(operator.apply(std::slice::from_ref(v))?.pop().unwrap_or_else(|| theta.zeros_like()))
 }
 
 /// Which matrix.
@@ -72,17 +78,20 @@ impl<'a> CurvatureOperator<'a> {
         self.count(each * products as f64);
     }
 
-    /// A microbatch's part of a product.
-    fn part(&self, batch: Batch, v: &Directions) -> Vector {
+    /// A microbatch's part of a product. Asks before every layer of the forward pass, which may take seconds, and before the
+    /// backward pass.
+    fn part(&self, batch: Batch, v: &Directions) -> Result<Vector, MetricError> {
         let leaves = self.theta.leaves();
-        match self.term(&leaves, batch, v) {
+        let term = self.term(&leaves, batch, v)?;
+        self.objective.interrupt.check()?;
+        Ok(match term {
             None => self.theta.zeros_like(),
             Some(term) => {
                 // Not `div_scalar`: its backward pass rounds 1/n to f32.
                 let mut gradients = term.sum().mul_scalar(1.0 / self.objective.len() as f64).backward();
                 leaves.take_gradients(&mut gradients)
             }
-        }
+        })
     }
 
     fn forms_of(&self, outputs: &Jet<2>, targets: Tensor<2>) -> Option<Tensor<2>> {
@@ -92,21 +101,27 @@ impl<'a> CurvatureOperator<'a> {
         }
     }
 
+    fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Result<Jet<2>, MetricError> {
+        self.objective.network.forward_with(inputs, pass, &|| self.objective.interrupt.check())
+    }
+
     /// What the backward pass of a product starts from, one number a sample.
-    fn term(&self, theta: &Vector, batch: Batch, v: &Directions) -> Option<Tensor<2>> {
-        let (network, buffers, loss) = (self.objective.network, self.objective.buffers, &self.objective.loss);
-        match self.curvature {
+    fn term(&self, theta: &Vector, batch: Batch, v: &Directions) -> Result<Option<Tensor<2>>, MetricError> {
+        let (buffers, loss) = (self.objective.buffers, &self.objective.loss);
+        Ok(match self.curvature {
             Curvature::Hessian => {
-                let outputs = network.forward(batch.inputs, &mut Pass::jet(theta, buffers, v, 1));
+                let outputs = self.forward(batch.inputs, &mut Pass::jet(theta, buffers, v, 1))?;
                 loss.first(&outputs, batch.targets)
             }
             Curvature::GaussNewton => {
                 let still = theta.map(Tensor::without_autodiff);
-                let jet = network.forward(batch.inputs.clone(), &mut Pass::jet(&still, buffers, v, 1));
-                let cotangent = loss.curvature_times(jet.value, jet.first?);
-                Some((network.value(theta, buffers, batch.inputs) * cotangent.autodiff()).sum_dim(1))
+                let jet = self.forward(batch.inputs.clone(), &mut Pass::jet(&still, buffers, v, 1))?;
+                let Some(first) = jet.first else { return Ok(None) };
+                let cotangent = loss.curvature_times(jet.value, first);
+                let outputs = self.forward(batch.inputs, &mut Pass::value(theta, buffers))?.value;
+                Some((outputs * cotangent.autodiff()).sum_dim(1))
             }
-        }
+        })
     }
 }
 
@@ -123,16 +138,21 @@ impl Operator for CurvatureOperator<'_> {
         self.theta
     }
 
-    fn apply(&self, directions: &[Vector]) -> Vec<Vector> {
+    fn interrupt(&self) -> Interrupt<'_> {
+        self.objective.interrupt
+    }
+
+    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError> {
         self.count_products(directions.len());
         let directions: Vec<_> = directions.iter().map(Directions::from).collect();
         let mut sums: Vec<Option<Vector>> = vec![None; directions.len()];
         for batch in self.objective.batches() {
+            let batch = batch?;
             for (sum, v) in sums.iter_mut().zip(&directions) {
-                add(sum, self.part(batch.clone(), v));
+                add(sum, self.part(batch.clone(), v)?);
             }
         }
-        sums.into_iter().map(|sum| sum.unwrap_or_else(|| self.theta.zeros_like())).collect()
+        Ok(sums.into_iter().map(|sum| sum.unwrap_or_else(|| self.theta.zeros_like())).collect())
     }
 
     fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
@@ -141,8 +161,9 @@ impl Operator for CurvatureOperator<'_> {
         let n = self.objective.len() as f64;
         let (mut sum, mut forms, mut sizes) = (None, Vec::new(), Vec::new());
         for batch in self.objective.batches() {
+            let batch = batch?;
             let size = batch.inputs.dims()[0];
-            let part = self.part(batch, &direction);
+            let part = self.part(batch, &direction)?;
             forms.push(v.dot(&part).mul_scalar(n / size as f64));
             sizes.push(size);
             add(&mut sum, part);
@@ -161,9 +182,10 @@ impl Operator for CurvatureOperator<'_> {
             let mut sums = Vec::new();
             let mut sizes = Vec::new();
             for batch in self.objective.batches() {
+                let batch = batch?;
                 let n = batch.inputs.dims()[0];
                 let mut pass = Pass::jet(self.theta, self.objective.buffers, &stacked, order);
-                let outputs = self.objective.network.forward(batch.inputs, &mut pass);
+                let outputs = self.forward(batch.inputs, &mut pass)?;
                 let of_samples = self.forms_of(&outputs, batch.targets).unwrap_or_else(|| {
                     Tensor::zeros([chunk.len() * n, 1], (&self.theta.parts()[0].device(), self.theta.dtype()))
                 });

@@ -27,7 +27,7 @@
 
 use saltflat_models::LossKind;
 
-use crate::{Estimate, Pairs, Scoring};
+use crate::{Estimate, Pairs, Scoring, mean_and_error};
 
 /// Why the flip noise does not estimate the trace, with the square loss.
 pub const FLIPS_WITH_SQUARE_LOSS: &str =
@@ -74,9 +74,7 @@ fn of_flips(pairs: &Pairs, n: f64) -> ExpectedLabelNoise {
     };
     ExpectedLabelNoise {
         flip_noise_sq: match &flips {
-            Ok(mean) => {
-                Estimate { value: mean.value.map(|x| x / n), std_error: mean.std_error.map(|x| x / n), ..mean.clone() }
-            }
+            Ok(mean) => mean.clone().over(n),
             Err(reason) => Estimate::absent(*reason),
         },
         trace_from_noise_expected: match (pairs.loss.kind, flips) {
@@ -89,5 +87,6 @@ fn of_flips(pairs: &Pairs, n: f64) -> ExpectedLabelNoise {
 
 /// A mean over samples with its standard error; samples are no probes.
 fn over_samples(values: &[f64]) -> Estimate {
-    Estimate { probes: None, ..Estimate::of_probes(values) }
+    let (mean, error) = mean_and_error(values);
+    Estimate::exact(mean).with_std_error(error)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::DMatrix;
 use saltflat_models::Vector;
 use saltflat_random::Key;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::{
     MetricError, Operator,
     basis::{Basis, norm},
+    dense::eigen,
 };
 
 /// Vectors beside the basis: the one that is multiplied, its product, what the product itself holds, Gram–Schmidt's two.
@@ -19,6 +20,9 @@ const WORKING: usize = 8;
 const LOOK: usize = 3;
 /// Products of the check for eigenvalues that the search has not seen.
 const CHECK: usize = 8;
+
+/// Eigenvalues that are searched however little memory there is.
+pub const ALWAYS: usize = 64;
 
 /// Which eigenvalues, and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,20 +84,32 @@ pub struct Eigenpairs {
 /// equal to ‖Au − λu‖ up to rounding, about 1e−6 |λ₁| in f32.
 ///
 /// # Errors
-/// [`MetricError::Device`] where inner products cannot be read.
+/// [`MetricError::Device`] where inner products cannot be read, [`MetricError::Interrupted`], [`MetricError::NotFinite`] where
+/// a product overflows, and [`MetricError::Memory`] where more than [`ALWAYS`] eigenvalues are wanted whose vectors do not fit.
 pub fn lanczos(
     operator: &dyn Operator,
     options: &LanczosOptions,
     warm: &[Vector],
     key: Key,
 ) -> Result<Eigenpairs, MetricError> {
-    let mut krylov = Krylov::new(operator, key);
     let p = operator.space().len();
+    let options = &LanczosOptions { largest: options.largest.min(p), smallest: options.smallest.min(p), ..*options };
     let wanted = (options.largest + options.smallest).min(p);
     // With fewer a restart keeps everything and makes no progress.
     let room = |waiting: usize| wanted + 2 * waiting + 2;
-    let fits = options.memory / (p * operator.space().dtype().size()).max(1);
+    let bytes = (p * operator.space().dtype().size()).max(1);
+    let fits = options.memory / bytes;
+    let least = room(2).min(p);
+    if wanted > ALWAYS && least > fits {
+        let what = format!("the vectors of {wanted} eigenvalues");
+        return Err(MetricError::Memory {
+            what,
+            needed: least.saturating_mul(bytes) >> 20,
+            limit: options.memory >> 20,
+        });
+    }
     let capacity = fits.saturating_sub(WORKING).max(room(2));
+    let mut krylov = Krylov::new(operator, key);
     match warm {
         [first, rest @ ..] if capacity < room(2 + warm.len()) => {
             // There is room for one: the sum has a part of each.
@@ -118,9 +134,9 @@ pub fn lanczos(
         if !done && !full && !due {
             continue;
         }
-        let ritz = krylov.ritz();
+        let ritz = krylov.ritz()?;
         if done {
-            return Ok(krylov.pairs(&ritz, options));
+            return krylov.pairs(&ritz, options);
         }
         if due {
             next_look = krylov.products + LOOK;
@@ -133,7 +149,7 @@ pub fn lanczos(
                 chosen.iter().zip(before).all(same)
             };
             if converged && (before.as_ref().is_some_and(unchanged) || !krylov.start_random()?) {
-                return Ok(krylov.pairs(&ritz, options));
+                return krylov.pairs(&ritz, options);
             }
             before = converged.then_some(values);
             if converged {
@@ -141,7 +157,7 @@ pub fn lanczos(
             }
         }
         if full {
-            krylov.restart(&ritz, options, capacity);
+            krylov.restart(&ritz, options, capacity)?;
         }
     }
 }
@@ -149,7 +165,7 @@ pub fn lanczos(
 /// The basis, which of its vectors were multiplied with A, and A's entries between them.
 struct Krylov<'a> {
     operator: &'a dyn Operator,
-    basis: Basis,
+    basis: Basis<'a>,
     /// Indices of basis vectors q for which A q is known, in the order of `columns`.
     processed: Vec<usize>,
     /// Indices of those that wait.
@@ -175,7 +191,7 @@ impl<'a> Krylov<'a> {
     fn new(operator: &'a dyn Operator, key: Key) -> Self {
         Self {
             operator,
-            basis: Basis::new(operator.space()),
+            basis: Basis::new(operator.space(), operator.interrupt()),
             processed: Vec::new(),
             frontier: VecDeque::new(),
             columns: Vec::new(),
@@ -200,7 +216,7 @@ impl<'a> Krylov<'a> {
 
     fn push(&mut self, rest: Vector, negligible: f64) -> Result<bool, MetricError> {
         let size = norm(&rest)?;
-        if size.is_nan() || size <= negligible || self.basis.len() >= self.operator.space().len() {
+        if size <= negligible || self.basis.len() >= self.operator.space().len() {
             return Ok(false);
         }
         self.frontier.push_back(self.basis.len());
@@ -217,7 +233,7 @@ impl<'a> Krylov<'a> {
             return Ok(!self.start_random()?);
         };
         let q = self.basis.vector(index);
-        let mut product = self.operator.apply(std::slice::from_ref(&q));
+        let mut product = self.operator.apply(std::slice::from_ref(&q))?;
         self.products += 1;
         let Some(product) = product.pop() else { return Ok(true) };
         let size = norm(&product)?;
@@ -238,11 +254,11 @@ impl<'a> Krylov<'a> {
         self.columns[column].get(row).copied().unwrap_or(0.0)
     }
 
-    fn ritz(&self) -> Ritz {
+    fn ritz(&self) -> Result<Ritz, MetricError> {
         let m = self.processed.len();
         let matrix =
             DMatrix::from_fn(m, m, |a, b| 0.5 * (self.entry(self.processed[a], b) + self.entry(self.processed[b], a)));
-        let eigen = SymmetricEigen::new(matrix);
+        let eigen = eigen(matrix, self.operator.interrupt())?;
         let mut order: Vec<usize> = (0..m).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
         let values: Vec<f64> = order.iter().map(|&i| eigen.eigenvalues[i]).collect();
@@ -253,11 +269,11 @@ impl<'a> Krylov<'a> {
         };
         let residuals = (0..m).map(residual).collect();
         let scale = values.iter().fold(0.0, |max: f64, value| max.max(value.abs()));
-        Ritz { values, vectors, residuals, scale }
+        Ok(Ritz { values, vectors, residuals, scale })
     }
 
     /// The Ritz vector, in chunks.
-    fn ritz_vector(&self, ritz: &Ritz, index: usize) -> Vector {
+    fn ritz_vector(&self, ritz: &Ritz, index: usize) -> Result<Vector, MetricError> {
         let mut coefficients = vec![0.0; self.basis.len()];
         for (j, &q) in self.processed.iter().enumerate() {
             coefficients[q] = ritz.vectors[(j, index)];
@@ -266,7 +282,7 @@ impl<'a> Krylov<'a> {
     }
 
     /// Keeps the Ritz vectors that matter and the vectors that wait.
-    fn restart(&mut self, ritz: &Ritz, options: &LanczosOptions, capacity: usize) {
+    fn restart(&mut self, ritz: &Ritz, options: &LanczosOptions, capacity: usize) -> Result<(), MetricError> {
         let m = self.processed.len();
         let spare = capacity.saturating_sub(options.largest + options.smallest + self.frontier.len()) / 3;
         let top = (options.largest + spare / 2).min(m);
@@ -286,29 +302,30 @@ impl<'a> Krylov<'a> {
         for (i, &f) in self.frontier.iter().enumerate() {
             rotation[(kept.len() + i, f)] = 1.0;
         }
-        self.basis.rotate(&rotation);
+        self.basis.rotate(&rotation)?;
         self.columns = columns;
         self.frontier = (kept.len()..kept.len() + self.frontier.len()).collect();
         self.processed = (0..kept.len()).collect();
+        Ok(())
     }
 
-    fn pairs(&self, ritz: &Ritz, options: &LanczosOptions) -> Eigenpairs {
+    fn pairs(&self, ritz: &Ritz, options: &LanczosOptions) -> Result<Eigenpairs, MetricError> {
         let m = ritz.values.len();
         let value = |i: usize| Eigenvalue {
             value: ritz.values[i],
             residual: ritz.residuals[i],
             converged: ritz.is_converged(i, options.tolerance),
         };
-        let vector = |i: usize| self.basis.restore(&self.ritz_vector(ritz, i));
+        let vector = |i: usize| Ok(self.basis.restore(&self.ritz_vector(ritz, i)?));
         let top = 0..options.largest.min(m);
         let bottom = || (0..options.smallest.min(m)).map(|i| m - 1 - i);
-        Eigenpairs {
+        Ok(Eigenpairs {
             largest: top.clone().map(value).collect(),
-            largest_vectors: top.map(vector).collect(),
+            largest_vectors: top.map(vector).collect::<Result<_, MetricError>>()?,
             smallest: bottom().map(value).collect(),
-            smallest_vectors: bottom().map(vector).collect(),
+            smallest_vectors: bottom().map(vector).collect::<Result<_, MetricError>>()?,
             products: self.products,
-        }
+        })
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! Everything is measured on an [`Objective`]: a network and a loss on a set of samples, walked in microbatches that are
 //! weighted by their size. Every estimate is an [`Estimate`], with its standard error, its number of probes and, where
-//! there is no value, the reason.
+//! there is no value, the reason. A measurement can be given up at any time by an [`Interrupt`]; it leaves nothing behind.
 
 mod alignment;
 mod basis;
+mod dense;
 mod effective_regularization;
 mod error;
 mod estimate;
 mod evaluation;
 mod hessian;
+mod interrupt;
 mod label_noise;
 mod lanczos;
 mod noise_strength;
@@ -32,8 +34,9 @@ pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
 pub use evaluation::{Evaluation, evaluate};
 pub use hessian::{Curvature, CurvatureOperator, gradient, hessian_vector_product};
+pub use interrupt::Interrupt;
 pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, expected_label_noise};
-pub use lanczos::{Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
+pub use lanczos::{ALWAYS, Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
 pub use noise_strength::{NoiseStrength, label_noise_gradient};
 pub use objective::{Batch, Objective, Samples, Scoring};
 pub use operator::{Forms, Operator};

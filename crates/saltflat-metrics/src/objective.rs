@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use saltflat_models::{Loss, Network, Vector};
 
+use crate::{Interrupt, MetricError};
+
 /// What a prediction is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scoring {
@@ -54,6 +56,8 @@ pub struct Objective<'a> {
     pub indices: Vec<u32>,
     /// Samples of one forward pass; bounds the memory, changes nothing else.
     pub microbatch: usize,
+    /// Asked before every microbatch.
+    pub interrupt: Interrupt<'a>,
 }
 
 impl<'a> Objective<'a> {
@@ -66,7 +70,12 @@ impl<'a> Objective<'a> {
         microbatch: usize,
     ) -> Self {
         let indices = (0..samples.len() as u32).collect();
-        Self { network, buffers, loss, samples, indices, microbatch }
+        Self { network, buffers, loss, samples, indices, microbatch, interrupt: Interrupt::default() }
+    }
+
+    /// The same loss, where this interrupt gives up what is measured on it.
+    pub fn interrupted_by(self, interrupt: Interrupt<'a>) -> Self {
+        Self { interrupt, ..self }
     }
 
     /// The same loss on other samples of the set.
@@ -89,22 +98,29 @@ impl<'a> Objective<'a> {
         self.indices.is_empty()
     }
 
-    /// The samples, a microbatch at a time.
-    pub fn batches(&self) -> impl Iterator<Item = Batch> {
-        self.indices.chunks(self.microbatch.max(1)).map(|indices| self.samples.batch(indices))
+    /// The samples, a microbatch at a time; before each the interrupt is asked, and gives
+    /// [`MetricError::Interrupted`] in the microbatch's place.
+    pub fn batches(&self) -> impl Iterator<Item = Result<Batch, MetricError>> {
+        self.indices.chunks(self.microbatch.max(1)).map(|indices| {
+            self.interrupt.check()?;
+            Ok(self.samples.batch(indices))
+        })
     }
 
     /// Σ over microbatches of the gradient of what `term` makes of a batch, divided by n.
+    ///
+    /// # Errors
+    /// [`MetricError::Interrupted`].
     pub(crate) fn sum_of_gradients(
         &self,
         theta: &Vector,
         term: impl Fn(&Vector, Batch) -> Option<Tensor<2>>,
-    ) -> Vector {
+    ) -> Result<Vector, MetricError> {
         let scale = 1.0 / self.len() as f64;
         let mut sum: Option<Vector> = None;
         for batch in self.batches() {
             let leaves = theta.leaves();
-            let Some(value) = term(&leaves, batch) else { continue };
+            let Some(value) = term(&leaves, batch?) else { continue };
             let mut gradients = value.sum().mul_scalar(scale).backward();
             let gradient = leaves.take_gradients(&mut gradients);
             sum = Some(match sum {
@@ -112,6 +128,6 @@ impl<'a> Objective<'a> {
                 Some(sum) => sum.plus(&gradient),
             });
         }
-        sum.unwrap_or_else(|| theta.zeros_like())
+        Ok(sum.unwrap_or_else(|| theta.zeros_like()))
     }
 }

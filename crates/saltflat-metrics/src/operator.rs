@@ -2,22 +2,30 @@
 
 use saltflat_models::Vector;
 
-use crate::{MetricError, error::read};
+use crate::{Interrupt, MetricError, error::read};
 
 /// A symmetric matrix A of size p × p, known by its products with vectors.
 pub trait Operator {
     /// A vector of the space that A acts on: its layout, device and number type.
     fn space(&self) -> &Vector;
 
+    /// Asked by what walks over products; a product asks by itself.
+    fn interrupt(&self) -> Interrupt<'_> {
+        Interrupt::default()
+    }
+
     /// A v for each direction, in one walk over the data.
-    fn apply(&self, directions: &[Vector]) -> Vec<Vector>;
+    ///
+    /// # Errors
+    /// [`MetricError::Interrupted`].
+    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError>;
 
     /// A v and, from the same walk, vᵀAv by microbatch.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the numbers cannot be read.
+    /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
     fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
-        let product = self.apply(std::slice::from_ref(v)).pop().unwrap_or_else(|| v.zeros_like());
+        let product = self.apply(std::slice::from_ref(v))?.pop().unwrap_or_else(|| v.zeros_like());
         let form = number(v.dot(&product))?;
         Ok((product, Forms { sizes: vec![1], by_batch: vec![vec![form]] }))
     }
@@ -25,9 +33,9 @@ pub trait Operator {
     /// vᵀAv for each direction; cheaper than the product where the operator has a way without a backward pass.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the numbers cannot be read.
+    /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
     fn forms(&self, directions: &[Vector]) -> Result<Forms, MetricError> {
-        let products = self.apply(directions);
+        let products = self.apply(directions)?;
         let forms = directions.iter().zip(&products).map(|(v, av)| Ok(vec![number(v.dot(av))?]));
         Ok(Forms { sizes: vec![1], by_batch: forms.collect::<Result<_, MetricError>>()? })
     }

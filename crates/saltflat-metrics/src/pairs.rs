@@ -2,11 +2,11 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use nalgebra::DMatrix;
-use saltflat_models::{GramChunks, Loss, LossKind, Vector, gram, jacobian_gram};
+use saltflat_models::{GramChunks, Loss, LossKind, Vector, gram_with, jacobian_gram};
 use saltflat_random::Key;
 use serde::Serialize;
 
-use crate::{MetricError, Objective, Scoring, error::read, stability::RowGram};
+use crate::{Interrupt, MetricError, Objective, Scoring, error::read, stability::RowGram};
 
 /// Which rows G = (1/n) Σ rowsᵀ rows is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -80,10 +80,11 @@ pub(crate) struct ExactRows {
 
 impl Pairs {
     /// Measures them on the objective's samples, a microbatch at a time. `memory` bounds the bytes that layers keep of the
-    /// cotangents at a time. A network that couples its samples is refused with the reason as the inner error.
+    /// cotangents at a time; the inner products on the host may take twice as many. A network that couples its samples, and
+    /// inner products that do not fit, are refused with the reason as the inner error.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the numbers cannot be read.
+    /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
     pub fn new(
         objective: &Objective<'_>,
         theta: &Vector,
@@ -98,10 +99,25 @@ impl Pairs {
         if objective.is_empty() {
             return Ok(Err("there is no sample".into()));
         }
+        let limit = memory.saturating_mul(2);
+        let needed = bytes(objective.len(), objective.network.outputs(), outputs, theta.dtype().size());
+        if needed > limit {
+            let what = match outputs {
+                Outputs::Exact => format!("the inner products of {} samples", objective.len()),
+                Outputs::Signs(draws) => format!("{draws} random sums of outputs of {} samples", objective.len()),
+            };
+            let what = format!("{what} with {} outputs each", objective.network.outputs());
+            let error = MetricError::Memory { what, needed: needed >> 20, limit: limit >> 20 };
+            return Ok(Err(error.to_string()));
+        }
+        let interrupt = objective.interrupt;
         let batch = objective.samples.batch(&objective.indices);
         let values = batch.inputs.clone().split(objective.microbatch.max(1), 0).into_iter();
-        let values = values.map(|inputs| objective.network.value(theta, objective.buffers, inputs));
-        let values = Tensor::cat(values.collect(), 0);
+        let values = values.map(|inputs| {
+            interrupt.check()?;
+            Ok(objective.network.value(theta, objective.buffers, inputs))
+        });
+        let values = Tensor::cat(values.collect::<Result<_, MetricError>>()?, 0);
         let chunks = GramChunks { microbatch: objective.microbatch, bytes: memory };
         let host = Host {
             objective,
@@ -113,14 +129,16 @@ impl Pairs {
         };
         Ok(match outputs {
             Outputs::Exact => {
-                let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks);
-                Ok(host.exact(&read("alignment", kernel)?))
+                let check = || interrupt.check();
+                let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks, &check)?;
+                Ok(host.exact(&read("alignment", kernel)?)?)
             }
             Outputs::Signs(draws) => {
                 let draws = draws.max(2);
-                let cotangents = host.cotangents(draws, key, &batch.inputs);
-                let kernel = gram(objective.network, theta, objective.buffers, &batch.inputs, &cotangents, chunks);
-                Ok(host.by_signs(draws, &read("alignment", kernel)?))
+                let (network, buffers, check) = (objective.network, objective.buffers, || interrupt.check());
+                let cotangents = host.cotangents(draws, key, &batch.inputs)?;
+                let kernel = gram_with(network, theta, buffers, &batch.inputs, &cotangents, chunks, &check)?;
+                Ok(host.by_signs(draws, &read("alignment", kernel)?)?)
             }
         })
     }
@@ -145,6 +163,27 @@ impl Pairs {
     }
 }
 
+/// Bytes that the inner products of n samples with C outputs take at their peak, beside what the layers keep: the kernel as it
+/// is read (f64), what is made of it, and the cotangents on the device in numbers of `size` bytes.
+fn bytes(n: usize, classes: usize, outputs: Outputs, size: usize) -> usize {
+    let product = |all: &[usize]| all.iter().fold(1usize, |all, &x| all.saturating_mul(x));
+    let list = size_of::<Vec<f64>>();
+    let parts = match outputs {
+        Outputs::Exact => [
+            product(&[n, classes, n, classes, 16]),
+            product(&[n, n, 16 + list + classes.saturating_mul(8)]),
+            // The roots of Aᵢ, and the unit vectors.
+            product(&[n, classes, classes, 8 + size]),
+        ],
+        Outputs::Signs(draws) => [
+            product(&[n, draws.saturating_add(1), n, draws.saturating_add(1), 8 + size]),
+            product(&[n, n, 16 + list + draws.saturating_mul(8)]),
+            product(&[draws.saturating_add(2), n, classes, size]).saturating_add(product(&[classes, classes, 16])),
+        ],
+    };
+    parts.into_iter().fold(0, usize::saturating_add)
+}
+
 /// Outputs and targets of the samples, on the host in f64.
 struct Host<'a> {
     objective: &'a Objective<'a>,
@@ -158,6 +197,10 @@ struct Host<'a> {
 impl Host<'_> {
     fn of_sample<'b>(&self, values: &'b [f64], i: usize) -> &'b [f64] {
         &values[i * self.classes..(i + 1) * self.classes]
+    }
+
+    fn interrupt(&self) -> Interrupt<'_> {
+        self.objective.interrupt
     }
 
     /// ∇_f ℓᵢ.
@@ -202,7 +245,7 @@ impl Host<'_> {
     }
 
     /// `kernel` `[C n, C n]` is J Jᵀ with row (c, i) at c·n + i.
-    fn exact(&self, kernel: &[f64]) -> Pairs {
+    fn exact(&self, kernel: &[f64]) -> Result<Pairs, MetricError> {
         let (n, classes) = (self.n, self.classes);
         let mut pairs = self.empty();
         let width = classes * n;
@@ -212,6 +255,7 @@ impl Host<'_> {
         let mut flips = Vec::with_capacity(n);
         for i in 0..n {
             for j in 0..n {
+                self.interrupt().check()?;
                 let block = DMatrix::from_fn(classes, classes, |c, d| kernel[(c * n + i) * width + d * n + j]);
                 let left = &roots[i] * &block;
                 let rows = &left * roots[j].transpose();
@@ -229,11 +273,11 @@ impl Host<'_> {
             }
         }
         pairs.exact = Some(ExactRows { outputs: classes, gauss_newton, flips });
-        pairs
+        Ok(pairs)
     }
 
     /// Cotangents `[n, C]` of the gradients gᵢ and of the random sums of rows.
-    fn cotangents(&self, draws: usize, key: Key, inputs: &Tensor<4>) -> Vec<Tensor<2>> {
+    fn cotangents(&self, draws: usize, key: Key, inputs: &Tensor<4>) -> Result<Vec<Tensor<2>>, MetricError> {
         let (n, classes) = (self.n, self.classes);
         let upload = |values: Vec<f64>| {
             Tensor::from_data(
@@ -249,13 +293,18 @@ impl Host<'_> {
                 let signs = nalgebra::DVector::from_iterator(classes, of_sample);
                 (self.root(i).transpose() * signs).as_slice().to_vec()
             };
-            all.push(upload((0..n).flat_map(sum).collect()));
+            let mut sums = Vec::with_capacity(n * classes);
+            for i in 0..n {
+                self.interrupt().check()?;
+                sums.extend(sum(i));
+            }
+            all.push(upload(sums));
         }
-        all
+        Ok(all)
     }
 
     /// `kernel` `[(1 + draws) n, …]` of the gradients and the random sums.
-    fn by_signs(&self, draws: usize, kernel: &[f64]) -> Pairs {
+    fn by_signs(&self, draws: usize, kernel: &[f64]) -> Result<Pairs, MetricError> {
         let n = self.n;
         let mut pairs = self.empty();
         let width = (1 + draws) * n;
@@ -263,6 +312,7 @@ impl Host<'_> {
         let all = draws as f64;
         for i in 0..n {
             for j in 0..n {
+                self.interrupt().check()?;
                 let mut sum = 0.0;
                 for a in 1..=draws {
                     sum += (1..=draws).filter(|&b| b != a).map(|b| at(a, i, b, j).powi(2)).sum::<f64>();
@@ -273,6 +323,6 @@ impl Host<'_> {
             }
             pairs.traces[i] = (1..=draws).map(|a| at(a, i, a, i)).sum::<f64>() / all;
         }
-        pairs
+        Ok(pairs)
     }
 }

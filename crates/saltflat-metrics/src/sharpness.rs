@@ -31,7 +31,7 @@ pub struct Sharpness {
 /// (1/B − 1/n)/(1/B − 1/m). Where m < n is not larger than B there is but one batch, and no value.
 ///
 /// # Errors
-/// [`MetricError::Device`] where numbers cannot be read.
+/// [`MetricError::Device`] where numbers cannot be read, and [`MetricError::Interrupted`].
 pub fn sharpness(
     objective: &Objective<'_>,
     theta: &Vector,
@@ -44,14 +44,14 @@ pub fn sharpness(
     let (m, n) = (objective.len(), training_samples);
     let one_batch = m < n && m <= batch_size;
     let batches = if one_batch { 0 } else { batches };
-    let whole = gradient(objective, theta);
+    let whole = gradient(objective, theta)?;
     let signal = number(whole.norm_squared())?;
     let (mut forms, mut squares, mut noises) = (Vec::new(), Vec::new(), Vec::new());
     for b in 0..batches {
         let order = key.part(b as u64).permutation(m);
         let of_batch =
             objective.on(order.iter().take(batch_size.min(m)).map(|&i| objective.indices[i as usize]).collect());
-        let g = gradient(&of_batch, theta);
+        let g = gradient(&of_batch, theta)?;
         let operator = CurvatureOperator::new(&of_batch, theta, Curvature::Hessian);
         forms.extend(operator.forms(std::slice::from_ref(&g))?.values());
         squares.push(number(g.norm_squared())?);
@@ -61,11 +61,11 @@ pub fn sharpness(
     let along = |v: Option<&Vector>, absent: &str| -> Result<Estimate, MetricError> {
         let Some(v) = v else { return Ok(Estimate::absent(absent)) };
         let square = number(v.norm_squared())?;
-        if square.is_nan() || square <= 0.0 {
+        if square == 0.0 {
             return Ok(Estimate::absent("the direction is zero"));
         }
         let form = operator.forms(std::slice::from_ref(v))?.values();
-        Ok(Estimate::exact(form.first().copied().unwrap_or(f64::NAN) / square))
+        Ok(Estimate::quotient(form.first().copied().unwrap_or(f64::NAN), square, "the direction is zero"))
     };
     let only = format!("needs more than one batch of {batch_size} samples, and was measured on {m} of {n}");
     let batch_sharpness = if one_batch { Estimate::absent(&only) } else { ratio(&forms, &squares) };
@@ -92,13 +92,11 @@ fn ratio(a: &[f64], b: &[f64]) -> Estimate {
     if a.is_empty() {
         return Estimate::absent("0 batches were asked for");
     }
-    if bottom.is_nan() || bottom <= 0.0 {
-        return Estimate::absent("the gradients are zero");
-    }
     let value = top / bottom;
     let residuals: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - value * b).collect();
     let (_, error) = mean_and_error(&residuals);
-    Estimate { std_error: error.map(|e| e / bottom), probes: Some(a.len()), ..Estimate::exact(value) }
+    let quotient = Estimate::quotient(top, bottom, "the gradients are zero");
+    quotient.with_std_error(error.map(|e| e / bottom)).with_probes(a.len())
 }
 
 #[cfg(test)]

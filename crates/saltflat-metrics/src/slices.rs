@@ -50,7 +50,7 @@ pub enum Statistics {
 /// L(θ + t d) at each t: the loss along a direction, counted from its floor. Costs a third of a gradient a point.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read.
+/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn slice(
     objective: &Objective<'_>,
     theta: &Vector,
@@ -69,7 +69,7 @@ pub fn slice(
 /// the plane is not skewed.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read.
+/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn plane(
     objective: &Objective<'_>,
     theta: &Vector,
@@ -120,13 +120,18 @@ fn loss(
 ) -> Result<f64, MetricError> {
     let mut buffers = buffers.unwrap_or_else(|| objective.buffers.clone());
     if let Statistics::Recomputed { batch } = statistics {
-        buffers = recomputed(objective, theta, buffers, batch);
+        buffers = recomputed(objective, theta, buffers, batch)?;
     }
     Ok(evaluate(&objective.with_buffers(&buffers), theta)?.loss)
 }
 
 /// The running statistics of batches of this size that together are all samples of the set; other buffers as they are.
-fn recomputed(objective: &Objective<'_>, theta: &Vector, mut buffers: Vector, batch: usize) -> Vector {
+fn recomputed(
+    objective: &Objective<'_>,
+    theta: &Vector,
+    mut buffers: Vector,
+    batch: usize,
+) -> Result<Vector, MetricError> {
     let all: Vec<u32> = (0..objective.samples.len() as u32).collect();
     let mut seen = 0;
     while seen < all.len() && objective.network.couples_samples() {
@@ -134,11 +139,11 @@ fn recomputed(objective: &Objective<'_>, theta: &Vector, mut buffers: Vector, ba
         let end = if all.len() - seen <= batch + 1 { all.len() } else { seen + batch };
         let inputs = objective.samples.batch(&all[seen..end]).inputs;
         let mut pass = Pass::value(theta, &buffers).averaging((end - seen) as f64 / end as f64);
-        objective.network.forward(inputs, &mut pass);
+        objective.network.forward_with(inputs, &mut pass, &|| objective.interrupt.check())?;
         buffers = pass.updated_buffers();
         seen = end;
     }
-    buffers
+    Ok(buffers)
 }
 
 /// A random direction in which every filter has the norm of θ's filter (Li et al. 2018, arXiv 1712.09913): a filter is the

@@ -1,6 +1,6 @@
 //! Spectral density and traces of matrix functions by stochastic Lanczos quadrature.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::DMatrix;
 use saltflat_models::Vector;
 use saltflat_random::Key;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Estimate, MetricError, Operator,
     basis::{Basis, norm},
+    dense::eigen,
 };
 
 /// Gauss quadrature of one probe u: uᵀf(A)u ≈ Σ wⱼ f(θⱼ), exact for polynomials of degree below twice the number of nodes.
@@ -52,7 +53,8 @@ impl Default for SpectrumOptions {
 /// exactly, which takes their part out of the variance.
 ///
 /// # Errors
-/// [`MetricError::Device`] where inner products cannot be read.
+/// [`MetricError::Device`] where inner products cannot be read, [`MetricError::Interrupted`], and [`MetricError::NotFinite`] where
+/// a product overflows.
 pub fn spectrum(
     operator: &dyn Operator,
     options: &SpectrumOptions,
@@ -60,7 +62,7 @@ pub fn spectrum(
     key: Key,
 ) -> Result<Spectrum, MetricError> {
     let space = operator.space();
-    let (mut values, mut eigenvectors) = (Vec::new(), Basis::new(space));
+    let (mut values, mut eigenvectors) = (Vec::new(), Basis::new(space, operator.interrupt()));
     for (value, vector) in deflated {
         let (rest, _) = eigenvectors.remove(Basis::regroup(vector))?;
         let left = norm(&rest)?;
@@ -71,7 +73,7 @@ pub fn spectrum(
     }
     let fits = options.memory / (space.len() * space.dtype().size()).max(1);
     let steps = options.steps.min(fits.max(2)).min(space.len().saturating_sub(eigenvectors.len()));
-    let mut probes = Vec::with_capacity(options.probes);
+    let mut probes = Vec::new();
     for k in 0..options.probes {
         let v = Basis::regroup(&space.signs_like(key.part(k as u64)));
         let (start, _) = eigenvectors.remove(v)?;
@@ -83,20 +85,20 @@ pub fn spectrum(
 /// Lanczos from `start`, in the complement of `outside`.
 fn quadrature(
     operator: &dyn Operator,
-    outside: &Basis,
+    outside: &Basis<'_>,
     start: Vector,
     steps: usize,
 ) -> Result<Quadrature, MetricError> {
     let size = norm(&start)?;
-    if steps == 0 || size.is_nan() || size <= 0.0 {
+    if steps == 0 || size <= 0.0 {
         return Ok(Quadrature { nodes: Vec::new(), weights: Vec::new() });
     }
-    let mut basis = Basis::new(operator.space());
+    let mut basis = Basis::new(operator.space(), operator.interrupt());
     let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
     basis.push(&start.scale(1.0 / size));
     let mut largest: f64 = 0.0;
     for step in 0..steps {
-        let Some(product) = operator.apply(&[basis.vector(step)]).pop() else { break };
+        let Some(product) = operator.apply(&[basis.vector(step)])?.pop() else { break };
         let (rest, _) = outside.remove(Basis::regroup(&product))?;
         let (rest, coefficients) = basis.remove(rest)?;
         diagonal.push(coefficients[step]);
@@ -115,7 +117,7 @@ fn quadrature(
         1 => beside[i.min(j)],
         _ => 0.0,
     });
-    let eigen = SymmetricEigen::new(tridiagonal);
+    let eigen = eigen(tridiagonal, operator.interrupt())?;
     let mut pairs: Vec<(f64, f64)> =
         (0..m).map(|j| (eigen.eigenvalues[j], size * size * eigen.eigenvectors[(0, j)].powi(2))).collect();
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -108,11 +108,7 @@ fn noise_factor(training_samples: usize, batch_size: usize, lr: f64) -> Result<f
 /// A value that goes with x to this power, with its errors by the delta method: d value/value = power · dx/x.
 fn with_errors(value: f64, power: f64, x: Positive<'_>) -> Estimate {
     let error = |of_x: Option<f64>| of_x.map(|e| power.abs() * value * e / x.at);
-    Estimate {
-        std_error: error(x.estimate.std_error),
-        subset_error: error(x.estimate.subset_error),
-        ..Estimate::exact(value)
-    }
+    Estimate::exact(value).with_std_error(error(x.estimate.std_error)).with_subset_error(error(x.estimate.subset_error))
 }
 
 #[cfg(test)]
@@ -133,7 +129,7 @@ mod tests {
         let batches = (0..n).flat_map(|i| (0..i).map(move |j| (values[i] + values[j]) / 2.0));
         let of_batches: Vec<f64> = batches.map(|x| (x - mean).powi(2)).collect();
         let c = of_batches.iter().sum::<f64>() / of_batches.len() as f64 / sigma;
-        let mu = Estimate { std_error: Some(0.04), subset_error: Some(0.02), ..Estimate::exact(0.4) };
+        let mu = Estimate::exact(0.4).with_std_error(Some(0.04)).with_subset_error(Some(0.02));
         let bound = wu_bound(&mu, n, b, lr);
         let expected = 1.0 / (0.4 * c).sqrt() / lr;
         assert!((bound.value.unwrap() / expected - 1.0).abs() < 1e-12, "{bound:?}, expected {expected}");
@@ -260,7 +256,7 @@ mod tests {
     /// For n → ∞ the paper's min(B/√((B−1)μ₁), 2B/μ₁)/η, the first at B = 2, the second at B = 1; the errors by the delta method.
     #[test]
     fn both_parts_of_proposition_3_4() {
-        let mu1 = Estimate { std_error: Some(0.04), ..Estimate::exact(0.4) };
+        let mu1 = Estimate::exact(0.4).with_std_error(Some(0.04));
         let (n, lr) = (1_000_000_000, 0.1);
         for (size, expected, power) in [(2, 2.0 / 0.4f64.sqrt() / lr, 0.5), (1, 2.0 / 0.4 / lr, 1.0)] {
             let bound = wu_bound_mu1(&mu1, n, size, lr, 0.0);

@@ -36,7 +36,7 @@ fn loss_accuracy_and_gradient() {
                 Some(accuracy) => near(&case, "accuracy", accuracy, 1e-6),
                 None => assert!(case.expected.get("accuracy").is_none()),
             }
-            let norm = gradient(&objective, &case.theta).norm_squared().into_scalar::<f64>().sqrt();
+            let norm = gradient(&objective, &case.theta).unwrap().norm_squared().into_scalar::<f64>().sqrt();
             near(&case, "grad_norm", norm, tolerance);
         }
     }

@@ -1,6 +1,6 @@
 //! Gram matrices of per-sample gradients.
 
-use std::ops::Range;
+use std::{convert::Infallible, ops::Range};
 
 use burn::tensor::Tensor;
 
@@ -44,6 +44,26 @@ pub fn gram(
     cotangents: &[Tensor<2>],
     chunks: GramChunks,
 ) -> Tensor<2> {
+    let never = || Ok::<(), Infallible>(());
+    match gram_with(network, theta, buffers, inputs, cotangents, chunks, &never) {
+        Ok(matrix) => matrix,
+        Err(never) => match never {},
+    }
+}
+
+/// [`gram()`], which calls `check` before every pass and before the inner products of every layer.
+///
+/// # Errors
+/// The first error of `check`.
+pub fn gram_with<E>(
+    network: &Network,
+    theta: &Vector,
+    buffers: &Vector,
+    inputs: &Tensor<4>,
+    cotangents: &[Tensor<2>],
+    chunks: GramChunks,
+    check: &dyn Fn() -> Result<(), E>,
+) -> Result<Tensor<2>, E> {
     let [n, channels, height, width] = inputs.dims();
     let size = cotangents.len() * n;
     let mut sum = Tensor::zeros([size, size], (&inputs.device().without_autodiff(), theta.dtype()));
@@ -53,7 +73,7 @@ pub fn gram(
         (network.forward(x, &mut pass).value, pass.into_tape())
     };
     if size == 0 {
-        return sum;
+        return Ok(sum);
     }
     // What a layer keeps of one sample says what it keeps of all.
     let of_one = outputs_of(0..1).1.sizes();
@@ -64,6 +84,7 @@ pub fn gram(
         let mut of_group: Vec<Kept> = Vec::new();
         for (c, cotangent) in cotangents.iter().enumerate() {
             for start in (0..n).step_by(microbatch) {
+                check()?;
                 let samples = start..(start + microbatch).min(n);
                 let (outputs, tape) = outputs_of(samples.clone());
                 let along = cotangent.clone().slice([samples, 0..cotangent.dims()[1]]);
@@ -79,10 +100,11 @@ pub fn gram(
             }
         }
         for kept in of_group {
+            check()?;
             sum = sum + kept.gram();
         }
     }
-    sum
+    Ok(sum)
 }
 
 /// Consecutive layers that fit into `memory` together; at least one a group.
@@ -102,18 +124,22 @@ fn groups(bytes: &[usize], memory: usize) -> Vec<Range<usize>> {
     groups
 }
 
-/// The kernel J Jᵀ `[C n, C n]` of the Jacobian of all outputs, row (c, i) at c·n + i; see [`gram()`].
-pub fn jacobian_gram(
+/// The kernel J Jᵀ `[C n, C n]` of the Jacobian of all outputs, row (c, i) at c·n + i; see [`gram_with`].
+///
+/// # Errors
+/// The first error of `check`.
+pub fn jacobian_gram<E>(
     network: &Network,
     theta: &Vector,
     buffers: &Vector,
     inputs: &Tensor<4>,
     chunks: GramChunks,
-) -> Tensor<2> {
+    check: &dyn Fn() -> Result<(), E>,
+) -> Result<Tensor<2>, E> {
     let (n, outputs) = (inputs.dims()[0], network.outputs());
     let options = (&inputs.device().without_autodiff(), theta.dtype());
     let unit = |c: usize| Tensor::<2>::zeros([n, outputs], options).slice_fill([0..n, c..c + 1], 1.0);
-    gram(network, theta, buffers, inputs, &(0..outputs).map(unit).collect::<Vec<_>>(), chunks)
+    gram_with(network, theta, buffers, inputs, &(0..outputs).map(unit).collect::<Vec<_>>(), chunks, check)
 }
 
 #[cfg(test)]

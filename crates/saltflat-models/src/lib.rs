@@ -22,7 +22,7 @@ mod vector;
 mod weights;
 
 pub use error::ModelError;
-pub use gram::{GramChunks, gram, jacobian_gram};
+pub use gram::{GramChunks, gram, gram_with, jacobian_gram};
 pub use init::Initialisation;
 pub use jet::Jet;
 pub use layout::{Init, Layout, Slot, TensorSpec};

@@ -75,7 +75,9 @@ impl Loss {
             LossKind::CrossEntropy if s == 0.0 || classes < 2 => 0.0,
             LossKind::CrossEntropy => {
                 let inside = if s < 1.0 { -(1.0 - s) * (1.0 - s).ln() } else { 0.0 };
-                inside - s * (s / (classes - 1) as f64).ln()
+                let each = s / (classes - 1) as f64;
+                // Of a subnormal s it may be 0, and x ln x goes to 0 with x.
+                if each > 0.0 { inside - s * each.ln() } else { inside }
             }
         }
     }

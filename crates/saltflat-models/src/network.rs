@@ -1,5 +1,7 @@
 //! A network: layers in order, with residual branches.
 
+use std::convert::Infallible;
+
 use burn::tensor::{Device, Tensor};
 
 use crate::{Jet, Layout, Pass, Vector, layers::Layer};
@@ -68,7 +70,23 @@ impl Network {
 
     /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
     pub fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Jet<2> {
-        run(&self.stages, Jet::constant(inputs), pass).linear(|t| t.flatten(1, 3))
+        match self.forward_with(inputs, pass, &|| Ok::<(), Infallible>(())) {
+            Ok(outputs) => outputs,
+            Err(never) => match never {},
+        }
+    }
+
+    /// [`forward`](Self::forward), which calls `check` before every layer.
+    ///
+    /// # Errors
+    /// The first error of `check`.
+    pub fn forward_with<E>(
+        &self,
+        inputs: Tensor<4>,
+        pass: &mut Pass<'_>,
+        check: &dyn Fn() -> Result<(), E>,
+    ) -> Result<Jet<2>, E> {
+        Ok(run(&self.stages, Jet::constant(inputs), pass, check)?.linear(|t| t.flatten(1, 3)))
     }
 
     /// Numbers that one sample's activations have: the sum over all layers' outputs, and the largest of them. What a pass
@@ -123,15 +141,18 @@ impl Network {
     }
 }
 
-fn run(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>) -> Jet {
+fn run<E>(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>, check: &dyn Fn() -> Result<(), E>) -> Result<Jet, E> {
     for stage in stages {
         x = match stage {
-            Stage::Layer(layer) => layer.forward(x, pass),
+            Stage::Layer(layer) => {
+                check()?;
+                layer.forward(x, pass)
+            }
             Stage::Residual { main, shortcut } => {
-                let around = run(shortcut, x.clone(), pass);
-                run(main, x, pass).plus(around)
+                let around = run(shortcut, x.clone(), pass, check)?;
+                run(main, x, pass, check)?.plus(around)
             }
         };
     }
-    x
+    Ok(x)
 }

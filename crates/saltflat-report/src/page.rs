@@ -182,8 +182,7 @@ impl Page {
         if has("top_eigenvalues") {
             figures.push(Figure::bound("top_eigenvalues", &["stability_edge"]));
         }
-        let spectra =
-            |run: &Run| run.measurements.iter().any(|row| crate::run::entry(row, "spectral_density").is_some());
+        let spectra = |run: &Run| run.measurements.iter().any(|row| crate::run::spectral_density(row).is_some());
         if self.runs.iter().any(spectra) {
             figures.push(Figure::spectrum());
         }

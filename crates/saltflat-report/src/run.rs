@@ -327,6 +327,11 @@ pub fn std_error(row: &Row, name: &str) -> Option<f64> {
     entry(row, name)?.get("std_error")?.as_f64()
 }
 
+/// The spectral density of a row; none where it is absent with a reason.
+pub(crate) fn spectral_density(row: &Row) -> Option<Field<'_>> {
+    entry(row, "spectral_density").filter(|found| found.get("dimension").is_some())
+}
+
 pub(crate) fn entry<'a>(row: &'a Row, name: &str) -> Option<Field<'a>> {
     let inner = |metrics: Field<'a>| {
         let (outer, inner) = name.split_once('.')?;

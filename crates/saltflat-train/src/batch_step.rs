@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_data::{BatchSampling, Change};
-use saltflat_metrics::Samples;
+use saltflat_metrics::{Interrupt, MetricError, Samples};
 use saltflat_models::{Loss, Pass, Vector};
 use saltflat_noise::{ActsOn, OutputNoise, Targets};
 use saltflat_random::{Key, Stream};
@@ -109,10 +109,22 @@ impl<'a> BatchStep<'a> {
     }
 
     /// The gradient at `theta` with every noise, of each of which there is a contribution.
-    pub(crate) fn gradient(&self, theta: &Vector, buffers: &Vector, contributions: &[Contribution]) -> BatchGradient {
+    ///
+    /// # Errors
+    /// [`MetricError::Interrupted`], which is asked for between the passes of a batch that takes several.
+    pub(crate) fn gradient(
+        &self,
+        theta: &Vector,
+        buffers: &Vector,
+        contributions: &[Contribution],
+        interrupt: Interrupt<'_>,
+    ) -> Result<BatchGradient, MetricError> {
         let plan = self.plan;
         let mut total: Option<BatchGradient> = None;
         for rows in self.microbatches() {
+            if rows.start > 0 {
+                interrupt.check()?;
+            }
             let buffers = total.as_ref().map_or(buffers, |total| &total.buffers);
             let leaves = theta.leaves();
             let (half, full) = (plan.config.train.precision.half(), FloatDType::from(plan.dtype));
@@ -182,7 +194,7 @@ impl<'a> BatchStep<'a> {
                 total.gradient = total.gradient.plus(&noise);
             }
         }
-        total
+        Ok(total)
     }
 
     fn trains_on_expected(&self) -> bool {
@@ -191,17 +203,29 @@ impl<'a> BatchStep<'a> {
 
     /// The noise ξ with this index by itself, before it is scaled, (1/B) Σᵢ Jᵢᵀ νᵢ or what is made of it; absent where the noise
     /// does not act on the gradient. Costs one gradient, a forward pass where only the loss is needed.
-    pub(crate) fn noise_alone(&self, index: usize, theta: &Vector, buffers: &Vector) -> Option<Vector> {
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    pub(crate) fn noise_alone(
+        &self,
+        index: usize,
+        theta: &Vector,
+        buffers: &Vector,
+        interrupt: Interrupt<'_>,
+    ) -> Result<Option<Vector>, MetricError> {
         let (one, output) = (&self.noise.noises[index], &self.drawn[index].output);
         if output.is_none() && one.noise().acts_on() != ActsOn::Gradient {
-            return None;
+            return Ok(None);
         }
         if self.indices.is_empty() {
-            return Some(theta.zeros_like());
+            return Ok(Some(theta.zeros_like()));
         }
         let mut reference: Option<Vector> = None;
         let mut total: Option<Tensor<1>> = None;
         for rows in self.microbatches() {
+            if rows.start > 0 {
+                interrupt.check()?;
+            }
             let leaves = if output.is_some() { theta.leaves() } else { theta.clone() };
             let inputs = self.inputs(rows.clone());
             let outputs = self.plan.network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
@@ -216,11 +240,11 @@ impl<'a> BatchStep<'a> {
                 reference = Some(reference.map_or(found.clone(), |sum| sum.plus(&found)));
             }
         }
-        let found = one.noise().shape(one.at, reference, theta)?;
-        Some(match total.and_then(|losses| self.loss_scale(index, || losses)) {
+        let Some(found) = one.noise().shape(one.at, reference, theta) else { return Ok(None) };
+        Ok(Some(match total.and_then(|losses| self.loss_scale(index, || losses)) {
             None => found,
             Some(scale) => found.map(|t| t * scale.clone()),
-        })
+        }))
     }
 
     /// √(2L), L the batch's expected loss counted from its floor, where the noise with this index asks for it: one element.
@@ -236,7 +260,7 @@ impl<'a> BatchStep<'a> {
         self.loss().floor(self.plan.network.outputs())
     }
 
-    fn microbatches(&self) -> Vec<Range<usize>> {
+    pub(crate) fn microbatches(&self) -> Vec<Range<usize>> {
         let (n, size) = (self.indices.len(), self.plan.microbatch());
         (0..n).step_by(size).map(|start| start..(start + size).min(n)).collect()
     }

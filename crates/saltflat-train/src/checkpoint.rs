@@ -187,7 +187,7 @@ pub fn check_start(path: &Path, sha256: Option<&str>, network: &Network) -> Resu
 }
 
 /// The momentum beside a run's newest whole checkpoint, or beside a checkpoint file, if there is one: the direction of the
-/// last update.
+/// last update, in the number type of the plan, whatever it is stored in.
 ///
 /// # Errors
 /// [`TrainError::File`] where the file is there and does not fit.
@@ -197,7 +197,9 @@ pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainErro
         return Ok(None);
     }
     let layout: &Layout = plan.network.layout();
-    read_state(&path, plan)?.take_vector("momentum", layout).map_err(|reason| TrainError::File { path, reason })
+    let update = read_state(&path, plan)?.take_vector("momentum", layout);
+    let update = update.map_err(|reason| TrainError::File { path, reason })?;
+    Ok(update.map(|update| update.map(|part| part.cast(plan.dtype))))
 }
 
 fn read_state(path: &Path, plan: &Plan) -> Result<Named, TrainError> {

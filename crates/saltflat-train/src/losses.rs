@@ -34,7 +34,7 @@ impl Losses {
             }
             None => "loss.smoothing".into(),
         };
-        let mut problems = Vec::new();
+        let (mut problems, mut scheduled) = (Vec::new(), Vec::new());
         let mut check = |kind: Option<LossKind>, smoothing: Option<f64>, section: &str, source: &str| match classes {
             None => {
                 if kind == Some(LossKind::CrossEntropy) {
@@ -64,7 +64,21 @@ impl Losses {
         let is_wrong = || !trained.is_same_as(&Loss { smoothing: implied(), ..trained });
         let wrong = config.loss.smoothing.filter(|_| flips && classes.is_some() && is_wrong());
         check(Some(trained.kind), Some(trained.smoothing), "loss", &source);
+        // A schedule may take the probability where the configured one is not.
+        if let (true, Some(one)) = (flips && classes.is_some(), config.noise.of_targets()) {
+            let factor = one.schedule.largest(&config.train);
+            let limit = (outputs as f64 - 1.0) / outputs as f64;
+            let [first, largest] = [1.0, factor].map(|factor| one.noise.noise().smoothing(outputs, factor));
+            if first < limit && largest >= limit {
+                scheduled.push(format!(
+                    "{}: expected labels that are right more often than any wrong class at every step, got {largest} of them wrong \
+                     where the schedule has multiplied {first} by {factor} (the limit is {limit})",
+                    config.noise.key_of(&one.noise, "schedule.factor")
+                ));
+            }
+        }
         check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
+        problems.extend(scheduled);
         if let Some(given) = wrong {
             let expected = implied();
             problems.push(format!(

@@ -1,6 +1,6 @@
 //! Schedules: a factor on the learning rate, or on the strength of a noise, as a function of the step.
 
-use crate::config::{Schedule, Span};
+use crate::config::{Schedule, Span, TrainConfig};
 
 impl Span {
     /// Length in steps.
@@ -33,6 +33,19 @@ impl Schedule {
                 factor.powi(passed as i32)
             }
         }
+    }
+}
+
+impl Schedule {
+    /// The largest factor in a run of this length, where that is known: it is above 1 only for step decays that grow.
+    pub fn largest(&self, train: &TrainConfig) -> f64 {
+        let Self::StepDecay { at, factor } = self else { return 1.0 };
+        let is_reached = |mark: &&Span| match mark {
+            Span::Steps(steps) => train.steps.is_none_or(|all| *steps < all),
+            Span::Epochs(epochs) => train.epochs.is_none_or(|all| *epochs < all as f64),
+        };
+        let marks = at.iter().filter(is_reached).count();
+        factor.powi(marks as i32).max(1.0)
     }
 }
 

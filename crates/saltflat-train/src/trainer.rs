@@ -5,7 +5,7 @@ mod saving;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use saltflat_metrics::Estimate;
+use saltflat_metrics::{Estimate, Interrupt, MetricError};
 use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
 
@@ -92,7 +92,8 @@ impl Squares {
         if !self.is_measured {
             return;
         }
-        match lr > 0.0 {
+        // Of a schedule's factor lr may be so small that its square underflows.
+        match lr * lr >= f64::MIN_POSITIVE {
             true => self.add(moved.norm_squared().mul_scalar(1.0 / (lr * lr))),
             false => *self = Self { is_measured: false, sum: None },
         }
@@ -183,7 +184,8 @@ impl<'a> Trainer<'a> {
         self.rows
     }
 
-    /// Runs to the end of the plan. `stop` is asked before every step and every group of a measurement. The observer is
+    /// Runs to the end of the plan. `stop` is asked before every step, between the passes of one that takes
+    /// several, and throughout a measurement; what is cut short is made again after a resumption. The observer is
     /// told where a checkpoint is due: as the configuration says, and at the end, whatever the outcome; of a run that
     /// diverged it is given the last state that was seen to be finite.
     ///
@@ -219,11 +221,15 @@ impl<'a> Trainer<'a> {
             if let Some(reason) = self.finished() {
                 return Ok(Outcome::Finished(reason));
             }
-            if stop() {
-                return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
+            let batch = if stop() { None } else { Some(batches.batch(self.step)) };
+            let made = batch
+                .map_or(Err(MetricError::Interrupted), |batch| self.make_step_unless(&batch, Interrupt::when(stop)));
+            match made {
+                Err(MetricError::Interrupted) => {
+                    return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
+                }
+                made => made?,
             }
-            let batch = batches.batch(self.step);
-            self.make_step(&batch);
             observer.step(self.step, self.plan.steps);
             let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps;
             if epoch_ended && let Some(reason) = self.end_epoch(observer)? {
@@ -236,24 +242,43 @@ impl<'a> Trainer<'a> {
 
     /// One step on the samples with these indices. Of no sample, which Bernoulli sampling can draw, the gradient is 0.
     pub fn make_step(&mut self, indices: &[u32]) {
+        // It cannot fail, because nothing interrupts it.
+        let made = self.make_step_unless(indices, Interrupt::default());
+        debug_assert!(made.is_ok());
+    }
+
+    /// [`make_step`](Self::make_step); one that is interrupted between its passes has changed nothing.
+    fn make_step_unless(&mut self, indices: &[u32], interrupt: Interrupt<'_>) -> Result<(), MetricError> {
+        let step = BatchStep::new(self.plan, indices, self.step);
+        let several = step.microbatches().len() > 1;
+        let before = several.then(|| (self.strengths.clone(), self.measurer.strength.clone()));
+        let made = self.make(&step, indices.len(), interrupt);
+        if let (Err(_), Some((strengths, strength))) = (&made, before) {
+            (self.strengths, self.measurer.strength) = (strengths, strength);
+        }
+        made
+    }
+
+    /// Makes a step on so many samples. If it is interrupted, what is known of the strengths of noises may have changed.
+    fn make(&mut self, step: &BatchStep<'_>, samples: usize, interrupt: Interrupt<'_>) -> Result<(), MetricError> {
         let (plan, config) = (self.plan, &self.plan.config);
-        let step = BatchStep::new(plan, indices, self.step);
         let lr = config.optimizer.lr * config.schedule.factor(self.step, plan.steps_per_epoch, plan.steps);
-        let (mut contributions, mut squares) = self.contributions(&step);
-        let found = step.gradient(&self.theta, &self.buffers, &contributions);
-        self.epoch.add(&found, step.floor(), indices.len());
+        let (mut contributions, mut squares) = self.contributions(step, interrupt)?;
+        let mut found = step.gradient(&self.theta, &self.buffers, &contributions, interrupt)?;
         // Handed on, not cloned: the optimizer may update it in place.
-        let gradient = match &config.optimizer.sam {
-            None => found.gradient,
-            Some(sam) => {
-                let ascended = sam.ascend(&self.theta, &found.gradient);
-                for (index, contribution) in contributions.iter_mut().enumerate() {
-                    let needed = step.adds_alone(index);
-                    contribution.gradient = needed.then(|| step.noise_alone(index, &ascended, &self.buffers)).flatten();
-                }
-                step.gradient(&ascended, &self.buffers, &contributions).gradient
+        let mut gradient = std::mem::take(&mut found.gradient);
+        if let Some(sam) = &config.optimizer.sam {
+            let ascended = sam.ascend(&self.theta, &gradient);
+            for (index, contribution) in contributions.iter_mut().enumerate() {
+                contribution.gradient = match step.adds_alone(index) {
+                    true => step.noise_alone(index, &ascended, &self.buffers, interrupt)?,
+                    false => None,
+                };
             }
-        };
+            gradient = step.gradient(&ascended, &self.buffers, &contributions, interrupt)?.gradient;
+        }
+        // From here on nothing interrupts it.
+        self.epoch.add(&found, step.floor(), samples);
         self.buffers = found.buffers;
         self.theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, lr);
         for one in &step.noise.noises {
@@ -271,6 +296,7 @@ impl<'a> Trainer<'a> {
         }
         self.epoch.lr = lr;
         self.step += 1;
+        Ok(())
     }
 
     /// As if it were step number `step`, whatever was before.
@@ -294,7 +320,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// The noises in the gradient of a step, each with its scale, and their squares where this step is one that measures them.
-    fn contributions(&mut self, step: &BatchStep<'_>) -> (Vec<Contribution>, Squares) {
+    fn contributions(
+        &mut self,
+        step: &BatchStep<'_>,
+        interrupt: Interrupt<'_>,
+    ) -> Result<(Vec<Contribution>, Squares), MetricError> {
         let reported = self.measures_noise_now();
         let controlled: Vec<bool> =
             self.plan.config.noise.iter().zip(&self.strengths).map(|(one, known)| self.controls(one, known)).collect();
@@ -302,7 +332,10 @@ impl<'a> Trainer<'a> {
         let mut contributions = Vec::with_capacity(controlled.len());
         for (index, one) in step.noise.noises.iter().enumerate() {
             let is_needed = squares.is_measured || step.adds_alone(index);
-            let gradient = is_needed.then(|| step.noise_alone(index, &self.theta, &self.buffers)).flatten();
+            let gradient = match is_needed {
+                true => step.noise_alone(index, &self.theta, &self.buffers, interrupt)?,
+                false => None,
+            };
             let squared = gradient.as_ref().filter(|_| squares.is_measured).map(Vector::norm_squared);
             if let Some(squared) = squared.clone().filter(|_| controlled[index]) {
                 self.strengths[index].record(squared);
@@ -318,7 +351,7 @@ impl<'a> Trainer<'a> {
             }
             contributions.push(Contribution { scale, gradient });
         }
-        (contributions, squares)
+        Ok((contributions, squares))
     }
 
     /// True where this step's noise is due to be measured for the report: in an epoch that ends with a measurement, every

@@ -190,7 +190,7 @@ fn messages() {
         ),
         (
             &[("noise", "{kind = \"langevin\", inverse_temperature = 0}")],
-            "noise.inverse_temperature: expected a number above 0, got 0",
+            "noise.inverse_temperature: expected a number of at least 1e-70, got 0",
         ),
         (
             &[("noise", "{kind = \"minibatch\"}"), ("optimizer.batch_size", "1")],

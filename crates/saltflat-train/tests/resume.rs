@@ -6,56 +6,80 @@ mod support;
 
 use std::{collections::BTreeMap, fs};
 
-use runs::{ALL, Runs, TINY, at_question, files};
+use runs::{ALL, Runs, TINY, at_question, at_step, files};
 use saltflat_folder::{RunState, Status};
 use saltflat_train::{Outcome, Plan, RunFolder, TrainError, config::Config, resume};
 use support::read;
 
-/// Stopped at this question and resumed, a run has all files of the whole one, with the same bytes.
-fn check(runs: &Runs, whole: &BTreeMap<String, Vec<u8>>, question: u64) -> bool {
-    let name = format!("stopped-{question}");
-    let interrupted = runs.begin(&name, &at_question(question)) == Outcome::Interrupted;
-    if interrupted {
-        assert!(matches!(runs.go_on(&name, &|| false), Outcome::Finished(_)));
-    }
+/// Stopped there and resumed, a run has all files of the whole one, with the same bytes.
+fn check(runs: &Runs, whole: &BTreeMap<String, Vec<u8>>, at: &str, stop: &dyn Fn() -> bool) {
+    let name = format!("stopped-at-{at}");
+    assert_eq!(runs.begin(&name, stop), Outcome::Interrupted, "{at}");
+    assert!(matches!(runs.go_on(&name, &|| false), Outcome::Finished(_)));
     let found = files(&runs.path(&name));
     for (file, bytes) in whole {
         let same = found.get(file).is_some_and(|found| found == bytes);
-        assert!(same, "stopped at question {question}, {file} differs: {:?}", found.keys());
+        assert!(same, "stopped at {at}, {file} differs: {:?}", found.keys());
     }
-    interrupted
+    fs::remove_dir_all(runs.path(&name)).unwrap();
 }
 
-fn whole(runs: &Runs) -> BTreeMap<String, Vec<u8>> {
-    assert!(matches!(runs.begin("whole", &|| false), Outcome::Finished(_)));
-    files(&runs.path("whole"))
+/// The files of a whole run, and the number of questions that it is asked.
+fn whole(runs: &Runs) -> (BTreeMap<String, Vec<u8>>, u64) {
+    let questions = runs.questions();
+    (files(&runs.path("whole")), questions)
 }
 
-/// At every step, and inside every measurement.
+/// At every step, and at some forty places inside the measurements; every place of one is tried in `interrupts.rs`.
 #[test]
 fn stopped_anywhere() {
     let runs = Runs::new(&[ALL]);
-    let whole = whole(&runs);
-    let mut question = 0;
-    while check(&runs, &whole, question) {
-        question += 1;
+    let (whole, questions) = whole(&runs);
+    // Four measurements of three groups at least, each of several products of several layers.
+    assert!(questions > 100, "{questions}");
+    for step in 0..9 {
+        check(&runs, &whole, &format!("step-{step}"), &at_step(step));
     }
-    // Nine steps, and four measurements, every other one with the trace as a fourth group.
-    assert_eq!(question, 9 + 4 + 3 + 4 + 3);
+    for question in (0..questions).step_by((questions / 40).max(1) as usize).chain([questions - 1]) {
+        check(&runs, &whole, &format!("question-{question}"), &at_question(question));
+    }
+}
+
+/// In the passes of a step that takes several, with noises that remember their strength and under two gradients a step.
+#[test]
+fn stopped_within_a_step() {
+    let noise = "[{kind = \"label-flip\", probability = 0.3, strength = 0.02}, {kind = \"isotropic-loss-scaled\", sigma = 0.1}]";
+    let runs = Runs::new(&[&[
+        ("optimizer.batch_size", "full"),
+        ("train.microbatch", "13"),
+        ("train.epochs", "4"),
+        ("noise", noise),
+        ("optimizer.sam.rho", "0.1"),
+        ("metrics.trace", "false"),
+        ("metrics.noise_strength.every_steps", "2"),
+    ]]);
+    let (whole, questions) = whole(&runs);
+    // Four steps, of at least two gradients in four passes each.
+    assert!(questions >= 4 * 2 * 3, "{questions}");
+    for question in 0..questions {
+        check(&runs, &whole, &format!("question-{question}"), &at_question(question));
+    }
 }
 
 /// Stopped again and again.
 #[test]
 fn stopped_many_times() {
     let runs = Runs::new(&[ALL]);
-    let whole = whole(&runs);
-    let mut outcome = runs.begin("many", &at_question(5));
+    let (whole, questions) = whole(&runs);
+    // No measurement has so many questions, so that each process gets further.
+    let at = || at_question(questions * 2 / 5);
+    let mut outcome = runs.begin("many", &at());
     let mut stops = 0;
     while outcome == Outcome::Interrupted {
         stops += 1;
-        outcome = runs.go_on("many", &at_question(5));
+        outcome = runs.go_on("many", &at());
     }
-    assert!(stops >= 4, "{stops}");
+    assert!(stops >= 2, "{stops}");
     let found = files(&runs.path("many"));
     assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)));
 }
@@ -117,9 +141,12 @@ fn stopped_under_every_kind() {
     ];
     for kind in kinds {
         let runs = Runs::new(&[kind]);
-        let whole = whole(&runs);
-        assert!(check(&runs, &whole, 3) && check(&runs, &whole, 7), "{kind:?} has fewer steps");
-        check(&runs, &whole, 11);
+        let (whole, questions) = whole(&runs);
+        for step in [1, 4] {
+            check(&runs, &whole, &format!("step-{step}"), &at_step(step));
+        }
+        let question = questions * 2 / 3;
+        check(&runs, &whole, &format!("question-{question}"), &at_question(question));
     }
 }
 
@@ -127,10 +154,10 @@ fn stopped_under_every_kind() {
 #[test]
 fn a_goal_is_remembered() {
     let runs = Runs::new(&[&[("train.stop_loss", "1e9"), ("metrics.every_epochs", "3")]]);
-    let whole = whole(&runs);
+    let (whole, questions) = whole(&runs);
     assert!(whole.contains_key("step-00000003.json") && !whole.contains_key("step-00000004.json"));
-    // Two groups at the start, three steps, then in the second group of the last measurement.
-    assert!(check(&runs, &whole, 2 + 3 + 1));
+    // The last question is in the second group of the last measurement.
+    check(&runs, &whole, "the-last-question", &at_question(questions - 1));
 }
 
 /// Of the last two and the best remain those; the best is the first with the greatest accuracy.
@@ -138,7 +165,7 @@ fn a_goal_is_remembered() {
 fn only_some_are_kept() {
     let keep = [("train.checkpoint", "{every_epochs = 1, keep = 2, best = \"test_accuracy\"}"), ("train.epochs", "8")];
     let runs = Runs::new(&[ALL, &keep]);
-    let whole = whole(&runs);
+    let (whole, questions) = whole(&runs);
     let rows = String::from_utf8(whole["metrics.jsonl"].clone()).unwrap();
     let rows = rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap());
     let measured: Vec<(f64, u64)> = rows
@@ -150,7 +177,7 @@ fn only_some_are_kept() {
     let sidecars: Vec<_> = whole.keys().filter(|name| name.ends_with(".json")).cloned().collect();
     assert_eq!(sidecars, [best, 21, 24].map(|step| format!("step-{step:08}.json")));
     assert_eq!(whole.len(), 3 * 3 + 1, "{:?}", whole.keys());
-    for question in [14, 30] {
+    for question in [questions / 3, questions * 3 / 4] {
         let name = format!("stopped-{question}");
         assert_eq!(runs.begin(&name, &at_question(question)), Outcome::Interrupted);
         // What a process that is killed while it saves leaves.
@@ -213,7 +240,7 @@ fn a_loss_above_a_multiple_is_a_divergence() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let runs = Runs::new(&[]);
-    runs.begin("run", &at_question(9));
+    runs.begin("run", &at_step(5));
     let run = runs.path("run");
     let rows = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let try_on = |config: &Config| -> Result<(), TrainError> {
@@ -251,11 +278,11 @@ fn what_does_not_fit_is_refused() {
 #[test]
 fn a_torn_checkpoint_is_skipped() {
     let runs = Runs::new(&[ALL]);
-    let whole = whole(&runs);
+    let (whole, _) = whole(&runs);
     let plan = runs.plan();
     for (torn, content) in [("safetensors", None), ("state.safetensors", Some(&b"torn"[..])), ("json", Some(b"{"))] {
         let run = runs.path(torn);
-        runs.begin(torn, &at_question(12));
+        runs.begin(torn, &at_step(5));
         let before = resume(&run, &plan).unwrap().trainer.steps();
         let path = run.join(format!("checkpoints/step-{before:08}.{torn}"));
         match content {
@@ -270,7 +297,7 @@ fn a_torn_checkpoint_is_skipped() {
         let found = files(&run);
         assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{torn}");
     }
-    runs.begin("none", &at_question(12));
+    runs.begin("none", &at_step(5));
     for entry in fs::read_dir(runs.path("none/checkpoints")).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
@@ -283,10 +310,10 @@ fn a_torn_checkpoint_is_skipped() {
 #[test]
 fn lost_rows_and_a_changed_sidecar() {
     let runs = Runs::new(&[ALL]);
-    let whole = whole(&runs);
+    let (whole, _) = whole(&runs);
     let plan = runs.plan();
     for (name, damaged) in [("cut", b"".as_slice()), ("flipped", b"\0\n")] {
-        runs.begin(name, &at_question(12));
+        runs.begin(name, &at_step(5));
         let path = runs.path(name).join("metrics.jsonl");
         let before = resume(&runs.path(name), &plan).unwrap().trainer;
         let rows = fs::read(&path).unwrap();
@@ -303,7 +330,7 @@ fn lost_rows_and_a_changed_sidecar() {
         assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{name}");
     }
 
-    runs.begin("sidecar", &at_question(12));
+    runs.begin("sidecar", &at_step(5));
     let run = runs.path("sidecar");
     let before = resume(&run, &plan).unwrap().trainer.steps();
     let sidecar = run.join(format!("checkpoints/step-{before:08}.json"));

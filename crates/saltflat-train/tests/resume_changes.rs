@@ -8,7 +8,7 @@ mod support;
 use std::{fs, path::Path};
 
 use burn::tensor::{DType, Device};
-use runs::{ALL, Runs, TINY, at_question, files};
+use runs::{ALL, Runs, TINY, at_step, files};
 use saltflat_train::{CHANGEABLE, Outcome, Plan, RunFolder, TrainError, config::Config, resume};
 use serde_json::{Value, json};
 use support::read;
@@ -17,7 +17,7 @@ use support::read;
 fn stopped(overrides: &[(&str, &str)]) -> Runs {
     let runs = Runs::new(&[overrides]);
     // Two groups of the first measurement, four steps, two groups of the measurement after the third.
-    assert_eq!(runs.begin("run", &at_question(8)), Outcome::Interrupted);
+    assert_eq!(runs.begin("run", &at_step(4)), Outcome::Interrupted);
     runs
 }
 
@@ -202,7 +202,7 @@ fn two_more_refusals() {
     let small: &[(&str, &str)] =
         &[("data", images), ("model", resnet), ("optimizer.batch_size", "4"), ("metrics.enabled", "false")];
     let runs = Runs::new(&[small]);
-    assert_eq!(runs.begin("run", &at_question(4)), Outcome::Interrupted);
+    assert_eq!(runs.begin("run", &at_step(4)), Outcome::Interrupted);
     let then = runs.config.clone();
     let runs = runs.with(&[small, &[("train.microbatch", "4")]]);
     let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();

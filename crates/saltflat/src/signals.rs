@@ -1,10 +1,11 @@
-//! What ends a run before its end: signals and the time limit. The loop asks; nothing is torn down under it.
+//! What ends a run before its end: signals and the time limit. Before there is anything to save they end the program at once; from
+//! then on the loop asks, and nothing is torn down under it.
 
 use std::{
     cell::Cell,
     io::Read,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -55,6 +56,11 @@ impl Cause {
     }
 }
 
+/// Bytes of a checkpoint that are taken to be written in a second, before one has been timed: those of a slow network file system.
+const WRITTEN: f64 = 5e7;
+/// What a checkpoint takes beside that, and the end of the process.
+const END: Duration = Duration::from_millis(250);
+
 /// What a second signal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Second {
@@ -76,6 +82,8 @@ struct Heard {
     first: OnceLock<(Cause, Instant)>,
     /// A second one came.
     again: AtomicBool,
+    /// True as long as there is nothing to save, so that the first signal ends the program.
+    preparing: Mutex<bool>,
 }
 
 /// A time limit, counted from the start of the program.
@@ -85,20 +93,43 @@ struct Deadline {
     asked: Cell<Option<Instant>>,
     /// The longest time between two questions.
     longest: Cell<Duration>,
+    /// For what comes after the last question.
+    reserve: Cell<Duration>,
 }
 
 impl Stop {
     /// Listens from now on; a second signal ends the program at once. Must be called before the program starts other threads:
     /// they inherit which signals are held back for the one that waits for them.
     pub fn listen(limit: Option<Duration>) -> anyhow::Result<Self> {
-        let (asked, longest) = (Cell::new(None), Cell::new(Duration::ZERO));
-        let deadline = limit.map(|limit| Deadline { start: Instant::now(), limit, asked, longest });
-        Ok(Self { heard: hear(Second::Exits)?, deadline })
+        Ok(Self { heard: hear(Second::Exits, false)?, deadline: limit.map(Deadline::new) })
+    }
+
+    /// As [`listen`](Self::listen), for a program that has nothing to save yet: until [`prepared`](Self::prepared) is called, the first
+    /// signal and the time limit end it at once, with the exit codes of their causes.
+    pub fn listen_while_preparing(limit: Option<Duration>) -> anyhow::Result<Self> {
+        let stop = Self { heard: hear(Second::Exits, true)?, deadline: limit.map(Deadline::new) };
+        if let Some(left) = stop.left() {
+            let heard = Arc::clone(&stop.heard);
+            let wait = move || {
+                std::thread::sleep(left);
+                heard.exit_if_preparing(Cause::TimeLimit);
+            };
+            std::thread::Builder::new().name("limit".into()).spawn(wait).context("cannot watch the time limit")?;
+        }
+        Ok(stop)
+    }
+
+    /// From now on there is something to save: the loop is to ask for [`cause`](Self::cause). A checkpoint has about so many bytes.
+    pub fn prepared(&self, checkpoint: u64) {
+        *self.heard.preparing() = false;
+        if let Some(deadline) = &self.deadline {
+            deadline.reserve.set(Duration::from_secs_f64(checkpoint as f64 / WRITTEN) + END);
+        }
     }
 
     /// As [`listen`](Self::listen), for a program that has processes to end before itself.
     pub fn listen_for_children() -> anyhow::Result<Self> {
-        Ok(Self { heard: hear(Second::Told)?, deadline: None })
+        Ok(Self { heard: hear(Second::Told, false)?, deadline: None })
     }
 
     /// The end of the standard input counts as SIGTERM from now on: where that is a pipe from the process that started this one,
@@ -116,6 +147,7 @@ impl Stop {
                     Err(_) => break,
                 }
             }
+            heard.exit_if_preparing(Cause::Terminate);
             // Not a second signal where one came before: the process is saving then.
             let _ = heard.note(Cause::Terminate, Instant::now());
         };
@@ -141,14 +173,24 @@ impl Stop {
 }
 
 impl Deadline {
-    /// True where the next step, or group of a measurement, and the checkpoint after it might not end in time: each is given
-    /// the longest time that was seen.
+    fn new(limit: Duration) -> Self {
+        let [longest, reserve] = [(); 2].map(|()| Cell::new(Duration::ZERO));
+        Self { start: Instant::now(), limit, asked: Cell::new(None), longest, reserve }
+    }
+
+    /// True if what comes until the next question, a step or a part of a measurement, and the checkpoint after it might not end in
+    /// time.
     fn is_near(&self) -> bool {
-        let now = Instant::now();
+        self.is_near_at(Instant::now())
+    }
+
+    /// The next piece of work is given twice the longest time that lay between two questions. Those of a measurement come so often
+    /// that this says nothing of a checkpoint, for which there is a reserve; a checkpoint that was written counts as a piece of work.
+    fn is_near_at(&self, now: Instant) -> bool {
         if let Some(before) = self.asked.replace(Some(now)) {
             self.longest.set(self.longest.get().max(now - before));
         }
-        now - self.start + 2 * self.longest.get() >= self.limit
+        now - self.start + 2 * self.longest.get() + self.reserve.get() >= self.limit
     }
 }
 
@@ -159,8 +201,22 @@ impl Heard {
         now.saturating_duration_since(*first) >= SAME
     }
 
+    fn preparing(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.preparing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the program if there is nothing to save. The lock is held until the end, so that nothing is begun in the meantime.
+    fn exit_if_preparing(&self, cause: Cause) {
+        let preparing = self.preparing();
+        if *preparing {
+            errln!("saltflat: stopped by {} before there was anything to save", cause.name());
+            std::process::exit(i32::from(cause.exit_code()));
+        }
+    }
+
     /// Notes a signal whose exit code is `code`.
     fn signal(&self, cause: Cause, code: i32, second: Second) {
+        self.exit_if_preparing(cause);
         if self.note(cause, Instant::now()) {
             match second {
                 Second::Exits => std::process::exit(code),
@@ -170,8 +226,8 @@ impl Heard {
     }
 }
 
-fn hear(second: Second) -> anyhow::Result<Arc<Heard>> {
-    let heard = Arc::new(Heard::default());
+fn hear(second: Second, preparing: bool) -> anyhow::Result<Arc<Heard>> {
+    let heard = Arc::new(Heard { preparing: Mutex::new(preparing), ..Heard::default() });
     wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
     Ok(heard)
 }
@@ -218,5 +274,22 @@ mod tests {
         assert!(!at(Cause::Terminate, 999));
         assert_eq!(heard.first.get().map(|(cause, _)| *cause), Some(Cause::Interrupt));
         assert!(at(Cause::Interrupt, 1000));
+    }
+
+    /// A limit of 100 s. Questions a second apart leave two for the next piece of work; the reserve for a checkpoint of 500 MB is ten
+    /// seconds and a quarter; after a step of 20 s the next one is given 40.
+    #[test]
+    fn a_time_limit_leaves_time_for_the_checkpoint() {
+        let near = |reserve: u64, questions: &[u64]| {
+            let stop = Stop { heard: Arc::default(), deadline: Some(Deadline::new(Duration::from_secs(100))) };
+            stop.prepared(reserve);
+            let deadline = stop.deadline.expect("it has one");
+            questions.iter().position(|&at| deadline.is_near_at(deadline.start + Duration::from_secs(at)))
+        };
+        let every_second: Vec<u64> = (0..=100).collect();
+        assert_eq!(near(0, &every_second), Some(98), "2 s, and the end of the process");
+        assert_eq!(near(500_000_000, &every_second), Some(88));
+        assert_eq!(near(0, &[0, 20, 40, 58, 60]), Some(4));
+        assert_eq!(near(0, &[99]), None, "of what comes next nothing is known");
     }
 }

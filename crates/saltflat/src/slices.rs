@@ -22,6 +22,9 @@ use crate::{
     table::number,
 };
 
+/// Points along a direction, and along each of two: at every point of a line or a plane the loss is measured.
+const MOST_POINTS: [usize; 2] = [100_000, 1000];
+
 /// True for a direction that is the way to other weights, and not one of those with a name.
 pub fn leads_to_weights(direction: &str) -> bool {
     !matches!(direction, "random" | "eigenvector")
@@ -41,8 +44,12 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
     {
         return Err(failed("--slice", format!("expected two directions that differ, got {first} twice")));
     }
-    if args.slice_points < 2 {
-        return Err(failed("--slice-points", format!("expected at least 2, got {}", args.slice_points)));
+    let most = MOST_POINTS[args.slice.len().saturating_sub(1)];
+    if !(2..=most).contains(&args.slice_points) {
+        return Err(failed(
+            "--slice-points",
+            format!("expected at least 2 and at most {most}, got {}", args.slice_points),
+        ));
     }
     if !(args.slice_range > 0.0 && args.slice_range.is_finite()) {
         return Err(failed("--slice-range", format!("expected a number above 0, got {}", args.slice_range)));
@@ -94,7 +101,17 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Valu
         [d, e] => json!(plane(&objective, point.theta, [d, e], [&steps, &steps], statistics)?),
         _ => Value::Null,
     };
+    let is_finite = match &loss {
+        Value::Array(rows) => rows.iter().all(|row| match row {
+            Value::Array(row) => row.iter().all(Value::is_number),
+            value => value.is_number(),
+        }),
+        _ => true,
+    };
     let mut found = json!({ "directions": args.slice, "steps": steps, "loss": loss, "samples": objective.len() });
+    if !is_finite {
+        found["reason"] = "where the loss is null it is not finite: overflow".into();
+    }
     if !plan.network.layout().buffers.is_empty() {
         found["buffers"] = json!(match statistics {
             Statistics::Recomputed { .. } => "recomputed",
@@ -110,7 +127,13 @@ pub fn draw(folder: &Path, plan: &Plan, metrics: &Map<String, Value>) -> anyhow:
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let mut files = Vec::new();
     let figures = [
-        ("spectral_density", metrics.get("spectral_density").map(|value| density(plan, value))),
+        (
+            "spectral_density",
+            metrics
+                .get("spectral_density")
+                .filter(|value| value.get("dimension").is_some())
+                .map(|value| density(plan, value)),
+        ),
         ("loss_slice", metrics.get("loss_slice").map(|value| loss(plan, value))),
     ];
     for (name, figure) in figures {

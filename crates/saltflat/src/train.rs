@@ -37,7 +37,8 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     if !args.dry_run && is_there(&out)? {
         return Err(TrainError::Exists(out).into());
     }
-    let stop = listen(args)?;
+    // A dry run saves nothing: a signal does what it does by default.
+    let stop = if args.dry_run { None } else { Some(listen(args)?) };
     let mut notes = Vec::from_iter(compute_here());
     let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
@@ -46,11 +47,12 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     if let Some(init) = &plan.config.train.init {
         notes.extend(weights_note(init)?);
     }
-    if args.dry_run {
+    let Some(stop) = stop else {
         notes.iter().for_each(|note| errln!("note: {note}"));
         dry_run::print(&plan, weights, &device)?;
         return Ok(ExitCode::SUCCESS);
-    }
+    };
+    stop.prepared(checkpoint_bytes(&plan));
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     reporter.begin(&plan);
@@ -63,9 +65,19 @@ fn is_there(path: &Path) -> Result<bool, TrainError> {
     path.try_exists().map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
 }
 
+/// Bytes of a checkpoint, about: weights, momentum, update, and the eigenvectors from which a search starts.
+fn checkpoint_bytes(plan: &Plan) -> u64 {
+    let metrics = &plan.config.metrics;
+    let eigenvectors = metrics.eigenvalues.as_ref().map(|eigenvalues| eigenvalues.largest);
+    let deflated = metrics.spectrum.as_ref().map(|spectrum| spectrum.deflate);
+    let parameters = plan.network.layout().len() as u64;
+    let searched = eigenvectors.max(deflated).unwrap_or(0) as u64;
+    (3 + searched.min(parameters)).saturating_mul(parameters).saturating_mul(plan.dtype.size() as u64)
+}
+
 /// What ends the run before its end.
 fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
-    let stop = Stop::listen(args.time_limit)?;
+    let stop = Stop::listen_while_preparing(args.time_limit)?;
     if args.stop_at_end_of_input {
         stop.at_end_of_input()?;
     }
@@ -108,6 +120,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     if is_finished && resumed.trainer.finished().is_some() {
         return finished();
     }
+    stop.prepared(checkpoint_bytes(&plan));
     let before = folder.go_on(&resumed, &device, &features());
     let before = before.map_err(|e| note(&folder, e))?;
     let mut reporter = Reporter::new(folder, &plan, &device);

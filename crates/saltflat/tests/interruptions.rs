@@ -117,13 +117,95 @@ fn signals_save_and_the_run_goes_on() {
     }
 }
 
+/// A step of many seconds in a single pass, in which nobody asks.
+const SLOW: [&str; 15] = [
+    "tiny.toml",
+    "--device",
+    "cpu",
+    "--set",
+    "data.limit=1000",
+    "--set",
+    "optimizer={lr = 0.001, batch_size = 1000, sam = true}",
+    "--set",
+    "train={steps = 50, microbatch = 1000}",
+    "--set",
+    "model.hidden=[4096, 4096, 4096, 4096]",
+    "--set",
+    "metrics.enabled=false",
+    "--set",
+    "noise={kind = \"none\"}",
+];
+
+/// Waits until it ends, for a minute at most.
+fn ended(child: &mut Child) -> Option<std::process::ExitStatus> {
+    let clock = std::time::Instant::now();
+    while clock.elapsed() < Duration::from_secs(60) {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// A measurement of days is given up at once, by a signal and by the time limit, and is still due.
+#[test]
+fn a_measurement_does_not_hold_up_the_end() {
+    let place = Place::new();
+    let long = ["tiny.toml", "--device", "cpu", "--set", "metrics.trace.probes=100000000", "--out"];
+    for (run, limit, code) in [("signal", &[][..], 143), ("limit", &["--time-limit", "1.5s"], 0)] {
+        let mut child = start(&place, &[&long[..], &[run], limit].concat());
+        if limit.is_empty() {
+            while !place.path(run).join("status.json").exists() {
+                std::thread::sleep(Duration::from_millis(3));
+            }
+            std::thread::sleep(Duration::from_millis(300));
+            send(Signal::SIGTERM, &child);
+        }
+        let status = ended(&mut child).unwrap_or_else(|| panic!("{run}: it goes on"));
+        assert_eq!(status.code(), Some(code), "{run}");
+        let found = self::status(&place, run);
+        assert_eq!((&found["status"], &found["step"]), (&"interrupted".into(), &0.into()), "{found}");
+        let sidecar: serde_json::Value =
+            serde_json::from_str(&place.read(&format!("{run}/checkpoints/step-00000000.json"))).unwrap();
+        assert_eq!(sidecar["progress"]["measurement_due"], true);
+        assert_eq!(rows(&place, run), 0);
+    }
+}
+
+/// Before there is anything to save the first signal ends it: nothing is begun. A dry run ends as any program does.
+#[test]
+fn the_first_signal_ends_what_saves_nothing() {
+    use std::os::unix::process::ExitStatusExt;
+    let place = Place::new();
+    // Seconds of making images.
+    let data = "data={kind = \"mnist-1k\", adversarial = {copies = 500}}";
+    let long = ["tiny.toml", "--device", "cpu", "--set", data, "--out", "prepared"];
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGUSR1, 0)] {
+        let mut command = place.command(&[&["train"], &long[..]].concat());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        send(signal, &child);
+        assert_eq!(ended(&mut child).and_then(|status| status.code()), Some(code), "{signal}");
+        let said = text(&child.wait_with_output().unwrap().stderr);
+        assert!(said.contains("before there was anything to save"), "{said}");
+        assert!(!place.path("prepared").exists());
+    }
+    for (signal, number) in [(Signal::SIGINT, 2), (Signal::SIGTERM, 15)] {
+        let mut child = start(&place, &[&SLOW[..], &["--dry-run"]].concat());
+        std::thread::sleep(Duration::from_millis(1000));
+        send(signal, &child);
+        assert_eq!(ended(&mut child).and_then(|status| status.signal()), Some(number));
+    }
+}
+
 /// A second signal does not wait for what the first one waits for: nothing is saved, and the folder still says running.
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let place = Place::new();
-    // A measurement of an hour, which nobody asks in its middle.
-    let mut child =
-        start(&place, &["tiny.toml", "--device", "cpu", "--out", "slow", "--set", "metrics.trace.probes=100000000"]);
+    let mut child = start(&place, &[&SLOW[..], &["--out", "slow"]].concat());
     while !place.path("slow/status.json").exists() {
         std::thread::sleep(Duration::from_millis(3));
     }
@@ -133,7 +215,7 @@ fn a_second_signal_ends_it_at_once() {
     // So soon it is the first signal once more.
     send(Signal::SIGTERM, &child);
     std::thread::sleep(Duration::from_millis(1200));
-    assert!(child.try_wait().unwrap().is_none(), "the measurement was cut short: make it longer");
+    assert!(child.try_wait().unwrap().is_none(), "the step has ended: make it longer");
     send(Signal::SIGTERM, &child);
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(status(&place, "slow")["status"], "running");

@@ -118,6 +118,78 @@ fn table_and_figures() {
     }
 }
 
+/// A safetensors file of f32 with every number multiplied.
+fn scaled(file: &[u8], factor: f64) -> Vec<u8> {
+    let start = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    let numbers = file[start..].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+    let scaled = numbers.map(|x| (f64::from(x) * factor).clamp(-3.4e38, 3.4e38) as f32);
+    file[..start].iter().copied().chain(scaled.flat_map(f32::to_le_bytes)).collect()
+}
+
+/// Every null in it has a reason beside it, or beside the list that it is in.
+fn check_nulls(place: &str, value: &Value) {
+    match value {
+        Value::Object(all) => {
+            let has_null = |value: &Value| {
+                value.is_null() || value.to_string().contains("[null") || value.to_string().contains(",null")
+            };
+            let is_own = |(key, value): &(&String, &Value)| *key != "metrics" && has_null(value) && !value.is_object();
+            if let Some((key, _)) = all.iter().find(is_own) {
+                let reason = all.get("reason").and_then(Value::as_str).unwrap_or_default();
+                assert!(!reason.is_empty(), "{place}.{key} is null and has no reason: {value}");
+                assert_ne!(all.get("converged"), Some(&true.into()), "{place}: {value}");
+            }
+            all.iter().for_each(|(key, value)| check_nulls(&format!("{place}.{key}"), value));
+        }
+        Value::Array(all) => all.iter().filter(|value| !value.is_null()).for_each(|value| check_nulls(place, value)),
+        _ => {}
+    }
+}
+
+/// Weights that are multiplied until everything overflows f32: what has no value says why, and a quotient by what overflowed is no 0.
+#[test]
+fn what_overflows_is_absent_with_a_reason() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let weights = place.weights("run");
+    for factor in [1e10, 1e20, 1e30, 1e38] {
+        place.write("large.safetensors", scaled(&weights, factor));
+        for loss in ["cross_entropy", "square"] {
+            let set = format!("loss.kind={loss}");
+            let args = ["tiny.toml", "--weights", "large.safetensors", "--metrics", "all", "--set", &set];
+            let more = ["--set", "noise={kind=\"none\"}", "--slice", "random", "--slice-points", "3"];
+            let found = measure(&place, &[&args[..], &more].concat());
+            let metrics = &found["metrics"];
+            check_nulls(&format!("{factor} {loss}"), metrics);
+            for (name, metric) in metrics.as_object().unwrap() {
+                let is_zero = metric["value"].as_f64() == Some(0.0);
+                assert!(
+                    !(factor > 1e15 && is_zero) || name == "accuracy" || name.contains("test_"),
+                    "{factor} {loss} {name}: {metric}"
+                );
+            }
+            if factor > 1e15 {
+                for name in [
+                    "loss",
+                    "grad_norm",
+                    "trace_hessian",
+                    "beta",
+                    "mu",
+                    "min_eigenvalue",
+                    "regularizer",
+                    "spectral_density",
+                ] {
+                    assert!(
+                        metrics[name]["value"].is_null() && metrics[name]["reason"].is_string(),
+                        "{factor} {loss} {name}: {}",
+                        metrics[name]
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// A slice towards other weights: at t = 0 and t = 1 the losses of the two points; through the minimum of a parabola where
 /// the loss is one. Along a direction of a given length the loss of the ends is that of weights moved by hand.
 #[test]
@@ -150,6 +222,12 @@ fn runs_subsets_and_memory() {
         found["metrics"]["sharpness_along_update"]
     );
     assert_eq!(found["alignment_samples"], 10);
+    // The stored update is f32, whatever it is measured in.
+    let double = measure(&place, &["tiny.toml", "--weights", "run", "--metrics", "sharpness", "--precision", "f64"]);
+    for name in ["batch_sharpness", "sharpness_along_gradient", "sharpness_along_update"] {
+        let [single, double] = [&found, &double].map(|found| found["metrics"][name]["value"].as_f64().unwrap());
+        assert!((single / double - 1.0).abs() < 1e-3, "{name}: {single}, in f64 {double}");
+    }
     assert!(found["metrics"]["mu"]["std_error"].as_f64().unwrap() > 0.0);
     assert!(found["metrics"]["trace_hessian"].get("subset_error").is_none());
     // σ of ten samples bounds nothing for the hundred that batches are drawn from; μ of ten does, with n, B and lr of the run.

@@ -165,12 +165,23 @@ fn two_studies_at_once_share_the_runs() {
     goes_on(&place, "cut");
 }
 
-/// A second Ctrl-C does not wait for the measurement that the first one waits for.
+/// A second Ctrl-C does not wait for the step that the first one waits for.
 #[test]
 fn a_second_signal_ends_a_study_at_once() {
     let place = place(3, "evaluate = false\nevery_epochs = 1");
-    // A measurement of an hour, which is not asked in its middle.
-    let text = place.read("study.toml").replace("probes = 3", "probes = 100000000");
+    // A step of seconds in a single pass, which is not asked in its middle.
+    let text = [
+        ("\nlimit = 100\n", "\nlimit = 1000\n"),
+        ("hidden = [8]", "hidden = [2048, 2048, 2048]"),
+        ("batch_size = 30", "batch_size = 1000\nsam = true"),
+        ("[base.train]", "[base.train]\nmicrobatch = 1000"),
+        ("[base.metrics]", "[base.metrics]\nenabled = false"),
+    ]
+    .into_iter()
+    .fold(place.read("study.toml"), |text, (old, new)| {
+        assert!(text.contains(old), "{old}: {text}");
+        text.replace(old, new)
+    });
     place.write("study.toml", text);
     let mut process = study(&place, "cut").spawn().unwrap();
     while !RUNS.iter().all(|run| place.path(&format!("cut/{run}/status.json")).exists()) {
@@ -179,7 +190,7 @@ fn a_second_signal_ends_a_study_at_once() {
     thread::sleep(Duration::from_millis(300));
     send(Signal::SIGINT, process.id());
     thread::sleep(Duration::from_millis(1300));
-    assert!(process.try_wait().unwrap().is_none(), "the measurement was cut short: make it longer");
+    assert!(process.try_wait().unwrap().is_none(), "the step has ended: make it longer");
     send(Signal::SIGINT, process.id());
     let ended: ExitStatus = process.wait().unwrap();
     assert_eq!(ended.code(), Some(130));

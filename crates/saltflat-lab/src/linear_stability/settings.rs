@@ -86,6 +86,9 @@ impl LinearStability {
     }
 }
 
+/// A repetition is not interrupted.
+const MOST_STEPS: u64 = 100_000;
+
 /// The Lyapunov exponents are sums over all batch sizes and counts.
 const MOST_SAMPLES: usize = 1000;
 
@@ -140,7 +143,8 @@ impl Settings for LinearStability {
         let above = self.eta_max.is_finite() && self.eta_max > self.eta_min;
         expect(above, "eta_max", &format!("a number above eta_min = {}", self.eta_min), self.eta_max.to_string());
         expect(self.eta_count <= 1000, "eta_count", "a whole number up to 1000", self.eta_count.to_string());
-        expect(self.steps > 0, "steps", "a whole number above 0", self.steps.to_string());
+        let steps = (1..=MOST_STEPS).contains(&self.steps);
+        expect(steps, "steps", &format!("a whole number from 1 to {MOST_STEPS}"), self.steps.to_string());
         expect(self.repetitions > 0, "repetitions", "a whole number above 0", self.repetitions.to_string());
         expect(self.factor > 1.0 && self.factor < 1e100, "factor", "a number from 1 to 1e100", self.factor.to_string());
         expect(!self.samplings.is_empty(), "samplings", "at least one", "none".into());

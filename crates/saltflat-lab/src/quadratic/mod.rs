@@ -16,6 +16,11 @@ use crate::{About, Finding, Lab, Outcome, Row, Scale, Settings, Stopped, Trial, 
 /// Beyond this ‖v‖² a trajectory has diverged.
 const TOO_FAR: f64 = 1e12;
 
+/// The data of a trial, samples × dimension, are held in memory, for each thread.
+const MOST_DIMENSION: usize = 5000;
+/// Multiplications between two looks at the watch, about.
+const LOOK: usize = 1 << 22;
+
 /// Settings of the lab. v starts at `start` · (1, …, 1); every trial has the data of its seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -105,7 +110,9 @@ impl Settings for Quadratic {
             }
         };
         let above = |x: f64| x > 0.0 && x.is_finite();
-        expect(self.dimension > 0, "dimension", "a whole number above 0", self.dimension.to_string());
+        let dimension = (1..=MOST_DIMENSION).contains(&self.dimension);
+        let expected = format!("a whole number from 1 to {MOST_DIMENSION}");
+        expect(dimension, "dimension", &expected, self.dimension.to_string());
         let few = (1..self.dimension.max(1)).contains(&self.samples);
         let over = "at least 1 and less than the dimension (the model has to be overparametrised)";
         expect(few, "samples", over, self.samples.to_string());
@@ -223,13 +230,14 @@ impl Lab for Quadratic {
         let steps = self.steps_of(noise);
         let mut outcome = Outcome { rows: vec![row(&point, 0, self.lr(noise, 0), 0.0)], diverged: None };
         let share = |step: u64| step as f64 / steps as f64;
+        let look = (LOOK / (self.samples * self.dimension).max(1)).clamp(1, 1024) as u64;
         let (mut step, mut told) = (0, 0);
         for end in 1..=self.rows.min(steps) {
             let next = (u128::from(end) * u128::from(steps) / u128::from(self.rows.min(steps))) as u64;
             while step < next {
                 draws.step(&mut point, &data, self.lr(noise, step));
                 step += 1;
-                if step - told == 1024 || step == next {
+                if step - told == look || step == next {
                     watch.made(step - told)?;
                     told = step;
                 }

@@ -19,10 +19,10 @@ pub(super) fn estimate(
 ) -> Result<TraceEstimate, MetricError> {
     let space = operator.space();
     let rank = (options.probes / 3).min(options.sketch(operator)).min(space.len());
-    let mut basis = Basis::new(space);
+    let mut basis = Basis::new(space, operator.interrupt());
     for k in 0..rank {
         let v = space.signs_like(key.part(k as u64));
-        for image in operator.apply(std::slice::from_ref(&v)) {
+        for image in operator.apply(std::slice::from_ref(&v))? {
             let size = norm(&image)?;
             let (rest, _) = basis.remove(Basis::regroup(&image))?;
             let left = norm(&rest)?;
@@ -35,7 +35,7 @@ pub(super) fn estimate(
     let mut known_square = 0.0;
     for i in 0..basis.len() {
         let q = basis.vector(i);
-        for image in operator.apply(std::slice::from_ref(&q)) {
+        for image in operator.apply(std::slice::from_ref(&q))? {
             let (of_tensors, square) = probe(&q, &image)?;
             known_square += square;
             known.iter_mut().zip(of_tensors).for_each(|(sum, x)| *sum += x);
@@ -50,7 +50,7 @@ pub(super) fn estimate(
         let v = space.signs_like(key.part((rank + k) as u64));
         let (rest, _) = basis.remove(Basis::regroup(&v))?;
         let u = basis.restore(&rest);
-        for image in operator.apply(std::slice::from_ref(&u)) {
+        for image in operator.apply(std::slice::from_ref(&u))? {
             let (of_tensors, square) = probe(&u, &image)?;
             squares.push(known_square + square);
             traces.push(known.iter().sum::<f64>() + of_tensors.iter().sum::<f64>());
@@ -61,7 +61,7 @@ pub(super) fn estimate(
         }
     }
     if complete {
-        let exact = |x: f64| Estimate { probes: Some(used), std_error: Some(0.0), ..Estimate::exact(x) };
+        let exact = |x: f64| Estimate::exact(x).with_probes(used).with_std_error(Some(0.0));
         return Ok(TraceEstimate {
             trace: exact(known.iter().sum()),
             frobenius: exact(known_square.sqrt()),
@@ -69,7 +69,7 @@ pub(super) fn estimate(
             forms: None,
         });
     }
-    let with_products = |estimate: Estimate| Estimate { probes: Some(used + traces.len()), ..estimate };
+    let with_products = |estimate: Estimate| estimate.with_probes(used + traces.len());
     Ok(TraceEstimate {
         trace: with_products(Estimate::of_probes(&traces)),
         frobenius: with_products(Estimate::root_of_probes(&squares)),

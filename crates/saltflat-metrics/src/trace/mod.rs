@@ -87,18 +87,23 @@ pub struct TraceEstimate {
 /// Estimates the trace of A as `options` say. Probe k is drawn under part k of `key`.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the products cannot be read.
+/// [`MetricError::Device`] where the products cannot be read, and [`MetricError::Interrupted`].
 pub fn trace(operator: &dyn Operator, options: &TraceOptions, key: Key) -> Result<TraceEstimate, MetricError> {
     if options.probes == 0 {
         let none = || Estimate::absent("0 probes were asked for");
         return Ok(TraceEstimate { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None });
     }
-    match options.method {
+    let found = match options.method {
         TraceMethod::Hutchinson if options.frobenius => hutchinson::by_products(operator, options, key),
         TraceMethod::Hutchinson => hutchinson::by_forms(operator, options, key),
         TraceMethod::HutchPlusPlus => hutch_plus_plus::estimate(operator, options, key),
         TraceMethod::XTrace => xtrace::estimate(operator, options, key),
-    }
+    };
+    found.or_else(|error| {
+        let reason = error.absence()?;
+        let none = || Estimate::absent(&reason);
+        Ok(TraceEstimate { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None })
+    })
 }
 
 /// v_t·w_t of each tensor and ‖w‖², of v and w = A v, in one read.

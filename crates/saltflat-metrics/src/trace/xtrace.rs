@@ -6,7 +6,7 @@ use saltflat_random::Key;
 
 use super::{TraceEstimate, TraceOptions};
 use crate::{
-    Estimate, MetricError, Operator,
+    Estimate, Interrupt, MetricError, Operator,
     basis::{Basis, norm},
     operator::number,
 };
@@ -40,7 +40,7 @@ pub(super) fn estimate(
         let group = Group::draw(operator, size, key, drawn)?;
         drawn += size as u64;
         used += 2 * size;
-        let (of_trace, of_square) = group.estimates(p);
+        let (of_trace, of_square) = group.estimates(p, operator.interrupt())?;
         if group.w.nrows() >= p {
             // The range is the whole space: nothing is left to chance.
             (traces, squares) = (of_trace, of_square);
@@ -48,11 +48,11 @@ pub(super) fn estimate(
         }
         traces.extend(of_trace);
         squares.extend(of_square);
-        if options.is_met(&Estimate { probes: Some(used), ..Estimate::of_probes(&traces) }) {
+        if options.is_met(&Estimate::of_probes(&traces).with_probes(used)) {
             break;
         }
     }
-    let with_products = |estimate: Estimate| Estimate { probes: Some(used), ..estimate };
+    let with_products = |estimate: Estimate| estimate.with_probes(used);
     Ok(TraceEstimate {
         trace: with_products(Estimate::of_probes(&traces)),
         frobenius: match options.frobenius {
@@ -77,13 +77,13 @@ struct Group {
 impl Group {
     fn draw(operator: &dyn Operator, k: usize, key: Key, first: u64) -> Result<Self, MetricError> {
         let space = operator.space();
-        let mut q = Basis::new(space);
+        let mut q = Basis::new(space, operator.interrupt());
         let (mut omegas, mut images) = (Vec::new(), Vec::new());
         // R of Y = QR; a column that depends on the others has a zero on the diagonal and no vector in Q.
         let mut r = DMatrix::zeros(k, k);
         for i in 0..k {
             let omega = space.signs_like(key.part(first + i as u64));
-            for image in operator.apply(std::slice::from_ref(&omega)) {
+            for image in operator.apply(std::slice::from_ref(&omega))? {
                 let image = Basis::regroup(&image);
                 let size = norm(&image)?;
                 let (rest, coefficients) = q.remove(image.clone())?;
@@ -98,14 +98,16 @@ impl Group {
             omegas.push(Basis::regroup(&omega));
         }
         let rank = q.len();
-        let products: Vec<Vector> =
-            (0..rank).flat_map(|i| operator.apply(&[q.vector(i)])).map(|z| Basis::regroup(&z)).collect();
+        let mut products: Vec<Vector> = Vec::with_capacity(rank);
+        for i in 0..rank {
+            products.extend(operator.apply(&[q.vector(i)])?.iter().map(Basis::regroup));
+        }
         let columns = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
             let all = vectors.iter().map(|v| q.dots(v)).collect::<Result<Vec<_>, _>>()?;
             Ok(DMatrix::from_fn(rank, vectors.len(), |row, column| all[column][row]))
         };
         // Z as rows of a matrix, for inner products with many vectors at a time; it is not orthonormal.
-        let mut z = Basis::new(space);
+        let mut z = Basis::new(space, operator.interrupt());
         products.iter().for_each(|product| z.push(product));
         let pairs = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
             let all = vectors.iter().map(|v| z.dots(v)).collect::<Result<Vec<_>, _>>()?;
@@ -119,28 +121,31 @@ impl Group {
         let symmetric = |a: DMatrix<f64>| (&a + a.transpose()) * 0.5;
         let first = (symmetric(columns(&products)?), columns(&images)?, diagonal(&omegas, &images)?);
         let second = (pairs(&products)?, pairs(&images)?, diagonal(&images, &images)?);
-        Ok(Self { s: leaving_out(&r.rows(0, rank).into_owned()), w, forms: [first, second] })
+        let r = r.rows(0, rank).into_owned();
+        let s = operator.interrupt().run(move || leaving_out(&r))?;
+        Ok(Self { s, w, forms: [first, second] })
     }
 
     /// The k estimates of the trace and of ‖A‖_F².
-    fn estimates(&self, p: usize) -> (Vec<f64>, Vec<f64>) {
+    fn estimates(&self, p: usize, interrupt: Interrupt<'_>) -> Result<(Vec<f64>, Vec<f64>), MetricError> {
         let [trace, square] = &self.forms;
-        let of = |(h, c, d): &(DMatrix<f64>, DMatrix<f64>, DVector<f64>)| -> Vec<f64> {
+        let of = |(h, c, d): &(DMatrix<f64>, DMatrix<f64>, DVector<f64>)| -> Result<Vec<f64>, MetricError> {
             let total = h.trace();
             if h.nrows() >= p {
-                return vec![total; d.len()];
+                return Ok(vec![total; d.len()]);
             }
             (0..d.len())
                 .map(|i| {
+                    interrupt.check()?;
                     let s = self.s.column(i);
                     // What of ωᵢ lies in the range of Qᵢ.
                     let inside = self.w.column(i) - s * s.dot(&self.w.column(i));
                     let left_out = (h * s).dot(&s);
-                    total - left_out + d[i] - 2.0 * inside.dot(&c.column(i)) + (h * &inside).dot(&inside)
+                    Ok(total - left_out + d[i] - 2.0 * inside.dot(&c.column(i)) + (h * &inside).dot(&inside))
                 })
                 .collect()
         };
-        (of(trace), of(square))
+        Ok((of(trace)?, of(square)?))
     }
 }
 

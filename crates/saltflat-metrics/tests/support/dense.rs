@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::DMatrix;
-use saltflat_metrics::Operator;
+use saltflat_metrics::{MetricError, Operator};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 
@@ -42,7 +42,7 @@ impl Operator for Dense {
         &self.space
     }
 
-    fn apply(&self, directions: &[Vector]) -> Vec<Vector> {
+    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError> {
         self.products.set(self.products.get() + directions.len());
         let p = self.matrix.nrows();
         let product = |v: &Vector| {
@@ -50,7 +50,7 @@ impl Operator for Dense {
             let image: Tensor<1> = self.device_matrix.clone().matmul(flat).flatten(0, 1);
             Vector::new(image.split_with_sizes(vec![p / 3, p - p / 3], 0))
         };
-        directions.iter().map(product).collect()
+        Ok(directions.iter().map(product).collect())
     }
 
     fn products(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::{
     metric::words,
     number,
     page::Page,
-    run::{entry, value},
+    run::{spectral_density as found_density, value},
     spectral_density,
 };
 
@@ -84,6 +84,6 @@ impl Spectra {
 
 /// The last spectral density of a run, with its row.
 fn last(run: &Run) -> Option<(&Run, &crate::Row, crate::Field<'_>)> {
-    let of_row = |row| Some((run, row, entry(row, "spectral_density")?));
+    let of_row = |row| Some((run, row, found_density(row)?));
     run.measurements.iter().rev().find_map(of_row)
 }

@@ -18,6 +18,12 @@ pub struct EqualStrength {
     pub every: u64,
 }
 
+/// Pairs of samples that `minibatch` draws in a step at most. The noise of more is Gaussian in all but name, as `sgd-covariance` is.
+const MOST_PAIRS: usize = 1 << 20;
+
+/// β below this makes the noise of Langevin dynamics, √(2η/β) a parameter, infinite in f32 for any learning rate that moves it.
+const LEAST_INVERSE_TEMPERATURE: f64 = 1e-70;
+
 /// What a key that only scales a noise is where `noise.strength` scales it.
 const UNIT: f64 = 1.0;
 
@@ -69,7 +75,11 @@ fn read_kind(section: &mut Section, kind: &str, scaled: bool) -> NoiseConfig {
         }),
         "sgd-covariance" => NoiseConfig::SgdCovariance(SgdCovariance { batch_size: batch_size(section, scaled) }),
         "minibatch" => NoiseConfig::Minibatch(Minibatch {
-            batch_size: section.optional("batch_size", "a whole number above 0", |&n| n > 0).unwrap_or(1),
+            batch_size: section
+                .optional("batch_size", &format!("a whole number from 1 to {MOST_PAIRS}"), |n| {
+                    (1..=MOST_PAIRS).contains(n)
+                })
+                .unwrap_or(1),
             sigma: optional_scale(section, "sigma", "a number, not negative", scaled, |x| *x >= 0.0).unwrap_or(UNIT),
         }),
         "geometry-aware" => NoiseConfig::GeometryAware(GeometryAware { batch_size: batch_size(section, scaled) }),
@@ -80,7 +90,9 @@ fn read_kind(section: &mut Section, kind: &str, scaled: bool) -> NoiseConfig {
         }
         "parameter-gaussian" => NoiseConfig::ParameterGaussian(ParameterGaussian { sigma: sigma(section, scaled) }),
         "langevin" => NoiseConfig::Langevin(Langevin {
-            inverse_temperature: scale(section, "inverse_temperature", "a number above 0", scaled, |x| *x > 0.0),
+            inverse_temperature: scale(section, "inverse_temperature", "a number of at least 1e-70", scaled, |x| {
+                *x >= LEAST_INVERSE_TEMPERATURE
+            }),
         }),
         _ => NoiseConfig::Plain(Plain {}),
     }

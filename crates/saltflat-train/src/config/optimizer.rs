@@ -43,6 +43,9 @@ pub struct OptimizerConfig {
     pub sam: Option<Sam>,
 }
 
+/// The smallest normal number of f32, in which parameters are moved; a learning rate below it moves none, and divisions by it overflow.
+const LEAST_LR: f64 = f32::MIN_POSITIVE as f64;
+
 /// `[loss]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LossConfig {
@@ -54,7 +57,7 @@ pub struct LossConfig {
 
 pub(super) fn read(mut section: Section) -> OptimizerConfig {
     let config = OptimizerConfig {
-        lr: section.required("lr", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0),
+        lr: read_lr(&mut section),
         momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
         nesterov: section.optional("nesterov", "", any).unwrap_or(false),
         batch_size: batch_size(&mut section),
@@ -63,6 +66,15 @@ pub(super) fn read(mut section: Section) -> OptimizerConfig {
     };
     section.finish("[optimizer]");
     config
+}
+
+fn read_lr(section: &mut Section) -> f64 {
+    let given = section.has("lr");
+    let lr = section.required("lr", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0);
+    if given && lr > 0.0 && lr < LEAST_LR {
+        section.problem("lr", format!("expected at least {LEAST_LR:e}, the smallest normal number of f32, got {lr:e}"));
+    }
+    lr
 }
 
 fn sam(mut section: Section) -> Sam {

@@ -1,15 +1,18 @@
 //! Trace, eigenvalues and spectrum of the Hessian.
 
 use saltflat_metrics::{
-    Curvature, CurvatureOperator, Eigenvalue, LanczosOptions, Operator, SpectrumOptions, TraceOptions, lanczos,
-    regularizer, spectrum, trace,
+    Curvature, CurvatureOperator, Eigenvalue, Estimate, LanczosOptions, MetricError, Operator, Spectrum,
+    SpectrumOptions, TraceOptions, lanczos, regularizer, spectrum, trace,
 };
 use saltflat_models::Vector;
 use saltflat_random::Stream;
 use serde_json::{Map, Value, json};
 
 use super::{Cost, Work};
-use crate::{TrainError, config::TraceConfig};
+use crate::{
+    TrainError,
+    config::{SpectrumConfig, TraceConfig},
+};
 
 /// β of the second regularizer that is always reported.
 const MOMENTUM: f64 = 0.9;
@@ -35,7 +38,8 @@ impl Work<'_> {
         let mut found = trace(&operator, &self.options(config), self.key(Stream::Probe))?;
         let cost = cost(&operator);
         if self.subset.len() < self.train.len() {
-            found.trace.subset_error = found.forms.as_ref().and_then(|forms| forms.subset_error(self.train.len()));
+            let error = found.forms.as_ref().and_then(|forms| forms.subset_error(self.train.len()));
+            found.trace = found.trace.with_subset_error(error);
         }
         self.put("trace_hessian", &found.trace);
         if config.frobenius {
@@ -75,7 +79,19 @@ impl Work<'_> {
             memory: self.memory.vectors,
         };
         let operator = self.operator(Curvature::Hessian);
-        let found = lanczos(&operator, &options, warm, self.key(Stream::Eigenvalue))?;
+        let found = match lanczos(&operator, &options, warm, self.key(Stream::Eigenvalue)) {
+            Ok(found) => found,
+            Err(error) => {
+                let reason = error.absence()?;
+                let cost = cost(&operator);
+                self.put("top_eigenvalues", [Estimate::absent(&reason)]);
+                if config.smallest > 0 {
+                    self.put("min_eigenvalue", Estimate::absent(reason));
+                }
+                warm.clear();
+                return Ok(cost);
+            }
+        };
         let cost = cost(&operator);
         self.largest = found.largest.first().map(|eigenvalue| eigenvalue.value);
         self.put("top_eigenvalues", &found.largest);
@@ -90,6 +106,43 @@ impl Work<'_> {
         let Some(config) = &self.config.spectrum else { return Ok(Cost::default()) };
         let operator = self.operator(Curvature::Hessian);
         let (lr, momentum) = (self.plan.config.optimizer.lr, self.plan.config.optimizer.momentum);
+        let momenta = [MOMENTUM, momentum].into_iter().filter(|beta| *beta > 0.0);
+        let name = |beta: f64| format!("regularizer_momentum_{beta}");
+        let found = match self.deflated_spectrum(config, &operator, warm) {
+            Ok(found) => found,
+            Err(error) => {
+                let reason = error.absence()?;
+                let cost = cost(&operator);
+                let names = ["regularizer", "regularizer_series", "regularizer_per_curvature", "spectral_density"];
+                for name in names.map(String::from).into_iter().chain(momenta.map(name)) {
+                    self.put(&name, Estimate::absent(&reason));
+                }
+                warm.clear();
+                return Ok(cost);
+            }
+        };
+        let cost = cost(&operator);
+        let largest = self.largest.unwrap_or(f64::NEG_INFINITY);
+        let plain = regularizer(&found, largest, lr, 0.0);
+        self.put("regularizer", &plain.value);
+        self.put("regularizer_series", &plain.series);
+        for beta in momenta {
+            let of_momentum = regularizer(&found, largest, lr, beta);
+            self.put(&name(beta), &of_momentum.value);
+        }
+        let of_run = regularizer(&found, largest, lr, momentum);
+        self.put("regularizer_per_curvature", self.per_curvature(of_run.value));
+        self.put("spectral_density", found);
+        Ok(cost)
+    }
+
+    /// The spectrum, and its eigenvectors that converged in `warm`.
+    fn deflated_spectrum(
+        &self,
+        config: &SpectrumConfig,
+        operator: &CurvatureOperator<'_>,
+        warm: &mut Vec<Vector>,
+    ) -> Result<Spectrum, MetricError> {
         let mut deflated: Vec<(f64, Vector)> = Vec::new();
         if config.deflate > 0 {
             let options = LanczosOptions {
@@ -98,29 +151,15 @@ impl Work<'_> {
                 memory: self.memory.vectors,
                 ..LanczosOptions::default()
             };
-            let found = lanczos(&operator, &options, warm, self.key(Stream::Eigenvalue))?;
+            let found = lanczos(operator, &options, warm, self.key(Stream::Eigenvalue))?;
             let converged =
                 |(eigenvalue, vector): (Eigenvalue, Vector)| eigenvalue.converged.then_some((eigenvalue.value, vector));
             deflated = found.largest.into_iter().zip(found.largest_vectors).filter_map(converged).collect();
         }
         let options = SpectrumOptions { probes: config.probes, steps: config.steps, memory: self.memory.vectors };
-        let found = spectrum(&operator, &options, &deflated, self.key(Stream::Spectrum))?;
-        let cost = cost(&operator);
+        let found = spectrum(operator, &options, &deflated, self.key(Stream::Spectrum))?;
         *warm = deflated.into_iter().map(|(_, vector)| vector).collect();
-        let largest = self.largest.unwrap_or(f64::NEG_INFINITY);
-        let plain = regularizer(&found, largest, lr, 0.0);
-        self.put("regularizer", &plain.value);
-        self.put("regularizer_series", &plain.series);
-        for beta in [MOMENTUM, momentum] {
-            if beta > 0.0 {
-                let of_momentum = regularizer(&found, largest, lr, beta);
-                self.put(&format!("regularizer_momentum_{beta}"), &of_momentum.value);
-            }
-        }
-        let of_run = regularizer(&found, largest, lr, momentum);
-        self.put("regularizer_per_curvature", self.per_curvature(of_run.value));
-        self.put("spectral_density", found);
-        Ok(cost)
+        Ok(found)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The noise of the gradients and what it says of stability.
 
+use std::sync::Arc;
+
 use saltflat_metrics::{
     Alignment, Estimate, ExpectedLabelNoise, GramRows, Outputs, Pairs, Samples, expected_label_noise, feature_norms,
     noise_eigenvalues, sharpness,
@@ -36,6 +38,7 @@ impl Work<'_> {
         let mut gradients = 0.0;
         for subset in disjoint_subsets(&self.train, self.plan, samples, count) {
             let key = self.key(Stream::OutputSigns);
+            subset.interrupt.check()?;
             self.pairs.push(Pairs::new(&subset, self.point.theta, outputs, self.memory.cotangents, key)?);
             self.found.alignment_samples += subset.len();
             gradients += match outputs {
@@ -59,8 +62,11 @@ impl Work<'_> {
             self.put(name, estimate);
         }
         if self.config.alignment.as_ref().is_some_and(|config| config.feature_norms) {
-            let norms: Vec<f64> = self.pairs.iter().flatten().flat_map(feature_norms).collect();
-            self.put("feature_norms", norms);
+            let norms: Result<Vec<Vec<f64>>, _> = self.pairs.iter().flatten().map(feature_norms).collect();
+            match norms {
+                Ok(norms) => self.put("feature_norms", norms.concat()),
+                Err(error) => self.put("feature_norms", Estimate::absent(error.absence()?)),
+            }
         }
         let optimizer = &self.plan.config.optimizer;
         let (n, batch) = (self.plan.train.len(), self.plan.batch_size);
@@ -80,8 +86,11 @@ impl Work<'_> {
         if let Some(Ok(pairs)) = self.pairs.first()
             && pairs.samples() <= ROWS
         {
-            let eigenvalues = noise_eigenvalues(pairs, NOISE_EIGENVALUES);
-            self.put("noise_top_eigenvalues", eigenvalues.into_iter().map(Estimate::exact).collect::<Vec<_>>());
+            let eigenvalues = match noise_eigenvalues(pairs, NOISE_EIGENVALUES, self.train.interrupt) {
+                Ok(eigenvalues) => eigenvalues.into_iter().map(Estimate::exact).collect(),
+                Err(error) => vec![Estimate::absent(error.absence()?)],
+            };
+            self.put("noise_top_eigenvalues", eigenvalues);
         }
         Ok(cost)
     }
@@ -113,7 +122,11 @@ impl Work<'_> {
             Ok(value) => Estimate::exact(value),
             Err(reason) => Estimate::absent(reason.to_string()),
         };
-        let sigma = coherence(&gram).map(|found| found.sigma);
+        // None of these can ask whether it is to be given up: each runs in a thread of its own, while this one asks.
+        let (interrupt, gram) = (self.train.interrupt, Arc::new(gram));
+        let shared = || Arc::clone(&gram);
+        let of_sigma = shared();
+        let sigma = interrupt.run(move || coherence(&of_sigma))?.map(|found| found.sigma);
         let m = gram.samples;
         let bound = |bound: fn(f64, usize, usize, f64) -> Result<f64, StabilityError>| {
             // σ grows with the number of samples in a way that some of them do not tell: no bound follows from a part.
@@ -123,8 +136,10 @@ impl Work<'_> {
             bound(sigma.clone()?, n, batch, lr)
         };
         let (divergence, convergence) = (bound(dexter_divergence_bound), bound(dexter_convergence_bound));
+        let of_eigenvalues = shared();
+        let eigenvalues = interrupt.run(move || gram_eigenvalues(&of_eigenvalues))?;
         let values = [
-            estimate(gram_eigenvalues(&gram).map(|values| values[0])),
+            estimate(eigenvalues.map(|values| values[0])),
             estimate(sigma.clone()),
             estimate(divergence),
             estimate(convergence),
@@ -133,13 +148,13 @@ impl Work<'_> {
             self.put(name, value);
         }
         let precision = if self.plan.dtype == burn::tensor::DType::F64 { 1e-12 } else { 1e-6 };
-        let dynamics = LinearDynamics::new(&gram, precision);
-        self.put(STABILITY[4], estimate(dynamics.as_ref().map(LinearDynamics::gd_critical_lr).map_err(Clone::clone)));
+        let of_dynamics = shared();
+        let dynamics = interrupt.run(move || LinearDynamics::new(&of_dynamics, precision).map(Arc::new))?;
+        self.put(STABILITY[4], estimate(dynamics.clone().map(|dynamics| dynamics.gd_critical_lr())));
         for (sampling, names) in [(Sampling::WithoutReplacement, [5, 6]), (Sampling::Bernoulli, [7, 8])] {
-            let found = dynamics
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|dynamics| dynamics.stability(lr, sampling.noise(n, batch)?, &Solver::default()));
+            let dynamics = dynamics.clone();
+            let found =
+                interrupt.run(move || dynamics?.stability(lr, sampling.noise(n, batch)?, &Solver::default()))?;
             let values = match found {
                 Ok(found) if found.converged => [Estimate::exact(found.growth), Estimate::exact(found.critical_lr)],
                 Ok(_) => [(); 2].map(|()| Estimate::absent("the power iteration did not converge")),
@@ -165,7 +180,7 @@ impl Work<'_> {
         ] {
             self.put(name, estimate);
         }
-        let of_batches = (config.batches * self.plan.batch_size) as f64 * (1.0 + 5.0 / 3.0);
+        let of_batches = config.batches as f64 * self.plan.batch_size as f64 * (1.0 + 5.0 / 3.0);
         let gradients = 1.0 + 10.0 / 3.0 + of_batches / self.subset.len().max(1) as f64;
         Ok(Cost { gradients, products: config.batches + 2, ..Cost::default() })
     }

@@ -8,7 +8,9 @@ mod timing;
 
 use std::{collections::BTreeMap, time::Instant};
 
-use saltflat_metrics::{Estimate, NoiseStrength, Objective, Pairs, Samples, evaluate, gradient};
+use saltflat_metrics::{
+    Estimate, Interrupt, MetricError, NoiseStrength, Objective, Pairs, Samples, evaluate, gradient,
+};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use serde::Serialize;
@@ -106,8 +108,8 @@ impl Measurer {
         Ok(measured.unwrap_or_default())
     }
 
-    /// [`measure`](Self::measure), where `stop` is asked before every group. A measurement that is cut short is thrown away:
-    /// nothing is found, and all that is kept for the next one is as it was.
+    /// [`measure`](Self::measure), where `stop` is asked throughout: before every microbatch, and in every loop that walks over
+    /// none. A measurement that is cut short is thrown away: nothing is found, and all that is kept for the next one is as it was.
     ///
     /// # Errors
     /// Where the device fails.
@@ -120,12 +122,13 @@ impl Measurer {
     ) -> Result<Option<Measurement>, TrainError> {
         let mut eigenvectors = self.eigenvectors.clone();
         let samples = plan.measured_samples();
-        let mut work = Work::new(plan, config, point, Memory::new(plan, config), &samples);
+        let interrupt = Interrupt::when(stop);
+        let mut work = Work::new(plan, config, point, Memory::new(plan, config), &samples, interrupt);
         for group in config.groups() {
-            if stop() {
-                return Ok(None);
+            match work.measure(group, &mut eigenvectors) {
+                Err(TrainError::Metric(MetricError::Interrupted)) => return Ok(None),
+                done => done?,
             }
-            work.measure(group, &mut eigenvectors)?;
         }
         self.count += 1;
         self.eigenvectors = eigenvectors;
@@ -141,8 +144,10 @@ impl<'a> Work<'a> {
         point: Point<'a>,
         memory: Memory,
         samples: &'a dyn Samples,
+        interrupt: Interrupt<'a>,
     ) -> Self {
-        let train = Objective::on_all(&plan.network, point.buffers, plan.measured_loss(), samples, memory.microbatch);
+        let train = Objective::on_all(&plan.network, point.buffers, plan.measured_loss(), samples, memory.microbatch)
+            .interrupted_by(interrupt);
         let subset = curvature_subset(&train, plan, config.samples);
         let found = Measurement { curvature_samples: subset.len(), ..Measurement::default() };
         let (pairs, largest, evaluated) = (Vec::new(), None, usize::MAX);
@@ -191,7 +196,7 @@ impl Work<'_> {
             let (loss, microbatch) = (self.plan.measured_loss(), self.memory.microbatch);
             let test = test.under(loss);
             let objective = Objective::on_all(&self.plan.network, self.point.buffers, loss, &test, microbatch);
-            let objective = objective.on(first(&objective));
+            let objective = objective.on(first(&objective)).interrupted_by(self.train.interrupt);
             forward += objective.len() as f64;
             let found = evaluate(&objective, theta)?;
             self.put("test_loss", Estimate::exact(found.loss));
@@ -200,7 +205,7 @@ impl Work<'_> {
             }
         }
         let clock = Instant::now();
-        let squares = [gradient(&self.subset, theta), theta.clone()].map(|v| v.norm_squared());
+        let squares = [gradient(&self.subset, theta)?, theta.clone()].map(|v| v.norm_squared());
         for (name, square) in ["grad_norm", "weight_norm"].into_iter().zip(squares) {
             let square = square.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
             self.put(name, Estimate::exact(square.sqrt()));

@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use saltflat_metrics::Interrupt;
+
 use super::{
     Memory, Point, Work,
-    cost::{PRODUCTS, Sizes, group_cost},
+    cost::{Sizes, eigenvalue_products, group_cost, spectrum_products},
 };
 use crate::{Plan, TrainError, config::MetricsConfig, timing::extrapolated};
 
 /// Seconds that each group of `config` takes at a point. A group that takes longer than some `budget` seconds is timed on fewer samples
 /// and probes, and scaled by its [cost](super::measurement_cost). A search for eigenvalues that did not converge within these is taken
-/// to need [eight products](PRODUCTS) an eigenvalue.
+/// to need eight products an eigenvalue.
 pub(crate) fn seconds_by_group(
     plan: &Plan,
     config: &MetricsConfig,
@@ -52,7 +54,7 @@ impl Timed<'_> {
         let samples = self.plan.measured_samples();
         extrapolated(full, budget, cost, |size| {
             let part = self.part(size);
-            let mut work = Work::new(self.plan, &part.config, self.point, memory, &samples);
+            let mut work = Work::new(self.plan, &part.config, self.point, memory, &samples, Interrupt::default());
             work.evaluated = part.evaluated;
             work.memory.microbatch =
                 memory.microbatch.min(work.subset.len().max(part.evaluated.min(sizes.train))).max(1);
@@ -82,10 +84,8 @@ impl Timed<'_> {
         match self.group {
             "trace" => config.trace.as_ref().map_or(1, |c| c.probes),
             "gauss_newton" => config.gauss_newton.as_ref().map_or(1, |c| c.probes),
-            "eigenvalues" => {
-                config.eigenvalues.as_ref().map_or(1, |c| (PRODUCTS * (c.largest + c.smallest)).min(c.products))
-            }
-            "spectrum" => config.spectrum.as_ref().map_or(1, |c| c.probes * c.steps + PRODUCTS * c.deflate),
+            "eigenvalues" => config.eigenvalues.as_ref().map_or(1, eigenvalue_products),
+            "spectrum" => config.spectrum.as_ref().map_or(1, spectrum_products),
             "alignment" => config.alignment.as_ref().map_or(1, |c| c.subsets),
             "sharpness" => config.sharpness.as_ref().map_or(1, |c| c.batches),
             _ => 1,
@@ -114,7 +114,7 @@ impl Timed<'_> {
             trace.probes = trace.probes.min(probes);
         }
         if let Some(eigenvalues) = &mut config.eigenvalues {
-            let wanted = eigenvalues.largest + eigenvalues.smallest;
+            let wanted = eigenvalues.largest.saturating_add(eigenvalues.smallest);
             eigenvalues.products = eigenvalues.products.min(times.max(wanted));
         }
         if let Some(spectrum) = &mut config.spectrum {

@@ -42,10 +42,18 @@ pub struct Runs {
     pub config: Config,
 }
 
+thread_local! {
+    /// Steps that the run of this thread has made, over all of its processes.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Keeps a run as the program does.
 pub struct Keeper(pub RunFolder);
 
 impl Observer for Keeper {
+    fn step(&mut self, step: u64, _of: u64) {
+        STEPS.set(step);
+    }
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
         self.0.epoch(row)
     }
@@ -55,6 +63,12 @@ impl Observer for Keeper {
     fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
         self.0.checkpoint(trainer).map(drop)
     }
+}
+
+/// Says stop at the first question after so many steps: before the next one, or in the measurement after them. For one run.
+pub fn at_step(steps: u64) -> impl Fn() -> bool {
+    STEPS.set(0);
+    move || STEPS.get() >= steps
 }
 
 /// Says stop at the question with this number, and at every later one.
@@ -84,6 +98,17 @@ impl Runs {
         let plan = self.plan();
         let mut keeper = Keeper(RunFolder::create(&self.path(name), &plan, &self.cpu, &[]).unwrap());
         Trainer::new(&plan, start(&plan).unwrap()).run(&mut keeper, stop).unwrap()
+    }
+
+    /// The number of questions that a whole run is asked; leaves it in the folder `whole`.
+    pub fn questions(&self) -> u64 {
+        let questions = Cell::new(0);
+        let count = || {
+            questions.set(questions.get() + 1);
+            false
+        };
+        assert!(matches!(self.begin("whole", &count), Outcome::Finished(_)));
+        questions.get()
     }
 
     pub fn go_on(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {

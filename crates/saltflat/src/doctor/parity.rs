@@ -155,8 +155,8 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let inner = Measurer::default().measure(&plan, &aligned, point)?;
     let inner: Vec<f64> = inner.metrics.values().filter_map(|estimate| estimate["value"].as_f64()).collect();
     let mut found = vec![
-        ("gradient", host(&gradient(&objective, &theta))?),
-        ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v))?),
+        ("gradient", host(&gradient(&objective, &theta)?)?),
+        ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v)?)?),
         ("Hessian forms", forms),
     ];
     // With batch norm a sample has no gradient of its own.

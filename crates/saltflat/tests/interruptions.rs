@@ -186,7 +186,7 @@ fn the_first_signal_ends_what_saves_nothing() {
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGUSR1, 0)] {
         let mut command = place.command(&[&["train"], &long[..]].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        support::wait_until_it_listens(child.id());
         send(signal, &child);
         assert_eq!(ended(&mut child).and_then(|status| status.code()), Some(code), "{signal}");
         let said = text(&child.wait_with_output().unwrap().stderr);

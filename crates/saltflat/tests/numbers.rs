@@ -21,7 +21,7 @@ const REAL: [&str; 6] = ["1e300", "5e-324", "1e-310", "-0.0", "inf", "nan"];
 const ADDRESSES: u64 = 3 << 20;
 
 /// What takes longer has no end in a test; it is killed, and counts as cheap as long as its memory does.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const TEACHER: &[&str] = &["data.kind=linear-teacher", "loss.kind=square", "data.dimension=3"];
 const IMAGES: &str = "data.kind=cifar10-1k";

@@ -173,6 +173,21 @@ pub fn saved_step(run: &Path) -> u64 {
     steps.max().expect("a checkpoint")
 }
 
+/// Waits until a process holds SIGTERM back from its default action, as it does once it listens for signals; where the system does not
+/// tell, for a moment.
+#[cfg(unix)]
+pub fn wait_until_it_listens(id: u32) {
+    const SIGTERM: u64 = 1 << (nix::sys::signal::Signal::SIGTERM as u32 - 1);
+    for _ in 0..1000 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else { continue };
+        let blocked = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
+        if blocked.is_some_and(|blocked| blocked & SIGTERM != 0) {
+            return;
+        }
+    }
+}
+
 /// Sends a signal to a process, or to its group.
 #[cfg(unix)]
 pub fn send(signal: nix::sys::signal::Signal, process: u32) {

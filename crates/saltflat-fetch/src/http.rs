@@ -5,7 +5,6 @@ use std::{
     io::{ErrorKind, Read, Write},
     path::Path,
     thread,
-    time::{Duration, Instant},
 };
 
 use ureq::{Agent, Body, http::Response};
@@ -15,6 +14,7 @@ use crate::{
     get::{Options, check},
     listener::Listener,
     sets::Archive,
+    speed::Speed,
 };
 
 /// Why an attempt ended.
@@ -209,7 +209,8 @@ fn receive(
         if n == 0 {
             break;
         }
-        speed.add(n)?;
+        // Another attempt would be no faster.
+        speed.add(n).map_err(Mirror)?;
         let known = usize::try_from(have.saturating_sub(received)).unwrap_or(usize::MAX).min(n);
         received += n as u64;
         if received > archive.bytes {
@@ -223,38 +224,6 @@ fn receive(
     match received == archive.bytes {
         true => file.sync_all().map_err(|e| Here(FetchError::at(part)(e))),
         false => Err(Again(format!("it broke off after {received} of {} bytes", archive.bytes))),
-    }
-}
-
-/// The mean speed of a download over the last [`Options::silence`].
-struct Speed {
-    least: u64,
-    window: Duration,
-    since: Instant,
-    bytes: u64,
-}
-
-impl Speed {
-    fn new(options: &Options) -> Self {
-        Self { least: options.least_speed, window: options.silence, since: Instant::now(), bytes: 0 }
-    }
-
-    /// Counts bytes that came. The mirror is given up if they came too slowly: another attempt would be no faster.
-    fn add(&mut self, n: usize) -> Result<(), Failure> {
-        self.bytes += n as u64;
-        let elapsed = self.since.elapsed();
-        if elapsed < self.window {
-            return Ok(());
-        }
-        let speed = self.bytes as f64 / elapsed.as_secs_f64();
-        if speed < self.least as f64 {
-            let (least, seconds) = (self.least, elapsed.as_secs_f64());
-            return Err(Mirror(format!(
-                "it sent {speed:.0} bytes a second over {seconds:.1} s, expected at least {least}"
-            )));
-        }
-        (self.since, self.bytes) = (Instant::now(), 0);
-        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod local;
 mod npm;
 mod sets;
 mod sheet;
+mod speed;
 mod store;
 mod unpack;
 

@@ -69,8 +69,9 @@ impl StudyFolder {
             return Err(StudyError::NoStudy { folder: root.into(), reason });
         }
         for (entry, config) in study.entries.iter().zip(&study.configs) {
-            let is_other = made_from(root, &earlier, entry).is_some_and(|old| old != *config);
-            if is_other && root.join(&entry.name).exists() {
+            let is_other = made_from(root, &earlier, entry)?.is_some_and(|old| old != *config);
+            let run = root.join(&entry.name);
+            if is_other && run.try_exists().map_err(StudyError::file(run))? {
                 return Err(StudyError::Changed { folder: root.into(), run: entry.name.clone() });
             }
         }
@@ -351,18 +352,23 @@ fn config_of(root: &Path, earlier: &Earlier, entry: &Entry) -> PathBuf {
 }
 
 /// The configuration that a run was made from, if it is there, as it is written now.
-fn made_from(root: &Path, earlier: &Earlier, entry: &Entry) -> Option<String> {
+fn made_from(root: &Path, earlier: &Earlier, entry: &Entry) -> Result<Option<String>, StudyError> {
     let path = config_of(root, earlier, entry);
-    let text = fs::read_to_string(&path).ok()?;
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(StudyError::file(path)(e)),
+    };
     if path == layout::config(root, &entry.name) || entry.parent.is_none() {
-        return Some(text);
+        return Ok(Some(text));
     }
     // Its start is relative to the folder of the configuration, which was the one above.
-    let mut config: Table = text.parse().ok()?;
+    let damaged = |reason: String| StudyError::File { path: path.clone(), reason };
+    let mut config: Table = text.parse().map_err(|e: toml::de::Error| damaged(e.to_string()))?;
     if let Some(Value::String(init)) = config.get_mut("train").and_then(|train| train.get_mut("init")) {
         init.insert_str(0, "../");
     }
-    toml::to_string(&config).ok()
+    toml::to_string(&config).map(Some).map_err(|e| damaged(e.to_string()))
 }
 
 /// Written beside and renamed, so that a file is whole or not there.

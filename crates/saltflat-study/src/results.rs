@@ -8,7 +8,10 @@ use toml::Table;
 
 /// What the last measurement of a run lacks of what is required of it: accuracies at least, losses at most.
 pub(crate) fn lacking(run: &Path, require: &BTreeMap<String, f64>) -> Option<String> {
-    let row = last_row(run, "measurement");
+    let row = match last_row(run, "measurement") {
+        Ok(row) => row,
+        Err(e) => return Some(format!("its rows cannot be read ({e})")),
+    };
     let of = |(name, &required): (&String, &f64)| {
         let value = row.as_ref().and_then(|row| row["metrics"][name.as_str()]["value"].as_f64());
         let Some(value) = value else { return Some(format!("no {name} was measured at its end")) };
@@ -32,7 +35,7 @@ fn bound(by: BestBy) -> &'static str {
 pub(crate) fn missed_goal(run: &Path, config: &str) -> Option<String> {
     let config: Table = config.parse().ok()?;
     let goal = |key: &str| config.get("train")?.get(key)?.as_float();
-    let epoch = last_row(run, "epoch");
+    let epoch = last_row(run, "epoch").ok()?;
     let value = |key: &str| epoch.as_ref().and_then(|epoch| epoch[key].as_f64());
     let (loss, accuracy) = (goal("stop_loss"), goal("stop_accuracy"));
     let reached = loss.zip(value("running_loss")).is_some_and(|(goal, value)| value <= goal)
@@ -51,14 +54,14 @@ pub(crate) fn missed_goal(run: &Path, config: &str) -> Option<String> {
     (!reached && !missed.is_empty()).then(|| missed.join(", "))
 }
 
-/// The last row of a kind in `metrics.jsonl`; a torn last line is passed over.
-fn last_row(run: &Path, kind: &str) -> Option<Value> {
-    let text = fs::read(run.join("metrics.jsonl")).ok()?;
+/// The last row of a kind in `metrics.jsonl`, if there is one; a torn last line is passed over.
+fn last_row(run: &Path, kind: &str) -> std::io::Result<Option<Value>> {
+    let text = fs::read(run.join("metrics.jsonl"))?;
     let text = String::from_utf8_lossy(&text);
-    text.lines().rev().find_map(|line| {
+    Ok(text.lines().rev().find_map(|line| {
         let row: Value = serde_json::from_str(line).ok()?;
         (row["kind"] == kind).then_some(row)
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -86,6 +89,9 @@ mod tests {
             "it ended with accuracy = 0.95, not at least 0.999, and it ended with loss = 0.2, not at most 0.1";
         assert_eq!(lacking(&[("accuracy", 0.999), ("loss", 0.1)]).as_deref(), Some(expected));
         assert_eq!(lacking(&[("test_loss", 1.0)]).as_deref(), Some("no test_loss was measured at its end"));
+        fs::remove_file(folder.path().join("metrics.jsonl")).expect("rows");
+        let said = lacking(&[("loss", 1.0)]).expect("a reason");
+        assert!(said.starts_with("its rows cannot be read ("), "{said}");
     }
 
     #[test]

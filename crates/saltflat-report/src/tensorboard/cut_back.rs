@@ -15,10 +15,12 @@ use super::record;
 /// # Errors
 /// Where a file cannot be read or written.
 pub fn cut_back_events(folder: &Path, keep: &mut dyn FnMut(&str, u64) -> bool) -> io::Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let files: io::Result<Vec<PathBuf>> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let files: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
     let is_ours = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "saltflat");
     let mut files: Vec<PathBuf> = files?.into_iter().filter(is_ours).collect();
     files.sort();

@@ -181,7 +181,8 @@ pub fn wait_until_it_listens(id: u32) {
     for _ in 0..1000 {
         std::thread::sleep(std::time::Duration::from_millis(10));
         let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else { continue };
-        let blocked = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
+        let blocked =
+            status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
         if blocked.is_some_and(|blocked| blocked & SIGTERM != 0) {
             return;
         }

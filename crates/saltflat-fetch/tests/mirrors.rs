@@ -193,6 +193,29 @@ fn a_part_outlasts_a_server_without_ranges() {
     assert_eq!(refusing.ranges(), [Some("200000-".to_string()), None]);
 }
 
+/// A part that is right outlasts a mirror whose bytes are wrong, whatever it is asked for.
+#[test]
+fn a_part_outlasts_a_mirror_of_wrong_bytes() {
+    let (content, data) = (archive(), place());
+    let mut wrong = content.clone();
+    wrong[250_000] ^= 1;
+    wrong[1000] ^= 1;
+    fs::create_dir(data.path().join("small")).unwrap();
+    let part = data.path().join("small/set.tar.gz.part");
+    fs::write(&part, &content[..200_000]).unwrap();
+    for reply in [Reply::Content, Reply::Whole(usize::MAX)] {
+        let bad = Server::new(&wrong, &[reply]);
+        fetched(&small(&[&bad]).0, data.path(), &Source::Mirrors).unwrap_err();
+        assert_eq!(fs::read(&part).unwrap(), content[..200_000]);
+        assert_eq!(names(&data.path().join("small")), ["lock", "set.tar.gz.part"]);
+        assert_eq!(bad.ranges(), [Some("200000-".to_string()), None]);
+    }
+    let (bad, good) = (Server::new(&wrong, &[Reply::Content]), Server::new(&content, &[Reply::Content]));
+    fetched(&small(&[&bad, &good]).0, data.path(), &Source::Mirrors).unwrap();
+    is_whole(data.path());
+    assert_eq!(good.ranges(), [Some("200000-".to_string())]);
+}
+
 #[test]
 fn wrong_bytes_are_never_kept() {
     let mut wrong = archive();

@@ -8,6 +8,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::read::check_regular;
+
 /// A file of a folder cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}", path = path.display())]
@@ -32,7 +34,18 @@ impl FolderError {
 /// [`FolderError`].
 pub fn append(root: &Path, name: &str) -> Result<File, FolderError> {
     let path = root.join(name);
-    OpenOptions::new().create(true).append(true).open(&path).map_err(FolderError::at(path))
+    open_to_append(&path).map_err(FolderError::at(path))
+}
+
+/// Opens a file to append to it, which is created if there is none.
+///
+/// # Errors
+/// What the system says; of what is no regular file, what it is: a pipe would wait for who reads it.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    match check_regular(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => OpenOptions::new().create(true).append(true).open(path),
+    }
 }
 
 /// What the name of a temporary file ends with, after the name of the file that it becomes, a dot and [`RANDOM`] letters and digits.
@@ -58,7 +71,7 @@ pub(crate) fn write_checked(
     bytes: &[u8],
     check: &dyn Fn() -> Result<(), FolderError>,
 ) -> Result<(), FolderError> {
-    let failed = |e| FolderError::at(path)(e);
+    let failed = |e: io::Error| FolderError { path: path.into(), reason: format!("cannot be written: {e}") };
     check()?;
     let mut prefix = path.file_name().unwrap_or_default().to_os_string();
     prefix.push(".");
@@ -107,7 +120,8 @@ pub fn remove_temporary(folder: &Path) {
     }
 }
 
-fn is_temporary(name: &str) -> bool {
+/// True for the name of a temporary file of this version or an earlier one.
+pub fn is_temporary(name: &str) -> bool {
     let part = |stem: &str| stem.rsplit_once('.').map(|(_, part)| part.to_string());
     let of_now = name.strip_suffix(TEMPORARY).and_then(part);
     let earlier = name.strip_suffix(".tmp").and_then(part);

@@ -10,12 +10,14 @@ mod read;
 mod status;
 mod text;
 
-pub use file::{FolderError, append, now, remove_temporary, set_aside, write, write_json, write_named};
+pub use file::{
+    FolderError, append, is_temporary, now, open_to_append, remove_temporary, set_aside, write, write_json, write_named,
+};
 pub use locked::LockedFolder;
 pub use provenance::provenance;
 pub use read::{open_regular, read_at_most, read_if_there, read_regular};
 pub use status::{RunState, Status, is_taken, lock, take};
-pub use text::read_text;
+pub use text::{is_control, read_text};
 
 /// Version of the layout and of the JSON in it.
 pub const SCHEMA: u32 = 1;

@@ -12,12 +12,21 @@ use std::{
 /// # Errors
 /// What the system says; of what is no regular file, what it is.
 pub fn open_regular(path: &Path) -> Result<File> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() {
-        let kind = if found.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
-        return Err(Error::new(kind, format!("is {}, expected a file", what(&found))));
-    }
+    check_regular(path)?;
     File::open(path)
+}
+
+/// Whether there is a regular file.
+///
+/// # Errors
+/// As [`open_regular`].
+pub(crate) fn check_regular(path: &Path) -> Result<()> {
+    let found = fs::metadata(path)?;
+    if found.is_file() {
+        return Ok(());
+    }
+    let kind = if found.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
+    Err(Error::new(kind, format!("is {}, expected a file", what(&found))))
 }
 
 /// What something is that is no regular file.
@@ -111,5 +120,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
         assert_eq!(said(&pipe), "is a pipe, expected a file");
+        assert_eq!(crate::open_to_append(&pipe).unwrap_err().to_string(), "is a pipe, expected a file");
+        assert_eq!(crate::is_taken(&pipe).unwrap_err().to_string(), "is a pipe, expected a file");
     }
 }

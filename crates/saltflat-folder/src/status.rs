@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     FolderError, SCHEMA,
     file::{indented, write_checked},
-    now, read_if_there,
+    now, open_regular, open_to_append, read_if_there,
 };
 
 /// How often, and how long after one another, a lock is tried.
@@ -135,7 +135,7 @@ impl RunState {
 pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
     let path = folder.join("lock");
     let failed = |e: io::Error| FolderError { path: path.clone(), reason: e.to_string() };
-    let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+    let file = open_to_append(&path).map_err(failed)?;
     Ok(take(&file).map_err(failed)?.then_some(file))
 }
 
@@ -164,7 +164,7 @@ pub fn take(file: &File) -> io::Result<bool> {
 /// # Errors
 /// What the system says.
 pub fn is_taken(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
+    let file = match open_regular(path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),

@@ -7,6 +7,13 @@ use std::{
 
 use crate::read_at_most;
 
+/// True for what a terminal obeys in place of showing it: control characters, and the marks that separate lines and paragraphs or change
+/// the direction of writing.
+pub fn is_control(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
 /// How far into a file zeros are looked for that tell UTF-16 without a mark at its start.
 const HEAD: usize = 128;
 

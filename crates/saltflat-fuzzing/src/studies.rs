@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_study::{Standing, Study, StudyFile, StudyFolder};
+use saltflat_study::{Prepared, Standing, Study, StudyFile, StudyFolder};
 use saltflat_train::config::Config;
 
 use crate::scratch;
@@ -48,7 +48,7 @@ pub fn manifest(bytes: &[u8]) {
         assert!(folder.config(entry).starts_with(&root) && folder.log(entry).starts_with(&root));
         let expected = if entry.parent.is_none() { Standing::Ready } else { Standing::Waiting };
         assert_eq!(folder.standing(entry), expected, "no run has begun");
-        assert!(!folder.prepare(entry).expect("there is nothing to remove"));
+        assert_eq!(folder.prepare(entry).expect("there is nothing to remove"), Prepared::Anew);
     }
     assert!(root.join("manifest.json").is_file());
     assert!(folder.entry(folder.entries().len()).is_err());

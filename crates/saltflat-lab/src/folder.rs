@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use saltflat_folder::{FolderError, LockedFolder, Status, provenance, read_if_there};
+use saltflat_folder::{FolderError, LockedFolder, Status, is_temporary, provenance, read_if_there};
 use serde_json::{Map, Value, json};
 
 use crate::{Lab, LabError, Outcome, Row, Trial};
@@ -41,8 +41,13 @@ impl LabFolder {
         let config = config(lab);
         let file = root.join("config.toml");
         let old = read_if_there(&file).map_err(FolderError::at(&file))?;
+        // What a process left that could not write its settings, on a full disk, belongs to no other lab.
+        let is_of_start = |name: &str| matches!(name, "lock" | "env.json") || is_temporary(name);
         let empty = match fs::read_dir(root) {
-            Ok(mut entries) => entries.next().is_none(),
+            Ok(entries) => {
+                let names = entries.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<Vec<_>>>();
+                names.map_err(FolderError::at(root))?.iter().all(|name| name.to_str().is_some_and(is_of_start))
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => true,
             Err(e) => return Err(FolderError::at(root)(e).into()),
         };

@@ -10,7 +10,8 @@ use crate::{MetricError, Objective, Scoring, error::read};
 pub struct Evaluation {
     /// L, counted from the smallest value that the smoothed loss can have.
     pub loss: f64,
-    /// Part of the samples that are classified rightly, against clean labels; absent for real targets.
+    /// Part of the samples that are classified rightly, against clean labels; absent for real targets, and NaN if the loss is not
+    /// finite: outputs that are not finite have no largest one.
     pub accuracy: Option<f64>,
 }
 
@@ -31,10 +32,8 @@ pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation,
     let (n, scored) = (objective.len() as f64, scoring != Scoring::None);
     let stride = if scored { 2 } else { 1 };
     let total = |offset: usize| sums.iter().skip(offset).step_by(stride).sum::<f64>() / n;
-    Ok(Evaluation {
-        loss: total(0) - objective.loss.floor(objective.network.outputs()),
-        accuracy: scored.then(|| total(1)),
-    })
+    let loss = total(0) - objective.loss.floor(objective.network.outputs());
+    Ok(Evaluation { loss, accuracy: scored.then(|| if loss.is_finite() { total(1) } else { f64::NAN }) })
 }
 
 impl Scoring {

@@ -33,6 +33,13 @@ pub(crate) fn differences(path: &Path, file: &SafeTensors<'_>, layout: &Layout) 
     if missing.is_empty() && reshaped.is_empty() && unknown.is_empty() {
         return None;
     }
+    let is_state = path.to_string_lossy().ends_with(".state.safetensors");
+    if is_state && unknown.iter().any(|name| name.starts_with("momentum.")) {
+        return Some(
+            "it is the state beside a checkpoint, its momentum; the weights are in the step-N.safetensors beside it"
+                .into(),
+        );
+    }
     if let Some(said) = prefixed(path, &missing, &unknown) {
         return Some(said);
     }

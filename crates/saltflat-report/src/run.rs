@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -93,6 +93,8 @@ pub struct Run {
     pub measurements: Vec<Row>,
     /// What tells its group from others: axis (`noise`, `optimizer.lr`) to value.
     pub labels: BTreeMap<String, String>,
+    /// The last step, as `status.json` says.
+    pub step: u64,
     /// `run.seed`.
     pub seed: u64,
     /// Stage of a study, or name of a lab.
@@ -124,6 +126,9 @@ impl Run {
         };
         let config: toml::Table =
             toml::from_str(&text("config.toml")?).map_err(|e| wrong("config.toml", e.message().to_string()))?;
+        if config.is_empty() {
+            return Err(wrong("config.toml", "is empty, expected the configuration of the run".into()));
+        }
         let status = json("status.json")?;
         let said = |key: &str| status.get(key).and_then(Value::as_str).map(String::from);
         let file = open_regular(&folder.join("metrics.jsonl"));
@@ -150,6 +155,7 @@ impl Run {
             epochs: epochs.into_values().collect(),
             measurements: measurements.into_values().collect(),
             labels: BTreeMap::new(),
+            step: status.get("step").and_then(Value::as_u64).unwrap_or(0),
             seed: seed.and_then(|seed| u64::try_from(seed).ok()).unwrap_or(0),
             stage: None,
             config,
@@ -197,6 +203,15 @@ impl Run {
             trial
         };
         Ok(trials.into_iter().map(run).collect())
+    }
+
+    /// Says so if a finished run has no row of its end: `metrics.jsonl` was cut. Not of trials of a lab, whose status is that of all.
+    pub fn lacks_its_end(&self) -> Option<String> {
+        let last = self.epochs.iter().chain(&self.measurements).map(|row| count(row, "step")).max().unwrap_or(0);
+        let is_cut = self.status == "finished" && self.stage.is_none() && last < self.step;
+        is_cut.then(|| {
+            format!("{} ended at step {}, and its rows in metrics.jsonl end at step {last}", self.name, self.step)
+        })
     }
 
     /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group
@@ -416,13 +431,20 @@ fn flatten_kinds(prefix: &str, list: &[toml::Value], flat: &mut BTreeMap<String,
     }
 }
 
+/// Bytes of the longest row that is read. One with a density of a thousand points and a slice of as many has fewer than a tenth of a
+/// mebibyte.
+const LONGEST_LINE: u64 = 64 << 20;
+
 /// Gives each line as an object, in order; the last one may be torn, also within a letter.
 fn rows(mut text: impl BufRead, each: &mut dyn FnMut(Row)) -> Result<(), String> {
     let (mut rows, mut line, mut torn) = (Rows::default(), Vec::new(), None);
     for number in 1_u64.. {
         line.clear();
-        if text.read_until(b'\n', &mut line).map_err(|e| e.to_string())? == 0 {
+        if Read::take(&mut text, LONGEST_LINE + 1).read_until(b'\n', &mut line).map_err(|e| e.to_string())? == 0 {
             break;
+        }
+        if line.len() as u64 > LONGEST_LINE {
+            return Err(format!("line {number} is longer than {} MiB", LONGEST_LINE >> 20));
         }
         if let Some(torn) = torn {
             return Err(torn);
@@ -542,7 +564,7 @@ mod tests {
                     {\"kind\":\"measurement\",\"epoch\":3,\"step\":7}\n{\"kind\":\"other\"}\n\
                     {\"kind\":\"epoch\",\"epoch\":3,\"step\":9}\n{\"kind\":\"measurement\",\"step\":7,\"again\":1}\n";
         for (name, text) in [
-            ("config.toml", ""),
+            ("config.toml", "[run]\nname = \"a\"\n"),
             ("env.json", "{}"),
             ("status.json", "{\"status\":\"running\"}"),
             ("metrics.jsonl", rows),

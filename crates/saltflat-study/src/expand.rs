@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use saltflat_folder::is_control;
 use saltflat_train::{
     config::{BestBy, Config, nearest},
     start_sha256,
@@ -134,8 +135,7 @@ impl Study {
         let name = &source.study.name;
         let scales = source.scale.keys().map(|name| (format!("scale.{name:?}"), name));
         for (key, name) in std::iter::once(("study.name".to_string(), name)).chain(scales) {
-            if name.is_empty() || name.contains(|c: char| "/\\".contains(c) || c.is_control()) || name.starts_with('.')
-            {
+            if name.is_empty() || name.contains(|c: char| "/\\".contains(c) || is_control(c)) || name.starts_with('.') {
                 problems.push(format!("{key}: expected a name without slashes and control characters, got {name:?}"));
             }
         }
@@ -434,7 +434,7 @@ fn check_points(of_key: bool, points: &[Point]) -> Result<(), String> {
     let (mut labels, mut values, mut slugs) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     for (i, point) in points.iter().enumerate() {
         let label = &point.label;
-        if label.contains(char::is_control) {
+        if label.contains(is_control) {
             return Err(format!("value {}: expected a label without control characters, got {label:?}", i + 1));
         }
         if let Some(j) = labels.insert(label, i) {
@@ -465,8 +465,8 @@ fn check_points(of_key: bool, points: &[Point]) -> Result<(), String> {
 
 /// The values of an axis, or those that a scale puts in their place.
 fn points(axis: &Axis, instead: Option<&Vec<Value>>) -> Result<Vec<Point>, String> {
-    if axis.name.contains(char::is_control) {
-        return Err("expected a name without control characters".into());
+    if axis.name.contains(is_control) {
+        return Err(format!("expected a name without control characters, got {:?}", axis.name));
     }
     let values = match (&axis.key, instead) {
         (Some(_), Some(values)) => values.clone(),

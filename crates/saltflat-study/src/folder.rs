@@ -3,12 +3,12 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{RunState, is_taken, read_text, set_aside, take};
+use saltflat_folder::{RunState, is_taken, open_to_append, read_text, take};
 use toml::{Table, Value};
 
 use crate::{
@@ -16,7 +16,9 @@ use crate::{
     layout::{self, Earlier},
     lock::LOCK,
     manifest::Manifest,
-    owner, results,
+    owner,
+    prepare::{Prepared, prepare},
+    results,
 };
 
 /// What stands in a log before the reason why a process ended.
@@ -182,43 +184,25 @@ impl StudyFolder {
         layout::log(&self.root, &entry.name)
     }
 
-    /// True where a run that is not done can be resumed. The folder of a run without a checkpoint makes room for one that starts
-    /// anew: it is moved aside if it holds rows, which its process's log tells, and removed if not.
+    /// Makes the folder of a run that is not done ready for its process. One without a checkpoint is removed if it holds nothing but
+    /// what a run writes before its first row, and moved aside if it holds anything else, which the log of the run's process tells.
     ///
     /// # Errors
     /// [`StudyError::File`] where that cannot be done, and where it cannot be told what is in the folder: then nothing is changed.
-    pub fn prepare(&self, entry: &Entry) -> Result<bool, StudyError> {
-        let folder = self.run(entry);
-        let checkpoints = folder.join("checkpoints");
-        let has_checkpoint = match fs::read_dir(&checkpoints) {
-            Ok(entries) => {
-                let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
-                let paths = paths.map_err(StudyError::file(&checkpoints))?;
-                paths.iter().any(|path| path.extension().is_some_and(|extension| extension == "json"))
-            }
-            Err(e) if e.kind() == ErrorKind::NotFound => false,
-            Err(e) => return Err(StudyError::file(checkpoints)(e)),
-        };
-        if has_checkpoint || !folder.try_exists().map_err(StudyError::file(&folder))? {
-            return Ok(has_checkpoint);
-        }
-        let rows = folder.join("metrics.jsonl");
-        let has_rows = match fs::metadata(&rows) {
-            Ok(found) => found.len() > 0,
-            Err(e) if e.kind() == ErrorKind::NotFound => false,
-            Err(e) => return Err(StudyError::file(rows)(e)),
-        };
-        if !has_rows {
-            fs::remove_dir_all(&folder).map_err(StudyError::file(&folder))?;
-            return Ok(false);
-        }
-        let place = set_aside(&folder).map_err(|e| StudyError::File { path: e.path, reason: e.reason })?;
-        let path = self.log(entry);
-        let mut log = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
-        let name = &entry.name;
-        writeln!(log, "# {name} has rows and no checkpoint to go on from; its folder is now {}", place.display())
+    pub fn prepare(&self, entry: &Entry) -> Result<Prepared, StudyError> {
+        let prepared = prepare(&self.run(entry))?;
+        if let Prepared::SetAside(place) = &prepared {
+            let path = self.log(entry);
+            let mut log = open_to_append(&path).map_err(StudyError::file(&path))?;
+            writeln!(
+                log,
+                "# {}: nothing to go on from; what was in its folder is now in {}",
+                entry.name,
+                place.display()
+            )
             .map_err(StudyError::file(path))?;
-        Ok(false)
+        }
+        Ok(prepared)
     }
 
     /// The log of a run's process, open for writing and locked, so that two studies never start one run at the same time; absent
@@ -233,7 +217,7 @@ impl StudyFolder {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(StudyError::file(folder))?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(StudyError::file(&path))?;
+        let file = open_to_append(&path).map_err(StudyError::file(&path))?;
         // On Windows a lock keeps the process that inherits the file from writing to it.
         let taken = !cfg!(unix) || take(&file).map_err(StudyError::file(path))?;
         Ok(taken.then_some(file))

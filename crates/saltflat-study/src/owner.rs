@@ -49,7 +49,8 @@ pub(crate) fn check(root: &Path, study: &Study) -> Result<(), StudyError> {
     let here = described(&manifest.study, manifest.scale.as_deref(), &manifest.file);
     let other = described(&study.source.study.name, study.scale.as_deref(), &study.file);
     Err(foreign(format!(
-        "is the folder of the {here}, and not of the {other}; choose another folder for this one with --out, or give it another study.name"
+        "is the folder of the {here}, and not of the {other}; choose another folder for this one with --out, or give it another \
+         study.name (a study goes on from the same file, edited or not, and from a copy of the file with the same content)"
     )))
 }
 

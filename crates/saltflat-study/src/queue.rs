@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
     io::Write,
+    path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use std::{
 
 use saltflat_folder::{RunState, Status};
 
-use crate::{Entry, Standing, StudyError, StudyFolder, folder::ENDED, reason::reason};
+use crate::{Entry, Prepared, Standing, StudyError, StudyFolder, folder::ENDED, reason::reason};
 
 /// From one look at the processes to the next.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -50,6 +51,8 @@ pub struct Ended<'a> {
 
 /// Hears how it goes.
 pub trait Report {
+    /// A run has nothing to go on from; what was in its folder is now here.
+    fn set_aside(&mut self, _entry: &Entry, _place: &Path) {}
     /// A run starts, or goes on (`resumed`), on a device.
     fn started(&mut self, entry: &Entry, resumed: bool, device: &str);
     /// A run's process ended.
@@ -215,11 +218,31 @@ impl Queue<'_> {
             let busy = |d: usize| work.iter().filter(|at| at.device == d).count();
             let device = (0..self.devices.len()).min_by_key(|&d| busy(d)).unwrap_or(0);
             let name = self.devices.get(device).map_or("auto", String::as_str);
-            let resumed = self.folder.prepare(entry).map_err(|e| start_failed(entry, &e))?;
+            let resumed = match self.folder.prepare(entry) {
+                Ok(prepared) => {
+                    if let Prepared::SetAside(place) = &prepared {
+                        report.set_aside(entry, place);
+                    }
+                    prepared == Prepared::Resumed
+                }
+                // What is wrong with the folder of one run is not wrong with the others.
+                Err(error) => {
+                    report.ended(&self.not_started(entry, log, &error));
+                    continue;
+                }
+            };
             report.started(entry, resumed, name);
             work.push(self.spawn(entry, log, resumed, (device, name))?);
         }
         Ok(())
+    }
+
+    /// A run that cannot start, for what is in its folder.
+    fn not_started<'a>(&self, entry: &'a Entry, mut log: File, error: &StudyError) -> Ended<'a> {
+        let reason = error.to_string();
+        // For who asks later; it is reported now.
+        let _ = writeln!(log, "{ENDED}{}", reason.replace('\n', " "));
+        Ended { entry, state: self.folder.state_of_claimed(entry), reason, failed: true, elapsed: Duration::ZERO }
     }
 
     fn claimed(&self, entry: &Entry) -> Result<Option<File>, StudyError> {

@@ -22,7 +22,10 @@ pub(crate) fn reason(status: Option<&Status>, exit: ExitStatus, log: &Path, from
         return reason;
     }
     if let Some(signal) = signal(exit) {
-        return signal;
+        return match last_line(log, from, NO_MEMORY) {
+            Some(line) => format!("{signal}: {line}"),
+            None => signal,
+        };
     }
     let code = exit.code().map_or_else(|| exit.to_string(), |code| format!("exit code {code}"));
     match error(log, from) {
@@ -31,14 +34,18 @@ pub(crate) fn reason(status: Option<&Status>, exit: ExitStatus, log: &Path, from
     }
 }
 
+/// What the allocator says before it ends a process.
+const NO_MEMORY: &str = "memory allocation of ";
+
+/// The last line of a log after its first `from` bytes, if it begins like this.
+fn last_line(log: &Path, from: u64, start: &str) -> Option<String> {
+    let text = tail(log, from)?;
+    text.lines().next_back().filter(|line| line.starts_with(start)).map(String::from)
+}
+
 /// The last error that was printed: its line, and where that counts problems, those under it.
 fn error(log: &Path, from: u64) -> Option<String> {
-    let mut file = File::open(log).ok()?;
-    let size = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(from.max(size.saturating_sub(MOST)))).ok()?;
-    let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = tail(log, from)?;
     let lines: Vec<&str> = text.lines().collect();
     let first = lines.iter().rposition(|line| line.starts_with(ERROR))?;
     let counts = lines[first].ends_with(" problems");
@@ -46,6 +53,16 @@ fn error(log: &Path, from: u64) -> Option<String> {
         lines[first + 1..].iter().take_while(|line| counts && line.starts_with("  ") && !line.starts_with("   "));
     let error: Vec<&str> = std::iter::once(&lines[first][ERROR.len()..]).chain(rest.copied()).collect();
     Some(error.join("\n"))
+}
+
+/// The end of a log, without its first `from` bytes.
+fn tail(log: &Path, from: u64) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let size = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(from.max(size.saturating_sub(MOST)))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The signal that ended a process, in words.
@@ -86,6 +103,8 @@ mod tests {
         let code = |code: i32| code << 8;
         assert_eq!(of(row, None, 9), "killed by SIGKILL, perhaps for lack of memory");
         assert_eq!(of(row, None, 11), "ended by SIGSEGV");
+        let no_memory = "memory allocation of 43296 bytes failed";
+        assert_eq!(of(&format!("{row}{no_memory}\n"), None, 6), format!("ended by SIGABRT: {no_memory}"));
         assert_eq!(of(row, None, code(2)), "it ended with exit code 2 and printed no error");
         let refused = format!("{row}saltflat: r cannot be resumed: 2 problems\n  one\n  two\n{row}");
         assert_eq!(of(&refused, None, code(2)), "r cannot be resumed: 2 problems\n  one\n  two (exit code 2)");

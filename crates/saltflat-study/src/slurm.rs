@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use saltflat_folder::is_control;
+
 use crate::{StudyError, StudyFolder, folder::write};
 
 /// How the jobs are made.
@@ -131,7 +133,7 @@ fn filled(template: &str, texts: &[(&str, &str)]) -> String {
 /// A path as one word of a shell.
 fn word(path: &Path) -> Result<String, StudyError> {
     match path.to_str() {
-        Some(text) if !text.contains(char::is_control) => Ok(quoted(text)),
+        Some(text) if !text.contains(is_control) => Ok(quoted(text)),
         _ => Err(StudyError::InScript { path: path.into(), reason: "a path in Unicode without control characters" }),
     }
 }

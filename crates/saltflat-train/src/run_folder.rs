@@ -82,7 +82,9 @@ impl RunFolder {
         for name in ["config.toml", "env.json", "checkpoints"] {
             let path = root.join(name);
             if !path.try_exists().map_err(|e| TrainError::File { path, reason: e.to_string() })? {
-                let reason = format!("it is no run folder, it has no {name}");
+                let reason = format!(
+                    "it is no run folder, it has no {name} (of a run: restore that, or start it anew in another folder)"
+                );
                 return Err(TrainError::Resume { path: root.into(), reason });
             }
         }

@@ -393,7 +393,8 @@ impl<'a> Trainer<'a> {
             step: self.step,
             lr: self.epoch.lr,
             running_loss: read.loss / n,
-            running_accuracy: read.correct.map(|correct| correct / n),
+            // Outputs that are not finite have no largest one.
+            running_accuracy: read.correct.filter(|_| read.loss.is_finite()).map(|correct| correct / n),
             noise_sq: read.noise.map(|sum| sum / self.epoch.noise_steps as f64),
             noise_steps: self.epoch.noise_steps,
         };

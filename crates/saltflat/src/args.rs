@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use saltflat_folder::read_text;
+use saltflat_folder::{is_control, read_text};
 use saltflat_lab::Scale;
 use saltflat_train::{
     DeviceChoice, TrainError,
@@ -19,7 +19,7 @@ use saltflat_train::{
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted, 143 terminated."
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 129 hung up, 130 interrupted, 143 terminated."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -296,7 +296,7 @@ impl TrainArgs {
 
 /// The text of a device, as a run is given it.
 fn device(text: &str) -> Result<String, String> {
-    if text.contains(char::is_control) {
+    if text.contains(is_control) {
         return Err("expected a device without control characters".into());
     }
     text.parse::<DeviceChoice>().map(|_| text.into())

@@ -49,7 +49,10 @@ pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), PlotErr
     let (mut runs, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for folder in folders {
         match Run::read_all(folder) {
-            Ok(found) => runs.extend(found),
+            Ok(found) => {
+                notes.extend(found.iter().filter_map(Run::lacks_its_end));
+                runs.extend(found);
+            }
             Err(error) if may_be_run(folder) => {
                 notes.push(damaged(&folder.display().to_string(), &error));
                 first.get_or_insert(error);
@@ -71,7 +74,7 @@ fn may_be_run(folder: &Path) -> bool {
 }
 
 fn damaged(name: &str, error: &PlotError) -> String {
-    format!("{name} is damaged and left out: {error}")
+    format!("{name} cannot be read and is left out: {error}")
 }
 
 /// A page that was written.
@@ -83,11 +86,12 @@ pub struct Written {
 
 /// Writes the page of the runs that there are, finished or not, as the study in `file` says.
 pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<Written> {
-    let (mut runs, mut notes) = (Vec::new(), Vec::new());
+    let (mut runs, mut notes, mut cut) = (Vec::new(), Vec::new(), Vec::new());
     for entry in folder.entries() {
         let path = folder.run(entry);
         // A run that has not started has nothing to show.
-        if !matches!(path.join("status.json").try_exists(), Ok(false)) {
+        let is_absent = |name: &str| matches!(path.join(name).try_exists(), Ok(false));
+        if !is_absent("status.json") || !is_absent("metrics.jsonl") {
             let mut run = match Run::read(&path) {
                 Ok(run) => run,
                 Err(error) => {
@@ -96,6 +100,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
                 }
             };
             run.name = entry.name.clone();
+            cut.extend(run.lacks_its_end());
             // The page says where within the study, wherever that lies.
             run.folder = PathBuf::from(&entry.name);
             let start = folder.parent(entry).map(|parent| &parent.name).or(entry.start.as_ref());
@@ -109,6 +114,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
         }
     }
     let lacks_runs = !notes.is_empty();
+    notes.extend(cut);
     let (runs, same) = distinct(runs);
     notes.extend(same);
     for note in &notes {

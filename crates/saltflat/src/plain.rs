@@ -1,11 +1,12 @@
 //! Text from files and names on its way to a terminal.
 
+use saltflat_folder::is_control;
+
 /// Lines of text alone: a control character other than a line feed and a tab, which a terminal would obey, becomes U+FFFD, and so does
 /// what turns the direction of writing. Everything that is written through [`output`](crate::output) is made plain there; only what draws
 /// by itself, such as a progress bar, has to be given plain text.
 pub fn plain(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || turns(c);
+    let is_obeyed = |c: char| is_control(c) && !matches!(c, '\n' | '\t');
     text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -24,6 +24,8 @@ pub enum Cause {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
     /// SIGUSR1, which batch systems send before a job's time is over: save, and be started again.
     Requeue,
     /// `--time-limit`.
@@ -36,6 +38,7 @@ impl Cause {
         match self {
             Self::Interrupt => "an interrupt",
             Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
             Self::Requeue => "SIGUSR1",
             Self::TimeLimit => "--time-limit",
         }
@@ -51,6 +54,7 @@ impl Cause {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::Hangup => 129,
             Self::Requeue | Self::TimeLimit => 0,
         }
     }
@@ -219,7 +223,12 @@ impl Heard {
         self.exit_if_preparing(cause);
         if self.note(cause, Instant::now()) {
             match second {
-                Second::Exits => std::process::exit(code),
+                Second::Exits => {
+                    errln!(
+                        "saltflat: ended at once by a second signal; what came after the last checkpoint is not saved"
+                    );
+                    std::process::exit(code)
+                }
                 Second::Told => self.again.store(true, Ordering::SeqCst),
             }
         }
@@ -239,18 +248,30 @@ fn wait(heard: Arc<Heard>, second: Second) -> anyhow::Result<()> {
     for kind in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
         signals.add(kind);
     }
+    if !is_ignored(Signal::SIGHUP) {
+        signals.add(Signal::SIGHUP);
+    }
     signals.thread_block()?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         while let Ok(kind) = signals.wait() {
             let cause = match kind {
                 Signal::SIGINT => Cause::Interrupt,
                 Signal::SIGTERM => Cause::Terminate,
+                Signal::SIGHUP => Cause::Hangup,
                 _ => Cause::Requeue,
             };
             heard.signal(cause, 128 + kind as i32, second);
         }
     })?;
     Ok(())
+}
+
+/// True if the program was started so that it ignores a signal, as `nohup` does with SIGHUP; and where the system does not tell.
+#[cfg(unix)]
+fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    ignored.is_none_or(|ignored| ignored & 1 << (signal as u32 - 1) != 0)
 }
 
 #[cfg(not(unix))]

@@ -14,7 +14,9 @@ use std::{
 use anyhow::Context;
 use saltflat_folder::{RunState, Status};
 use saltflat_kernels::{compute_here, thread_count};
-use saltflat_study::{Entry, FolderLock, Halt, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm};
+use saltflat_study::{
+    Entry, FolderLock, Halt, Prepared, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm,
+};
 
 use self::{
     check::{Found, Runs},
@@ -261,7 +263,11 @@ fn one(args: &StudyArgs, folder: &StudyFolder, entry: &Entry) -> anyhow::Result<
         Standing::Ready | Standing::Failed => {}
     }
     let Some(claim) = folder.claim(entry)? else { anyhow::bail!("{}: another process works on it", entry.name) };
-    let resumed = folder.prepare(entry)?;
+    let prepared = folder.prepare(entry)?;
+    if let Prepared::SetAside(place) = &prepared {
+        errln!("{}", talk::set_aside(entry, place));
+    }
+    let resumed = prepared == Prepared::Resumed;
     let mut command = command(args, &program()?, folder, entry, resumed, &args.devices[0]);
     if let Some(limit) = &args.time_limit {
         command.arg("--time-limit").arg(limit);
@@ -299,7 +305,7 @@ fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<Ex
     let halt = || match stop.cause() {
         _ if stop.is_urgent() => Some(Halt::Kill),
         Some(Cause::Interrupt) => Some(Halt::Interrupt),
-        Some(Cause::Terminate) => Some(Halt::Terminate),
+        Some(Cause::Terminate | Cause::Hangup) => Some(Halt::Terminate),
         Some(Cause::Requeue | Cause::TimeLimit) => Some(Halt::Requeue),
         None => None,
     };
@@ -312,6 +318,9 @@ fn all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::Result<Ex
     }
     ended?;
     let page = last_page(folder, &counts, stop);
+    if stop.is_urgent() {
+        errln!("a second signal ended the runs at once; they go on from their last checkpoints");
+    }
     let code = end(&counts, stop.cause());
     let printed = page.and_then(|page| Ok(page.map_or(Ok(()), |page| outln!("{}", page.display()))?));
     match printed {
@@ -374,11 +383,15 @@ fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         };
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));
         let said = unread.or_else(|| status.and_then(|status| status.reason));
-        // Of a process that was killed the folder does not know why it ended.
-        let killed = || folder.ending(entry).filter(|_| matches!(state, RunState::Dead | RunState::None));
-        let parts = [said.or_else(killed), folder.missed_goal(entry), folder.obstacle(entry)];
+        // Of a process that was killed, or could not be started, the folder does not know why, and may know it of an earlier one.
+        let is_open = match state {
+            RunState::Dead | RunState::None | RunState::Interrupted | RunState::Failed | RunState::Unreadable => true,
+            RunState::Running | RunState::Finished | RunState::Diverged => false,
+        };
+        let silent = folder.ending(entry).filter(|_| is_open);
+        let parts = [silent.or(said), folder.missed_goal(entry), folder.obstacle(entry)];
         let reason = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        let line = format!("{:>4} {:<width$} {standing:<20} {step:<12} {reason}", entry.index, entry.name);
+        let line = format!("{:>4} {:<width$} {standing:<12} {step:<12} {reason}", entry.index, entry.name);
         outln!("{}", one_line(line.trim_end()))?;
     }
     outln!("{}", Counts::of(folder))?;

@@ -193,6 +193,24 @@ fn rows_and_checkpoints_outlast_every_failing_call() {
     assert!(untouched.is_empty(), "passed over: {untouched:?}");
 }
 
+/// The run whose folder cannot be listed is named with the reason, and the other is made.
+#[test]
+fn a_run_that_cannot_be_listed_leaves_the_others() {
+    let place = place();
+    let Some(library) = library(&place) else { return };
+    interrupted(&place);
+    place.write("study.toml", format!("{STUDY}seeds = [0, 1]\n"));
+    let output = with_fault(&place, &library, ("opendir", EACCES, "s0/checkpoints"), "1000000");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("only/s0: failed") && said.contains("s0/checkpoints: Permission denied"), "{said}");
+    assert!(said.contains("only/s1: finished"), "{said}");
+    let status = place.command(&["study", "results/study", "--status"]).output().unwrap();
+    let line = text(&status.stdout).lines().find(|line| line.contains("only/s0")).unwrap().to_string();
+    assert!(line.contains("interrupted") && line.contains("s0/checkpoints: Permission denied"), "{line}");
+    assert!(study(&place).status().unwrap().success());
+}
+
 /// A run that was killed before its first checkpoint starts anew, and its rows are kept beside it.
 #[test]
 fn rows_without_a_checkpoint_are_set_aside() {
@@ -206,11 +224,19 @@ fn rows_without_a_checkpoint_are_set_aside() {
     assert_eq!(place.read(&format!("{RUN}.set-aside-1/metrics.jsonl")), rows);
     assert_eq!(place.read(&format!("{RUN}/metrics.jsonl")), place.read("whole/study/only/s0/metrics.jsonl"));
     let log = place.read("results/study/logs/only/s0.log");
-    assert!(log.contains("only/s0 has rows and no checkpoint to go on from; its folder is now "), "{log}");
-    // One that has no rows is not worth keeping.
+    let expected = "only/s0: nothing to go on from; what was in its folder is now in results/study/only/s0.set-aside-1";
+    assert!(log.contains(expected) && text(&output.stderr).contains(expected), "{log}");
+    // One that has no rows is not worth keeping, unless somebody keeps something in it.
+    fs::remove_dir_all(place.path(&format!("{RUN}/checkpoints"))).unwrap();
+    place.write(&format!("{RUN}/metrics.jsonl"), "");
+    place.write(&format!("{RUN}/status.json"), r#"{"schema":1,"status":"running","reason":null,"step":0,"at":""}"#);
+    place.write(&format!("{RUN}/thesis.tex"), "precious");
+    assert!(study(&place).status().unwrap().success());
+    assert_eq!(place.read(&format!("{RUN}.set-aside-2/thesis.tex")), "precious");
+    assert!(!place.path(&format!("{RUN}/thesis.tex")).exists());
     place.write(&format!("{RUN}/metrics.jsonl"), "");
     fs::remove_dir_all(place.path(RUN).join("checkpoints")).unwrap();
     place.write(&format!("{RUN}/status.json"), r#"{"schema":1,"status":"running","reason":null,"step":0,"at":""}"#);
     assert!(study(&place).status().unwrap().success());
-    assert!(!place.path(&format!("{RUN}.set-aside-2")).exists());
+    assert!(!place.path(&format!("{RUN}.set-aside-3")).exists());
 }

@@ -68,6 +68,19 @@ fn bad_input_names_its_key() {
     assert!(text(&far.stdout).contains("1 of 1 diverged"), "{}", text(&far.stdout));
 }
 
+/// What a lab left that had no room for its settings is no other lab's.
+#[test]
+fn a_lab_that_had_no_room_is_begun_again() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path("out")).unwrap();
+    for name in ["lock", "env.json", "config.toml.aZ3d5f.saltflat.tmp"] {
+        place.write(&format!("out/{name}"), "");
+    }
+    let args = ["quadratic", "--scale", "smoke", "--seeds", "1", "--out", "out"];
+    let output = lab(&place, &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
 /// Stopped by a signal it keeps what it made, and goes on with what is left.
 #[cfg(unix)]
 #[test]

@@ -171,6 +171,7 @@ fn what_overflows_is_absent_with_a_reason() {
             if factor > 1e15 {
                 for name in [
                     "loss",
+                    "accuracy",
                     "grad_norm",
                     "trace_hessian",
                     "beta",
@@ -187,6 +188,24 @@ fn what_overflows_is_absent_with_a_reason() {
                 }
             }
         }
+    }
+}
+
+/// The norm of weights whose squares leave the range of f32, 10⁻³⁸ to 10³⁸, is the factor times the norm.
+#[test]
+fn norms_outside_the_range_of_squares() {
+    let place = Place::new();
+    place.trained(&["tiny.toml", "--out", "run"]);
+    let weights = place.weights("run");
+    let norm = |factor: f64| {
+        place.write("scaled.safetensors", scaled(&weights, factor));
+        let found = measure(&place, &["tiny.toml", "--weights", "scaled.safetensors", "--metrics", "loss"]);
+        found["metrics"]["weight_norm"]["value"].as_f64().unwrap()
+    };
+    let one = norm(1.0);
+    for factor in [1e-10, 1e-21, 1e-23, 1e-30, 1e10, 1e19, 1e25] {
+        let found = norm(factor) / factor;
+        assert!((found / one - 1.0).abs() < 1e-5, "{factor}: {found} {one}");
     }
 }
 

@@ -134,6 +134,7 @@ fn damages() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("metrics.jsonl", b"\xff\xfe\x80 no JSON\n{}\n".to_vec()),
         ("config.toml", b"[run]\nname = \"ti".to_vec()),
+        ("config.toml", Vec::new()),
         ("env.json", Vec::new()),
         ("status.json", b"{\"status\": 3}".to_vec()),
     ]
@@ -154,11 +155,14 @@ fn a_damaged_run_leaves_the_others() {
         let output = report(&place, &["r0", "r1", "--out", "page.html"]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {said}");
-        assert!(said.contains("r1 is damaged and left out: ") && said.contains(name), "{name}: {said}");
+        assert!(said.contains("r1 cannot be read and is left out: ") && said.contains(name), "{name}: {said}");
         let page = place.read("page.html");
-        assert!(page.contains("r1 is damaged and left out: ") && page.contains("1 run in 1 group"), "{name}");
+        assert!(page.contains("r1 cannot be read and is left out: ") && page.contains("1 run in 1 group"), "{name}");
         let shown = text(&place.command(&["watch", "r0", "r1", "--once"]).output().unwrap().stdout);
-        assert!(shown.contains("r1 is damaged and left out: ") && shown.contains("r0: finished"), "{name}: {shown}");
+        assert!(
+            shown.contains("r1 cannot be read and is left out: ") && shown.contains("r0: finished"),
+            "{name}: {shown}"
+        );
         // Alone it is refused, and so is a page with a folder that is no run.
         for runs in [["r1", "r1"], ["r0", "nothing"], ["r0", "empty"]] {
             let output = report(&place, &[runs[0], runs[1], "--out", "other.html"]);
@@ -168,6 +172,16 @@ fn a_damaged_run_leaves_the_others() {
         place.write(&path, before);
     }
     assert!(report(&place, &["r0", "r1", "--out", "page.html"]).status.success());
+
+    // Rows that were cut are shown, and the cut is named.
+    let rows = place.read("r1/metrics.jsonl");
+    let cut: String = rows.split_inclusive('\n').filter(|line| !line.contains("\"step\":8")).collect();
+    assert!(!cut.is_empty() && cut != rows, "{rows}");
+    place.write("r1/metrics.jsonl", cut);
+    let said = text(&report(&place, &["r0", "r1", "--out", "page.html"]).stderr);
+    assert!(said.contains("r1 ended at step 8, and its rows in metrics.jsonl end at step 4"), "{said}");
+    assert!(place.read("page.html").contains("its rows in metrics.jsonl end at step 4"));
+    place.write("r1/metrics.jsonl", rows);
 
     // The same of a study, whose page is written at its end.
     let study = "[study]\nname = \"study\"\nbase = \"tiny.toml\"\n[[stage]]\nname = \"only\"\nseeds = [0, 1]\n";
@@ -180,9 +194,12 @@ fn a_damaged_run_leaves_the_others() {
         let output = place.command(&["study", "study.toml", "--page"]).output().unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {said}");
-        assert!(said.contains("only/s1 is damaged and left out: "), "{name}: {said}");
+        assert!(said.contains("only/s1 cannot be read and is left out: "), "{name}: {said}");
         let page = place.read("results/study/report.html");
-        assert!(page.contains("only/s1 is damaged and left out: ") && page.contains("1 run in 1 group"), "{name}");
+        assert!(
+            page.contains("only/s1 cannot be read and is left out: ") && page.contains("1 run in 1 group"),
+            "{name}"
+        );
         place.write(&path, before);
     }
 }

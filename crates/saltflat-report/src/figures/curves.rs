@@ -43,7 +43,7 @@ pub struct Curves {
     pub each: bool,
     /// From where to where on the axis below the growth of the mean is said: the slope of its logarithm, with the standard error
     /// of a jackknife over the runs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "growth_window")]
     pub growth: Option<[f64; 2]>,
     /// Only runs of this stage.
     #[serde(default)]
@@ -211,5 +211,17 @@ mod tests {
         let run = Run { measurements: serde_json::from_str(text).unwrap(), ..Run::default() };
         assert_eq!(run.curve("loss", over("x = 'eta_l'")), [(0.5, 2.0)]);
         assert_eq!(run.curve("loss", Over::Step), [(4.0, 2.0), (8.0, 1.0)]);
+    }
+}
+
+/// Two finite numbers in increasing order.
+fn growth_window<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    let [from, to] = <[f64; 2]>::deserialize(deserializer)?;
+    match from.is_finite() && to.is_finite() && from < to {
+        true => Ok(Some([from, to])),
+        false => {
+            let said = format!("growth: expected two numbers, the smaller one first, got [{from}, {to}]");
+            Err(serde::de::Error::custom(said))
+        }
     }
 }

@@ -36,8 +36,8 @@ impl Newest {
                 }
                 Err(Unusable::Unread(path, e)) => {
                     let reason = format!(
-                        "it cannot be read ({e}), which says nothing about the checkpoint; without that file the run goes on from \
-                         an older one"
+                        "it cannot be read ({e}), which says nothing about the checkpoint; if the file is removed, \
+                         the run goes on from an older checkpoint, or from its start"
                     );
                     return Err(TrainError::File { path, reason });
                 }

@@ -61,7 +61,8 @@ impl SavedRun {
             _ => Ok(()),
         })?;
         if whole.is_none() && lacks_rows.get() {
-            return Err(TrainError::Resume { path: run.into(), reason: skipped.join("; ") });
+            let remedy = "restore metrics.jsonl, or start the run anew in another folder";
+            return Err(TrainError::Resume { path: run.into(), reason: format!("{}; {remedy}", skipped.join("; ")) });
         }
         rows.truncate(whole.as_ref().map_or(0, |(_, sidecar)| sidecar.progress.rows as usize));
         Ok(Self { run: run.into(), checkpoint: whole, rows, skipped })

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::FloatDType;
+use saltflat_folder::is_control;
 use serde::Serialize;
 
 use super::{Purpose, any, reader::Section, resolved};
@@ -190,7 +191,7 @@ impl BestBy {
 
 pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     let plain = |name: &String| {
-        !name.is_empty() && !name.contains(|c: char| "/\\".contains(c) || c.is_control()) && name != "." && name != ".."
+        !name.is_empty() && !name.contains(|c: char| "/\\".contains(c) || is_control(c)) && name != "." && name != ".."
     };
     let expected = "a name without slashes and control characters";
     if !section.has("name") && !plain(&default) {

@@ -8,6 +8,7 @@ mod timing;
 
 use std::{collections::BTreeMap, time::Instant};
 
+use burn::tensor::Tensor;
 use saltflat_metrics::{
     Estimate, Interrupt, MetricError, NoiseStrength, Objective, Pairs, Samples, evaluate, gradient,
 };
@@ -205,16 +206,31 @@ impl Work<'_> {
             }
         }
         let clock = Instant::now();
-        let squares = [gradient(&self.subset, theta)?, theta.clone()].map(|v| v.norm_squared());
-        for (name, square) in ["grad_norm", "weight_norm"].into_iter().zip(squares) {
-            let square = square.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()))?;
-            self.put(name, Estimate::exact(square.sqrt()));
+        for (name, vector) in [("grad_norm", &gradient(&self.subset, theta)?), ("weight_norm", theta)] {
+            self.put(name, Estimate::exact(norm(vector)?));
         }
         self.effective_regularization();
         let of_gradient = Cost { seconds: clock.elapsed().as_secs_f64(), gradients: 1.0, products: 0 };
         self.found.costs.insert("gradient", of_gradient);
         let gradients = forward / 3.0 / self.subset.len().max(1) as f64 + 1.0;
         Ok(Cost { gradients, ..Cost::default() })
+    }
+}
+
+/// ‖v‖; if its square is outside the range of the type, by way of v divided by its largest entry.
+fn norm(v: &Vector) -> Result<f64, TrainError> {
+    let read = |t: Tensor<1>| t.try_into_scalar::<f64>().map_err(|e| TrainError::Training(e.to_string()));
+    let square = read(v.norm_squared())?;
+    // Squares of entries below the smallest normal number lose their digits.
+    if (1e-28..f64::INFINITY).contains(&square) {
+        return Ok(square.sqrt());
+    }
+    let largest = v.parts().iter().map(|part| part.clone().abs().max()).reduce(|a, b| a.max_pair(b)).map(read);
+    match largest.transpose()? {
+        Some(largest) if (1e-37..f64::INFINITY).contains(&largest) => {
+            Ok(largest * read(v.scale(1.0 / largest).norm_squared())?.sqrt())
+        }
+        _ => Ok(square.sqrt()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -96,6 +96,10 @@ impl<'a> Talk<'a> {
 }
 
 impl Report for Talk<'_> {
+    fn set_aside(&mut self, entry: &Entry, place: &Path) {
+        self.say(&set_aside(entry, place));
+    }
+
     fn started(&mut self, entry: &Entry, resumed: bool, device: &str) {
         let verb = if resumed { "resumed" } else { "started" };
         self.say(&format!("{}: {verb} ({device})", entry.name));
@@ -158,6 +162,11 @@ impl Report for Talk<'_> {
     }
 }
 
+/// Says that what was in a run's folder was moved.
+pub fn set_aside(entry: &Entry, place: &Path) -> String {
+    format!("{}: nothing to go on from; what was in its folder is now in {}", entry.name, place.display())
+}
+
 /// Where a run stands, in words.
 pub fn word(state: RunState) -> &'static str {
     match state {
@@ -166,7 +175,7 @@ pub fn word(state: RunState) -> &'static str {
         RunState::Interrupted => "interrupted",
         RunState::Failed => "failed",
         RunState::Running => "running",
-        RunState::Dead => "ended without a word",
+        RunState::Dead => "ended early",
         RunState::None => "not started",
         RunState::Unreadable => "unreadable",
     }

@@ -57,7 +57,7 @@ pub fn message(text: fmt::Arguments<'_>) {
 /// The longest line of a message, in characters, and how many lines one has at most. Messages quote input, of which a line may have
 /// a million characters.
 const LONGEST_LINE: usize = 1000;
-const MOST_LINES: usize = 1000;
+const MOST_LINES: usize = 200;
 
 /// A message with its long lines cut, and without the last of too many lines.
 fn shortened(text: &str) -> String {

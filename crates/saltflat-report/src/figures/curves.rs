@@ -189,6 +189,18 @@ fn over_seeds(name: &str, index: usize, curves: &[Vec<(f64, f64)>]) -> Option<Se
     (!points.is_empty()).then(|| Series { spread, group: Some(index), ..Series::line(name, points) })
 }
 
+/// Two finite numbers in increasing order.
+fn growth_window<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    let [from, to] = <[f64; 2]>::deserialize(deserializer)?;
+    match from.is_finite() && to.is_finite() && from < to {
+        true => Ok(Some([from, to])),
+        false => {
+            let said = format!("growth: expected two numbers, the smaller one first, got [{from}, {to}]");
+            Err(serde::de::Error::custom(said))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,17 +223,5 @@ mod tests {
         let run = Run { measurements: serde_json::from_str(text).unwrap(), ..Run::default() };
         assert_eq!(run.curve("loss", over("x = 'eta_l'")), [(0.5, 2.0)]);
         assert_eq!(run.curve("loss", Over::Step), [(4.0, 2.0), (8.0, 1.0)]);
-    }
-}
-
-/// Two finite numbers in increasing order.
-fn growth_window<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
-    let [from, to] = <[f64; 2]>::deserialize(deserializer)?;
-    match from.is_finite() && to.is_finite() && from < to {
-        true => Ok(Some([from, to])),
-        false => {
-            let said = format!("growth: expected two numbers, the smaller one first, got [{from}, {to}]");
-            Err(serde::de::Error::custom(said))
-        }
     }
 }

@@ -225,7 +225,7 @@ fn norm(v: &Vector) -> Result<f64, TrainError> {
     if (1e-28..f64::INFINITY).contains(&square) {
         return Ok(square.sqrt());
     }
-    let largest = v.parts().iter().map(|part| part.clone().abs().max()).reduce(|a, b| a.max_pair(b)).map(read);
+    let largest = v.parts().iter().map(|part| part.clone().abs().max()).reduce(Tensor::max_pair).map(read);
     match largest.transpose()? {
         Some(largest) if (1e-37..f64::INFINITY).contains(&largest) => {
             Ok(largest * read(v.scale(1.0 / largest).norm_squared())?.sqrt())

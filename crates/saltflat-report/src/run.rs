@@ -108,7 +108,7 @@ impl Run {
     /// # Errors
     /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
     pub fn read(folder: &Path) -> Result<Self, PlotError> {
-        Self::with_rows(folder, &mut |_| {})
+        Self::with_rows(folder, &mut |_| {})?.with_its_end()
     }
 
     /// The run, with a function that is given each row as it stands in the file.
@@ -182,7 +182,7 @@ impl Run {
             }
         })?;
         if trials.is_empty() {
-            return Ok(vec![whole]);
+            return Ok(vec![whole.with_its_end()?]);
         }
         let lab = whole.config.get("run").and_then(|run| run.get("name")).and_then(toml::Value::as_str);
         let lab = lab.unwrap_or(&whole.name).to_string();
@@ -205,13 +205,17 @@ impl Run {
         Ok(trials.into_iter().map(run).collect())
     }
 
-    /// Says so if a finished run has no row of its end: `metrics.jsonl` was cut. Not of trials of a lab, whose status is that of all.
-    pub fn lacks_its_end(&self) -> Option<String> {
+    /// The run, unless it has finished and its rows end before: its last values would be those of an earlier epoch. Bernoulli sampling can
+    /// draw no sample in the last epoch, which has no row then.
+    fn with_its_end(self) -> Result<Self, PlotError> {
+        let sampling =
+            self.config.get("optimizer").and_then(|table| table.get("sampling")).and_then(toml::Value::as_str);
         let last = self.epochs.iter().chain(&self.measurements).map(|row| count(row, "step")).max().unwrap_or(0);
-        let is_cut = self.status == "finished" && self.stage.is_none() && last < self.step;
-        is_cut.then(|| {
-            format!("{} ended at step {}, and its rows in metrics.jsonl end at step {last}", self.name, self.step)
-        })
+        if self.status != "finished" || last >= self.step || sampling == Some("bernoulli") {
+            return Ok(self);
+        }
+        let reason = format!("its rows end at step {last}, and the run has finished at step {}", self.step);
+        Err(PlotError::Run { path: self.folder.join("metrics.jsonl"), reason })
     }
 
     /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group

@@ -49,10 +49,7 @@ pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), PlotErr
     let (mut runs, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for folder in folders {
         match Run::read_all(folder) {
-            Ok(found) => {
-                notes.extend(found.iter().filter_map(Run::lacks_its_end));
-                runs.extend(found);
-            }
+            Ok(found) => runs.extend(found),
             Err(error) if may_be_run(folder) => {
                 notes.push(damaged(&folder.display().to_string(), &error));
                 first.get_or_insert(error);
@@ -86,7 +83,7 @@ pub struct Written {
 
 /// Writes the page of the runs that there are, finished or not, as the study in `file` says.
 pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow::Result<Written> {
-    let (mut runs, mut notes, mut cut) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut runs, mut notes) = (Vec::new(), Vec::new());
     for entry in folder.entries() {
         let path = folder.run(entry);
         // A run that has not started has nothing to show.
@@ -100,7 +97,6 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
                 }
             };
             run.name = entry.name.clone();
-            cut.extend(run.lacks_its_end());
             // The page says where within the study, wherever that lies.
             run.folder = PathBuf::from(&entry.name);
             let start = folder.parent(entry).map(|parent| &parent.name).or(entry.start.as_ref());
@@ -114,7 +110,6 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
         }
     }
     let lacks_runs = !notes.is_empty();
-    notes.extend(cut);
     let (runs, same) = distinct(runs);
     notes.extend(same);
     for note in &notes {

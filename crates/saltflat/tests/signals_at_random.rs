@@ -58,14 +58,14 @@ fn interrupt(mut process: Child, [one, two]: [Signal; 2], moments: &mut impl ran
     process.wait().unwrap()
 }
 
-/// Ended well, or as the first or the second signal says, which of the two came first being the system's affair.
-fn is_right(ended: ExitStatus, pair: [Signal; 2], is_before_a_step: bool) -> bool {
+/// Ended as the first or the second signal says, which of the two came first being the system's affair; or well, if all was done.
+fn is_right(ended: ExitStatus, pair: [Signal; 2], is_before_a_step: bool, is_done: bool) -> bool {
     let codes = pair.map(|signal| match signal {
         SIGINT => 130,
         SIGTERM => 143,
         _ => 0,
     });
-    ended.code().is_some_and(|code| code == 0 || codes.contains(&code))
+    ended.code().is_some_and(|code| is_done && code == 0 || codes.contains(&code))
         // So early that it had not begun to listen.
         || is_before_a_step && ended.signal().is_some_and(|number| pair.iter().any(|signal| *signal as i32 == number))
 }
@@ -106,9 +106,10 @@ fn pairs_of_signals_to_runs() {
     for trial in 0..trials {
         let (pair, out) = (PAIRS[trial % PAIRS.len()], format!("run-{trial}"));
         let ended = interrupt(begin(&place, &out).process_group(0).spawn().unwrap(), pair, &mut moments);
-        let before = found.before_a_step;
+        let (before, done) = (found.before_a_step, found.ended);
         look(&place.path(&out), &mut found);
-        assert!(is_right(ended, pair, found.before_a_step > before), "trial {trial}, {pair:?}: {ended:?}");
+        let (is_before, is_done) = (found.before_a_step > before, found.ended > done);
+        assert!(is_right(ended, pair, is_before, is_done), "trial {trial}, {pair:?}: {ended:?}");
         let mut rest = match place.path(&out).exists() {
             true => place.command(&["train", "--resume", &out, "--device", "cpu"]),
             false => begin(&place, &out),
@@ -132,12 +133,10 @@ fn pairs_of_signals_to_studies() {
         let (pair, out) = (PAIRS[trial % PAIRS.len()], format!("out-{trial}"));
         let ended = interrupt(study(&place, &out).process_group(0).spawn().unwrap(), pair, &mut moments);
         assert!(place.processes("saltflat train").is_empty(), "trial {trial}: a run is left");
-        let before = found.before_a_step;
+        let (before, done) = (found.before_a_step, found.ended);
         RUNS.iter().for_each(|run| look(&place.path(&out).join(run), &mut found));
-        assert!(
-            is_right(ended, pair, found.before_a_step - before == RUNS.len()),
-            "trial {trial}, {pair:?}: {ended:?}"
-        );
+        let [is_before, is_done] = [found.before_a_step - before, found.ended - done].map(|n| n == RUNS.len());
+        assert!(is_right(ended, pair, is_before, is_done), "trial {trial}, {pair:?}: {ended:?}");
         let output = study(&place, &out).stderr(Stdio::piped()).output().unwrap();
         assert!(output.status.success(), "trial {trial}: {}", text(&output.stderr));
         assert_same_results(&place.path("whole"), &place.path(&out));

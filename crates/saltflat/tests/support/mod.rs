@@ -173,17 +173,21 @@ pub fn saved_step(run: &Path) -> u64 {
     steps.max().expect("a checkpoint")
 }
 
+/// Whether a signal is in a mask of a process, `SigBlk:` or `SigIgn:`, as Linux tells.
+#[cfg(unix)]
+pub fn is_in_mask(process: &str, mask: &str, signal: nix::sys::signal::Signal) -> Option<bool> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let found = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix(mask)?.trim(), 16).ok())?;
+    Some(found & 1 << (signal as u32 - 1) != 0)
+}
+
 /// Waits until a process holds SIGTERM back from its default action, as it does once it listens for signals; where the system does not
 /// tell, for a moment.
 #[cfg(unix)]
 pub fn wait_until_it_listens(id: u32) {
-    const SIGTERM: u64 = 1 << (nix::sys::signal::Signal::SIGTERM as u32 - 1);
     for _ in 0..1000 {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) else { continue };
-        let blocked =
-            status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigBlk:")?.trim(), 16).ok());
-        if blocked.is_some_and(|blocked| blocked & SIGTERM != 0) {
+        if is_in_mask(&id.to_string(), "SigBlk:", nix::sys::signal::Signal::SIGTERM) == Some(true) {
             return;
         }
     }

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use saltflat_config::nearest;
 use saltflat_folder::is_control;
 use saltflat_train::{
-    config::{BestBy, Config, nearest},
+    config::{BestBy, Config},
     start_sha256,
 };
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use saltflat_config::syntax_problem;
 use saltflat_folder::read_text;
-use saltflat_train::config::syntax_problem;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 

@@ -1,6 +1,6 @@
 //! Keys in a study's file that are none, all of them at once.
 
-use saltflat_train::config::nearest;
+use saltflat_config::nearest;
 use toml::{Table, Value};
 
 /// The keys of a table and its name in messages.

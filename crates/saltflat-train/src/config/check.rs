@@ -4,7 +4,8 @@ use saltflat_data::{BatchSampling, DataKind};
 use saltflat_models::LossKind;
 use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
 
-use super::{BatchSize, Config, ConfiguredNoise, Span, reader::Section};
+use super::{BatchSize, Config, ConfiguredNoise, Span};
+use saltflat_config::Section;
 
 impl Config {
     /// Reports every contradiction that can be seen without the data. Keys that were refused before have a default in

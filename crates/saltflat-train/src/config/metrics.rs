@@ -3,7 +3,8 @@
 use saltflat_metrics::{LanczosOptions, SpectrumOptions, TraceMethod};
 use serde::{Serialize, Serializer};
 
-use super::{MeasuredLossConfig, any, optimizer::read_measured_loss, reader::Section};
+use super::{MeasuredLossConfig, optimizer::read_measured_loss};
+use saltflat_config::Section;
 
 /// `[metrics]`: what is measured, and when. `evaluate`, `trace`, `alignment` and `noise_strength` are on unless switched off
 /// (`trace = false`), the other groups are off unless asked for (`spectrum = true`, or a table); `enabled = false` is for
@@ -205,22 +206,16 @@ impl MetricsConfig {
 /// Samples of one subset of the alignment, where the configuration is silent.
 const ALIGNMENT_SAMPLES: usize = 50;
 
-const SOME: &str = "a whole number above 0";
-
-fn positive(section: &mut Section, key: &'static str, default: usize) -> usize {
-    section.optional(key, SOME, |n| *n > 0).unwrap_or(default)
-}
-
 fn every(section: &mut Section) -> u64 {
-    section.optional("every", SOME, |n| *n > 0).unwrap_or(1)
+    section.count("every").unwrap_or(1)
 }
 
 fn trace(mut section: Section, name: &str, frobenius: bool) -> TraceConfig {
     let config = TraceConfig {
         method: section.choice("method", &TraceMethod::ALL).unwrap_or_default(),
-        probes: positive(&mut section, "probes", 16),
+        probes: section.count("probes").unwrap_or(16),
         tolerance: section.optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0),
-        frobenius: section.optional("frobenius", "", any).unwrap_or(frobenius),
+        frobenius: section.get("frobenius").unwrap_or(frobenius),
         every: every(&mut section),
     };
     section.finish(name);
@@ -230,12 +225,12 @@ fn trace(mut section: Section, name: &str, frobenius: bool) -> TraceConfig {
 fn eigenvalues(mut section: Section) -> EigenvaluesConfig {
     let default = LanczosOptions::default();
     let config = EigenvaluesConfig {
-        largest: positive(&mut section, "largest", default.largest),
-        smallest: section.optional("smallest", "", any).unwrap_or(default.smallest),
+        largest: section.count("largest").unwrap_or(default.largest),
+        smallest: section.get("smallest").unwrap_or(default.smallest),
         tolerance: section
             .optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0)
             .unwrap_or(default.tolerance),
-        products: positive(&mut section, "products", default.products),
+        products: section.count("products").unwrap_or(default.products),
         every: every(&mut section),
     };
     section.finish("metrics.eigenvalues");
@@ -245,9 +240,9 @@ fn eigenvalues(mut section: Section) -> EigenvaluesConfig {
 fn spectrum(mut section: Section) -> SpectrumConfig {
     let default = SpectrumOptions::default();
     let config = SpectrumConfig {
-        probes: positive(&mut section, "probes", default.probes),
+        probes: section.count("probes").unwrap_or(default.probes),
         steps: section.optional("steps", "a whole number above 1", |n| *n > 1).unwrap_or(default.steps),
-        deflate: section.optional("deflate", "", any).unwrap_or(5),
+        deflate: section.get("deflate").unwrap_or(5),
         every: every(&mut section),
     };
     section.finish("metrics.spectrum");
@@ -257,9 +252,9 @@ fn spectrum(mut section: Section) -> SpectrumConfig {
 fn alignment(mut section: Section) -> AlignmentConfig {
     let config = AlignmentConfig {
         samples: section.optional("samples", "a whole number above 1", |n| *n > 1).unwrap_or(ALIGNMENT_SAMPLES),
-        subsets: positive(&mut section, "subsets", 1),
+        subsets: section.count("subsets").unwrap_or(1),
         signs: section.optional("signs", "a whole number above 1", |n| *n > 1),
-        feature_norms: section.optional("feature_norms", "", any).unwrap_or(false),
+        feature_norms: section.get("feature_norms").unwrap_or(false),
         every: every(&mut section),
     };
     section.finish("metrics.alignment");
@@ -267,18 +262,18 @@ fn alignment(mut section: Section) -> AlignmentConfig {
 }
 
 pub(super) fn read(mut section: Section) -> MetricsConfig {
-    let enabled = section.optional("enabled", "", any).unwrap_or(true);
+    let enabled = section.get("enabled").unwrap_or(true);
     let other_loss = section.has("loss");
     let loss = read_measured_loss(section.section("loss"));
     let mut config = MetricsConfig {
-        every_epochs: section.optional("every_epochs", SOME, |n| *n > 0).unwrap_or(1),
-        every_steps: section.optional("every_steps", SOME, |n| *n > 0),
-        at_ends: section.optional("at_ends", "", any).unwrap_or(true),
+        every_epochs: section.count("every_epochs").unwrap_or(1),
+        every_steps: section.count("every_steps"),
+        at_ends: section.get("at_ends").unwrap_or(true),
         loss: other_loss.then_some(loss),
-        samples: section.optional("samples", SOME, |n| *n > 0),
-        microbatch: positive(&mut section, "microbatch", 500),
-        memory_limit: positive(&mut section, "memory_limit", 2048),
-        evaluate: section.optional("evaluate", "", any).unwrap_or(true),
+        samples: section.count("samples"),
+        microbatch: section.count("microbatch").unwrap_or(500),
+        memory_limit: section.count("memory_limit").unwrap_or(2048),
+        evaluate: section.get("evaluate").unwrap_or(true),
         trace: section.switch("trace", true).map(|section| trace(section, "metrics.trace", true)),
         gauss_newton: section
             .switch("gauss_newton", false)
@@ -292,12 +287,13 @@ pub(super) fn read(mut section: Section) -> MetricsConfig {
             config
         }),
         sharpness: section.switch("sharpness", false).map(|mut section| {
-            let config = SharpnessConfig { batches: positive(&mut section, "batches", 20), every: every(&mut section) };
+            let config =
+                SharpnessConfig { batches: section.count("batches").unwrap_or(20), every: every(&mut section) };
             section.finish("metrics.sharpness");
             config
         }),
         noise_strength: section.switch("noise_strength", true).map(|mut section| {
-            let every_steps = section.optional("every_steps", SOME, |n| *n > 0).unwrap_or(1);
+            let every_steps = section.count("every_steps").unwrap_or(1);
             section.finish("metrics.noise_strength");
             NoiseStrengthConfig { every_steps }
         }),

@@ -5,9 +5,8 @@ use saltflat_models::{
     layers::Activation,
     models::{Lenet, LinearNet, Mlp, RandomFeatures, Resnet, ResnetFixup, Vgg},
 };
-use toml::Table;
 
-use super::reader::{Problems, Section};
+use saltflat_config::Section;
 
 pub(super) fn read(mut section: Section) -> ModelConfig {
     let kinds: Vec<(&'static str, usize)> = Architecture::NAMES.into_iter().zip(0..).collect();
@@ -19,7 +18,7 @@ pub(super) fn read(mut section: Section) -> ModelConfig {
         let architecture = Architecture::LinearNet(LinearNet { hidden: Vec::new(), init: Initialisation::Default });
         return ModelConfig { architecture, outputs: None };
     };
-    let outputs = section.optional("outputs", "a whole number above 0", |n| *n > 0);
+    let outputs = section.count("outputs");
     let architecture = architecture(kind, &mut section);
     section.finish_with(&format!("[model] of kind {kind}"), kinds_with);
     ModelConfig { architecture, outputs }
@@ -27,11 +26,7 @@ pub(super) fn read(mut section: Section) -> ModelConfig {
 
 /// The kinds that have this key.
 fn kinds_with(key: &str) -> Option<String> {
-    let has = |kind: &&str| {
-        let mut empty = Section::root(Table::new(), &Problems::default());
-        architecture(kind, &mut empty);
-        empty.knows(key)
-    };
+    let has = |kind: &&str| Section::keys_of(|section| architecture(kind, section)).contains(&key);
     let kinds: Vec<&str> = Architecture::NAMES.into_iter().filter(has).collect();
     (!kinds.is_empty()).then(|| kinds.join(", "))
 }
@@ -93,11 +88,11 @@ fn hidden(section: &mut Section, default: Option<Vec<usize>>) -> Vec<usize> {
 }
 
 fn width(section: &mut Section, default: usize) -> usize {
-    section.optional("width", "a whole number above 0", |n| *n > 0).unwrap_or(default)
+    section.count("width").unwrap_or(default)
 }
 
 fn channels_per_group(section: &mut Section) -> usize {
-    section.optional("channels_per_group", "a whole number above 0", |n| *n > 0).unwrap_or(32)
+    section.count("channels_per_group").unwrap_or(32)
 }
 
 fn activation(section: &mut Section) -> Activation {

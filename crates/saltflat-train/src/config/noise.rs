@@ -1,5 +1,6 @@
 //! The table of one noise.
 
+use saltflat_config::Section;
 use saltflat_noise::{
     Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LabelNoise, LabelSmoothing, Langevin,
     LogitGaussian, Minibatch, NoiseConfig, ParameterGaussian, Plain, SgdCovariance, SigmaConvention,
@@ -7,7 +8,7 @@ use saltflat_noise::{
 };
 use toml::{Table, Value};
 
-use super::{ConfiguredNoise, Schedule, reader::Section, schedule};
+use super::{ConfiguredNoise, Schedule, schedule};
 
 /// A given strength of the noise, instead of the one that its σ has.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +106,7 @@ fn strength(section: &mut Section) -> Option<EqualStrength> {
     if !given && section.has("strength_every") {
         section.problem("strength_every", "expected noise.strength beside it");
     }
-    let every = section.optional("strength_every", "a whole number above 0", |&n| n > 0).unwrap_or(1);
+    let every = section.count("strength_every").unwrap_or(1);
     given.then(|| EqualStrength { target: target.unwrap_or_default(), every })
 }
 

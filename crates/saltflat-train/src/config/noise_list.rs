@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer, ser::Error};
 use super::{
     Schedule,
     noise::{self, EqualStrength},
-    reader::Section,
 };
+use saltflat_config::Section;
 
 /// A noise of a run.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use saltflat_models::LossKind;
 use serde::{Serialize, Serializer};
 use toml::Value;
 
-use super::{any, reader::Section};
 use crate::Sam;
+use saltflat_config::Section;
 
 /// Samples of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) fn read(mut section: Section) -> OptimizerConfig {
     let config = OptimizerConfig {
         lr: read_lr(&mut section),
         momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
-        nesterov: section.optional("nesterov", "", any).unwrap_or(false),
+        nesterov: section.get("nesterov").unwrap_or(false),
         batch_size: batch_size(&mut section),
         sampling: section.choice("sampling", &BatchSampling::ALL).unwrap_or_default(),
         sam: section.switch("sam", false).map(sam),

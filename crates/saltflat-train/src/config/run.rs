@@ -1,12 +1,13 @@
 //! `[run]` and `[train]`.
 
-use std::path::{Path, PathBuf};
+use saltflat_config::Section;
+use std::path::PathBuf;
 
 use burn::tensor::FloatDType;
 use saltflat_folder::is_control;
 use serde::Serialize;
 
-use super::{Purpose, any, reader::Section, resolved};
+use super::Purpose;
 
 /// `[run]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -199,31 +200,28 @@ pub(super) fn read_run(mut section: Section, default: String) -> RunConfig {
     }
     let config = RunConfig {
         name: section.optional("name", expected, plain).unwrap_or(default),
-        seed: section.optional("seed", "", any).unwrap_or(0),
-        tensorboard: section.optional("tensorboard", "", any).unwrap_or(false),
+        seed: section.get("seed").unwrap_or(0),
+        tensorboard: section.get("tensorboard").unwrap_or(false),
     };
     section.finish("[run]");
     config
 }
 
-pub(super) fn read_train(mut section: Section, base: &Path, purpose: Purpose) -> TrainConfig {
-    let some = "a whole number above 0";
+pub(super) fn read_train(mut section: Section, purpose: Purpose) -> TrainConfig {
     if purpose == Purpose::Train && !section.has("epochs") && !section.has("steps") {
         section.problem("epochs", "is missing; expected epochs or steps, a whole number above 0");
     }
     let config = TrainConfig {
-        epochs: section.optional("epochs", some, |n| *n > 0),
-        steps: section.optional("steps", some, |n| *n > 0),
+        epochs: section.count("epochs"),
+        steps: section.count("steps"),
         stop_loss: section.optional("stop_loss", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0),
         stop_accuracy: section.optional("stop_accuracy", "a number in (0, 1]", |x| *x > 0.0 && *x <= 1.0),
         diverged_above: section.optional("diverged_above", "a number above 1", |x: &f64| x.is_finite() && *x > 1.0),
-        init: section
-            .optional("init", "the path of a run, a checkpoint or a safetensors file", any)
-            .map(|p| resolved(p, base)),
+        init: section.path("init", "the path of a run, a checkpoint or a safetensors file"),
         init_sha256: section
             .optional("init_sha256", "64 hexadecimal digits, in small letters", |text: &String| is_sha256(text)),
-        drop_last: section.optional("drop_last", "", any).unwrap_or(false),
-        microbatch: section.optional("microbatch", some, |n| *n > 0),
+        drop_last: section.get("drop_last").unwrap_or(false),
+        microbatch: section.count("microbatch"),
         precision: section.choice("precision", &Precision::ALL).unwrap_or_default(),
         checkpoint: read_checkpoint(section.section("checkpoint")),
     };
@@ -239,10 +237,9 @@ fn is_sha256(text: &str) -> bool {
 }
 
 fn read_checkpoint(mut section: Section) -> CheckpointConfig {
-    let some = "a whole number above 0";
     let all = [
-        section.optional("every_epochs", some, |n| *n > 0).map(Every::Epochs),
-        section.optional("every_steps", some, |n| *n > 0).map(Every::Steps),
+        section.count("every_epochs").map(Every::Epochs),
+        section.count("every_steps").map(Every::Steps),
         section.optional("every_minutes", "a number above 0", |x: &f64| x.is_finite() && *x > 0.0).map(Every::Minutes),
     ];
     let mut given = all.into_iter().flatten();
@@ -253,7 +250,7 @@ fn read_checkpoint(mut section: Section) -> CheckpointConfig {
     let silent = every.is_none().then_some(CheckpointConfig::default().keep).flatten();
     let config = CheckpointConfig {
         every: every.unwrap_or(Every::DEFAULT),
-        keep: section.optional("keep", some, |n| *n > 0).or(silent),
+        keep: section.count("keep").or(silent),
         best: section.choice("best", &BestBy::ALL),
     };
     section.finish("train.checkpoint");

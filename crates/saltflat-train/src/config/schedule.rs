@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::reader::Section;
+use saltflat_config::Section;
 
 /// A length of training.
 #[derive(Clone, Copy, Debug, PartialEq)]

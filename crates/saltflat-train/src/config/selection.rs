@@ -1,9 +1,9 @@
 //! Which metrics are measured, by their names.
 
-use super::{
-    MetricsConfig, TraceConfig, metrics,
-    reader::{Problems, Section, nearest},
-};
+use std::path::Path;
+
+use super::{MetricsConfig, TraceConfig, metrics};
+use saltflat_config::{Problems, Section, nearest};
 
 /// The metrics of the group `stability`, in the order in which they are measured.
 pub(crate) const STABILITY: [&str; 9] = [
@@ -103,7 +103,7 @@ impl MetricsConfig {
         let default = |key: &'static str| {
             let problems = Problems::default();
             let table = toml::Table::from_iter([(key.to_string(), toml::Value::Boolean(true))]);
-            metrics::read(Section::root(table, &problems))
+            metrics::read(Section::root(table, Path::new(""), &problems))
         };
         let is_on = |group: &str| on.contains(&group);
         let trace = self.trace.clone().or_else(|| default("trace").trace).filter(|_| is_on("trace"));

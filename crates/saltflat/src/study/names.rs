@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use saltflat_config::nearest;
 use saltflat_report::{Figure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyFile};
 use saltflat_train::{
     EPOCH_VALUES,
-    config::{LISTS, METRICS, OF_STEPS, nearest},
+    config::{LISTS, METRICS, OF_STEPS},
 };
 
 use crate::page;

@@ -1,0 +1,49 @@
+//! What is wrong with a configuration.
+
+use std::{cell::RefCell, fmt, rc::Rc};
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The full name of the key, such as `optimizer.lr`; empty if it is the whole file.
+    pub key: String,
+    /// What was expected, and what was found.
+    pub text: String,
+}
+
+impl Problem {
+    /// A problem with this key.
+    pub fn new(key: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { key: key.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => f.write_str(&self.text),
+            key => write!(f, "{key}: {}", self.text),
+        }
+    }
+}
+
+/// The problems found so far, shared by the sections of a file while it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Problems(Rc<RefCell<Vec<Problem>>>);
+
+impl Problems {
+    /// Adds a problem.
+    pub fn push(&self, problem: Problem) {
+        self.0.borrow_mut().push(problem);
+    }
+
+    /// True if a problem with this key was noted, so that a default stands in its place.
+    pub fn is_about(&self, key: &str) -> bool {
+        self.0.borrow().iter().any(|problem| problem.key == key)
+    }
+
+    /// All of them so far, which are forgotten here.
+    pub fn take(&self) -> Vec<Problem> {
+        self.0.take()
+    }
+}

@@ -6,12 +6,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod contents;
 mod error;
 mod get;
 mod http;
-mod listener;
 mod local;
 mod npm;
+mod options;
+mod progress;
 mod sets;
 mod sheet;
 mod speed;
@@ -19,7 +21,8 @@ mod store;
 mod unpack;
 
 pub use error::FetchError;
-pub use get::{Got, Options, Source, get};
-pub use listener::{Listener, Silent};
-pub use npm::{Layout, Package};
-pub use sets::{Archive, Packing, Set, sets};
+pub use get::{Got, get};
+pub use options::{Options, Source};
+pub use progress::{Progress, Silent};
+pub use saltflat_data::{Archive, Layout, Package, Packing};
+pub use sets::{Set, sets};

@@ -141,7 +141,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// True where the dataset is not there, in contrast to one that is damaged.
+    /// True if the dataset is not there, in contrast to one that is damaged.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::NoFolder { .. } | Self::Missing { .. })
     }

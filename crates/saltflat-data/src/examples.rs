@@ -45,9 +45,9 @@ pub enum Labels {
 pub struct Splits {
     /// The training split.
     pub train: Examples,
-    /// The test split, where there is one.
+    /// The test split, if there is one.
     pub test: Option<Examples>,
-    /// How images are standardised; none where the configuration does not ask for it, and for tensors.
+    /// How images are standardised; none if the configuration does not ask for it, and for tensors.
     pub standardise: Option<Standardise>,
     /// The files that were read, each with the SHA-256 (hexadecimal) of its content; of MNIST decompressed.
     pub source: Vec<(String, String)>,
@@ -66,7 +66,7 @@ impl Examples {
     /// Samples of the shape `[channels, height, width]`.
     ///
     /// # Errors
-    /// [`DataError::Examples`] where the lengths do not belong together, an axis is 0, or a label is not a class.
+    /// [`DataError::Examples`] if the lengths do not belong together, an axis is 0, or a label is not a class.
     pub fn new(shape: [usize; 3], inputs: Inputs, labels: Labels) -> Result<Self, DataError> {
         let examples = Self { shape, inputs, labels };
         let wrong = |reason: String| Err(DataError::Examples { reason });
@@ -96,7 +96,7 @@ impl Examples {
         self.labels.len()
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -162,7 +162,7 @@ impl Inputs {
         }
     }
 
-    /// True where there is no entry.
+    /// True if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -177,7 +177,7 @@ impl Labels {
         }
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,10 +1,4 @@
-//! Datasets: from files to batches on a device.
-//!
-//! [`load`] reads what a [`DataConfig`] asks for into host memory ([`Splits`]): the samples that ship with the program,
-//! the official files of MNIST, CIFAR-10 and CIFAR-100 (checked against their checksums; [`Official`] is the list of them),
-//! tensors from a safetensors file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`Batches`] say which.
-//! Every random draw follows from (seed, stream, step) alone, see [`saltflat_random`].
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adversarial;

@@ -1,4 +1,4 @@
-//! Files as they were published, and where they are to be had.
+//! Files as they were published, and if they are to be had.
 
 use std::{
     io::ErrorKind,
@@ -18,7 +18,7 @@ pub struct Published {
     pub bytes: u64,
     /// SHA-256 of its content, hexadecimal; absent: its size alone is checked.
     pub sha256: Option<&'static str>,
-    /// True where it may also lie compressed, with `.gz` after its name.
+    /// True if it may also lie compressed, with `.gz` after its name.
     pub gzip: bool,
 }
 

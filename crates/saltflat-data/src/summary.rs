@@ -14,7 +14,7 @@ pub struct Summary {
     pub shape: [usize; 3],
     /// Samples of the training split.
     pub train: usize,
-    /// Those of the test split, where there is one.
+    /// Those of the test split, if there is one.
     pub test: Option<usize>,
     /// Outputs that a network needs: the number of classes, or of real targets.
     pub outputs: usize,

@@ -106,7 +106,7 @@ fn linear_teacher(x: &[f64]) -> f64 {
 /// n samples of a seed are the same for every n.
 ///
 /// # Errors
-/// [`DataError::Option`] where a key does not suit a teacher.
+/// [`DataError::Option`] if a key does not suit a teacher.
 fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
     let wrong = |key, reason: String| Err(DataError::Option { key, reason });
     let (train, dimension) = (config.limit.unwrap_or(teacher.samples), config.dimension.unwrap_or(teacher.dimension));

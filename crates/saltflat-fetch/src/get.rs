@@ -20,7 +20,7 @@ use crate::{
 pub struct Got {
     /// Where the set is.
     pub folder: PathBuf,
-    /// Files that were brought; none where all were there and whole.
+    /// Files that were brought; none if all were there and whole.
     pub files: Vec<&'static str>,
 }
 

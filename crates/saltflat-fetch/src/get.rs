@@ -139,7 +139,7 @@ pub(crate) fn check(archive: &Archive, path: &Path) -> Result<(), FetchError> {
 
 /// Keeps the wanted files of a published archive.
 pub(crate) fn open(store: &mut Store<'_>, archive: &Archive, path: &Path) -> Result<(), FetchError> {
-    let file = saltflat_folder::open_regular(path).map_err(FetchError::at(path))?;
+    let file = saltflat_record::open_regular(path).map_err(FetchError::at(path))?;
     match archive.packing {
         Packing::Gzip => {
             let Some(wanted) = store.wants(inside(archive)) else { return Ok(()) };

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use saltflat_folder::open_to_append;
+use saltflat_record::open_to_append;
 use ureq::{Agent, Body, http::Response};
 
 use crate::{

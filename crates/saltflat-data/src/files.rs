@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use saltflat_folder::{open_regular, read_regular};
+use saltflat_record::{open_regular, read_regular};
 
 use crate::error::DataError;
 

@@ -113,7 +113,7 @@ impl Files {
 mod tests {
     use std::fs;
 
-    use saltflat_folder::sha256_hex;
+    use saltflat_record::sha256_hex;
 
     use super::*;
     use crate::{

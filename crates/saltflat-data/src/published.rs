@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::sha256_hex;
+use saltflat_record::sha256_hex;
 
 use crate::{error::DataError, files};
 

@@ -1,6 +1,6 @@
 //! Samples that ship inside the program; `datasets/README.md` says how they were cut.
 
-use saltflat_folder::sha256_hex;
+use saltflat_record::sha256_hex;
 
 use crate::{
     error::DataError,

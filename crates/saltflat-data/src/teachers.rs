@@ -5,8 +5,8 @@
 //! * `random-feature-teacher`: f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4), d = 10, 200 samples;
 //! * `linear-teacher`: f*(x) = Σ xᵢ / d, d = 100, 50 samples.
 
-use saltflat_folder::sha256_hex;
 use saltflat_random::{Key, Stream};
+use saltflat_record::sha256_hex;
 
 use crate::{
     dataset::{DataConfig, Dataset, Sample, Storage, Targets},

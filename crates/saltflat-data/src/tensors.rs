@@ -66,7 +66,7 @@ fn load(path: &Path) -> Result<Splits, DataError> {
     if let Some(test) = &mut test {
         reader.check_alike(&mut train, test)?;
     }
-    let source = vec![(file.clone(), saltflat_folder::sha256_hex(&bytes))];
+    let source = vec![(file.clone(), saltflat_record::sha256_hex(&bytes))];
     Ok(Splits { train, test, standardise: None, source })
 }
 

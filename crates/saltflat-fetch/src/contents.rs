@@ -3,7 +3,7 @@
 use std::{fs::File, path::Path};
 
 use saltflat_data::{Archive, Packing};
-use saltflat_folder::{open_regular, sha256_of_file};
+use saltflat_record::{open_regular, sha256_of_file};
 
 use crate::{
     error::FetchError,

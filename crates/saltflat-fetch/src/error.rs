@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use saltflat_data::DataError;
-use saltflat_folder::FolderError;
+use saltflat_record::FolderError;
 use thiserror::Error;
 
 /// Why a set could not be fetched. Each message names the file or the address and what was expected.

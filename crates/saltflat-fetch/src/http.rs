@@ -8,7 +8,7 @@ use std::{
 };
 
 use saltflat_data::Archive;
-use saltflat_folder::open_to_append;
+use saltflat_record::open_to_append;
 use ureq::{Agent, Body, http::Response};
 
 use crate::{contents::check_archive, error::FetchError, options::Options, progress::Progress, speed::Speed};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_folder::{open_regular, sha256_of_file};
+use saltflat_record::{open_regular, sha256_of_file};
 
 use crate::{
     contents::{check_archive, extract, is_wanted, verify_complete},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use saltflat_data::{Layout, Package, Published};
-use saltflat_folder::open_regular;
+use saltflat_record::open_regular;
 
 use crate::{
     contents::{extract_files, verify_complete},

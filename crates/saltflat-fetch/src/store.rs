@@ -31,7 +31,7 @@ impl<'a> Store<'a> {
         fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
         let mut waiting = false;
         let lock = loop {
-            if let Some(lock) = saltflat_folder::lock(&folder)? {
+            if let Some(lock) = saltflat_record::lock(&folder)? {
                 break lock;
             }
             if !waiting {
@@ -65,7 +65,7 @@ impl<'a> Store<'a> {
     /// Keeps a file whose size and checksum are right; `from` is what a message calls it.
     pub fn keep(&mut self, file: Published, from: &str, content: &[u8]) -> Result<(), FetchError> {
         file.check(from, content)?;
-        saltflat_folder::write(&self.folder.join(file.name), content)?;
+        saltflat_record::write(&self.folder.join(file.name), content)?;
         self.wanted.retain(|wanted| wanted.name != file.name);
         self.kept.push(file);
         Ok(())

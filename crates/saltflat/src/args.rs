@@ -8,8 +8,8 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use saltflat_folder::{is_control, read_text};
 use saltflat_lab::Scale;
+use saltflat_record::{is_control, read_text};
 use saltflat_train::{
     DeviceChoice, TrainError,
     config::{Config, Purpose},

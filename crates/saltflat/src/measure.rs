@@ -75,7 +75,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
             let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
             match file == Path::new("-") {
                 true => output::data(format_args!("{text}"))?,
-                false => saltflat_folder::write_named(file, text.as_bytes())?,
+                false => saltflat_record::write_named(file, text.as_bytes())?,
             }
         }
     }

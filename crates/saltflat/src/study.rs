@@ -12,8 +12,8 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_folder::{RunState, Status};
 use saltflat_kernels::{compute_here, thread_count};
+use saltflat_record::{RunState, Status};
 use saltflat_study::{
     Entry, FolderLock, Halt, Prepared, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm,
 };

@@ -25,7 +25,7 @@ pub fn bytes(n: usize, seed: u32) -> Vec<u8> {
 }
 
 pub fn sha256(bytes: &[u8]) -> &'static str {
-    Box::leak(saltflat_folder::sha256_hex(bytes).into_boxed_str())
+    Box::leak(saltflat_record::sha256_hex(bytes).into_boxed_str())
 }
 
 pub fn gzip(content: &[u8]) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The program, the processor and the graphics adapters.
 
-use saltflat_folder::provenance;
+use saltflat_record::provenance;
 use saltflat_train::{Chosen, adapter_names};
 
 use super::{Finding, Findings};

@@ -29,7 +29,7 @@ fn existing(folder: &Path) -> &Path {
 
 fn write_access(folder: &Path) -> Finding {
     let place = existing(folder).join(format!(".saltflat-doctor-{}", std::process::id()));
-    let tried = saltflat_folder::write(&place, b"doctor\n");
+    let tried = saltflat_record::write(&place, b"doctor\n");
     let _ = fs::remove_file(&place);
     let check = format!("write access to {}", folder.display());
     match tried {

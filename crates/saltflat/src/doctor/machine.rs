@@ -3,7 +3,7 @@
 use saltflat_record::provenance;
 use saltflat_train::{Chosen, adapter_names};
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{output::OutputError, train::features};
 
 pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), OutputError> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use saltflat_data::{DATASETS, DataConfig, Dataset, Storage};
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, output::OutputError};
 
 /// Less room than this is worth a word: a ResNet-18's checkpoint with its momentum takes 90 MB.

@@ -3,7 +3,7 @@
 use saltflat_report::{Over, Run, number};
 
 use super::Watched;
-use crate::plain::one_line;
+use crate::sanitize_terminal::one_line;
 
 /// Metrics of the table, those that there are.
 const COLUMNS: [&str; 6] = ["running_loss", "loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "noise_sq"];

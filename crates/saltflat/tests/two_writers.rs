@@ -5,14 +5,7 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, thread, time::Duration};
 
 use nix::sys::signal::Signal;
 use support::{Place, send, text};

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::Real;
+use crate::simd::Real;
 
 /// Buffers that are kept when nobody uses them.
 const KEPT: usize = 6;

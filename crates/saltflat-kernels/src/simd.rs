@@ -24,7 +24,7 @@ pub trait Real:
     + 'static
 {
     /// True where rounding leaves room for sums in another order of magnitude: Winograd's.
-    const ROUGH: bool;
+    const IS_SINGLE: bool;
 
     /// The nearest number of this type.
     fn of(x: f64) -> Self;
@@ -69,7 +69,7 @@ pub trait Real:
 macro_rules! real {
     ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $add:ident, $subtract:ident, $total:ident, $multiply_add:ident) => {
         impl Real for $real {
-            const ROUGH: bool = size_of::<Self>() == 4;
+            const IS_SINGLE: bool = size_of::<Self>() == 4;
 
             #[inline(always)]
             fn of(x: f64) -> Self {

@@ -19,7 +19,7 @@ const MOST_PER_CORE: usize = 4;
 ///
 /// Memory that operations give back is kept for the next ones: without this, glibc returns it to the system and has it cleared again, page by
 /// page, in every step.
-pub fn compute_here() -> Option<String> {
+pub fn init_thread_pool() -> Option<String> {
     keep_memory();
     start(ThreadPoolBuilder::new().use_current_thread())
 }
@@ -31,7 +31,7 @@ fn keep_memory() {
 }
 
 /// Starts the threads that compute, for a program whose own thread does something else. Returns what has to be said about their number, as
-/// [`compute_here`].
+/// [`init_thread_pool`].
 pub fn start_threads() -> Option<String> {
     start(ThreadPoolBuilder::new())
 }

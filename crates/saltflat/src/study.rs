@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::Context;
 use saltflat_folder::{RunState, Status};
-use saltflat_kernels::{compute_here, thread_count};
+use saltflat_kernels::{init_thread_pool, thread_count};
 use saltflat_study::{
     Entry, FolderLock, Halt, Prepared, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm,
 };
@@ -238,7 +238,7 @@ fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> 
     let is_done =
         |entry: &Entry| begun.as_ref().is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
     // As a run starts them.
-    compute_here().iter().for_each(|note| errln!("note: {note}"));
+    init_thread_pool().iter().for_each(|note| errln!("note: {note}"));
     let conditions = Conditions {
         jobs: args.jobs,
         threads: threads(args).unwrap_or_else(thread_count),

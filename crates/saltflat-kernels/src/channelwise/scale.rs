@@ -1,0 +1,145 @@
+//! A factor for each channel.
+
+use burn::{
+    backend::{TensorMetadata, flex::FlexTensor},
+    tensor::{Shape, Tensor},
+};
+
+use super::{
+    layout::{Channels, of_channels, of_directions},
+    sums::channel_products,
+};
+use crate::{
+    operation::{Operation, apply, from_flex, to_flex},
+    reduce::over_directions,
+    simd::Real,
+    slices::kernel,
+    switch::{has_kernels, has_untracked_kernels},
+};
+
+/// γ x of x `[batch, channels, h, w]` and γ `[channels]`.
+pub fn scale(x: Tensor<4>, gamma: Tensor<1>) -> Tensor<4> {
+    match has_kernels(&x) {
+        true => apply(Scale, [x.into_dispatch(), gamma.into_dispatch()]),
+        false => x * of_channels(gamma),
+    }
+}
+
+/// The first coefficient of [`scale`] along K directions, γ ẋ + γ̇ x, from ẋ `[K · batch, channels, h, w]` and γ̇
+/// `[K · channels]`, which is a constant to the backward pass.
+pub fn scale_first([x, first]: [Tensor<4>; 2], [gamma, v_gamma]: [Tensor<1>; 2]) -> Tensor<4> {
+    if has_kernels(&x) {
+        let (x, first) = (x.into_dispatch(), first.into_dispatch());
+        return apply(ScaleFirst, [x, first, gamma.into_dispatch(), v_gamma.into_dispatch()]);
+    }
+    let (rows, n) = (first.dims()[0], x.dims()[0]);
+    let x = if rows > n { x.repeat_dim(0, rows / n) } else { x };
+    let velocity = of_directions(v_gamma, rows, n, gamma.dims()[0]);
+    first * of_channels(gamma) + x * velocity
+}
+
+/// The second coefficient of [`scale`], γ ẍ + 2 γ̇ ẋ, of a batch of `n`.
+pub fn scale_second(
+    first: Tensor<4>,
+    second: Option<Tensor<4>>,
+    [gamma, v_gamma]: [Tensor<1>; 2],
+    n: usize,
+) -> Tensor<4> {
+    let doubled = v_gamma.mul_scalar(2.0);
+    if has_untracked_kernels(&first) {
+        let second = second.unwrap_or_else(|| first.zeros_like());
+        return from_flex(sum_scaled([&to_flex(first), &to_flex(second)], [&to_flex(gamma), &to_flex(doubled)], n));
+    }
+    let curved = first.clone() * of_directions(doubled, first.dims()[0], n, gamma.dims()[0]);
+    match second {
+        Some(second) => second * of_channels(gamma) + curved,
+        None => curved,
+    }
+}
+
+#[derive(Debug)]
+struct Scale;
+
+impl Operation<2> for Scale {
+    type Saved = [FlexTensor; 2];
+
+    fn forward(&self, [x, gamma]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
+        (scaled(&x, &gamma), [x, gamma])
+    }
+
+    fn backward(&self, [x, gamma]: Self::Saved, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        [wanted[0].then(|| scaled(&delta, &gamma)), wanted[1].then(|| channel_products(&x, &delta))]
+    }
+}
+
+#[derive(Debug)]
+struct ScaleFirst;
+
+impl Operation<4> for ScaleFirst {
+    const CONSTANTS: usize = 1;
+
+    type Saved = (Shape, [FlexTensor; 3]);
+
+    fn forward(&self, [x, first, gamma, v_gamma]: [FlexTensor; 4]) -> (FlexTensor, Self::Saved) {
+        let shape = x.shape();
+        let y = sum_scaled([&x, &first], [&gamma, &v_gamma], shape[0]);
+        (y, (shape, [first, gamma, v_gamma]))
+    }
+
+    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 4]) -> [Option<FlexTensor>; 4] {
+        let (shape, [first, gamma, v_gamma]) = saved;
+        // Σ over directions of γ̇ δ.
+        let input_gradient = || {
+            let (sizes, n) = (Channels::new(&shape), shape.num_elements());
+            kernel!([delta, v_gamma] -> shape.clone(), over_directions(scale_directions(delta, v_gamma, sizes), n))
+        };
+        [
+            wanted[0].then(input_gradient),
+            wanted[1].then(|| scaled(&delta, &gamma)),
+            wanted[2].then(|| channel_products(&first, &delta)),
+            None,
+        ]
+    }
+}
+
+/// γ x, also of what belongs to directions.
+fn scaled(x: &FlexTensor, gamma: &FlexTensor) -> FlexTensor {
+    let sizes = Channels::new(&x.shape());
+    kernel!([x, gamma] -> x.shape(), scale_planes(x, gamma, sizes))
+}
+
+/// γ a + γ̇ b of a of all directions, and b of all directions or of the images.
+fn sum_scaled([b, a]: [&FlexTensor; 2], [gamma, v_gamma]: [&FlexTensor; 2], images: usize) -> FlexTensor {
+    let sizes = Channels { images, ..Channels::new(&a.shape()) };
+    kernel!([b, a, gamma, v_gamma] -> a.shape(), sum_scaled_planes([b, a], gamma, v_gamma, sizes))
+}
+
+fn scale_planes<T: Real>(x: &[T], gamma: &[T], sizes: Channels) -> Vec<T> {
+    let positions = sizes.positions;
+    sizes.each(x.len(), |start, [_, channel, _], out| {
+        for (out, &x) in out.iter_mut().zip(&x[start..][..positions]) {
+            *out = gamma[channel] * x;
+        }
+    })
+}
+
+fn sum_scaled_planes<T: Real>([b, a]: [&[T]; 2], gamma: &[T], v_gamma: &[T], sizes: Channels) -> Vec<T> {
+    let (positions, directed) = (sizes.positions, b.len() == a.len());
+    sizes.each(a.len(), |start, [of_image, channel, velocity], out| {
+        let (gamma, v) = (gamma[channel], v_gamma[velocity]);
+        let b = &b[if directed { start } else { of_image }..][..positions];
+        for ((out, &a), &b) in out.iter_mut().zip(&a[start..][..positions]).zip(b) {
+            *out = gamma * a + v * b;
+        }
+    })
+}
+
+/// γ̇ δ of each direction.
+fn scale_directions<T: Real>(delta: &[T], v_gamma: &[T], sizes: Channels) -> Vec<T> {
+    let positions = sizes.positions;
+    sizes.each(delta.len(), |start, [_, _, velocity], out| {
+        for (out, &x) in out.iter_mut().zip(&delta[start..][..positions]) {
+            *out = v_gamma[velocity] * x;
+        }
+    })
+}

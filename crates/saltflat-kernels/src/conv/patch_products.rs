@@ -1,0 +1,132 @@
+//! Inner products of the sample gradients of a convolution's weight from inner products at pairs of positions.
+
+use burn::tensor::{Shape, Slice, Tensor};
+
+use super::window::Window;
+use crate::{
+    operation::{from_flex, to_flex},
+    simd::Real,
+    slices::kernel,
+    switch::has_untracked_kernels,
+    tasks::each_chunk_with,
+};
+
+/// The inner products of sample gradients of a convolution's weight, `[m, r]`, of m samples with r cotangents of n samples, r a multiple
+/// of n: Σ over pairs of positions (t, s) of ⟨δ_t, δ_s⟩ ⟨u_t, u_s⟩, with u_t the patch of the input under position t.
+///
+/// From the inner products of pixels `[m · height · width, height · width · n]` and those of cotangents at positions of the output
+/// `[m · h · w, h · w · r]`; columns lie position by position, so that those of all samples at a pair of positions lie side by side. Two patches
+/// are as many pairs of pixels as the kernel has entries: nothing is unfolded.
+///
+/// # Panics
+/// If the shapes do not fit together.
+pub fn patch_products(
+    pixels: Tensor<2>,
+    cotangents: Tensor<2>,
+    window: Window,
+    [height, width]: [usize; 2],
+) -> Tensor<2> {
+    let (image, [h, w]) = (height * width, [window.output(height), window.output(width)]);
+    let ([p_rows, p_columns], [d_rows, d_columns]) = (pixels.dims(), cotangents.dims());
+    let (m, n, r) = (p_rows / image, p_columns / image, d_columns / (h * w));
+    let fits = [m * image, n * image, m * h * w, r * h * w] == [p_rows, p_columns, d_rows, d_columns];
+    assert!(fits && n > 0 && r % n == 0, "{:?} and {:?} do not fit together", pixels.dims(), cotangents.dims());
+    if has_untracked_kernels(&pixels) && !cotangents.is_autodiff() {
+        let (pixels, cotangents) = (to_flex(pixels), to_flex(cotangents));
+        let sizes = Positions { height, width, window };
+        let products = kernel!(
+            [pixels, cotangents] -> Shape::new([m, r]),
+            products([pixels, cotangents], [m, r], sizes)
+        );
+        return from_flex(products);
+    }
+    let Window { kernel, stride, padding } = window;
+    let around = (padding, padding);
+    let padded =
+        pixels.reshape([m, height, width, height, width, n]).pad([(0, 0), around, around, around, around, (0, 0)], 0.0);
+    let cut = |entry: usize, out: usize| {
+        Slice::new(entry as isize, Some((entry + (out - 1) * stride + 1) as isize), stride as isize)
+    };
+    let at = |k: usize| {
+        let (rows, columns) = (cut(k / kernel, h), cut(k % kernel, w));
+        padded.clone().slice([Slice::from(0..m), rows, columns, rows, columns, Slice::from(0..n)])
+    };
+    let patches = (1..kernel * kernel).fold(at(0), |sum, k| sum + at(k)).reshape([m, h * w * h * w, 1, n]);
+    let products = cotangents.reshape([m, h * w * h * w, r / n, n]) * patches;
+    products.sum_dim(1).reshape([m, r])
+}
+
+/// Images `[height, width]` and what reads them.
+#[derive(Clone, Copy, Debug)]
+struct Positions {
+    height: usize,
+    width: usize,
+    window: Window,
+}
+
+/// A pixel that lies in the padding.
+const OUTSIDE: usize = usize::MAX;
+
+impl Positions {
+    /// Pixels of an image.
+    fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Positions of the output.
+    fn outputs(&self) -> usize {
+        self.window.output(self.height) * self.window.output(self.width)
+    }
+
+    /// For every position of the output the pixel under each entry of the kernel.
+    fn pixels_under(&self) -> Vec<Vec<usize>> {
+        let Window { kernel, stride, padding } = self.window;
+        let inside = |out: usize, entry: usize, side: usize| {
+            (out * stride + entry).checked_sub(padding).filter(|&pixel| pixel < side)
+        };
+        let columns = self.window.output(self.width);
+        let under = |position: usize| {
+            let entries = (0..self.window.area()).map(|k| {
+                let row = inside(position / columns, k / kernel, self.height);
+                let column = inside(position % columns, k % kernel, self.width);
+                row.zip(column).map_or(OUTSIDE, |(row, column)| row * self.width + column)
+            });
+            entries.collect()
+        };
+        (0..self.outputs()).map(under).collect()
+    }
+}
+
+/// Σ over positions t, s and entries k of the kernel of D[i t, s r] P[i (t + k), (s + k) j(r)] `[rows, columns]`, from P `[rows · pixels,
+/// pixels · samples]` and D `[rows · positions, positions · columns]`; columns are a multiple of the samples, r = (…, j).
+fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], sizes: Positions) -> Vec<T> {
+    let (pixels, positions) = (sizes.pixels(), sizes.outputs());
+    let samples = p.len() / (rows * pixels * pixels).max(1);
+    let under = sizes.pixels_under();
+    let arch = pulp::Arch::new();
+    let mut out = vec![T::default(); rows * columns];
+    let make = |sum: &mut Vec<T>, row: usize, out: &mut [T]| {
+        arch.dispatch(|| {
+            for (t, t_under) in under.iter().enumerate() {
+                for (s, s_under) in under.iter().enumerate() {
+                    // The inner products of patch t of this sample and patch s of every one.
+                    sum.fill(T::default());
+                    for (&a, &b) in t_under.iter().zip(s_under).filter(|&(&a, &b)| a != OUTSIDE && b != OUTSIDE) {
+                        let p = &p[((row * pixels + a) * pixels + b) * samples..][..samples];
+                        for (sum, &p) in sum.iter_mut().zip(p) {
+                            *sum += p;
+                        }
+                    }
+                    let d = &d[((row * positions + t) * positions + s) * columns..][..columns];
+                    for (out, d) in out.chunks_exact_mut(samples).zip(d.chunks_exact(samples)) {
+                        for ((out, &d), &sum) in out.iter_mut().zip(d).zip(&*sum) {
+                            *out += d * sum;
+                        }
+                    }
+                }
+            }
+        });
+    };
+    each_chunk_with(&mut out, columns, p.len() * sizes.window.area() + d.len(), || vec![T::default(); samples], make);
+    out
+}

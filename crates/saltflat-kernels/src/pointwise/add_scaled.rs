@@ -1,0 +1,82 @@
+//! Sums of two tensors.
+
+use burn::{
+    backend::{TensorMetadata, flex::FlexTensor},
+    tensor::Tensor,
+};
+use rayon::prelude::*;
+
+use super::update::update;
+use crate::{
+    operation::{Operation, apply},
+    simd::Real,
+    slices::{in_place, kernel},
+    switch::has_kernels,
+    tasks::CHUNK,
+};
+
+/// a + b, of equal shapes.
+pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+    add_scaled(a, 1.0, b)
+}
+
+/// a + factor · b, of equal shapes.
+pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Tensor<D> {
+    if has_kernels(&a) && a.dims() == b.dims() {
+        return apply(AddScaled { factor }, [a.into_dispatch(), b.into_dispatch()]);
+    }
+    if factor == 1.0 { a + b } else { a + b.mul_scalar(factor) }
+}
+
+#[derive(Debug)]
+struct AddScaled {
+    factor: f64,
+}
+
+impl Operation<2> for AddScaled {
+    type Saved = ();
+
+    fn forward(&self, [a, b]: [FlexTensor; 2]) -> (FlexTensor, ()) {
+        let factor = self.factor;
+        let sum = match a.is_unique() {
+            true => in_place!(a, [b], add_scaled_to(a, factor, b)),
+            false => kernel!([a, b] -> a.shape(), sum_scaled(a, factor, b)),
+        };
+        (sum, ())
+    }
+
+    fn backward(&self, (): (), delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
+        let of_b = || match self.factor {
+            1.0 => delta.clone(),
+            factor => kernel!([delta] -> delta.shape(), scaled(delta, factor)),
+        };
+        [wanted[0].then(|| delta.clone()), wanted[1].then(of_b)]
+    }
+}
+
+/// a + b; b is repeated if it is the shorter one.
+pub(crate) fn add_repeated(a: FlexTensor, b: &FlexTensor) -> FlexTensor {
+    in_place!(a, [b], add_scaled_to(a, 1.0, b))
+}
+
+/// a ← a + factor · b; b is repeated if it is the shorter one.
+fn add_scaled_to<T: Real>(a: &mut [T], factor: f64, b: &[T]) {
+    let factor = T::of(factor);
+    update(a, b, |a, b| a + factor * b);
+}
+
+/// a + factor · b, of equal lengths.
+fn sum_scaled<T: Real>(a: &[T], factor: f64, b: &[T]) -> Vec<T> {
+    let factor = T::of(factor);
+    match a.len() < CHUNK {
+        true => a.iter().zip(b).map(|(&a, &b)| a + factor * b).collect(),
+        // Collected, so that the new numbers are not set to zero first.
+        false => a.par_iter().zip(b).with_min_len(CHUNK).map(|(&a, &b)| a + factor * b).collect(),
+    }
+}
+
+/// factor · x.
+fn scaled<T: Real>(x: &[T], factor: f64) -> Vec<T> {
+    let factor = T::of(factor);
+    x.iter().map(|&x| x * factor).collect()
+}

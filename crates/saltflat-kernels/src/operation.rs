@@ -1,6 +1,6 @@
-//! An operation with kernels of this crate, and its backward pass.
+//! Operations with kernels of this crate, and with backward passes of their own.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Formatter};
 
 use burn::{
     backend::{
@@ -20,49 +20,37 @@ use burn::{
     tensor::Tensor,
 };
 
-/// An operation on N tensors of the CPU backend, with its backward pass.
+/// The output of an operation on tensors of the CPU backend, part of the autodiff graph if one of them is.
 ///
-/// An operation is its implementation of this trait and a public function that calls [`apply`]. With burn's `backend_extension` it would
-/// also be a method of a trait, the implementations of that for the backend with and without autodiff, and one of burn's `Backward`.
-pub(crate) trait Operation<const N: usize>: Debug + Send + 'static {
-    /// Number of inputs, the last ones, that are constants to the backward pass.
-    const CONSTANTS: usize = 0;
-
-    /// What the backward pass reads.
-    type Saved: Clone + Debug + Send + 'static;
-
-    /// The output, and what the backward pass reads.
-    fn forward(&self, inputs: [FlexTensor; N]) -> (FlexTensor, Self::Saved);
-
-    /// The gradients of the inputs that are `wanted`, and of no others, from the gradient `delta` of the output.
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N];
-}
-
-/// The output of an operation, part of the autodiff graph if one of the inputs is.
+/// `forward` gives the output and the backward pass, as JAX's `vjp`: a function from the gradient δ of the output to those of the inputs,
+/// which keeps what it reads and computes the gradients that are wanted and no others. To it the `constants` have none.
+///
+/// A call of this function is all that makes an operation. With burn's `backend_extension` it would be a method of a trait, the
+/// implementations of that for the backend with and without autodiff, and one of burn's `Backward`.
 ///
 /// # Panics
 /// If an input is not a float tensor of the CPU backend, or inputs have different gradient-checkpointing strategies.
-pub(crate) fn apply<O: Operation<N>, const N: usize, const D: usize>(
-    operation: O,
+pub(crate) fn apply<const N: usize, const M: usize, const D: usize, B>(
     inputs: [DispatchTensor; N],
-) -> Tensor<D> {
-    let strategy = inputs.iter().find_map(|input| match input.autodiff {
+    constants: [DispatchTensor; M],
+    forward: impl FnOnce([FlexTensor; N], [FlexTensor; M]) -> (FlexTensor, B),
+) -> Tensor<D>
+where
+    B: FnOnce(FlexTensor, [bool; N]) -> [Option<FlexTensor>; N] + Send + 'static,
+{
+    let strategy = inputs.iter().chain(&constants).find_map(|input| match input.autodiff {
         DispatchAutodiffContext::Enabled(strategy) => Some(strategy),
         DispatchAutodiffContext::Disabled => None,
     });
     match strategy {
-        None => from_flex(operation.forward(inputs.map(primitive::<Flex>)).0),
-        Some(GradientCheckpointingStrategy::Disabled) => record::<O, NoCheckpointing, N, D>(operation, inputs),
-        Some(GradientCheckpointingStrategy::Balanced) => record::<O, BalancedCheckpointing, N, D>(operation, inputs),
+        None => from_flex(forward(inputs.map(primitive::<Flex>), constants.map(primitive::<Flex>)).0),
+        Some(GradientCheckpointingStrategy::Disabled) => {
+            record::<NoCheckpointing, N, M, D, B>(inputs, constants, forward)
+        }
+        Some(GradientCheckpointingStrategy::Balanced) => {
+            record::<BalancedCheckpointing, N, M, D, B>(inputs, constants, forward)
+        }
     }
-}
-
-/// The tensor of backend B, which is the CPU backend with or without autodiff.
-fn primitive<B: Backend>(x: DispatchTensor) -> FloatTensor<B>
-where
-    DispatchTensor: DispatchKindConversion<B>,
-{
-    <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(x).expect("a tensor of the CPU backend").float()
 }
 
 /// The tensor of the CPU backend.
@@ -78,40 +66,60 @@ pub(crate) fn from_flex<const D: usize>(x: FlexTensor) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(x)
 }
 
-/// [`apply`] with inputs of an autodiff graph.
-fn record<O, C, const N: usize, const D: usize>(operation: O, inputs: [DispatchTensor; N]) -> Tensor<D>
+/// The tensor of backend B, which is the CPU backend with or without autodiff.
+fn primitive<B: Backend>(x: DispatchTensor) -> FloatTensor<B>
 where
-    O: Operation<N>,
+    DispatchTensor: DispatchKindConversion<B>,
+{
+    <DispatchTensor as DispatchKindConversion<B>>::try_into_backend(x).expect("a tensor of the CPU backend").float()
+}
+
+/// [`apply`] in an autodiff graph.
+fn record<C, const N: usize, const M: usize, const D: usize, B>(
+    inputs: [DispatchTensor; N],
+    constants: [DispatchTensor; M],
+    forward: impl FnOnce([FlexTensor; N], [FlexTensor; M]) -> (FlexTensor, B),
+) -> Tensor<D>
+where
     C: CheckpointStrategy,
     DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
+    B: FnOnce(FlexTensor, [bool; N]) -> [Option<FlexTensor>; N] + Send + 'static,
 {
-    let mut inputs = inputs.map(|input| match input.autodiff {
+    let tracked = |input: DispatchTensor| match input.autodiff {
         DispatchAutodiffContext::Enabled(_) => primitive::<Autodiff<Flex, C>>(input),
         DispatchAutodiffContext::Disabled => Autodiff::<Flex, C>::from_inner(primitive::<Flex>(input)),
-    });
-    for constant in &mut inputs[N - O::CONSTANTS..] {
-        *constant = Autodiff::<Flex, C>::from_inner(constant.primitive().clone());
-    }
+    };
+    let inputs = inputs.map(tracked);
     let nodes = inputs.each_ref().map(|input| input.node());
-    let (output, saved) = operation.forward(inputs.map(|input| input.into_primitive()));
-    let output = match Recorded(operation).prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(saved, output),
+    let (inputs, constants) =
+        (inputs.map(Autodiff::<Flex, C>::inner), constants.map(|x| Autodiff::<Flex, C>::inner(tracked(x))));
+    let (output, backward) = forward(inputs, constants);
+    let output = match Recorded(backward).prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish((), output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
     Tensor::from_primitive::<Autodiff<Flex, C>>(output)
 }
 
-/// An operation in an autodiff graph.
-#[derive(Debug)]
-struct Recorded<O>(O);
+/// The backward pass of an operation in an autodiff graph.
+struct Recorded<B>(B);
 
-impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Recorded<O> {
-    type State = O::Saved;
+impl<B> Debug for Recorded<B> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorded")
+    }
+}
 
-    fn backward(self, ops: Ops<O::Saved, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+impl<const N: usize, B> Backward<Flex, N> for Recorded<B>
+where
+    B: FnOnce(FlexTensor, [bool; N]) -> [Option<FlexTensor>; N] + Send + 'static,
+{
+    type State = ();
+
+    fn backward(self, ops: Ops<(), N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let delta = gradients.consume::<Flex>(&ops.node);
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        for (node, gradient) in ops.parents.into_iter().zip(self.0.backward(ops.state, delta, wanted)) {
+        for (node, gradient) in ops.parents.into_iter().zip(self.0(delta, wanted)) {
             if let Some(node) = node {
                 gradients.register::<Flex>(node.id, gradient.expect("the gradient of a wanted input"));
             }

@@ -2,7 +2,7 @@
 
 use burn::{
     backend::{TensorMetadata, flex::FlexTensor},
-    tensor::{Shape, Tensor},
+    tensor::Tensor,
 };
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     sums::channel_products,
 };
 use crate::{
-    operation::{Operation, apply, from_flex, to_flex},
+    operation::{apply, from_flex, to_flex},
     reduce::over_directions,
     simd::Real,
     slices::kernel,
@@ -19,23 +19,45 @@ use crate::{
 
 /// γ x of x `[batch, channels, h, w]` and γ `[channels]`.
 pub fn scale(x: Tensor<4>, gamma: Tensor<1>) -> Tensor<4> {
-    match has_kernels(&x) {
-        true => apply(Scale, [x.into_dispatch(), gamma.into_dispatch()]),
-        false => x * of_channels(gamma),
+    if !has_kernels(&x) {
+        return x * of_channels(gamma);
     }
+    apply([x.into_dispatch(), gamma.into_dispatch()], [], |[x, gamma], []| {
+        let y = scaled(&x, &gamma);
+        let backward = move |delta: FlexTensor, [wants_x, wants_gamma]: [bool; 2]| {
+            [wants_x.then(|| scaled(&delta, &gamma)), wants_gamma.then(|| channel_products(&x, &delta))]
+        };
+        (y, backward)
+    })
 }
 
 /// The first coefficient of [`scale`] along K directions, γ ẋ + γ̇ x, from ẋ `[K · batch, channels, h, w]` and γ̇
 /// `[K · channels]`, which is a constant to the backward pass.
 pub fn scale_first([x, first]: [Tensor<4>; 2], [gamma, v_gamma]: [Tensor<1>; 2]) -> Tensor<4> {
-    if has_kernels(&x) {
-        let (x, first) = (x.into_dispatch(), first.into_dispatch());
-        return apply(ScaleFirst, [x, first, gamma.into_dispatch(), v_gamma.into_dispatch()]);
+    if !has_kernels(&x) {
+        let (rows, n) = (first.dims()[0], x.dims()[0]);
+        let x = if rows > n { x.repeat_dim(0, rows / n) } else { x };
+        let velocity = of_directions(v_gamma, rows, n, gamma.dims()[0]);
+        return first * of_channels(gamma) + x * velocity;
     }
-    let (rows, n) = (first.dims()[0], x.dims()[0]);
-    let x = if rows > n { x.repeat_dim(0, rows / n) } else { x };
-    let velocity = of_directions(v_gamma, rows, n, gamma.dims()[0]);
-    first * of_channels(gamma) + x * velocity
+    let inputs = [x.into_dispatch(), first.into_dispatch(), gamma.into_dispatch()];
+    apply(inputs, [v_gamma.into_dispatch()], |[x, first, gamma], [v_gamma]| {
+        let shape = x.shape();
+        let y = sum_scaled([&x, &first], [&gamma, &v_gamma], shape[0]);
+        let backward = move |delta: FlexTensor, [wants_x, wants_first, wants_gamma]: [bool; 3]| {
+            // Σ over directions of γ̇ δ.
+            let input_gradient = || {
+                let (sizes, n) = (Channels::new(&shape), shape.num_elements());
+                kernel!([delta, v_gamma] -> shape.clone(), over_directions(scale_directions(delta, v_gamma, sizes), n))
+            };
+            [
+                wants_x.then(input_gradient),
+                wants_first.then(|| scaled(&delta, &gamma)),
+                wants_gamma.then(|| channel_products(&first, &delta)),
+            ]
+        };
+        (y, backward)
+    })
 }
 
 /// The second coefficient of [`scale`], γ ẍ + 2 γ̇ ẋ, of a batch of `n`.
@@ -54,51 +76,6 @@ pub fn scale_second(
     match second {
         Some(second) => second * of_channels(gamma) + curved,
         None => curved,
-    }
-}
-
-#[derive(Debug)]
-struct Scale;
-
-impl Operation<2> for Scale {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, gamma]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
-        (scaled(&x, &gamma), [x, gamma])
-    }
-
-    fn backward(&self, [x, gamma]: Self::Saved, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        [wanted[0].then(|| scaled(&delta, &gamma)), wanted[1].then(|| channel_products(&x, &delta))]
-    }
-}
-
-#[derive(Debug)]
-struct ScaleFirst;
-
-impl Operation<4> for ScaleFirst {
-    const CONSTANTS: usize = 1;
-
-    type Saved = (Shape, [FlexTensor; 3]);
-
-    fn forward(&self, [x, first, gamma, v_gamma]: [FlexTensor; 4]) -> (FlexTensor, Self::Saved) {
-        let shape = x.shape();
-        let y = sum_scaled([&x, &first], [&gamma, &v_gamma], shape[0]);
-        (y, (shape, [first, gamma, v_gamma]))
-    }
-
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 4]) -> [Option<FlexTensor>; 4] {
-        let (shape, [first, gamma, v_gamma]) = saved;
-        // Σ over directions of γ̇ δ.
-        let input_gradient = || {
-            let (sizes, n) = (Channels::new(&shape), shape.num_elements());
-            kernel!([delta, v_gamma] -> shape.clone(), over_directions(scale_directions(delta, v_gamma, sizes), n))
-        };
-        [
-            wanted[0].then(input_gradient),
-            wanted[1].then(|| scaled(&delta, &gamma)),
-            wanted[2].then(|| channel_products(&first, &delta)),
-            None,
-        ]
     }
 }
 

@@ -9,12 +9,7 @@ use super::{
     select,
     window::{Sizes, Window},
 };
-use crate::{
-    channelwise::channel_sums,
-    operation::{Operation, apply},
-    slices::kernel,
-    switch::has_kernels,
-};
+use crate::{channelwise::channel_sums, operation::apply, slices::kernel, switch::has_kernels};
 
 /// W ∗ x + b `[batch, outputs, h, w]` of x `[batch, inputs, height, width]`, W `[outputs, inputs, kernel, kernel]` and, if there
 /// is one, b `[outputs]`: PyTorch's `conv2d`.
@@ -31,57 +26,45 @@ pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, win
         let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1; 2], 1);
         return module::conv2d(x, weight, bias, options);
     }
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let inputs = [x.into_dispatch(), weight.into_dispatch()];
     match bias {
-        Some(bias) => apply(Convolution(window), [x, weight, bias.into_dispatch()]),
-        None => apply(Convolution(window), [x, weight]),
+        Some(bias) => {
+            let [x, weight] = inputs;
+            apply([x, weight, bias.into_dispatch()], [], move |[x, weight, bias], []| {
+                let y = value(&x, &weight, Some(&bias), window);
+                let backward = move |delta: FlexTensor, [wants_x, wants_weight, wants_bias]: [bool; 3]| {
+                    let [x, weight] = gradients([x, weight], &delta, [wants_x, wants_weight], window);
+                    [x, weight, wants_bias.then(|| channel_sums(&delta))]
+                };
+                (y, backward)
+            })
+        }
+        None => apply(inputs, [], move |[x, weight], []| {
+            let y = value(&x, &weight, None, window);
+            (y, move |delta, wanted| gradients([x, weight], &delta, wanted, window))
+        }),
     }
 }
 
-/// W ∗ x, or W ∗ x + b.
-#[derive(Debug)]
-struct Convolution(Window);
-
-impl Convolution {
-    fn gradients(
-        &self,
-        [x, weight]: [FlexTensor; 2],
-        delta: &FlexTensor,
-        wanted: [bool; 2],
-    ) -> [Option<FlexTensor>; 2] {
-        let sizes = Sizes::new(&x.shape(), &weight.shape(), self.0);
-        [
-            wanted[0].then(|| kernel!([delta, weight] -> x.shape(), select::input_gradient(delta, weight, &sizes))),
-            wanted[1].then(|| kernel!([x, delta] -> weight.shape(), select::weight_gradient(x, delta, &sizes))),
-        ]
+fn value(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, window: Window) -> FlexTensor {
+    let sizes = Sizes::new(&x.shape(), &weight.shape(), window);
+    let shape = sizes.output_shape();
+    match bias {
+        Some(bias) => kernel!([x, weight, bias] -> shape, select::value(x, weight, Some(bias), &sizes)),
+        None => kernel!([x, weight] -> shape, select::value(x, weight, None, &sizes)),
     }
 }
 
-impl Operation<2> for Convolution {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
-        let sizes = Sizes::new(&x.shape(), &weight.shape(), self.0);
-        let y = kernel!([x, weight] -> sizes.output_shape(), select::value(x, weight, None, &sizes));
-        (y, [x, weight])
-    }
-
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        self.gradients(saved, &delta, wanted)
-    }
-}
-
-impl Operation<3> for Convolution {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
-        let sizes = Sizes::new(&x.shape(), &weight.shape(), self.0);
-        let y = kernel!([x, weight, bias] -> sizes.output_shape(), select::value(x, weight, Some(bias), &sizes));
-        (y, [x, weight])
-    }
-
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
-        let [x, weight] = self.gradients(saved, &delta, [wanted[0], wanted[1]]);
-        [x, weight, wanted[2].then(|| channel_sums(&delta))]
-    }
+/// With respect to x and the weight.
+fn gradients(
+    [x, weight]: [FlexTensor; 2],
+    delta: &FlexTensor,
+    [wants_x, wants_weight]: [bool; 2],
+    window: Window,
+) -> [Option<FlexTensor>; 2] {
+    let sizes = Sizes::new(&x.shape(), &weight.shape(), window);
+    [
+        wants_x.then(|| kernel!([delta, weight] -> x.shape(), select::input_gradient(delta, weight, &sizes))),
+        wants_weight.then(|| kernel!([x, delta] -> weight.shape(), select::weight_gradient(x, delta, &sizes))),
+    ]
 }

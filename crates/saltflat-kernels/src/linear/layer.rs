@@ -6,13 +6,7 @@ use burn::{
 };
 
 use super::product::{Left, is_profitable, product, product_of_rows};
-use crate::{
-    operation::{Operation, apply},
-    pointwise::add_repeated,
-    reduce::over_rows,
-    slices::kernel,
-    switch::has_kernels,
-};
+use crate::{operation::apply, pointwise::add_repeated, reduce::over_rows, slices::kernel, switch::has_kernels};
 
 /// x Wᵀ + b `[n, outputs]` of x `[n, inputs]`, W `[outputs, inputs]` and, if there is one, b `[outputs]`: PyTorch's `linear`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
@@ -21,68 +15,48 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     }
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     match bias {
-        Some(bias) => apply(Linear, [x, weight, bias.into_dispatch()]),
-        None => apply(Linear, [x, weight]),
+        Some(bias) => apply([x, weight, bias.into_dispatch()], [], |[x, weight, bias], []| {
+            let y = add_repeated(value(&x, &weight), &bias);
+            let backward = |delta: FlexTensor, [wants_x, wants_weight, wants_bias]: [bool; 3]| {
+                let [x, weight] = gradients([x, weight], &delta, [wants_x, wants_weight]);
+                let outputs = delta.shape()[1];
+                let bias = || kernel!([delta] -> Shape::new([outputs]), over_rows(delta, outputs));
+                [x, weight, wants_bias.then(bias)]
+            };
+            (y, backward)
+        }),
+        None => apply([x, weight], [], |[x, weight], []| {
+            (value(&x, &weight), |delta, wanted| gradients([x, weight], &delta, wanted))
+        }),
     }
 }
 
-/// x Wᵀ, or x Wᵀ + b.
-#[derive(Debug)]
-struct Linear;
-
-impl Linear {
-    fn gradients([x, weight]: [FlexTensor; 2], delta: &FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        let ([n, inputs], outputs) = (x.shape().dims(), weight.shape()[0]);
-        let input_gradient = || match is_profitable([n, outputs, inputs]) {
-            true => kernel!(
-                [delta, weight] -> Shape::new([n, inputs]),
-                product(delta, Left::Rows, weight, [n, outputs, inputs])
-            ),
-            false => Flex::float_matmul(delta.clone(), weight),
-        };
-        let weight_gradient = || match is_profitable([outputs, n, inputs]) {
-            true => kernel!(
-                [delta, x] -> Shape::new([outputs, inputs]),
-                product(delta, Left::Columns, x, [outputs, n, inputs])
-            ),
-            false => Flex::float_matmul(Flex::float_transpose(delta.clone()), x),
-        };
-        [wanted[0].then(input_gradient), wanted[1].then(weight_gradient)]
+/// x Wᵀ.
+fn value(x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+    let ([n, inputs], outputs) = (x.shape().dims(), weight.shape()[0]);
+    let sizes = [n, inputs, outputs];
+    match is_profitable(sizes) {
+        true => kernel!([x, weight] -> Shape::new([n, outputs]), product_of_rows(x, weight, sizes)),
+        false => Flex::float_matmul(x.clone(), Flex::float_transpose(weight.clone())),
     }
 }
 
-impl Operation<2> for Linear {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, weight]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
-        let ([n, inputs], outputs) = (x.shape().dims(), weight.shape()[0]);
-        let sizes = [n, inputs, outputs];
-        let y = match is_profitable(sizes) {
-            true => kernel!([x, weight] -> Shape::new([n, outputs]), product_of_rows(x, weight, sizes)),
-            false => Flex::float_matmul(x.clone(), Flex::float_transpose(weight.clone())),
-        };
-        (y, [x, weight])
-    }
-
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        Self::gradients(saved, &delta, wanted)
-    }
-}
-
-impl Operation<3> for Linear {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, weight, bias]: [FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
-        let (y, saved) = self.forward([x, weight]);
-        (add_repeated(y, &bias), saved)
-    }
-
-    fn backward(&self, saved: Self::Saved, delta: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
-        let [x, weight] = Self::gradients(saved, &delta, [wanted[0], wanted[1]]);
-        let bias_gradient = || {
-            let n = delta.shape()[1];
-            kernel!([delta] -> Shape::new([n]), over_rows(delta, n))
-        };
-        [x, weight, wanted[2].then(bias_gradient)]
-    }
+/// With respect to x and the weight, δ W and δᵀ x.
+fn gradients(
+    [x, weight]: [FlexTensor; 2],
+    delta: &FlexTensor,
+    [wants_x, wants_weight]: [bool; 2],
+) -> [Option<FlexTensor>; 2] {
+    let ([n, inputs], outputs) = (x.shape().dims(), weight.shape()[0]);
+    let sizes = [n, outputs, inputs];
+    let input_gradient = || match is_profitable(sizes) {
+        true => kernel!([delta, weight] -> Shape::new([n, inputs]), product(delta, Left::Rows, weight, sizes)),
+        false => Flex::float_matmul(delta.clone(), weight),
+    };
+    let sizes = [outputs, n, inputs];
+    let weight_gradient = || match is_profitable(sizes) {
+        true => kernel!([delta, x] -> Shape::new([outputs, inputs]), product(delta, Left::Columns, x, sizes)),
+        false => Flex::float_matmul(Flex::float_transpose(delta.clone()), x),
+    };
+    [wants_x.then(input_gradient), wants_weight.then(weight_gradient)]
 }

@@ -6,13 +6,7 @@ use burn::{
 };
 
 use super::groups::{Groups, combine, derivative, standardise};
-use crate::{
-    channelwise::channel_sums,
-    operation::{Operation, apply},
-    reduce::product,
-    simd::Real,
-    slices::kernel,
-};
+use crate::{channelwise::channel_sums, operation::apply, reduce::product, simd::Real, slices::kernel};
 
 /// γ f(x) + β for each sample and group of channels, f(x) = (x − mean) (variance + 10⁻⁵)^−½: PyTorch's `group_norm`, from x
 /// `[batch, channels, h, w]`, γ and β `[channels]`.
@@ -20,31 +14,21 @@ use crate::{
 /// # Panics
 /// If [`has_kernels`](crate::has_kernels) is false for x.
 pub fn group_norm(x: Tensor<4>, [gamma, beta]: [Tensor<1>; 2], groups: usize) -> Tensor<4> {
-    apply(GroupNorm { groups }, [x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch()])
-}
-
-#[derive(Debug)]
-struct GroupNorm {
-    groups: usize,
-}
-
-impl Operation<3> for GroupNorm {
-    type Saved = [FlexTensor; 2];
-
-    fn forward(&self, [x, gamma, beta]: [FlexTensor; 3]) -> (FlexTensor, Self::Saved) {
-        let sizes = Groups::new(&x, self.groups);
+    let inputs = [x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch()];
+    apply(inputs, [], move |[x, gamma, beta], []| {
+        let sizes = Groups::new(&x, groups);
         let y = kernel!([x, gamma, beta] -> x.shape(), value(x, gamma, beta, sizes));
-        (y, [x, gamma])
-    }
-
-    fn backward(&self, [x, gamma]: Self::Saved, delta: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
-        let sizes = Groups::new(&x, self.groups);
-        [
-            wanted[0].then(|| derivative(&x, &gamma, &delta, self.groups)),
-            wanted[1].then(|| kernel!([x, delta] -> Shape::new([sizes.channels]), gamma_gradient([x, delta], sizes))),
-            wanted[2].then(|| channel_sums(&delta)),
-        ]
-    }
+        let backward = move |delta: FlexTensor, [wants_x, wants_gamma, wants_beta]: [bool; 3]| {
+            let gamma_gradient =
+                || kernel!([x, delta] -> Shape::new([sizes.channels]), gamma_gradient([x, delta], sizes));
+            [
+                wants_x.then(|| derivative(&x, &gamma, &delta, sizes)),
+                wants_gamma.then(gamma_gradient),
+                wants_beta.then(|| channel_sums(&delta)),
+            ]
+        };
+        (y, backward)
+    })
 }
 
 /// y = γ f(x) + β.

@@ -7,7 +7,7 @@ use burn::{
 
 use super::groups::{Groups, centre_along, combine, derivative, mean_product, scale, standardise};
 use crate::{
-    operation::{Operation, apply},
+    operation::apply,
     reduce::{over_directions, product},
     simd::Real,
     slices::kernel,
@@ -24,53 +24,32 @@ pub fn group_norm_first(
     [v_gamma, v_beta]: [Tensor<1>; 2],
     groups: usize,
 ) -> Tensor<4> {
-    let (x, first, gamma) = (x.into_dispatch(), first.into_dispatch(), gamma.into_dispatch());
-    apply(GroupNormFirst { groups }, [x, first, gamma, v_gamma.into_dispatch(), v_beta.into_dispatch()])
-}
-
-#[derive(Debug)]
-struct GroupNormFirst {
-    groups: usize,
-}
-
-impl Operation<5> for GroupNormFirst {
-    const CONSTANTS: usize = 2;
-
-    type Saved = [FlexTensor; 4];
-
-    fn forward(&self, [x, first, gamma, v_gamma, v_beta]: [FlexTensor; 5]) -> (FlexTensor, Self::Saved) {
-        let sizes = Groups::new(&x, self.groups);
+    let inputs = [x.into_dispatch(), first.into_dispatch(), gamma.into_dispatch()];
+    let constants = [v_gamma.into_dispatch(), v_beta.into_dispatch()];
+    apply(inputs, constants, move |[x, first, gamma], [v_gamma, v_beta]| {
+        let sizes = Groups::new(&x, groups);
         let y = kernel!(
             [x, first, gamma, v_gamma, v_beta] -> first.shape(),
             value([x, first], gamma, [v_gamma, v_beta], sizes)
         );
-        (y, [x, first, gamma, v_gamma])
-    }
-
-    fn backward(
-        &self,
-        [x, first, gamma, v_gamma]: Self::Saved,
-        delta: FlexTensor,
-        wanted: [bool; 5],
-    ) -> [Option<FlexTensor>; 5] {
-        let sizes = Groups::new(&x, self.groups);
-        let input_gradient = || {
-            let n = x.shape().num_elements();
-            kernel!(
-                [x, first, delta, gamma, v_gamma] -> x.shape(),
-                over_directions(curvature([x, first, delta], gamma, v_gamma, sizes), n)
-            )
+        let backward = move |delta: FlexTensor, [wants_x, wants_first, wants_gamma]: [bool; 3]| {
+            let input_gradient = || {
+                let n = x.shape().num_elements();
+                kernel!(
+                    [x, first, delta, gamma, v_gamma] -> x.shape(),
+                    over_directions(curvature([x, first, delta], gamma, v_gamma, sizes), n)
+                )
+            };
+            let gamma_gradient =
+                || kernel!([x, first, delta] -> Shape::new([sizes.channels]), gamma_gradient([x, first, delta], sizes));
+            [
+                wants_x.then(input_gradient),
+                wants_first.then(|| derivative(&x, &gamma, &delta, sizes)),
+                wants_gamma.then(gamma_gradient),
+            ]
         };
-        let gamma_gradient =
-            || kernel!([x, first, delta] -> Shape::new([sizes.channels]), gamma_gradient([x, first, delta], sizes));
-        [
-            wanted[0].then(input_gradient),
-            wanted[1].then(|| derivative(&x, &gamma, &delta, self.groups)),
-            wanted[2].then(gamma_gradient),
-            None,
-            None,
-        ]
-    }
+        (y, backward)
+    })
 }
 
 /// ẏ = γ Df\[ẋ\] + γ̇ f + β̇.

@@ -102,8 +102,7 @@ impl Groups {
 }
 
 /// Df\[γ δ\], of the shape of δ: the gradient of y with respect to x, and of ẏ with respect to ẋ.
-pub(super) fn derivative(x: &FlexTensor, gamma: &FlexTensor, delta: &FlexTensor, groups: usize) -> FlexTensor {
-    let sizes = Groups::new(x, groups);
+pub(super) fn derivative(x: &FlexTensor, gamma: &FlexTensor, delta: &FlexTensor, sizes: Groups) -> FlexTensor {
     kernel!([x, gamma, delta] -> delta.shape(), derivative_of([x, delta], gamma, sizes))
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::update::update;
 use crate::{
-    operation::{Operation, apply},
+    operation::apply,
     simd::Real,
     slices::{in_place, kernel},
     switch::has_kernels,
@@ -22,36 +22,23 @@ pub fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
 
 /// a + factor · b, of equal shapes.
 pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Tensor<D> {
-    if has_kernels(&a) && a.dims() == b.dims() {
-        return apply(AddScaled { factor }, [a.into_dispatch(), b.into_dispatch()]);
+    if !has_kernels(&a) || a.dims() != b.dims() {
+        return if factor == 1.0 { a + b } else { a + b.mul_scalar(factor) };
     }
-    if factor == 1.0 { a + b } else { a + b.mul_scalar(factor) }
-}
-
-#[derive(Debug)]
-struct AddScaled {
-    factor: f64,
-}
-
-impl Operation<2> for AddScaled {
-    type Saved = ();
-
-    fn forward(&self, [a, b]: [FlexTensor; 2]) -> (FlexTensor, ()) {
-        let factor = self.factor;
+    apply([a.into_dispatch(), b.into_dispatch()], [], move |[a, b], []| {
         let sum = match a.is_unique() {
             true => in_place!(a, [b], add_scaled_to(a, factor, b)),
             false => kernel!([a, b] -> a.shape(), sum_scaled(a, factor, b)),
         };
-        (sum, ())
-    }
-
-    fn backward(&self, (): (), delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        let of_b = || match self.factor {
-            1.0 => delta.clone(),
-            factor => kernel!([delta] -> delta.shape(), scaled(delta, factor)),
+        let backward = move |delta: FlexTensor, [wants_a, wants_b]: [bool; 2]| {
+            let of_b = || match factor {
+                1.0 => delta.clone(),
+                factor => kernel!([delta] -> delta.shape(), scaled(delta, factor)),
+            };
+            [wants_a.then(|| delta.clone()), wants_b.then(of_b)]
         };
-        [wanted[0].then(|| delta.clone()), wanted[1].then(of_b)]
-    }
+        (sum, backward)
+    })
 }
 
 /// a + b; b is repeated if it is the shorter one.

@@ -7,7 +7,7 @@ use burn::{
 
 use super::update::update;
 use crate::{
-    operation::{Operation, apply},
+    operation::apply,
     simd::Real,
     slices::in_place,
     switch::has_kernels,
@@ -16,54 +16,26 @@ use crate::{
 
 /// max(x, 0), with derivative 0 at 0; what is not a number stays so.
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
-    match has_kernels(&x) {
-        true => apply(Relu, [x.into_dispatch()]),
-        false => activation::relu(x),
+    if !has_kernels(&x) {
+        return activation::relu(x);
     }
+    apply([x.into_dispatch()], [], |[x], []| {
+        let y = in_place!(x, [], rectify(x));
+        (y.clone(), move |delta, [wanted]: [bool; 1]| [wanted.then(|| masked(&y, delta))])
+    })
 }
 
 /// 0 where y ≤ 0, else t: the gradient of [`relu`] with respect to its input, and a coefficient of it, with y its value `[batch, …]` and
 /// t `[K · batch, …]`. To the backward pass y is a constant.
 pub fn relu_backward(y: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
     if has_kernels(&y) {
-        return apply(ReluBackward, [t.into_dispatch(), y.into_dispatch()]);
+        return apply([t.into_dispatch()], [y.into_dispatch()], |[t], [y]| {
+            (masked(&y, t), move |delta, [wanted]: [bool; 1]| [wanted.then(|| masked(&y, delta))])
+        });
     }
     let directions = t.dims()[0] / y.dims()[0].max(1);
     let off = y.lower_equal_scalar(0.0);
     t.mask_fill(if directions > 1 { off.repeat_dim(0, directions) } else { off }, 0.0)
-}
-
-#[derive(Debug)]
-struct Relu;
-
-impl Operation<1> for Relu {
-    type Saved = FlexTensor;
-
-    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
-        let y = in_place!(x, [], rectify(x));
-        (y.clone(), y)
-    }
-
-    fn backward(&self, y: FlexTensor, delta: FlexTensor, [wanted]: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        [wanted.then(|| masked(&y, delta))]
-    }
-}
-
-#[derive(Debug)]
-struct ReluBackward;
-
-impl Operation<2> for ReluBackward {
-    const CONSTANTS: usize = 1;
-
-    type Saved = FlexTensor;
-
-    fn forward(&self, [t, y]: [FlexTensor; 2]) -> (FlexTensor, FlexTensor) {
-        (masked(&y, t), y)
-    }
-
-    fn backward(&self, y: FlexTensor, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        [wanted[0].then(|| masked(&y, delta)), None]
-    }
 }
 
 /// 0 where y ≤ 0, else t; y `[images, …]` is repeated for every direction of t `[directions · images, …]`.

@@ -2,16 +2,11 @@
 
 use burn::{
     backend::{TensorMetadata, flex::FlexTensor},
-    tensor::{Shape, Tensor, module, ops::MaxPoolOptions},
+    tensor::{Tensor, module, ops::MaxPoolOptions},
 };
 
 use super::planes::{Planes, has_window};
-use crate::{
-    operation::{Operation, apply},
-    simd::Real,
-    slices::kernel,
-    switch::has_kernels,
-};
+use crate::{operation::apply, simd::Real, slices::kernel, switch::has_kernels};
 
 /// The largest of each window of 2 × 2, the first of equals; an odd last row or column is dropped. With it, of every t
 /// `[K · batch, channels, h, w]` in `coefficients`, its entries in the same places.
@@ -20,7 +15,7 @@ pub fn max_pool<const N: usize>(
     coefficients: [Option<Tensor<4>>; N],
 ) -> (Tensor<4>, [Option<Tensor<4>>; N]) {
     if has_kernels(&x) && has_window(&x) {
-        let pick = |t: Tensor<4>| apply(MaxPoolSelect, [t.into_dispatch(), x.clone().into_dispatch()]);
+        let pick = |t: Tensor<4>| max_pool_select(x.clone(), t);
         return (pick(x.clone()), coefficients.map(|t| t.map(pick)));
     }
     let options = MaxPoolOptions::new([2, 2]).with_stride([2, 2]);
@@ -39,24 +34,17 @@ pub fn max_pool<const N: usize>(
     (value, coefficients.map(|t| t.map(pick)))
 }
 
-/// Of each window of t its entry where x is largest.
-#[derive(Debug)]
-struct MaxPoolSelect;
-
-impl Operation<2> for MaxPoolSelect {
-    const CONSTANTS: usize = 1;
-
-    type Saved = (Shape, FlexTensor);
-
-    fn forward(&self, [t, x]: [FlexTensor; 2]) -> (FlexTensor, Self::Saved) {
-        let (shape, planes) = (t.shape(), Planes::new(&x.shape()));
-        (kernel!([x, t] -> planes.pooled(&shape), select(x, t, planes)), (shape, x))
-    }
-
-    fn backward(&self, (shape, x): Self::Saved, delta: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
-        let planes = Planes::new(&x.shape());
-        [wanted[0].then(|| kernel!([x, delta] -> shape, select_backward(x, delta, planes))), None]
-    }
+/// Of each window of t its entry where x, a constant to the backward pass, is largest.
+fn max_pool_select(x: Tensor<4>, t: Tensor<4>) -> Tensor<4> {
+    let planes = Planes::new(&x.shape());
+    apply([t.into_dispatch()], [x.into_dispatch()], move |[t], [x]| {
+        let shape = t.shape();
+        let y = kernel!([x, t] -> planes.pooled(&shape), select(x, t, planes));
+        let backward = move |delta: FlexTensor, [wanted]: [bool; 1]| {
+            [wanted.then(|| kernel!([x, delta] -> shape, select_backward(x, delta, planes)))]
+        };
+        (y, backward)
+    })
 }
 
 /// Of each window of t its entry where x is largest; x is repeated for every direction of t.

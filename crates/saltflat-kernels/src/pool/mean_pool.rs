@@ -1,42 +1,27 @@
 //! The mean of windows.
 
 use burn::{
-    backend::{TensorMetadata, flex::FlexTensor},
-    tensor::{Shape, Tensor, module, ops::AvgPoolOptions},
+    backend::flex::FlexTensor,
+    tensor::{Tensor, module, ops::AvgPoolOptions},
 };
 
 use super::planes::{Planes, has_window};
-use crate::{
-    operation::{Operation, apply},
-    simd::Real,
-    slices::kernel,
-    switch::has_kernels,
-};
+use crate::{operation::apply, simd::Real, slices::kernel, switch::has_kernels};
 
 /// The mean of each window of 2 × 2; an odd last row or column is dropped.
 pub fn mean_pool(x: Tensor<4>) -> Tensor<4> {
-    match has_kernels(&x) && has_window(&x) {
-        true => apply(MeanPool, [x.into_dispatch()]),
-        false => module::avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2])),
+    if !has_kernels(&x) || !has_window(&x) {
+        return module::avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]));
     }
-}
-
-#[derive(Debug)]
-struct MeanPool;
-
-impl Operation<1> for MeanPool {
-    type Saved = Shape;
-
-    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, Shape) {
-        let shape = x.shape();
-        let planes = Planes::new(&shape);
-        (kernel!([x] -> planes.pooled(&shape), mean(x, planes)), shape)
-    }
-
-    fn backward(&self, shape: Shape, delta: FlexTensor, [wanted]: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        let planes = Planes::new(&shape);
-        [wanted.then(|| kernel!([delta] -> shape, mean_backward(delta, planes)))]
-    }
+    let shape = x.shape();
+    let planes = Planes::new(&shape);
+    apply([x.into_dispatch()], [], move |[x], []| {
+        let y = kernel!([x] -> planes.pooled(&shape), mean(x, planes));
+        let backward = move |delta: FlexTensor, [wanted]: [bool; 1]| {
+            [wanted.then(|| kernel!([delta] -> shape, mean_backward(delta, planes)))]
+        };
+        (y, backward)
+    })
 }
 
 /// The mean of each window.

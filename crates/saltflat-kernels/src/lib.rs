@@ -51,13 +51,13 @@ mod threads;
 mod tile;
 
 pub use self::{
-    channelwise::{directions_to_batch, scale, scale_first, scale_second, shift, shift_first},
-    conv::{Window, convolution, patch_products, sample_gradients},
-    gram::{dot, gram, row_products, row_sums},
-    linear::linear,
-    norm::{group_norm, group_norm_first, group_norm_second},
-    pointwise::{add, add_scaled, relu, relu_backward, sgd_step, tap},
-    pool::{max_pool, mean_pool},
+    channelwise::*,
+    conv::*,
+    gram::*,
+    linear::*,
+    norm::*,
+    pointwise::*,
+    pool::*,
     switch::{SWITCH, check_switch, has_kernels},
     threads::{init_thread_pool, start_threads, thread_count, with_threads},
 };

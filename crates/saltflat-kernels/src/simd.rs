@@ -23,7 +23,7 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
-    /// True where rounding leaves room for sums in another order of magnitude: Winograd's.
+    /// True for f32, whose tolerances leave room for the larger rounding errors of Winograd's kernels.
     const IS_SINGLE: bool;
 
     /// The nearest number of this type.
@@ -62,7 +62,7 @@ pub trait Real:
     /// The numbers of a vector.
     fn numbers<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
 
-    /// a b + c, rounded once where the machine can.
+    /// a b + c, rounded once if the machine can.
     fn multiply_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 }
 

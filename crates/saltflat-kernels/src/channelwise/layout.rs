@@ -1,10 +1,18 @@
-//! Planes of images and channels, and of directions.
+//! Planes of images, channels and directions, and sums over them.
 
 use std::ops::Range;
 
-use burn::tensor::{Shape, Tensor};
+use burn::{
+    backend::{TensorMetadata, flex::FlexTensor},
+    tensor::{Shape, Tensor},
+};
 
-use crate::{reduce::over_rows, simd::Real, tasks::each_chunk};
+use crate::{
+    reduce::{over_rows, product, sum},
+    simd::Real,
+    slices::kernel,
+    tasks::each_chunk,
+};
 
 /// `[images, channels, positions]`; what belongs to directions has `[directions · images, …]`, and factors
 /// `[directions · channels]`.
@@ -68,6 +76,21 @@ impl Channels {
         });
         over_rows(&each, self.channels)
     }
+}
+
+/// Σ x over images and positions, `[channels]`: the gradient of an offset.
+pub(crate) fn channel_sums(x: &FlexTensor) -> FlexTensor {
+    let sizes = Channels::new(&x.shape());
+    kernel!([x] -> Shape::new([sizes.channels]), sizes.sums(x.len(), |plane| sum(&x[plane])))
+}
+
+/// Σ a b over images and positions, `[channels]`: the gradient of a factor.
+pub(super) fn channel_products(a: &FlexTensor, b: &FlexTensor) -> FlexTensor {
+    let sizes = Channels::new(&a.shape());
+    kernel!(
+        [a, b] -> Shape::new([sizes.channels]),
+        sizes.sums(a.len(), |plane| product(&a[plane.clone()], &b[plane]))
+    )
 }
 
 /// Numbers of channels, `[channels]`, for every image and position: `[1, channels, 1, 1]`.

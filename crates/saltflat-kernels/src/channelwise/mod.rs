@@ -4,11 +4,6 @@ mod directions;
 mod layout;
 mod scale;
 mod shift;
-mod sums;
 
-pub(crate) use self::sums::channel_sums;
-pub use self::{
-    directions::directions_to_batch,
-    scale::{scale, scale_first, scale_second},
-    shift::{shift, shift_first},
-};
+pub(crate) use self::layout::channel_sums;
+pub use self::{directions::*, scale::*, shift::*};

@@ -5,10 +5,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::{
-    layout::{Channels, of_channels, of_directions},
-    sums::channel_products,
-};
+use super::layout::{Channels, channel_products, of_channels, of_directions};
 use crate::{
     operation::{apply, from_flex, to_flex},
     reduce::over_directions,
@@ -48,7 +45,7 @@ pub fn scale_first([x, first]: [Tensor<4>; 2], [gamma, v_gamma]: [Tensor<1>; 2])
             // Σ over directions of γ̇ δ.
             let input_gradient = || {
                 let (sizes, n) = (Channels::new(&shape), shape.num_elements());
-                kernel!([delta, v_gamma] -> shape.clone(), over_directions(scale_directions(delta, v_gamma, sizes), n))
+                kernel!([delta, v_gamma] -> shape.clone(), over_directions(scale_planes(delta, v_gamma, sizes), n))
             };
             [
                 wants_x.then(input_gradient),
@@ -91,9 +88,10 @@ fn sum_scaled([b, a]: [&FlexTensor; 2], [gamma, v_gamma]: [&FlexTensor; 2], imag
     kernel!([b, a, gamma, v_gamma] -> a.shape(), sum_scaled_planes([b, a], gamma, v_gamma, sizes))
 }
 
+/// γ x, with a factor for each channel, or for each direction and channel.
 fn scale_planes<T: Real>(x: &[T], gamma: &[T], sizes: Channels) -> Vec<T> {
     let positions = sizes.positions;
-    sizes.each(x.len(), |start, [_, channel, _], out| {
+    sizes.each(x.len(), |start, [_, _, channel], out| {
         for (out, &x) in out.iter_mut().zip(&x[start..][..positions]) {
             *out = gamma[channel] * x;
         }
@@ -107,16 +105,6 @@ fn sum_scaled_planes<T: Real>([b, a]: [&[T]; 2], gamma: &[T], v_gamma: &[T], siz
         let b = &b[if directed { start } else { of_image }..][..positions];
         for ((out, &a), &b) in out.iter_mut().zip(&a[start..][..positions]).zip(b) {
             *out = gamma * a + v * b;
-        }
-    })
-}
-
-/// γ̇ δ of each direction.
-fn scale_directions<T: Real>(delta: &[T], v_gamma: &[T], sizes: Channels) -> Vec<T> {
-    let positions = sizes.positions;
-    sizes.each(delta.len(), |start, [_, _, velocity], out| {
-        for (out, &x) in out.iter_mut().zip(&delta[start..][..positions]) {
-            *out = v_gamma[velocity] * x;
         }
     })
 }

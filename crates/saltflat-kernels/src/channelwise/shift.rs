@@ -5,10 +5,7 @@ use burn::{
     tensor::Tensor,
 };
 
-use super::{
-    layout::{Channels, of_channels, of_directions},
-    sums::channel_sums,
-};
+use super::layout::{Channels, channel_sums, of_channels, of_directions};
 use crate::{operation::apply, simd::Real, slices::in_place, switch::has_kernels};
 
 /// x + β of x `[batch, channels, h, w]` and β `[channels]`.

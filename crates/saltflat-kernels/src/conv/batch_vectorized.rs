@@ -1,4 +1,4 @@
-//! The value of a convolution and the gradient with respect to its input where images are tiny: vectors of images.
+//! The value of a convolution and the gradient with respect to its input for tiny images: vectors of images.
 //!
 //! A tile of M outputs and V vectors of images stays in registers at one position while channels and kernel entries pass. Entries
 //! that read the padding are left out, and the weight is read as it is stored, which for tiny images is most of what there is to read.

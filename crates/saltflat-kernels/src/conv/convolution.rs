@@ -1,15 +1,20 @@
-//! A convolution and its backward pass.
+//! A convolution, its backward pass, and the gradients of each sample by itself.
 
 use burn::{
     backend::{TensorMetadata, flex::FlexTensor},
-    tensor::{Tensor, module, ops::ConvOptions},
+    tensor::{Shape, Tensor, module, ops::ConvOptions},
 };
 
 use super::{
     select,
     window::{Sizes, Window},
 };
-use crate::{channelwise::channel_sums, operation::apply, slices::kernel, switch::has_kernels};
+use crate::{
+    channelwise::channel_sums,
+    operation::{apply, from_flex, to_flex},
+    slices::kernel,
+    switch::has_kernels,
+};
 
 /// W ∗ x + b `[batch, outputs, h, w]` of x `[batch, inputs, height, width]`, W `[outputs, inputs, kernel, kernel]` and, if there
 /// is one, b `[outputs]`: PyTorch's `conv2d`.
@@ -26,24 +31,34 @@ pub fn convolution(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, win
         let options = ConvOptions::new([window.stride; 2], [window.padding; 2], [1; 2], 1);
         return module::conv2d(x, weight, bias, options);
     }
-    let inputs = [x.into_dispatch(), weight.into_dispatch()];
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     match bias {
-        Some(bias) => {
-            let [x, weight] = inputs;
-            apply([x, weight, bias.into_dispatch()], [], move |[x, weight, bias], []| {
-                let y = value(&x, &weight, Some(&bias), window);
-                let backward = move |delta: FlexTensor, [wants_x, wants_weight, wants_bias]: [bool; 3]| {
-                    let [x, weight] = gradients([x, weight], &delta, [wants_x, wants_weight], window);
-                    [x, weight, wants_bias.then(|| channel_sums(&delta))]
-                };
-                (y, backward)
-            })
-        }
-        None => apply(inputs, [], move |[x, weight], []| {
+        Some(bias) => apply([x, weight, bias.into_dispatch()], [], move |[x, weight, bias], []| {
+            let y = value(&x, &weight, Some(&bias), window);
+            let backward = move |delta: FlexTensor, [wants_x, wants_weight, wants_bias]: [bool; 3]| {
+                let [x, weight] = gradients([x, weight], &delta, [wants_x, wants_weight], window);
+                [x, weight, wants_bias.then(|| channel_sums(&delta))]
+            };
+            (y, backward)
+        }),
+        None => apply([x, weight], [], move |[x, weight], []| {
             let y = value(&x, &weight, None, window);
             (y, move |delta, wanted| gradients([x, weight], &delta, wanted, window))
         }),
     }
+}
+
+/// The gradient of each sample with respect to the weight of a [`convolution`](crate::convolution), `[batch, outputs · inputs · kernel²]`,
+/// from x and the cotangent `[batch, outputs, h, w]` at its output. It has no backward pass.
+///
+/// # Panics
+/// If [`has_kernels`](crate::has_kernels) is false for x, or a tensor belongs to an autodiff graph.
+pub fn sample_gradients(x: Tensor<4>, delta: Tensor<4>, window: Window) -> Tensor<2> {
+    let weight = Shape::new([delta.dims()[1], x.dims()[1], window.kernel, window.kernel]);
+    let (x, delta) = (to_flex(x), to_flex(delta));
+    let sizes = Sizes::new(&x.shape(), &weight, window);
+    let shape = Shape::new([sizes.images, weight.num_elements()]);
+    from_flex(kernel!([x, delta] -> shape, select::weight_gradient(x, delta, &sizes, true)))
 }
 
 fn value(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>, window: Window) -> FlexTensor {
@@ -65,6 +80,6 @@ fn gradients(
     let sizes = Sizes::new(&x.shape(), &weight.shape(), window);
     [
         wants_x.then(|| kernel!([delta, weight] -> x.shape(), select::input_gradient(delta, weight, &sizes))),
-        wants_weight.then(|| kernel!([x, delta] -> weight.shape(), select::weight_gradient(x, delta, &sizes))),
+        wants_weight.then(|| kernel!([x, delta] -> weight.shape(), select::weight_gradient(x, delta, &sizes, false))),
     ]
 }

@@ -33,10 +33,10 @@ pub fn patch_products(
     assert!(fits && n > 0 && r % n == 0, "{:?} and {:?} do not fit together", pixels.dims(), cotangents.dims());
     if has_untracked_kernels(&pixels) && !cotangents.is_autodiff() {
         let (pixels, cotangents) = (to_flex(pixels), to_flex(cotangents));
-        let sizes = Positions { height, width, window };
+        let under = pixels_under(window, [height, width]);
         let products = kernel!(
             [pixels, cotangents] -> Shape::new([m, r]),
-            products([pixels, cotangents], [m, r], sizes)
+            products([pixels, cotangents], [m, r], image, &under)
         );
         return from_flex(products);
     }
@@ -56,53 +56,32 @@ pub fn patch_products(
     products.sum_dim(1).reshape([m, r])
 }
 
-/// Images `[height, width]` and what reads them.
-#[derive(Clone, Copy, Debug)]
-struct Positions {
-    height: usize,
-    width: usize,
-    window: Window,
-}
-
 /// A pixel that lies in the padding.
 const OUTSIDE: usize = usize::MAX;
 
-impl Positions {
-    /// Pixels of an image.
-    fn pixels(&self) -> usize {
-        self.height * self.width
-    }
-
-    /// Positions of the output.
-    fn outputs(&self) -> usize {
-        self.window.output(self.height) * self.window.output(self.width)
-    }
-
-    /// For every position of the output the pixel under each entry of the kernel.
-    fn pixels_under(&self) -> Vec<Vec<usize>> {
-        let Window { kernel, stride, padding } = self.window;
-        let inside = |out: usize, entry: usize, side: usize| {
-            (out * stride + entry).checked_sub(padding).filter(|&pixel| pixel < side)
-        };
-        let columns = self.window.output(self.width);
-        let under = |position: usize| {
-            let entries = (0..self.window.area()).map(|k| {
-                let row = inside(position / columns, k / kernel, self.height);
-                let column = inside(position % columns, k % kernel, self.width);
-                row.zip(column).map_or(OUTSIDE, |(row, column)| row * self.width + column)
-            });
-            entries.collect()
-        };
-        (0..self.outputs()).map(under).collect()
-    }
+/// For every position of the output the pixel of an image `[height, width]` under each entry of the kernel.
+fn pixels_under(window: Window, [height, width]: [usize; 2]) -> Vec<Vec<usize>> {
+    let Window { kernel, stride, padding } = window;
+    let inside = |out: usize, entry: usize, side: usize| {
+        (out * stride + entry).checked_sub(padding).filter(|&pixel| pixel < side)
+    };
+    let (rows, columns) = (window.output(height), window.output(width));
+    let under = |position: usize| {
+        let entries = (0..window.area()).map(|k| {
+            let row = inside(position / columns, k / kernel, height);
+            let column = inside(position % columns, k % kernel, width);
+            row.zip(column).map_or(OUTSIDE, |(row, column)| row * width + column)
+        });
+        entries.collect()
+    };
+    (0..rows * columns).map(under).collect()
 }
 
 /// Σ over positions t, s and entries k of the kernel of D[i t, s r] P[i (t + k), (s + k) j(r)] `[rows, columns]`, from P `[rows · pixels,
 /// pixels · samples]` and D `[rows · positions, positions · columns]`; columns are a multiple of the samples, r = (…, j).
-fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], sizes: Positions) -> Vec<T> {
-    let (pixels, positions) = (sizes.pixels(), sizes.outputs());
+fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], pixels: usize, under: &[Vec<usize>]) -> Vec<T> {
+    let (positions, area) = (under.len(), under.first().map_or(0, Vec::len));
     let samples = p.len() / (rows * pixels * pixels).max(1);
-    let under = sizes.pixels_under();
     let arch = pulp::Arch::new();
     let mut out = vec![T::default(); rows * columns];
     let make = |sum: &mut Vec<T>, row: usize, out: &mut [T]| {
@@ -127,6 +106,6 @@ fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], sizes: Posi
             }
         });
     };
-    each_chunk_with(&mut out, columns, p.len() * sizes.window.area() + d.len(), || vec![T::default(); samples], make);
+    each_chunk_with(&mut out, columns, p.len() * area + d.len(), || vec![T::default(); samples], make);
     out
 }

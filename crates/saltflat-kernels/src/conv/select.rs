@@ -102,36 +102,24 @@ pub(crate) fn input_gradient<T: Real>(delta: &[T], weight: &[T], sizes: &Sizes) 
     pulp::Arch::new().dispatch(Correlation { gradient: true, source: delta, weight, bias: None, sizes })
 }
 
-/// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x.
-pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
+/// ∂/∂W `[outputs, inputs, kernel, kernel]` from x `[images, inputs, height, width]` and the gradient with respect to W ∗ x; if
+/// `per_image`, of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
+pub(crate) fn weight_gradient<T: Real>(x: &[T], delta: &[T], sizes: &Sizes, per_image: bool) -> Vec<T> {
     if let Some(unit) = stride::as_unit_stride(sizes) {
-        return weight_gradient(&stride::subsample(x, sizes), delta, &unit);
+        return weight_gradient(&stride::subsample(x, sizes), delta, &unit, per_image);
     }
     if is_planar_weight_gradient(sizes) {
-        return pulp::Arch::new().dispatch(PlanarWeightGradient { x, delta, sizes, per_image: false });
+        return pulp::Arch::new().dispatch(PlanarWeightGradient { x, delta, sizes, per_image });
     }
-    let mut out = zeros(sizes.outputs * sizes.inputs * sizes.window.area());
-    pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes, out: &mut out });
-    out
-}
-
-/// The gradients of each image by itself, `[images, outputs, inputs, kernel, kernel]`.
-pub(crate) fn sample_gradients<T: Real>(x: &[T], delta: &[T], sizes: &Sizes) -> Vec<T> {
-    if let Some(unit) = stride::as_unit_stride(sizes) {
-        return sample_gradients(&stride::subsample(x, sizes), delta, &unit);
-    }
-    if is_planar_weight_gradient(sizes) {
-        return pulp::Arch::new().dispatch(PlanarWeightGradient { x, delta, sizes, per_image: true });
-    }
-    let one = Sizes { images: 1, ..*sizes };
-    let (image, cotangent) = (sizes.image(), sizes.outputs * sizes.positions());
+    let (parts, images) = if per_image { (sizes.images, 1) } else { (1, sizes.images) };
+    let part = Sizes { images, ..*sizes };
+    let (of_x, of_delta) = (images * sizes.image(), images * sizes.outputs * sizes.positions());
     let size = sizes.outputs * sizes.inputs * sizes.window.area();
-    let mut out = zeros(sizes.images * size);
-    let make = |i: usize, out: &mut [T]| {
-        let (x, delta) = (&x[i * image..][..image], &delta[i * cotangent..][..cotangent]);
-        pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes: &one, out });
-    };
-    each_chunk(&mut out, size, sizes.multiplications(), make);
+    let mut out = zeros(parts * size);
+    each_chunk(&mut out, size, sizes.multiplications(), |i, out| {
+        let (x, delta) = (&x[i * of_x..][..of_x], &delta[i * of_delta..][..of_delta]);
+        pulp::Arch::new().dispatch(WeightGradient { x, delta, sizes: &part, out });
+    });
     out
 }
 

@@ -132,7 +132,7 @@ impl Sliding {
         [self.inputs * self.height * self.width, self.outputs * self.h * self.w]
     }
 
-    /// Where the kernel from an input to an output starts in the weight, and the place of its entry k.
+    /// The start in the weight of the kernel from an input to an output, and the place of its entry k.
     #[inline(always)]
     pub(crate) fn entries(&self, output: usize, input: usize) -> (usize, impl Fn(usize) -> usize) {
         let (area, flipped) = (self.kernel * self.kernel, self.flipped);

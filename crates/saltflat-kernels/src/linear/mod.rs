@@ -3,4 +3,4 @@
 mod layer;
 mod product;
 
-pub use self::layer::linear;
+pub use self::layer::*;

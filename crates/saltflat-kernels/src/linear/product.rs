@@ -19,16 +19,16 @@ const DEPTH: usize = 256;
 /// Rows of a task at most: with [`DEPTH`] they stay in the second-level cache.
 const ROWS: usize = 512;
 
-/// Numbers of the rows of a task at most, where all of the inner dimension is packed: half of the second-level cache.
+/// Numbers of the rows of a task at most, if all of the inner dimension is packed: half of the second-level cache.
 const NUMBERS: usize = 1 << 18;
 
-/// Columns that are made at a time where rows are turned, a multiple of the rows of every tile.
+/// Columns of a product of rows that are made at a time, a multiple of the rows of every tile.
 const COLUMNS: usize = 48;
 
 /// Numbers of a line of the cache, of either type at least.
 const LINE: usize = 16;
 
-/// Whether a product of A `[m, k]` and B `[k, n]` is faster here than in burn: where packing A does not count, and B stays in the second-level
+/// Whether a product of A `[m, k]` and B `[k, n]` is faster here than in burn: if packing A does not count, and B stays in the second-level
 /// cache.
 pub(crate) fn is_profitable([_, k, n]: [usize; 3]) -> bool {
     n >= 128 && k * n <= 1 << 19
@@ -62,13 +62,13 @@ pub(crate) fn product_of_rows<T: Real>(a: &[T], b: &[T], [m, k, n]: [usize; 3]) 
     let arch = pulp::Arch::new();
     let make = |task: usize, out: &mut [T]| {
         let a = &a[task * rows * k..][..out.len() / n * k];
-        arch.dispatch(Turned { a, b, sizes: [k, n], out });
+        arch.dispatch(RowPanels { a, b, sizes: [k, n], out });
     };
     each_chunk(&mut out, rows * n, m * k * n, make);
     out
 }
 
-/// A task goes through all of the right factor, so there are no more than threads where so many rows will do.
+/// A task goes through all of the right factor, so there are no more tasks than threads if so many rows will do.
 fn rows_of_task(rows: usize, most: usize) -> usize {
     rows.div_ceil(rayon::current_num_threads()).min(most).max(1)
 }
@@ -162,7 +162,7 @@ impl<T: Real> Panels<'_, T> {
 
 /// Some rows of a product of rows: they become vectors, and so does what lies below one another in the product, until some of its columns are
 /// done.
-struct Turned<'a, T> {
+struct RowPanels<'a, T> {
     a: &'a [T],
     b: &'a [T],
     /// [k, n].
@@ -170,7 +170,7 @@ struct Turned<'a, T> {
     out: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Turned<'_, T> {
+impl<T: Real> WithSimd for RowPanels<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -182,7 +182,7 @@ impl<T: Real> WithSimd for Turned<'_, T> {
     }
 }
 
-impl<T: Real> Turned<'_, T> {
+impl<T: Real> RowPanels<'_, T> {
     #[inline(always)]
     fn tiles<S: Simd, const M: usize, const V: usize>(self, simd: S) {
         let Self { a, b, sizes: [k, n], out } = self;

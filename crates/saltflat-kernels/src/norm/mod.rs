@@ -5,4 +5,4 @@ mod group_norm_first;
 mod group_norm_second;
 mod groups;
 
-pub use self::{group_norm::group_norm, group_norm_first::group_norm_first, group_norm_second::group_norm_second};
+pub use self::{group_norm::*, group_norm_first::*, group_norm_second::*};

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::add_scaled::add_scaled;
+use super::add::add_scaled;
 use crate::{
     operation::{from_flex, to_flex},
     simd::Real,

@@ -4,4 +4,4 @@ mod max_pool;
 mod mean_pool;
 mod planes;
 
-pub use self::{max_pool::max_pool, mean_pool::mean_pool};
+pub use self::{max_pool::*, mean_pool::*};

@@ -32,7 +32,7 @@ impl Planes {
         Shape::new([x[0], x[1], self.height / 2, self.width / 2])
     }
 
-    /// Where the window of output position p starts.
+    /// The start of the window of output position p.
     #[inline(always)]
     pub(super) fn window(self, p: usize) -> usize {
         let width = self.width / 2;

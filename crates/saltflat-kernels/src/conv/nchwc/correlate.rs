@@ -20,19 +20,19 @@ use crate::{
 /// Positions of the output that a task should have, so that weights are read often enough for what they cost to fetch.
 const POSITIONS: usize = 96;
 
-/// An entry of the kernel and where it reads in the padded image, counted from a position's first row and column.
+/// An entry of the kernel and the place that it reads in the padded image, counted from a position's first row and column.
 struct Tap {
     entry: usize,
     at: [usize; 2],
 }
 
-/// Where a position of the output reads first, row and column of the padded image, and where it is written.
+/// A position of the output: the row and column of the padded image that it reads first, and the place that it is written to.
 struct Place {
     at: [usize; 2],
     write: usize,
 }
 
-/// Where a position of the output reads first, and where it is written, in numbers of a task's images.
+/// A position of the output: the first number that it reads, and the number that it is written to, among those of a task's images.
 #[derive(Clone, Copy)]
 struct Position {
     read: usize,
@@ -51,7 +51,7 @@ struct Plan {
     outputs: usize,
     positions: usize,
     /// Images of a task.
-    together: usize,
+    images_per_task: usize,
     grids: Vec<Grid>,
 }
 
@@ -59,15 +59,7 @@ impl Plan {
     /// The value, from images of the input.
     fn value(sizes: &Sizes, block: usize) -> Self {
         let (window, [h, w]) = (sizes.window, sizes.output());
-        let padded = [sizes.height + 2 * window.padding, sizes.width + 2 * window.padding];
-        let source = Nchwc {
-            channels: sizes.inputs,
-            height: sizes.height,
-            width: sizes.width,
-            before: window.padding,
-            padded,
-            block,
-        };
+        let source = Nchwc::of_input(sizes, block);
         let taps = (0..window.area()).map(|entry| Tap { entry, at: [entry / window.kernel, entry % window.kernel] });
         let places = (0..h * w).map(|p| Place { at: [p / w, p % w].map(|at| at * window.stride), write: p });
         Self::new(source, sizes.outputs, h * w, vec![(taps.collect(), places.collect())])
@@ -101,7 +93,7 @@ impl Plan {
     /// From places of one image with the same entries of the kernel. In small images, of which a task has several, places that
     /// have the same entries in the padding leave those out.
     fn new(source: Nchwc, outputs: usize, positions: usize, places: Vec<(Vec<Tap>, Vec<Place>)>) -> Self {
-        let together = if positions < POSITIONS { 16 } else { 1 };
+        let images_per_task = if positions < POSITIONS { 16 } else { 1 };
         let inside = |place: &Place, tap: &Tap| {
             let [y, x] = [0, 1].map(|i| (place.at[i] + tap.at[i]).wrapping_sub(source.before));
             y < source.height && x < source.width
@@ -111,7 +103,7 @@ impl Plan {
         for (taps, places) in places {
             let mut classes: BTreeMap<Vec<bool>, Vec<Place>> = BTreeMap::new();
             for place in places {
-                let class = taps.iter().map(|tap| together == 1 || inside(&place, tap)).collect();
+                let class = taps.iter().map(|tap| images_per_task == 1 || inside(&place, tap)).collect();
                 classes.entry(class).or_default().push(place);
             }
             for (class, places) in classes {
@@ -121,11 +113,11 @@ impl Plan {
                     read: image * source.len() + linear(place.at),
                     write: image * outputs * positions + place.write,
                 };
-                let positions = (0..together).flat_map(|image| places.iter().map(move |place| at(image, place)));
+                let positions = (0..images_per_task).flat_map(|image| places.iter().map(move |place| at(image, place)));
                 grids.push(Grid { taps: taps.collect(), positions: positions.collect() });
             }
         }
-        Self { source, outputs, positions, together, grids }
+        Self { source, outputs, positions, images_per_task, grids }
     }
 }
 
@@ -150,16 +142,16 @@ pub(crate) fn correlate<T: Real, S: Simd, const M: usize, const V: usize>(
     if out.is_empty() {
         return out;
     }
-    let together = plan.together;
+    let images_per_task = plan.images_per_task;
     each_chunk_with(
         &mut out,
-        together * out_image,
+        images_per_task * out_image,
         sizes.multiplications(),
-        || vec![T::default(); together * source.len()],
+        || vec![T::default(); images_per_task * source.len()],
         |blocked, task, out| {
             let count = out.len() / out_image;
             for (i, blocked) in blocked.chunks_exact_mut(source.len().max(1)).take(count).enumerate() {
-                source.fill(&images[(task * together + i) * image..][..image], blocked);
+                source.fill(&images[(task * images_per_task + i) * image..][..image], blocked);
             }
             let task = Task::<T, M, V> { plan: &plan, packed: &packed, bias, blocked, images: count, out };
             simd.vectorize(task);
@@ -223,7 +215,7 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
             let first = index * width;
             let count = width.min(outputs - first);
             for grid in &plan.grids {
-                let positions = &grid.positions[..grid.positions.len() / plan.together * images];
+                let positions = &grid.positions[..grid.positions.len() / plan.images_per_task * images];
                 for at in positions.chunks(M) {
                     let valid = at.len();
                     let at: [Position; M] = std::array::from_fn(|i| at[i.min(valid - 1)]);

@@ -1,6 +1,6 @@
 //! Images with the channels innermost, in blocks: NCHWc.
 
-use crate::simd::Real;
+use crate::{conv::window::Sizes, simd::Real};
 
 /// Images with the channels innermost, in blocks of some vectors: what inner loops read.
 /// `[channel blocks, padded height · padded width, block]`, outside the image and in the channels that fill the last block
@@ -18,6 +18,12 @@ pub(crate) struct Nchwc {
 }
 
 impl Nchwc {
+    /// The images that a convolution reads, with its padding on every side.
+    pub(crate) fn of_input(sizes: &Sizes, block: usize) -> Self {
+        let (Sizes { inputs: channels, height, width, .. }, before) = (*sizes, sizes.window.padding);
+        Self { channels, height, width, before, padded: [height + 2 * before, width + 2 * before], block }
+    }
+
     pub(crate) fn blocks(&self) -> usize {
         self.channels.div_ceil(self.block)
     }

@@ -39,15 +39,7 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     if sizes.images == 0 {
         return;
     }
-    let side = |side: usize| side + 2 * window.padding;
-    let source = Nchwc {
-        channels: sizes.inputs,
-        height: sizes.height,
-        width: sizes.width,
-        before: window.padding,
-        padded: [side(sizes.height), side(sizes.width)],
-        block,
-    };
+    let source = Nchwc::of_input(sizes, block);
     let (rows, tile) = (sizes.outputs.div_ceil(M), kernel * M * block);
     let positions = sizes.positions();
     let chunk = (POSITIONS / source.positions()).clamp(1, sizes.images);
@@ -56,7 +48,7 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
     let by_rows = chunk == sizes.images && rows * of_row > LARGE;
     // Of each output block.
     let mut sums = Buffer::new(if by_rows { 0 } else { rows * of_row });
-    let abreast = positions <= FEW;
+    let interleaved = positions <= FEW;
     let (work, of_output) = (sizes.multiplications(), sizes.inputs * window.area());
     // [input blocks, padded positions, block] of each image, or with its images before the block.
     let mut blocked = Buffer::new(chunk * source.len());
@@ -69,7 +61,7 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
         let delta = &delta[start * output..][..images * output];
         let (of_x, of_delta) = (source.len(), rows * positions * M);
         let (blocked, rotated) = (&mut blocked[..images * of_x], &mut rotated[..images * of_delta]);
-        match abreast {
+        match interleaved {
             true => {
                 let all = |index: usize, out: &mut [T]| source.fill_interleaved(x, index, out);
                 each_chunk(blocked, of_x / source.blocks() * images, work, all);
@@ -98,8 +90,8 @@ pub(crate) fn weight_gradient<'a, T: Real, S: Simd, const M: usize, const V: usi
             }
             let (index, ky) = (tile / kernel, tile % kernel);
             let task = Task::<T, M, V> { source, sizes, blocked, rotated, images, index, row, ky, sums };
-            match abreast {
-                true => simd.vectorize(Abreast(task)),
+            match interleaved {
+                true => simd.vectorize(Interleaved(task)),
                 false => simd.vectorize(task),
             }
         };
@@ -215,9 +207,9 @@ impl<T: Real, const M: usize, const V: usize> WithSimd for Task<'_, T, M, V> {
 }
 
 /// The same with the images at one position one after the other.
-struct Abreast<'a, T, const M: usize, const V: usize>(Task<'a, T, M, V>);
+struct Interleaved<'a, T, const M: usize, const V: usize>(Task<'a, T, M, V>);
 
-impl<T: Real, const M: usize, const V: usize> WithSimd for Abreast<'_, T, M, V> {
+impl<T: Real, const M: usize, const V: usize> WithSimd for Interleaved<'_, T, M, V> {
     type Output = ();
 
     #[inline(always)]

@@ -24,15 +24,15 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const K: usize>(
     x: &[T],
     delta: &[T],
     sizes: &Sizes,
-    of_each: bool,
+    per_image: bool,
 ) -> Vec<T> {
     let sizes = Sliding::new(sizes, false);
     let [image, cotangent] = sizes.image();
     let [from, to] = planes(&sizes, T::lanes::<S>());
     let n = sizes.outputs * sizes.inputs * K * K;
-    let resident = if of_each { 1 } else { (RESIDENT / to.len.max(1)).max(1) };
-    let together = if of_each { 1 } else { sizes.images.div_ceil(TASKS).max(resident) };
-    let mut out = vec![T::default(); sizes.images.div_ceil(together) * n];
+    let resident = if per_image { 1 } else { (RESIDENT / to.len.max(1)).max(1) };
+    let images_per_task = if per_image { 1 } else { sizes.images.div_ceil(TASKS).max(resident) };
+    let mut out = vec![T::default(); sizes.images.div_ceil(images_per_task) * n];
     let work = sizes.images * n * sizes.h * sizes.w;
     let rows = sizes.outputs.div_ceil(M);
     let of_image = [sizes.inputs * from.len, rows * M * to.len];
@@ -42,8 +42,8 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const K: usize>(
         || [resident * of_image[0], resident * of_image[1], accumulators].map(|numbers| vec![T::default(); numbers]);
     each_chunk_with(&mut out, n, work, scratch, |[a, b, sums], task, out| {
         sums.fill(T::default());
-        let last = ((task + 1) * together).min(sizes.images);
-        for first in (task * together..last).step_by(resident) {
+        let last = ((task + 1) * images_per_task).min(sizes.images);
+        for first in (task * images_per_task..last).step_by(resident) {
             let images = first..(first + resident).min(last);
             for ((i, a), b) in images.clone().zip(a.chunks_mut(of_image[0])).zip(b.chunks_mut(of_image[1])) {
                 from.fill(&x[i * image..][..image], a);
@@ -62,7 +62,7 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const K: usize>(
         }
         simd.vectorize(Totals::<T, M, K> { sizes: &sizes, sums, out });
     });
-    if of_each || out.len() == n { out } else { over_rows(&out, n) }
+    if per_image || out.len() == n { out } else { over_rows(&out, n) }
 }
 
 /// Some images.

@@ -1,6 +1,6 @@
 //! Images in tiles: into the transformed ones and back.
 //!
-//! The images of a task lie side by side, so that a row of tiles goes through all of them and fills vectors where images are small.
+//! The images of a task lie side by side, so that a row of tiles goes through all of them and fills vectors even if images are small.
 
 use std::ops::Range;
 

@@ -12,11 +12,11 @@ const PAIRS: usize = 8;
 pub(super) struct Rows<T> {
     /// What no image has stays zero.
     numbers: Vec<T>,
-    /// True where columns 2 and 3 are columns 0 and 1 of the next tile: of one image a row.
+    /// True if columns 2 and 3 are columns 0 and 1 of the next tile: of one image a row.
     shared: bool,
     /// Numbers of a row.
     pitch: usize,
-    /// Where the columns of a row begin.
+    /// Starts of the columns in a row.
     columns: [usize; 4],
 }
 
@@ -34,7 +34,7 @@ impl<T: Real> Rows<T> {
         Self { numbers: vec![T::default(); (2 * rows + 2) * pitch], shared, pitch, columns }
     }
 
-    /// Where columns j of the tiles from `first` on lie, of padded row `row`.
+    /// The four columns of the tiles from `first` on, of padded row `row`.
     #[inline(always)]
     pub(super) fn at(&self, row: usize, first: usize) -> [&[T]; 4] {
         let row = &self.numbers[row * self.pitch + first..];
@@ -54,7 +54,7 @@ impl<T: Real> Rows<T> {
         }
     }
 
-    /// With C tiles in a row of an image, or any number where C is 0.
+    /// With C tiles in a row of an image, or any number if C is 0.
     #[inline(always)]
     fn fill_of<const C: usize>(&mut self, sizes: &Sliding, tiles: Range<usize>, images: &[T], c: usize) {
         let ([_, columns], before) = (grid(sizes), sizes.before);

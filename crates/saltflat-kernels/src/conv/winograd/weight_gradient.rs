@@ -56,14 +56,8 @@ pub(crate) fn weight_gradient<T: Real, S: Simd, const M: usize, const V: usize>(
 ) {
     let (lanes, [h, w]) = (T::lanes::<S>(), sizes.output());
     let tiles = [h.div_ceil(2), w.div_ceil(2)];
-    let source = Nchwc {
-        channels: sizes.inputs,
-        height: sizes.height,
-        width: sizes.width,
-        before: sizes.window.padding,
-        padded: tiles.map(|tiles| 2 * tiles + 2),
-        block: lanes,
-    };
+    let padded = tiles.map(|tiles| 2 * tiles + 2);
+    let source = Nchwc { padded, ..Nchwc::of_input(sizes, lanes) };
     let padded = tiles.map(|tiles| 2 * tiles);
     let cotangent = Nchwc { channels: sizes.outputs, height: h, width: w, before: 0, padded, block: lanes };
     let width = V * lanes;
@@ -186,7 +180,7 @@ struct Products<'a, T, const M: usize, const V: usize> {
     inputs: &'a [T],
     outputs: &'a [T],
     task: usize,
-    /// True where there are no sums yet.
+    /// True if there are no sums yet.
     first: bool,
     sums: &'a mut [T],
 }

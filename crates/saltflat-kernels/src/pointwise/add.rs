@@ -1,4 +1,4 @@
-//! Sums of two tensors.
+//! Sums of two tensors, and a sum that is a place at which the cotangent is read.
 
 use burn::{
     backend::{TensorMetadata, flex::FlexTensor},
@@ -38,6 +38,17 @@ pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Te
             [wants_a.then(|| delta.clone()), wants_b.then(of_b)]
         };
         (sum, backward)
+    })
+}
+
+/// x + leaf with a leaf that is 0, of equal shapes, so that the cotangent at x is the gradient of the leaf.
+pub fn tap(x: Tensor<4>, leaf: Tensor<4>) -> Tensor<4> {
+    if !has_kernels(&x) {
+        return x + leaf;
+    }
+    apply([x.into_dispatch(), leaf.into_dispatch()], [], |[x, _leaf], []| {
+        // Nothing is added.
+        (x, |delta: FlexTensor, wanted: [bool; 2]| wanted.map(|wanted| wanted.then(|| delta.clone())))
     })
 }
 

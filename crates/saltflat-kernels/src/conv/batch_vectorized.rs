@@ -31,27 +31,19 @@ struct Plan {
 
 impl Plan {
     fn new(sizes: &Sizes, gradient: bool) -> Self {
-        let ([h, w], window, area) = (sizes.output(), sizes.window, sizes.window.area());
-        let plane = sizes.height * sizes.width;
-        let mut taps = vec![Taps::new(); if gradient { plane } else { h * w }];
-        for p in 0..h * w {
-            for entry in 0..area {
-                let at = |p: usize, k: usize, side: usize| {
-                    (p * window.stride + k).checked_sub(window.padding).filter(|at| *at < side)
-                };
-                let y = at(p / w, entry / window.kernel, sizes.height);
-                let x = at(p % w, entry % window.kernel, sizes.width);
-                if let (Some(y), Some(x)) = (y, x) {
-                    let q = y * sizes.width + x;
-                    let (to, from) = if gradient { (q, p) } else { (p, q) };
-                    taps[to].push((from, entry));
-                }
+        let (plane, under) = (sizes.height * sizes.width, sizes.window.pixels_under([sizes.height, sizes.width]));
+        let (positions, area) = (under.len(), sizes.window.area());
+        let mut taps = vec![Taps::new(); if gradient { plane } else { positions }];
+        for (p, pixels) in under.iter().enumerate() {
+            for (entry, q) in pixels.iter().enumerate().filter_map(|(entry, q)| Some((entry, (*q)?))) {
+                let (to, from) = if gradient { (q, p) } else { (p, q) };
+                taps[to].push((from, entry));
             }
         }
         let (images, inputs, outputs) = (sizes.images, sizes.inputs, sizes.outputs);
         match gradient {
             false => Self { images, inputs, outputs, taps, positions: plane, area, gradient },
-            true => Self { images, inputs: outputs, outputs: inputs, taps, positions: h * w, area, gradient },
+            true => Self { images, inputs: outputs, outputs: inputs, taps, positions, area, gradient },
         }
     }
 }

@@ -33,7 +33,7 @@ pub fn patch_products(
     assert!(fits && n > 0 && r % n == 0, "{:?} and {:?} do not fit together", pixels.dims(), cotangents.dims());
     if has_untracked_kernels(&pixels) && !cotangents.is_autodiff() {
         let (pixels, cotangents) = (to_flex(pixels), to_flex(cotangents));
-        let under = pixels_under(window, [height, width]);
+        let under = window.pixels_under([height, width]);
         let products = kernel!(
             [pixels, cotangents] -> Shape::new([m, r]),
             products([pixels, cotangents], [m, r], image, &under)
@@ -56,30 +56,14 @@ pub fn patch_products(
     products.sum_dim(1).reshape([m, r])
 }
 
-/// A pixel that lies in the padding.
-const OUTSIDE: usize = usize::MAX;
-
-/// For every position of the output the pixel of an image `[height, width]` under each entry of the kernel.
-fn pixels_under(window: Window, [height, width]: [usize; 2]) -> Vec<Vec<usize>> {
-    let Window { kernel, stride, padding } = window;
-    let inside = |out: usize, entry: usize, side: usize| {
-        (out * stride + entry).checked_sub(padding).filter(|&pixel| pixel < side)
-    };
-    let (rows, columns) = (window.output(height), window.output(width));
-    let under = |position: usize| {
-        let entries = (0..window.area()).map(|k| {
-            let row = inside(position / columns, k / kernel, height);
-            let column = inside(position % columns, k % kernel, width);
-            row.zip(column).map_or(OUTSIDE, |(row, column)| row * width + column)
-        });
-        entries.collect()
-    };
-    (0..rows * columns).map(under).collect()
-}
-
 /// Σ over positions t, s and entries k of the kernel of D[i t, s r] P[i (t + k), (s + k) j(r)] `[rows, columns]`, from P `[rows · pixels,
 /// pixels · samples]` and D `[rows · positions, positions · columns]`; columns are a multiple of the samples, r = (…, j).
-fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], pixels: usize, under: &[Vec<usize>]) -> Vec<T> {
+fn products<T: Real>(
+    [p, d]: [&[T]; 2],
+    [rows, columns]: [usize; 2],
+    pixels: usize,
+    under: &[Vec<Option<usize>>],
+) -> Vec<T> {
     let (positions, area) = (under.len(), under.first().map_or(0, Vec::len));
     let samples = p.len() / (rows * pixels * pixels).max(1);
     let arch = pulp::Arch::new();
@@ -90,7 +74,7 @@ fn products<T: Real>([p, d]: [&[T]; 2], [rows, columns]: [usize; 2], pixels: usi
                 for (s, s_under) in under.iter().enumerate() {
                     // The inner products of patch t of this sample and patch s of every one.
                     sum.fill(T::default());
-                    for (&a, &b) in t_under.iter().zip(s_under).filter(|&(&a, &b)| a != OUTSIDE && b != OUTSIDE) {
+                    for (a, b) in t_under.iter().zip(s_under).filter_map(|(a, b)| a.zip(*b)) {
                         let p = &p[((row * pixels + a) * pixels + b) * samples..][..samples];
                         for (sum, &p) in sum.iter_mut().zip(p) {
                             *sum += p;

@@ -32,6 +32,19 @@ impl Window {
         (side + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
+    /// For every position of the output the pixel of an image `[height, width]` under each entry of the kernel, if it is not in the padding.
+    pub(crate) fn pixels_under(self, [height, width]: [usize; 2]) -> Vec<Vec<Option<usize>>> {
+        let (rows, columns) = (self.output(height), self.output(width));
+        let inside = |position: usize, k: usize, side: usize| {
+            (position * self.stride + k).checked_sub(self.padding).filter(|&pixel| pixel < side)
+        };
+        let pixel = |position: usize, entry: usize| {
+            let row = inside(position / columns, entry / self.kernel, height)?;
+            Some(row * width + inside(position % columns, entry % self.kernel, width)?)
+        };
+        (0..rows * columns).map(|position| (0..self.area()).map(|entry| pixel(position, entry)).collect()).collect()
+    }
+
     /// Entries of the kernel.
     pub(crate) fn area(self) -> usize {
         self.kernel * self.kernel

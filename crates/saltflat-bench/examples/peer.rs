@@ -17,7 +17,7 @@ use saltflat_train::{DeviceChoice, choose};
 const LEAST: Duration = Duration::from_millis(200);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    saltflat_kernels::compute_here();
+    saltflat_kernels::init_thread_pool();
     let choice = std::env::args().nth(1).map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
     let device = choose(&choice)?.device;
     let mut warm = HashSet::new();

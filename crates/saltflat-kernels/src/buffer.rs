@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::Real;
+use crate::simd::Real;
 
 /// Buffers that are kept when nobody uses them.
 const KEPT: usize = 6;
@@ -37,7 +37,7 @@ impl<T: Real> Buffer<T> {
 }
 
 impl<T: Real> Drop for Buffer<T> {
-    /// Keeps the memory, in place of the oldest that is kept where there are enough.
+    /// Keeps the memory, in place of the oldest one if enough are kept.
     fn drop(&mut self) {
         let mut kept = T::buffers().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         kept.push(std::mem::take(&mut self.numbers));

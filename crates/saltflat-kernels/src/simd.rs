@@ -23,8 +23,8 @@ pub trait Real:
     + Neg<Output = Self>
     + 'static
 {
-    /// True where rounding leaves room for sums in another order of magnitude: Winograd's.
-    const ROUGH: bool;
+    /// True for f32, whose tolerances leave room for the larger rounding errors of Winograd's kernels.
+    const IS_SINGLE: bool;
 
     /// The nearest number of this type.
     fn of(x: f64) -> Self;
@@ -62,14 +62,14 @@ pub trait Real:
     /// The numbers of a vector.
     fn numbers<S: Simd>(vector: &Self::Vector<S>) -> &[Self];
 
-    /// a b + c, rounded once where the machine can.
+    /// a b + c, rounded once if the machine can.
     fn multiply_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
 }
 
 macro_rules! real {
     ($real:ty, $vector:ident, $lanes:ident, $view:ident, $view_mut:ident, $splat:ident, $add:ident, $subtract:ident, $total:ident, $multiply_add:ident) => {
         impl Real for $real {
-            const ROUGH: bool = size_of::<Self>() == 4;
+            const IS_SINGLE: bool = size_of::<Self>() == 4;
 
             #[inline(always)]
             fn of(x: f64) -> Self {

@@ -2,13 +2,16 @@
 
 use rayon::prelude::*;
 
+/// Numbers of a task that reads each once: small enough for the second-level cache, large enough to be worth a task.
+pub(crate) const CHUNK: usize = 1 << 14;
+
 /// Multiplications below which waking another core costs more than it saves.
 const SMALL: usize = 1 << 17;
 
 /// Numbers that a thread sets to zero at a time.
 const ZEROS: usize = 1 << 12;
 
-/// Zeros, set on all cores where there are many.
+/// Zeros, set on all cores if there are many.
 pub(crate) fn zeros<T: Copy + Default + Send>(len: usize) -> Vec<T> {
     if len < SMALL {
         return vec![T::default(); len];
@@ -20,9 +23,19 @@ pub(crate) fn zeros<T: Copy + Default + Send>(len: usize) -> Vec<T> {
     zeros
 }
 
-/// Runs `make(state, index, chunk)` for every chunk of `size` numbers of `out`, on all cores where the whole has many
-/// multiplications. Chunks are independent, so the result does not depend on who makes them.
-pub(crate) fn each_chunk<T: Send, S>(
+/// Runs `make(index, chunk)` for every chunk of `size` numbers of `out`, on all cores if the whole has many multiplications. Chunks are
+/// independent, so the result does not depend on which thread makes them.
+pub(crate) fn each_chunk<T: Send>(
+    out: &mut [T],
+    size: usize,
+    multiplications: usize,
+    make: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    each_chunk_with(out, size, multiplications, || (), |(), index, chunk| make(index, chunk));
+}
+
+/// [`each_chunk`] with a state, such as scratch memory, that a thread keeps from chunk to chunk.
+pub(crate) fn each_chunk_with<T: Send, S>(
     out: &mut [T],
     size: usize,
     multiplications: usize,

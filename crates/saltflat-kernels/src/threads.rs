@@ -1,4 +1,4 @@
-//! The threads that compute.
+//! The thread pool on which operations run.
 
 use std::{env, thread};
 
@@ -10,16 +10,16 @@ const VARIABLES: [&str; 2] = ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"];
 /// Threads for each core that may be asked for. More only take turns, and thousands of them keep a program from starting.
 const MOST_PER_CORE: usize = 4;
 
-/// Makes the calling thread, which should live as long as the program, one of those that compute: its operations begin on it, where they
-/// would else wake another thread and wait for that one, twice some ten microseconds each. Where threads compute already, nothing
-/// changes. Those that it starts inherit which signals are held back.
+/// Starts the thread pool with the calling thread, which should live as long as the program, as one of its threads: operations begin on it
+/// instead of waking another thread and waiting for that one, twice some ten microseconds each. If there is a pool already, nothing
+/// changes. The threads that it starts inherit the blocked signals of the calling one.
 ///
-/// Returns what has to be said about the number of threads: it is that of rayon's environment variables, if they hold one that can be
-/// used.
+/// The pool has as many threads as rayon's environment variables ask for, if they hold a number that can be used, else one for each core.
+/// Returns a message if the number is not the one that was asked for.
 ///
-/// Memory that operations give back is kept for the next ones: without this, glibc returns it to the system and has it cleared again, page by
+/// Memory that operations free is kept for the next ones: without this, glibc returns it to the system and has it cleared again, page by
 /// page, in every step.
-pub fn compute_here() -> Option<String> {
+pub fn init_thread_pool() -> Option<String> {
     keep_memory();
     start(ThreadPoolBuilder::new().use_current_thread())
 }
@@ -30,14 +30,13 @@ fn keep_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
-/// Starts the threads that compute, for a program whose own thread does something else. Returns what has to be said about their number, as
-/// [`compute_here`].
+/// Starts the thread pool without the calling thread, for a program whose own thread does something else. Returns a message about the number
+/// of threads, as [`init_thread_pool`].
 pub fn start_threads() -> Option<String> {
     start(ThreadPoolBuilder::new())
 }
 
-/// Does a work with so many threads that compute, those of its own, on one of them. Where they cannot be started it is done with those
-/// that there are.
+/// Runs `work` on a thread pool of its own with `count` threads, or, if that cannot be started, on the one that there is.
 pub fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R {
     keep_memory();
     match ThreadPoolBuilder::new().num_threads(count).build() {
@@ -46,7 +45,7 @@ pub fn with_threads<R: Send>(count: usize, work: impl FnOnce() -> R + Send) -> R
     }
 }
 
-/// Number of threads that compute.
+/// Number of threads of the pool.
 pub fn thread_count() -> usize {
     rayon::current_num_threads()
 }
@@ -55,13 +54,13 @@ fn start(pool: ThreadPoolBuilder) -> Option<String> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let asked = VARIABLES.into_iter().find_map(|name| Some((name, env::var_os(name)?)));
     let asked = asked.as_ref().map(|(name, value)| (*name, value.to_string_lossy()));
-    let (count, said) = number_of_threads(asked.as_ref().map(|(name, value)| (*name, value.as_ref())), cores);
+    let (count, message) = number_of_threads(asked.as_ref().map(|(name, value)| (*name, value.as_ref())), cores);
     // The error says that there are threads already.
     let _ = pool.num_threads(count).build_global();
-    said
+    message
 }
 
-/// How many threads there are to be where an environment variable asks for so many, and what has to be said about it.
+/// The number of threads if an environment variable asks for `asked`, and a message if that is not what it asks for.
 fn number_of_threads(asked: Option<(&str, &str)>, cores: usize) -> (usize, Option<String>) {
     let Some((name, value)) = asked.filter(|(_, value)| !value.trim().is_empty()) else { return (cores, None) };
     let most = MOST_PER_CORE * cores;
@@ -97,10 +96,10 @@ mod tests {
         assert_eq!(of("20000", 2), (8, Some(cut.into())));
         assert_eq!(of("340282366920938463463374607431768211455", 1).0, 4);
         for value in ["0", "-1", "many", "2.5", "1e3", "99999999999999999999999999999999999999999"] {
-            let (count, said) = of(value, 2);
-            let said = said.unwrap_or_else(|| panic!("{value} is not said"));
+            let (count, message) = of(value, 2);
+            let message = message.unwrap_or_else(|| panic!("no message about {value}"));
             assert_eq!(count, 2, "{value}");
-            assert!(said.contains("RAYON_NUM_THREADS") && said.contains(&format!("{value:?}")), "{said}");
+            assert!(message.contains("RAYON_NUM_THREADS") && message.contains(&format!("{value:?}")), "{message}");
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use pulp::Simd;
 
-use crate::Real;
+use crate::simd::Real;
 
 /// sums[i][j] += Σ_c x[i][c] w[c][j].
 #[inline(always)]
-pub(crate) fn inner<S: Simd, T: Real, const M: usize, const V: usize>(
+pub(crate) fn inner_products<S: Simd, T: Real, const M: usize, const V: usize>(
     simd: S,
     x: [&[T]; M],
     weight: &[[T::Vector<S>; V]],
@@ -27,7 +27,7 @@ pub(crate) fn inner<S: Simd, T: Real, const M: usize, const V: usize>(
 
 /// sums[i][j] += Σ_p delta[p][i] x[p][j].
 #[inline(always)]
-pub(crate) fn outer<'a, S: Simd, T: Real, const M: usize, const V: usize>(
+pub(crate) fn outer_products<'a, S: Simd, T: Real, const M: usize, const V: usize>(
     simd: S,
     x: impl Iterator<Item = &'a [T::Vector<S>; V]>,
     delta: &[[T; M]],
@@ -49,7 +49,7 @@ where
 
 /// sums[i][j] += delta[i] x[j], vector by vector.
 #[inline(always)]
-pub(crate) fn along<S: Simd, T: Real, const M: usize, const K: usize>(
+pub(crate) fn lanewise_products<S: Simd, T: Real, const M: usize, const K: usize>(
     simd: S,
     x: [&[T::Vector<S>]; K],
     delta: [&[T::Vector<S>]; M],

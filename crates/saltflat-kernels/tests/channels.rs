@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 use common::{difference, leaf, normal, numbers};
 use saltflat_kernels::{
-    by_direction, inner, linear, max_pool, mean_pool, scale, scale_first, scale_second, shift, shift_first,
+    directions_to_batch, dot, linear, max_pool, mean_pool, scale, scale_first, scale_second, shift, shift_first,
 };
 
 /// Gradients of Σ δ y with respect to the leaves, after y itself.
@@ -107,7 +107,7 @@ fn channels_of_directions_become_images() {
             let x = flat(wide, 1);
             let shaped = x.clone().reshape(wide);
             let y = match ours {
-                true => by_direction(shaped, directions),
+                true => directions_to_batch(shaped, directions),
                 false => Tensor::cat(shaped.chunk(directions, 1), 0),
             };
             all(y, &[x])
@@ -224,7 +224,7 @@ fn inner_products() {
     for n in [1, 31, 16384, 100_003] {
         let (a, b) = (normal([n], 0, DType::F64), normal([n], 1, DType::F64));
         let exact: f64 = numbers(a.clone()).iter().zip(numbers(b.clone())).map(|(a, b)| a * b).sum();
-        let found = numbers(inner(a, b))[0];
+        let found = numbers(dot(a, b))[0];
         assert!((found - exact).abs() <= 1e-12 * (n as f64).sqrt(), "{n}: {found} and {exact}");
     }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{DType, Tensor, activation};
 use common::{difference, leaf, normal, numbers};
-use saltflat_kernels::{add_scaled, descend, gate, gram, relu, row_products, row_sums, sum, watched};
+use saltflat_kernels::{add, add_scaled, gram, relu, relu_backward, row_products, row_sums, sgd_step, tap};
 
 /// Longer than a task, with zeros of both signs and what is not a number.
 fn input(dtype: DType) -> Tensor<4> {
@@ -37,11 +37,11 @@ fn relu_and_its_gradient() {
 }
 
 #[test]
-fn gate_and_its_gradient() {
+fn relu_backward_and_its_gradient() {
     let y = relu(input(DType::F32));
     let t = leaf([6, 7, 33, 29], 2, DType::F32);
     let off = y.clone().repeat_dim(0, 2).lower_equal_scalar(0.0);
-    let passed = gate(y.clone().autodiff(), t.clone());
+    let passed = relu_backward(y.clone().autodiff(), t.clone());
     assert_same(passed.clone().without_autodiff(), t.clone().without_autodiff().mask_fill(off.clone(), 0.0));
     let delta = normal(passed.dims(), 3, DType::F32);
     let mut gradients = (passed * delta.clone().autodiff()).sum().backward();
@@ -51,7 +51,7 @@ fn gate_and_its_gradient() {
 #[test]
 fn sum_and_its_gradient() {
     let (a, b) = (leaf([2, 3, 50, 70], 0, DType::F64), leaf([2, 3, 50, 70], 1, DType::F64));
-    let total = sum(a.clone(), b.clone());
+    let total = add(a.clone(), b.clone());
     assert_same(total.clone().without_autodiff(), a.clone().without_autodiff() + b.clone().without_autodiff());
     let mut gradients = total.clone().square().sum().backward();
     for t in [a, b] {
@@ -61,11 +61,11 @@ fn sum_and_its_gradient() {
 
 /// The cotangent at a tensor is the gradient of the leaf that watches it, and goes on to what the tensor is of.
 #[test]
-fn watched_and_its_cotangent() {
+fn tap_and_its_cotangent() {
     let (x, leaf) =
         (leaf([2, 3, 4, 5], 0, DType::F64), normal([1; 4], 1, DType::F64).zeros_like().expand([2, 3, 4, 5]));
     let leaf = leaf.autodiff().require_grad();
-    let y = watched(x.clone().mul_scalar(3.0), leaf.clone());
+    let y = tap(x.clone().mul_scalar(3.0), leaf.clone());
     assert_same(y.clone().without_autodiff(), x.clone().without_autodiff() * 3.0);
     let mut gradients = y.square().sum().backward();
     let at_y = x.clone().without_autodiff() * 6.0;
@@ -82,9 +82,9 @@ fn a_step_with_momentum() {
         let expected_u = g.clone() + u.clone() * 0.9;
         let expected = [numbers(theta.clone() - expected_u.clone() * 0.1), numbers(expected_u)];
         let before = [&theta, &u, &g].map(|t| numbers(t.clone()));
-        assert_eq!(descend([theta.clone(), u.clone(), g.clone()], 0.9, 0.1).map(numbers), expected, "shared");
+        assert_eq!(sgd_step([theta.clone(), u.clone(), g.clone()], 0.9, 0.1).map(numbers), expected, "shared");
         assert_eq!([theta, u, g].map(numbers), before);
-        assert_eq!(descend(make(), 0.9, 0.1).map(numbers), expected, "its own");
+        assert_eq!(sgd_step(make(), 0.9, 0.1).map(numbers), expected, "its own");
     }
 }
 
@@ -96,7 +96,7 @@ fn shared_tensors_stay() {
     let shared = numbers(add_scaled(a.clone(), 0.5, b.clone()));
     let (y, t) = (normal([2, 3, 60, 60], 2, DType::F32), normal([2, 3, 60, 60], 3, DType::F32));
     let (y_before, t_before) = (numbers(y.clone()), numbers(t.clone()));
-    let _ = (relu(y.clone()), gate(y.clone(), t.clone()));
+    let _ = (relu(y.clone()), relu_backward(y.clone(), t.clone()));
     assert_eq!((numbers(a.clone()), numbers(b.clone())), (a_before, b_before));
     assert_eq!((numbers(y), numbers(t)), (y_before, t_before));
     // Its own, it is written in place, with the same numbers.

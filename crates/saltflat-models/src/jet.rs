@@ -31,7 +31,7 @@ impl<const D: usize> Jet<D> {
     /// Sum of two activations.
     pub fn plus(self, other: Self) -> Self {
         Self {
-            value: saltflat_kernels::sum(self.value, other.value),
+            value: saltflat_kernels::add(self.value, other.value),
             first: sum(self.first, other.first),
             second: sum(self.second, other.second),
         }
@@ -60,7 +60,7 @@ pub(crate) fn for_each_sample(of_directions: Tensor<4>, n: usize) -> Tensor<4> {
 /// Sum of two coefficients of which either may be zero.
 pub(crate) fn sum<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> Option<Tensor<D>> {
     match (a, b) {
-        (Some(a), Some(b)) => Some(saltflat_kernels::sum(a, b)),
+        (Some(a), Some(b)) => Some(saltflat_kernels::add(a, b)),
         (a, b) => a.or(b),
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{Gradients, Tensor};
-use saltflat_kernels::watched;
+use saltflat_kernels::tap;
 
 /// A layer's third rule: its part of the inner products of per-sample gradients.
 ///
@@ -36,7 +36,7 @@ impl Tape {
         let zero = Tensor::<4>::zeros([1; 4], (&output.device().without_autodiff(), output.dtype()));
         let leaf = zero.expand(output.dims()).autodiff().require_grad();
         self.entries.push((Box::new(rule), leaf.clone()));
-        watched(output.autodiff(), leaf)
+        tap(output.autodiff(), leaf)
     }
 
     /// The rules of these layers, each with what it keeps of the cotangent at its output, after the backward pass.

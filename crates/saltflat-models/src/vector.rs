@@ -70,7 +70,7 @@ impl Vector {
 
     /// self + other.
     pub fn plus(&self, other: &Self) -> Self {
-        self.zip(other, saltflat_kernels::sum)
+        self.zip(other, saltflat_kernels::add)
     }
 
     /// self + a · other.
@@ -92,7 +92,7 @@ impl Vector {
         let parts = self.parts.into_iter().zip(velocity.parts).zip(gradient.parts);
         let (mut moved, mut velocity) = (Vec::new(), Vec::new());
         for ((theta, u), g) in parts {
-            let [theta, u] = saltflat_kernels::descend([theta, u, g], momentum, lr);
+            let [theta, u] = saltflat_kernels::sgd_step([theta, u, g], momentum, lr);
             moved.push(theta);
             velocity.push(u);
         }
@@ -102,7 +102,7 @@ impl Vector {
     /// ⟨self, other⟩ part by part: the sums stay on the device, `[parts]`.
     pub fn dots(&self, other: &Self) -> Tensor<1> {
         let products = self.parts.iter().zip(&other.parts);
-        Tensor::cat(products.map(|(a, b)| saltflat_kernels::inner(a.clone(), b.clone())).collect(), 0)
+        Tensor::cat(products.map(|(a, b)| saltflat_kernels::dot(a.clone(), b.clone())).collect(), 0)
     }
 
     /// ⟨self, other⟩, one element.

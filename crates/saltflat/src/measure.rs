@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use burn::tensor::DType;
-use saltflat_kernels::compute_here;
+use saltflat_kernels::init_thread_pool;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
@@ -41,7 +41,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         Precision::F32 if !args.check => DType::F32,
         _ => DType::F64,
     };
-    let mut notes = Vec::from_iter(compute_here());
+    let mut notes = Vec::from_iter(init_thread_pool());
     let mut plan = Plan::new(config, &device.device, dtype)?;
     plan.config.metrics = chosen(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;

@@ -3,7 +3,7 @@
 use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
-use saltflat_kernels::compute_here;
+use saltflat_kernels::init_thread_pool;
 use saltflat_record::Status;
 use saltflat_train::{
     Chosen, ConfigChanges, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose,
@@ -39,7 +39,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     }
     // A dry run saves nothing: a signal does what it does by default.
     let stop = if args.dry_run { None } else { Some(listen(args)?) };
-    let mut notes = Vec::from_iter(compute_here());
+    let mut notes = Vec::from_iter(init_thread_pool());
     let (plan, device) = plan(config, args)?;
     let weights = start(&plan)?;
     notes.extend(device.note());
@@ -96,7 +96,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     }
     let is_finished = name == Some("finished");
     let stop = listen(args)?;
-    let mut notes = Vec::from_iter(compute_here());
+    let mut notes = Vec::from_iter(init_thread_pool());
     // What the run says of itself stays as it is if the command line or a finished run is refused.
     let note = |folder: &RunFolder, error: TrainError| {
         if !is_finished && args.common.set.is_empty() {

@@ -110,7 +110,7 @@ impl Layer for Activation {
             (_, None) if x.second.is_none() => Jet::constant(self.value(x.value)),
             (Self::Relu, _) => {
                 let value = saltflat_kernels::relu(x.value);
-                let passed = |t: Tensor<4>| saltflat_kernels::gate(value.clone(), t);
+                let passed = |t: Tensor<4>| saltflat_kernels::relu_backward(value.clone(), t);
                 let (first, second) = (x.first.map(passed), x.second.map(passed));
                 Jet { value, first, second }
             }

@@ -3,7 +3,7 @@
 use burn::tensor::{Slice, Tensor, ops::PadMode};
 pub use saltflat_kernels::Window;
 use saltflat_kernels::{
-    add_scaled, by_direction, convolution, gram, has_kernels, patch_products, row_sums, sample_gradients,
+    add_scaled, convolution, directions_to_batch, gram, has_kernels, patch_products, row_sums, sample_gradients,
 };
 
 use super::Layer;
@@ -64,7 +64,7 @@ impl Layer for Conv2d {
         } else {
             None
         };
-        let of_velocity = v_weight.map(|v| by_direction(conv(x.value.clone(), v, v_bias), directions));
+        let of_velocity = v_weight.map(|v| directions_to_batch(conv(x.value.clone(), v, v_bias), directions));
         let first = sum(x.first.map(|t| conv(t, weight, None)), of_velocity);
         let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
         let value = pass.record(value, rows);

@@ -1,7 +1,7 @@
 //! Fully connected layer.
 
 use burn::tensor::{FloatDType, Tensor};
-use saltflat_kernels::{by_direction, gram, linear};
+use saltflat_kernels::{directions_to_batch, gram, linear};
 
 use super::Layer;
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
@@ -75,7 +75,7 @@ impl Layer for Linear {
             let product = linear(x.value.clone(), v, v_bias);
             match directions {
                 1 => product,
-                k => by_direction(product.reshape([n, k * outputs, 1, 1]), k).reshape([k * n, outputs]),
+                k => directions_to_batch(product.reshape([n, k * outputs, 1, 1]), k).reshape([k * n, outputs]),
             }
         });
         let first = sum(x.first.map(|t| linear(t, weight, None)), of_velocity);

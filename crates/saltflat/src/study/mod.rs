@@ -14,7 +14,7 @@ use std::{
     process::ExitCode,
 };
 
-use saltflat_kernels::{compute_here, thread_count};
+use saltflat_kernels::{init_thread_pool, thread_count};
 use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder};
 
 use self::{
@@ -175,7 +175,7 @@ fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> 
     let is_done =
         |entry: &Entry| begun.as_ref().is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
     // As a run starts them.
-    compute_here().iter().for_each(|note| errln!("note: {note}"));
+    init_thread_pool().iter().for_each(|note| errln!("note: {note}"));
     let conditions = Conditions {
         jobs: args.jobs,
         threads: threads(args).unwrap_or_else(thread_count),

@@ -2,6 +2,7 @@
 
 use super::{
     Layer,
+    case::{CASE_INPUT, LayerCase, LayerCases},
     normalise::{Affine, standardised},
 };
 use crate::{Jet, Layout, Pass};
@@ -36,5 +37,14 @@ impl Layer for GroupNorm {
             t.reshape([rows, c, h, w])
         });
         self.affine.forward(x, pass)
+    }
+}
+
+impl LayerCases for GroupNorm {
+    fn cases() -> Vec<LayerCase> {
+        vec![
+            LayerCase::new("group norm", |layout| Self::new(layout, "layer", CASE_INPUT[0], 2)),
+            LayerCase::new("group norm, one group", |layout| Self::new(layout, "layer", CASE_INPUT[0], 1)),
+        ]
     }
 }

@@ -59,7 +59,7 @@ fn in_full(x: Jet<3>, second_order: bool) -> Jet<3> {
     Jet { first: Some(c1 * r + c * r1), value, second }
 }
 
-/// x̂̈ where ẋ = 0: the rule is then that of a first coefficient.
+/// x̂̈ for ẋ = 0: the rule is then that of a first coefficient.
 fn second_of_constant(c: &Tensor<3>, c2: Tensor<3>, deviation: &Tensor<3>) -> Tensor<3> {
     let (c, deviation) = (for_each_direction(c, &c2), for_each_direction(deviation, &c2));
     let value = c / deviation.clone();
@@ -83,7 +83,7 @@ impl Affine {
         Self { gamma, beta, channels }
     }
 
-    /// Group normalisation of x and what [`forward`](Self::forward) does with it in one, where there are kernels for that.
+    /// Group normalisation of x and what [`forward`](Self::forward) does with it in one, if there are kernels for that.
     pub(super) fn group_norm(&self, x: &Jet, groups: usize, pass: &mut Pass<'_>) -> Option<Jet> {
         let velocity = |slot| pass.velocity::<1>(slot, [self.channels]);
         let velocity = velocity(self.gamma).zip(velocity(self.beta));

@@ -47,10 +47,10 @@ pub trait Architecture: fmt::Debug + Send + Sync + 'static {
 }
 
 /// An architecture that stands in the list of all, [`ARCHITECTURES`](crate::ARCHITECTURES), which implements this.
-pub trait Listed {}
+pub trait ListedArchitecture {}
 
 /// An architecture that configurations can name.
-pub trait ArchitectureKeys: Architecture + Serialize + Listed + Sized {
+pub trait ArchitectureKeys: Architecture + Serialize + ListedArchitecture + Sized {
     /// Its name, as [`Architecture::name`].
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.

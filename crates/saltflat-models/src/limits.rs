@@ -72,7 +72,7 @@ pub(crate) fn check_total(layout: &Layout) -> Result<(), ModelError> {
 }
 
 /// `value`, if it is at least 1.
-pub(crate) fn positive(key: &str, value: usize) -> Result<usize, ModelError> {
+pub(crate) fn require_positive(key: &str, value: usize) -> Result<usize, ModelError> {
     if value == 0 { Err(ModelError::config(key, "at least 1", value)) } else { Ok(value) }
 }
 

@@ -21,15 +21,15 @@ const BATCH: usize = 3;
 const INPUT: [usize; 3] = [2, CASE_INPUT[1], CASE_INPUT[2]];
 
 /// What a check found: nothing, or what is off and by how much.
-pub type Checked = Result<(), String>;
+pub type CheckResult = Result<(), String>;
 
 /// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to the layout. Stages
 /// that it needs before or after it can stand beside it.
 ///
 /// # Errors
 /// A rule that does not hold.
-pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Checked {
-    let contract = Contract::of_layer(name, stages);
+pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> CheckResult {
+    let contract = LayerContract::of_layer(name, stages);
     contract.jets_are_derivatives()?;
     contract.directions_share_a_pass()?;
     contract.backward_pass_of_a_jet_is_a_hessian_vector_product()?;
@@ -39,14 +39,14 @@ pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -
 
 /// A network whose layers' rules are to be checked, with a point, directions and inputs that are drawn for it.
 #[derive(Debug)]
-pub struct Contract {
+pub struct LayerContract {
     name: String,
     network: Network,
     theta: Vector,
     buffers: Vector,
 }
 
-impl Contract {
+impl LayerContract {
     /// A network that ends in this layer; a convolution and silu before it give it an input of the shape [`CASE_INPUT`] with both
     /// coefficients.
     pub fn of_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Self {
@@ -73,7 +73,7 @@ impl Contract {
     ///
     /// # Errors
     /// What is off.
-    pub fn jets_are_derivatives(&self) -> Checked {
+    pub fn jets_are_derivatives(&self) -> CheckResult {
         let v = self.theta.normal_like(key(91));
         for train in [false, true] {
             let at = |t: f64| self.value_at(&v, t, train);
@@ -94,7 +94,7 @@ impl Contract {
     ///
     /// # Errors
     /// What is off.
-    pub fn directions_share_a_pass(&self) -> Checked {
+    pub fn directions_share_a_pass(&self) -> CheckResult {
         let directions: Vec<_> = (94..97).map(|part| self.theta.normal_like(key(part))).collect();
         for train in [false, true] {
             let together = self.jet_along(&Directions::new(&directions), train);
@@ -119,7 +119,7 @@ impl Contract {
     ///
     /// # Errors
     /// What is off.
-    pub fn backward_pass_of_a_jet_is_a_hessian_vector_product(&self) -> Checked {
+    pub fn backward_pass_of_a_jet_is_a_hessian_vector_product(&self) -> CheckResult {
         let v = self.theta.normal_like(key(92));
         let product = flat(&self.hessian_product(&v)?.0);
         let h = 1e-6;
@@ -131,7 +131,7 @@ impl Contract {
     ///
     /// # Errors
     /// What is off.
-    pub fn second_coefficient_is_the_curvature(&self) -> Checked {
+    pub fn second_coefficient_is_the_curvature(&self) -> CheckResult {
         let v = self.theta.signs_like(key(93));
         let (product, cotangent) = self.hessian_product(&v)?;
         let by_reverse = product.dot(&v).into_scalar::<f64>();
@@ -150,7 +150,7 @@ impl Contract {
     ///
     /// # Errors
     /// What is off.
-    pub fn gram_matrix_is_that_of_a_loop(&self) -> Checked {
+    pub fn gram_matrix_is_that_of_a_loop(&self) -> CheckResult {
         let Self { network, theta, buffers, .. } = self;
         let outputs = network.value(theta, buffers, inputs()).dims()[1];
         let cotangents = [random([BATCH, outputs], 3), random([BATCH, outputs], 4)];
@@ -208,7 +208,7 @@ impl Contract {
     }
 
     /// ‖found − expected‖ ≤ tolerance · ‖expected‖.
-    fn compare(&self, what: &str, found: &[f64], expected: &[f64], tolerance: f64) -> Checked {
+    fn compare(&self, what: &str, found: &[f64], expected: &[f64], tolerance: f64) -> CheckResult {
         let name = &self.name;
         if found.len() != expected.len() {
             return Err(format!("{name}: {what} has {} entries, expected {}", found.len(), expected.len()));

@@ -4,16 +4,16 @@
 use saltflat_models::{
     Init, Layout, Stage,
     layers::{Activation, Bias, Conv2d, LAYERS, Scale, Window},
-    testing::{Checked, Contract, check_layer},
+    testing::{CheckResult, LayerContract, check_layer},
 };
 
 const INIT: Init = Init::Normal { std: 0.4 };
 
 /// The rows of every layer in the list, and some of several layers.
-fn contracts() -> Vec<Contract> {
+fn contracts() -> Vec<LayerContract> {
     let cases = LAYERS.iter().flat_map(|kind| (kind.cases)());
-    let mut contracts: Vec<_> = cases.map(|case| Contract::of_layer(case.name, &*case.stages)).collect();
-    contracts.push(Contract::of_layer("residual", |layout| {
+    let mut contracts: Vec<_> = cases.map(|case| LayerContract::of_layer(case.name, &*case.stages)).collect();
+    contracts.push(LayerContract::of_layer("residual", |layout| {
         let main = vec![Conv2d::new(layout, "main", [4, 4], Window::three(1), INIT, None).into()];
         vec![Stage::Residual { main, shortcut: vec![Scale::new(layout, "shortcut").into()] }]
     }));
@@ -21,38 +21,38 @@ fn contracts() -> Vec<Contract> {
     let bias = Bias::new(&mut layout, "first");
     let conv = Conv2d::new(&mut layout, "layer", [2, 3], Window::three(1), INIT, None);
     let stages = vec![bias.into(), conv.into(), Activation::Silu.into()];
-    contracts.push(Contract::of_network("scalar bias of the input", layout, stages));
+    contracts.push(LayerContract::of_network("scalar bias of the input", layout, stages));
     contracts
 }
 
-fn all(check: fn(&Contract) -> Checked) {
+fn all(check: fn(&LayerContract) -> CheckResult) {
     let problems: Vec<_> = contracts().iter().filter_map(|contract| check(contract).err()).collect();
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
 #[test]
 fn jets_are_derivatives() {
-    all(Contract::jets_are_derivatives);
+    all(LayerContract::jets_are_derivatives);
 }
 
 #[test]
 fn directions_share_a_pass() {
-    all(Contract::directions_share_a_pass);
+    all(LayerContract::directions_share_a_pass);
 }
 
 #[test]
 fn the_backward_pass_of_a_jet_is_a_hessian_vector_product() {
-    all(Contract::backward_pass_of_a_jet_is_a_hessian_vector_product);
+    all(LayerContract::backward_pass_of_a_jet_is_a_hessian_vector_product);
 }
 
 #[test]
 fn the_second_coefficient_is_the_curvature_along_v() {
-    all(Contract::second_coefficient_is_the_curvature);
+    all(LayerContract::second_coefficient_is_the_curvature);
 }
 
 #[test]
 fn gram_matrices_are_those_of_a_loop() {
-    all(Contract::gram_matrix_is_that_of_a_loop);
+    all(LayerContract::gram_matrix_is_that_of_a_loop);
 }
 
 /// Every layer has rows, and there are as many as there have been: 23 of single layers.

@@ -35,7 +35,7 @@ impl Noise for LogitLaplace {
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
         // σ times the factor of the noise's schedule. Without it nothing is drawn: strength 0 is plain SGD, bit for bit.
-        let sigma = context.scaled(self.sigma);
+        let sigma = context.scaled_sigma(self.sigma);
         if sigma == 0.0 {
             return None;
         }

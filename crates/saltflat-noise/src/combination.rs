@@ -23,7 +23,7 @@ pub fn conflict(one: &AnyNoise, other: &AnyNoise) -> Option<&'static str> {
     if one.name() == other.name() {
         return Some("two noises of one kind would draw the same numbers");
     }
-    match [one, other].map(|noise| noise.drawn().properties().acts_on) {
+    match [one, other].map(|noise| noise.reference_or_self().properties().acts_on) {
         [ActsOn::Nothing, _] | [_, ActsOn::Nothing] => Some("none stands for no noise at all"),
         [ActsOn::Targets, ActsOn::Targets] => Some("both of them say what the expected targets of the loss are"),
         [ActsOn::Targets, ActsOn::Outputs | ActsOn::Gradient | ActsOn::Parameters]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::noise::{AnyNoise, Noise};
 
 /// A kind that stands in the list of the kinds, [`NOISES`](crate::NOISES), which implements this.
-pub trait Listed {}
+pub trait ListedNoise {}
 
 /// What the key `strength`, E‖ξ‖² of a step's noise ξ in the gradient, does to a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Strength {
 }
 
 /// A kind of noise that configurations can name.
-pub trait NoiseKeys: Noise + Serialize + Listed + Sized {
+pub trait NoiseKeys: Noise + Serialize + ListedNoise + Sized {
     /// Its name, as [`Noise::name`].
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
@@ -114,16 +114,16 @@ impl NoiseSection<'_> {
 
     /// `sigma`, at least 0.
     pub fn sigma(&mut self) -> f64 {
-        self.scale("sigma", "a number, not negative", |x: &f64| x.is_finite() && *x >= 0.0)
+        self.required_scale("sigma", "a number, not negative", |x: &f64| x.is_finite() && *x >= 0.0)
     }
 
     /// `batch_size`, at least 1.
     pub fn batch_size(&mut self) -> usize {
-        self.scale("batch_size", "a whole number above 0", |n| *n > 0)
+        self.required_scale("batch_size", "a whole number above 0", |n| *n > 0)
     }
 
     /// A key that must be there, unless `strength` [replaces](Strength::Replaces) it, and only scales the noise: it is 1 then.
-    pub fn scale<T: FromToml + Default + From<u8>>(
+    pub fn required_scale<T: FromToml + Default + From<u8>>(
         &mut self,
         key: &'static str,
         expected: &str,
@@ -135,7 +135,7 @@ impl NoiseSection<'_> {
         }
     }
 
-    /// As [`scale`](Self::scale), of a key that may be absent and is 1 then.
+    /// As [`required_scale`](Self::required_scale), of a key that may be absent and is 1 then.
     pub fn optional_scale<T: FromToml + From<u8>>(
         &mut self,
         key: &'static str,

@@ -91,7 +91,7 @@ pub struct NoiseProperties {
 ///     }
 ///     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
 ///         let sign = context.key(Stream::OutputNoise).normal(1)[0].signum();
-///         let values = vec![sign * context.scaled(self.sigma); batch * outputs];
+///         let values = vec![sign * context.scaled_sigma(self.sigma); batch * outputs];
 ///         Some(OutputNoise { values, width: outputs, form: OutputForm::Direct })
 ///     }
 /// }
@@ -108,7 +108,7 @@ pub trait Noise: fmt::Debug + Send + Sync + 'static {
     fn properties(&self) -> NoiseProperties;
 
     /// The noise that this one is made of: its reference, if it has one.
-    fn like(&self) -> Option<&AnyNoise> {
+    fn reference(&self) -> Option<&AnyNoise> {
         None
     }
 
@@ -177,9 +177,9 @@ impl AnyNoise {
         self.properties().name
     }
 
-    /// The noise that is drawn: the [reference](Noise::like) of an isotropic or diagonal noise, otherwise itself.
-    pub fn drawn(&self) -> &Self {
-        self.like().unwrap_or(self)
+    /// The noise that is drawn: the [reference](Noise::reference) of an isotropic or diagonal noise, otherwise itself.
+    pub fn reference_or_self(&self) -> &Self {
+        self.reference().unwrap_or(self)
     }
 
     /// The table from which a configuration reads it.

@@ -24,13 +24,13 @@ impl StepContext {
     }
 
     /// σ · factor, rounded as it is drawn with.
-    pub fn scaled(self, sigma: f64) -> f32 {
+    pub fn scaled_sigma(self, sigma: f64) -> f32 {
         (sigma * self.factor) as f32
     }
 
     /// σ · factor · z with `n` independent standard normal numbers z; absent if σ · factor is 0.
     pub fn draw_normal(self, stream: Stream, sigma: f64, n: usize) -> Option<Vec<f32>> {
-        let sigma = self.scaled(sigma);
+        let sigma = self.scaled_sigma(sigma);
         (sigma != 0.0).then(|| self.key(stream).normal(n).into_iter().map(|z| sigma * z).collect())
     }
 

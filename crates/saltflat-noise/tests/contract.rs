@@ -3,8 +3,8 @@
 use burn::tensor::{DType, Device};
 use saltflat_models::Vector;
 use saltflat_noise::{
-    AnyNoise, FlipTo, LabelFlip, LabelNoise, LabelSmoothing, Langevin, NoNoise, Noise, ParameterGaussian, StepContext,
-    TargetDistribution, Targets,
+    ActsOn, AnyNoise, FlipTo, LabelFlip, LabelNoise, LabelSmoothing, Langevin, NOISES, NoNoise, Noise,
+    ParameterGaussian, StepContext, TargetDistribution, Targets, example,
 };
 
 const CLASSES: usize = 4;
@@ -80,6 +80,22 @@ fn contracts() -> Vec<Contract> {
             covariance: none,
         },
     ]
+}
+
+/// The kinds of these two sorts are the rows; `gradient_noise.rs` has those that act on outputs and gradient, and the draws of those that
+/// act on the parameters are one function.
+#[test]
+fn every_kind_has_a_row() {
+    let rows = contracts();
+    for kind in NOISES {
+        let noise = example(kind, NOISES).expect("an example can be read");
+        let is_here = rows.iter().any(|row| row.noise.name() == kind.name);
+        match noise.properties().acts_on {
+            ActsOn::Nothing | ActsOn::Targets => assert!(is_here, "{}", kind.name),
+            ActsOn::Parameters => assert!(noise.parameter_sigma(0.1).is_some(), "{}", kind.name),
+            ActsOn::Outputs | ActsOn::Gradient => {}
+        }
+    }
 }
 
 fn entries(f: impl Fn(usize, usize) -> f64) -> Vec<f64> {

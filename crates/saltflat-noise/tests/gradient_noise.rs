@@ -4,8 +4,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_models::{Loss, LossKind, Vector};
 use saltflat_noise::{
-    AnyNoise, Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LogitGaussian, Minibatch,
-    OutputNoise, SgdCovariance, SigmaConvention, StepContext, StrengthControl, Targets,
+    ActsOn, AnyNoise, Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LogitGaussian,
+    Minibatch, NOISES, OutputNoise, SgdCovariance, SigmaConvention, StepContext, StrengthControl, Targets, example,
 };
 
 const B: usize = 4;
@@ -125,6 +125,17 @@ fn contracts() -> Vec<Contract> {
     ]
 }
 
+/// `contract.rs` has the kinds that act on something else.
+#[test]
+fn every_kind_has_a_row() {
+    let rows = contracts();
+    for kind in NOISES {
+        let acts_on = example(kind, NOISES).expect("an example can be read").properties().acts_on;
+        let is_here = rows.iter().any(|row| row.noise.name() == kind.name);
+        assert!(is_here || !matches!(acts_on, ActsOn::Outputs | ActsOn::Gradient), "{}", kind.name);
+    }
+}
+
 fn tensor(rows: impl Iterator<Item = [f64; C]>) -> Tensor<2> {
     let values: Vec<f64> = rows.flatten().collect();
     let n = values.len() / C;
@@ -145,7 +156,7 @@ fn draw(noise: &AnyNoise, kind: LossKind, at: StepContext, rows: usize) -> Optio
     };
     let expected = targets.clone();
     noise.draw_targets(at, &mut targets);
-    let output = match noise.drawn().randomises_targets() {
+    let output = match noise.reference_or_self().randomises_targets() {
         true => Some(OutputNoise::of_targets(&expected, &targets)),
         false => noise.draw_output_noise(at, B, C),
     };

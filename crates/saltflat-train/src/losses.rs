@@ -30,7 +30,7 @@ impl Losses {
         let of_targets = config.noise.of_targets().map(|one| &one.noise);
         let source = match of_targets.filter(|_| config.loss.smoothing.is_none()) {
             Some(noise) => {
-                config.noise.key_of(noise, if noise.like().is_none() { "probability" } else { "like.probability" })
+                config.noise.key_of(noise, if noise.reference().is_none() { "probability" } else { "like.probability" })
             }
             None => "loss.smoothing".into(),
         };

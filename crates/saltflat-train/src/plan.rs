@@ -206,7 +206,7 @@ impl Outline {
                 }
                 (SuitableTargets::RealNumbers, Some(_)) => {
                     let expected = "expected label-flip, since the targets are classes, got";
-                    problems.push(format!("{}: {expected} {}", key(), one.noise.drawn().name()));
+                    problems.push(format!("{}: {expected} {}", key(), one.noise.reference_or_self().name()));
                 }
                 (SuitableTargets::Any, _)
                 | (SuitableTargets::Classes, Some(_))

@@ -53,7 +53,7 @@ impl<'a> StepNoise<'a> {
     /// schedule of the probability of flips changes the expected loss from step to step, and with it the Hessian that the noise
     /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels.
     pub(crate) fn trace_factor(&self, plan: &Plan, batch: usize) -> Result<f64, String> {
-        plan.config.noise.alone()?;
+        plan.config.noise.only_noise()?;
         let of_labels = &self.noises[0];
         let noise = of_labels.noise();
         if !noise.randomises_targets() {
@@ -66,7 +66,7 @@ impl<'a> StepNoise<'a> {
                 self.loss, measured
             ));
         }
-        let variance = noise.target_sigma().map(|sigma| f64::from(of_labels.at.scaled(sigma)).powi(2));
+        let variance = noise.target_sigma().map(|sigma| f64::from(of_labels.at.scaled_sigma(sigma)).powi(2));
         match (self.loss.kind, variance) {
             (LossKind::Square, Some(variance)) if variance > 0.0 => Ok(batch as f64 / variance),
             (LossKind::Square, Some(_)) => Err("the noise on the targets is zero".into()),
@@ -85,7 +85,7 @@ impl<'a> NoiseAtStep<'a> {
 
     /// True where it is made of drawn targets, its own or those of the noise that it takes its strength from.
     pub(crate) fn is_of_targets(&self) -> bool {
-        self.config.drawn().randomises_targets()
+        self.config.reference_or_self().randomises_targets()
     }
 
     /// True where it is scaled to nothing.

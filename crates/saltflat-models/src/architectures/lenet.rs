@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, AvgPool, Window},
     layout::Layout,
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -53,7 +53,7 @@ impl Architecture for Lenet {
                 format!("{h} × {w}"),
             ));
         }
-        let m = positive("model.width", self.width)?;
+        let m = require_positive("model.width", self.width)?;
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         let mut stages: Vec<Stage> = Vec::new();
         for (i, next) in [m, 2 * m, 2 * m, m].into_iter().enumerate() {

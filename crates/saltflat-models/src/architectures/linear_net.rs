@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, Linear},
     layout::Layout,
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -47,7 +47,7 @@ impl Architecture for LinearNet {
         let mut stages = Vec::new();
         let mut width = input.iter().product();
         for (i, &next) in self.hidden.iter().chain([&outputs]).enumerate() {
-            let next = positive("model.hidden", next)?;
+            let next = require_positive("model.hidden", next)?;
             let (weight, _) = init.of([width, next], Activation::Identity);
             stages.push(Linear::new(layout, &format!("layers.{i}"), [width, next], weight, None).into());
             width = next;

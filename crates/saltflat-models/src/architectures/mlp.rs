@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::Activation,
     layout::Layout,
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -49,7 +49,7 @@ impl Architecture for Mlp {
         let mut stages = Vec::new();
         let mut width = input.iter().product();
         for (i, &hidden) in self.hidden.iter().enumerate() {
-            let next = positive("model.hidden", hidden)?;
+            let next = require_positive("model.hidden", hidden)?;
             stages.push(style.linear(layout, &format!("layers.{i}"), [width, next]).into());
             stages.push(self.activation.into());
             width = next;

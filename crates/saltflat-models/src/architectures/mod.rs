@@ -11,13 +11,13 @@ mod vgg;
 
 pub use style::Norm;
 
-use crate::architecture::{ArchitectureKind, Listed, entry};
+use crate::architecture::{ArchitectureKind, ListedArchitecture, entry};
 
 /// Exports the architectures of these files and lists them in [`ARCHITECTURES`].
 macro_rules! architectures {
     ($($file:ident::$architecture:ident),+ $(,)?) => {
         $(pub use $file::*;
-        impl Listed for $architecture {})+
+        impl ListedArchitecture for $architecture {})+
 
         /// Every architecture, in the order in which messages name them.
         pub const ARCHITECTURES: &[ArchitectureKind] = &[$(entry::<$architecture>()),+];

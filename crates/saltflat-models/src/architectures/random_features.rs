@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, Linear},
     layout::{Init, Layout},
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -49,7 +49,7 @@ impl Architecture for RandomFeatures {
     }
 
     fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
-        let features = positive("model.features", self.features)?;
+        let features = require_positive("model.features", self.features)?;
         let first = Linear::frozen(layout, "features", [input.iter().product(), features], Init::Normal { std: 1.0 });
         let (weight, _) = self.init.or(Initialisation::Pytorch).of([features, outputs], self.activation);
         let last = Linear::new(layout, "output", [features, outputs], weight, None);

@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, GlobalAvgPool, Window},
     layout::Layout,
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -74,13 +74,13 @@ impl Architecture for Resnet {
             norm: self.norm,
             channels_per_group: self.channels_per_group,
         };
-        positive("model.blocks (number of stages)", self.blocks.len())?;
-        let mut channels = positive("model.width", self.width)?;
+        require_positive("model.blocks (number of stages)", self.blocks.len())?;
+        let mut channels = require_positive("model.width", self.width)?;
         let mut stages = self.conv_norm(&style, layout, ["conv1", "bn1"], [input[0], channels], Window::three(1))?;
         stages.push(self.activation.into());
         for (i, &blocks) in self.blocks.iter().enumerate() {
             let next = self.width << i;
-            for j in 0..positive("model.blocks", blocks)? {
+            for j in 0..require_positive("model.blocks", blocks)? {
                 let stride = if i > 0 && j == 0 { 2 } else { 1 };
                 let prefix = format!("layer{}.{j}", i + 1);
                 stages.push(self.block(&style, layout, &prefix, [channels, next], stride)?);

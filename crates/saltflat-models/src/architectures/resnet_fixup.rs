@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window},
     layout::{Init, Layout},
-    limits::{MOST_LAYERS, Size, positive},
+    limits::{MOST_LAYERS, Size, require_positive},
     network::Stage,
 };
 
@@ -56,7 +56,7 @@ impl Architecture for ResnetFixup {
         let Some(n) = self.depth.checked_sub(2).filter(|rest| rest % 6 == 0 && *rest > 0).map(|rest| rest / 6) else {
             return Err(ModelError::config("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
         };
-        let width = positive("model.width", self.width)?;
+        let width = require_positive("model.width", self.width)?;
         let (stem, _) = Initialisation::Pytorch.of([input[0] * 9, width * 9], self.activation);
         let mut stages: Vec<Stage> = vec![
             Conv2d::new(layout, "conv1", [input[0], width], Window::three(1), stem, None).into(),

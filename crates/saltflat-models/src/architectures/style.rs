@@ -8,7 +8,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, BatchNorm, Conv2d, GroupNorm, Linear, Window},
     layout::Layout,
-    limits::positive,
+    limits::require_positive,
     network::Stage,
 };
 
@@ -68,7 +68,7 @@ impl Style {
             Norm::None => None,
             Norm::Batch => Some(BatchNorm::new(layout, name, channels).into()),
             Norm::Group => {
-                let size = positive("model.channels_per_group", self.channels_per_group)?;
+                let size = require_positive("model.channels_per_group", self.channels_per_group)?;
                 if !channels.is_multiple_of(size) {
                     let expected = format!("a divisor of every width of the network, among them {channels}");
                     return Err(ModelError::config("model.channels_per_group", expected, size));

@@ -10,7 +10,7 @@ use crate::{
     init::Initialisation,
     layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window},
     layout::{Init, Layout},
-    limits::{Size, positive},
+    limits::{Size, require_positive},
     network::Stage,
 };
 
@@ -79,7 +79,7 @@ impl Architecture for Vgg {
             19 => [2, 2, 4, 4, 4],
             other => return Err(ModelError::config("model.depth", "11, 13, 16 or 19", other)),
         };
-        let width = positive("model.width", self.width)?;
+        let width = require_positive("model.width", self.width)?;
         let style = Style {
             init: self.init.or(Initialisation::KaimingFanOut),
             activation: self.activation,
@@ -108,7 +108,7 @@ impl Architecture for Vgg {
         }
         stages.push(GlobalAvgPool.into());
         for (i, &hidden) in self.hidden.iter().enumerate() {
-            let next = positive("model.hidden", hidden)?;
+            let next = require_positive("model.hidden", hidden)?;
             stages.push(self.classifier(layout, 3 * i, [channels, next]).into());
             stages.push(self.activation.into());
             channels = next;

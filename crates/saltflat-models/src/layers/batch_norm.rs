@@ -5,7 +5,7 @@ use burn::tensor::{FloatDType, Tensor};
 use super::{
     Layer,
     case::{CASE_INPUT, LayerCase, LayerCases},
-    normalise::{Affine, EPSILON, standardised},
+    normalise::{Affine, EPSILON, standardise},
 };
 use crate::{Init, Jet, Layout, Pass, layout::Slot, pass::Mode};
 
@@ -59,7 +59,7 @@ impl Layer for BatchNorm {
                     t.reshape([directions, n, c, h * w]).swap_dims(1, 2).reshape([directions, c, n * h * w])
                 });
                 self.update(x.value.clone(), pass);
-                standardised(x, pass.second_order()).linear(|t| {
+                standardise(x, pass.second_order()).linear(|t| {
                     let directions = t.dims()[0];
                     t.reshape([directions, c, n, h * w]).swap_dims(1, 2).reshape([directions * n, c, h, w])
                 })

@@ -12,12 +12,15 @@ pub const CASE_INPUT: [usize; 3] = [4, 7, 6];
 /// How the tensors of a [`LayerCase`] start, if the layer does not say it.
 pub(crate) const CASE_INIT: Init = Init::Normal { std: 0.4 };
 
+/// Adds tensors to a layout and makes the stages that have them.
+pub type MakeStages = Box<dyn Fn(&mut Layout) -> Vec<Stage>>;
+
 /// A row of the contract test: a way to make a layer, with inputs of the shape [`CASE_INPUT`].
 pub struct LayerCase {
     /// What it is, for messages.
     pub name: &'static str,
-    /// Adds the tensors to the layout and makes the layer, with what it needs before it.
-    pub stages: Box<dyn Fn(&mut Layout) -> Vec<Stage>>,
+    /// Makes the layer, with what it needs before it.
+    pub stages: MakeStages,
 }
 
 impl LayerCase {
@@ -28,10 +31,10 @@ impl LayerCase {
 }
 
 /// A layer that stands in the list of all, [`LAYERS`](super::LAYERS), which implements this.
-pub trait Listed {}
+pub trait ListedLayer {}
 
 /// A layer of this crate.
-pub trait LayerCases: Layer + Listed {
+pub trait LayerCases: Layer + ListedLayer {
     /// The rows of the contract test in which it is: at least one for each way through its code.
     fn cases() -> Vec<LayerCase>;
 }

@@ -3,7 +3,7 @@
 use super::{
     Layer,
     case::{CASE_INPUT, LayerCase, LayerCases},
-    normalise::{Affine, standardised},
+    normalise::{Affine, standardise},
 };
 use crate::{Jet, Layout, Pass};
 
@@ -32,7 +32,7 @@ impl Layer for GroupNorm {
             let rows = t.dims()[0];
             t.reshape([rows, self.groups, c / self.groups * h * w])
         });
-        let x = standardised(x, pass.second_order()).linear(|t| {
+        let x = standardise(x, pass.second_order()).linear(|t| {
             let rows = t.dims()[0];
             t.reshape([rows, c, h, w])
         });

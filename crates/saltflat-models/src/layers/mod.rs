@@ -15,7 +15,7 @@ mod normalise;
 mod pool;
 mod scale;
 
-pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, Listed};
+pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, ListedLayer, MakeStages};
 pub use conv2d::Window;
 
 pub use crate::layer::Layer;
@@ -24,7 +24,7 @@ pub use crate::layer::Layer;
 macro_rules! layers {
     ($($file:ident::$layer:ident),+ $(,)?) => {
         $(pub use $file::$layer;
-        impl Listed for $layer {})+
+        impl ListedLayer for $layer {})+
 
         /// Every layer; the contract test has the rows of each.
         pub const LAYERS: &[LayerKind] =

@@ -65,7 +65,7 @@ impl Noise for LabelNoise {
 
     fn draw_targets(&self, context: StepContext, targets: &mut Targets) {
         let mut rng = context.key(Stream::LabelNoise).rng();
-        let sigma = context.scaled(self.sigma);
+        let sigma = context.scaled_sigma(self.sigma);
         for target in &mut targets.values {
             let noise: f32 = match self.distribution {
                 TargetDistribution::Sign if rng.random::<bool>() => 1.0,

@@ -27,7 +27,7 @@ impl NoiseKeys for Langevin {
 
     fn read(section: &mut NoiseSection<'_>) -> Self {
         let holds = |x: &f64| x.is_finite() && *x >= LEAST_INVERSE_TEMPERATURE;
-        Self { inverse_temperature: section.scale("inverse_temperature", "a number of at least 1e-70", holds) }
+        Self { inverse_temperature: section.required_scale("inverse_temperature", "a number of at least 1e-70", holds) }
     }
 }
 

@@ -15,13 +15,13 @@ mod parameter_gaussian;
 mod reference;
 mod sgd_covariance;
 
-use crate::keys::{Listed, NoiseKind, entry};
+use crate::keys::{ListedNoise, NoiseKind, entry};
 
 /// Exports the kinds of these files and lists them in [`NOISES`].
 macro_rules! noises {
     ($($file:ident::$noise:ident),+ $(,)?) => {
         $(pub use $file::*;
-        impl Listed for $noise {})+
+        impl ListedNoise for $noise {})+
 
         /// Every kind of noise, in the order in which a run adds them up: a kind is added at the end, since the place of a kind
         /// decides which [substreams](crate::substreams) it draws from.

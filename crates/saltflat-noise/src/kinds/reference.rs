@@ -29,7 +29,7 @@ macro_rules! methods_of_reference {
             NoiseProperties { name: Self::NAME, acts_on: ActsOn::Gradient, streams, ..drawn }
         }
 
-        fn like(&self) -> Option<&AnyNoise> {
+        fn reference(&self) -> Option<&AnyNoise> {
             Some(&self.like)
         }
 

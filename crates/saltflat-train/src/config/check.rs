@@ -52,7 +52,7 @@ impl Config {
         if root.refused(&keys) || self.noise.with_keys().any(of_noise) || self.data.binary {
             return;
         }
-        let of_classes = self.noise.of_targets().map(|one| one.noise.drawn());
+        let of_classes = self.noise.of_targets().map(|one| one.noise.reference_or_self());
         let of_classes = of_classes.filter(|noise| noise.properties().suitable_targets == SuitableTargets::Classes);
         let implied = of_classes.and_then(|noise| match self.outputs() {
             Some(outputs) => Some(noise.smoothing(outputs, 1.0)),
@@ -79,7 +79,7 @@ impl Config {
         }
         for (key, one) in self.noise.with_keys() {
             let kind = format!("{key}.kind");
-            let noise = one.noise.drawn();
+            let noise = one.noise.reference_or_self();
             match noise.properties().suitable_targets {
                 SuitableTargets::Classes if self.data.binary => {
                     let text = "expected label-noise with data.binary: there are no classes to flip";
@@ -108,7 +108,7 @@ impl Config {
         if self.optimizer.sampling != BatchSampling::Bernoulli {
             return;
         }
-        for noise in self.noise.iter().map(|one| one.noise.drawn()) {
+        for noise in self.noise.iter().map(|one| one.noise.reference_or_self()) {
             if noise.properties().least_batch > 0 {
                 let text = "expected epoch or independent with the noise";
                 let text = format!("{text} {}, which needs samples in every batch", noise.name());

@@ -66,7 +66,7 @@ impl NoiseList {
     }
 
     /// The only noise, or which there are.
-    pub(crate) fn alone(&self) -> Result<&ConfiguredNoise, String> {
+    pub(crate) fn only_noise(&self) -> Result<&ConfiguredNoise, String> {
         match self.0.as_slice() {
             [one] => Ok(one),
             several => {
@@ -98,7 +98,7 @@ impl NoiseList {
 
     /// The noise that says what the expected targets of the loss are: at most one.
     pub fn of_targets(&self) -> Option<&ConfiguredNoise> {
-        self.iter().find(|one| one.noise.drawn().properties().acts_on == ActsOn::Targets)
+        self.iter().find(|one| one.noise.reference_or_self().properties().acts_on == ActsOn::Targets)
     }
 
     /// Label smoothing under which the smoothed loss is the expectation of the noisy one, for so many classes, before any

@@ -41,7 +41,7 @@ impl Work<'_> {
 /// The label noise of the run before the schedules of noise and learning rate, or why the theory has no λ for it.
 fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
     let config = &plan.config;
-    let one = config.noise.alone()?;
+    let one = config.noise.only_noise()?;
     let (noise, classes) = (&one.noise, plan.network.outputs());
     let scale = match (noise.target_sigma(), plan.loss.kind) {
         _ if noise.properties().acts_on != ActsOn::Targets => return Err("the run has no label noise".into()),

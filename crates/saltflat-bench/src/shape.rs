@@ -1,15 +1,15 @@
 //! What is timed: a network, a batch, and how many samples have gradients of their own.
 
 use saltflat_models::{
-    Architecture, Initialisation, Norm,
+    AnyArchitecture, Initialisation, Norm,
+    architectures::{Lenet, Mlp, Resnet, ResnetFixup, Vgg},
     layers::Activation,
-    models::{Lenet, Mlp, Resnet, ResnetFixup, Vgg},
 };
 
 /// A network with sizes, as `resnet18`, `resnet18@256` (the batch) or `resnet18@32,width=16,side=64,pairs=25`.
 pub struct Shape {
     /// The network.
-    pub architecture: Architecture,
+    pub architecture: AnyArchitecture,
     /// `[channels, height, width]` of a sample.
     pub input: [usize; 3],
     /// Samples of a step.
@@ -39,7 +39,7 @@ impl Shape {
         let (init, activation) = (Initialisation::Default, Activation::Relu);
         let wide = width.unwrap_or(64);
         let resnet = |blocks: [usize; 4]| {
-            Architecture::Resnet(Resnet {
+            AnyArchitecture::from(Resnet {
                 width: wide,
                 blocks: blocks.to_vec(),
                 norm: Norm::Group,
@@ -50,11 +50,11 @@ impl Shape {
         };
         let vgg = |depth| {
             let (norm, hidden) = (Norm::None, Vec::new());
-            Architecture::Vgg(Vgg { depth, width: wide, norm, channels_per_group: 32, hidden, activation, init })
+            AnyArchitecture::from(Vgg { depth, width: wide, norm, channels_per_group: 32, hidden, activation, init })
         };
         let architecture = match name {
-            "mlp" => Architecture::Mlp(Mlp { hidden: vec![width.unwrap_or(512); 2], activation, init }),
-            "lenet" => Architecture::Lenet(Lenet { width: width.unwrap_or(4), activation, init }),
+            "mlp" => AnyArchitecture::from(Mlp { hidden: vec![width.unwrap_or(512); 2], activation, init }),
+            "lenet" => AnyArchitecture::from(Lenet { width: width.unwrap_or(4), activation, init }),
             "vgg11" => vgg(11),
             "vgg13" => vgg(13),
             "vgg16" => vgg(16),
@@ -63,7 +63,7 @@ impl Shape {
             "resnet18" => resnet([2; 4]),
             "resnet26" => resnet([3; 4]),
             "resnet34" => resnet([3, 4, 6, 3]),
-            "fixup26" => Architecture::ResnetFixup(ResnetFixup { depth: 26, width: width.unwrap_or(16), activation }),
+            "fixup26" => AnyArchitecture::from(ResnetFixup { depth: 26, width: width.unwrap_or(16), activation }),
             _ => return None,
         };
         let digits = matches!(name, "mlp" | "lenet");

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use saltflat_lab::{LABS, LabFolder, Scale, lab as make};
+use saltflat_models::ARCHITECTURES;
+use saltflat_noise::NOISES;
 use saltflat_train::config::{Config, Purpose};
 
 use crate::scratch;
@@ -23,6 +25,17 @@ pub fn config(bytes: &[u8]) {
     if let Ok(network) = config.model.architecture.build([3, 32, 32], config.model.outputs.unwrap_or(10)) {
         assert!(!network.layout().is_empty(), "a network has parameters");
     }
+}
+
+/// A configuration for the example of every architecture and of every noise.
+pub fn examples() -> Vec<String> {
+    let start = "[data]\nkind = \"mnist-1k\"\n[optimizer]\nlr = 0.1\n[train]\nsteps = 1\n";
+    let with = |section: &str, kind: &str, keys: &str, rest: &str| {
+        format!("{start}{rest}[{section}]\nkind = \"{kind}\"\n{keys}\n")
+    };
+    let models = ARCHITECTURES.iter().map(|kind| with("model", kind.name, kind.example, "[loss]\nkind = \"square\"\n"));
+    let rest = "[loss]\nkind = \"square\"\n[model]\nkind = \"mlp\"\nhidden = [2]\n";
+    models.chain(NOISES.iter().map(|kind| with("noise", kind.name, kind.example, rest))).collect()
 }
 
 /// A line with the name of a lab, and lines `KEY=VALUE` that change its settings. Their trials can be listed.

@@ -12,7 +12,7 @@ mod scratch;
 mod studies;
 
 pub use checkpoints::{progress, state, weights};
-pub use configurations::{config, lab, lab_rows};
+pub use configurations::{config, examples, lab, lab_rows};
 pub use data::{cifar, gzip, idx, tensors};
 pub use mutate::Mutator;
 pub use reports::{figures, run};

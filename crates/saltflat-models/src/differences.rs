@@ -7,7 +7,10 @@ use std::{
 
 use safetensors::SafeTensors;
 
-use crate::{Layout, TensorSpec, foreign::literal};
+use crate::{
+    foreign::literal,
+    layout::{Layout, TensorSpec},
+};
 
 /// How many tensors a message names.
 const NAMED: usize = 5;
@@ -40,8 +43,8 @@ pub(crate) fn differences(path: &Path, file: &SafeTensors<'_>, layout: &Layout) 
                 .into(),
         );
     }
-    if let Some(said) = prefixed(path, &missing, &unknown) {
-        return Some(said);
+    if let Some(text) = prefixed(path, &missing, &unknown) {
+        return Some(text);
     }
     let mut parts = Vec::new();
     if !missing.is_empty() {

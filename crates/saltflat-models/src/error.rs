@@ -32,3 +32,10 @@ pub enum ModelError {
         differences: String,
     },
 }
+
+impl ModelError {
+    /// A choice that makes no network: what its key expects, and what it got.
+    pub fn config(key: &str, expected: impl Into<String>, got: impl ToString) -> Self {
+        Self::Config { key: key.into(), expected: expected.into(), got: got.to_string() }
+    }
+}

@@ -4,14 +4,14 @@ use std::{convert::Infallible, ops::Range};
 
 use burn::tensor::Tensor;
 
-use crate::{Network, Pass, PerSample, Vector};
+use crate::{network::Network, pass::Pass, tape::PerSample, vector::Vector};
 
 /// How much a Gram matrix takes at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GramChunks {
     /// Samples of one pass through the network.
     pub microbatch: usize,
-    /// Bytes that the layers may keep. Where it does not fit, the layers are taken in groups and the gradients made again
+    /// Bytes that the layers may keep. If it does not fit, the layers are taken in groups and the gradients made again
     /// for each; a layer is never cut, so the least is what one layer keeps of all cotangents and samples.
     pub bytes: usize,
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Init, layers::Activation};
+use crate::{layers::Activation, layout::Init};
 
 /// How weights and biases start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ impl Initialisation {
         ("xavier", Self::Xavier),
     ];
 
-    /// `self`, or `default` where it is [`Default`](Self::Default).
+    /// `self`, or `default` if it is [`Default`](Self::Default).
     pub fn or(self, default: Self) -> Self {
         if self == Self::Default { default } else { self }
     }

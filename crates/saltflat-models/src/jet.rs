@@ -38,8 +38,8 @@ impl<const D: usize> Jet<D> {
     }
 }
 
-/// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`.
-pub(crate) fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coefficient: &Tensor<D>) -> Tensor<D> {
+/// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`: `[K · batch, …]`.
+pub fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coefficient: &Tensor<D>) -> Tensor<D> {
     match coefficient.dims()[0] / of_samples.dims()[0].max(1) {
         0 | 1 => of_samples.clone(),
         directions => Tensor::cat(vec![of_samples.clone(); directions], 0),
@@ -47,7 +47,7 @@ pub(crate) fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coeffic
 }
 
 /// Repeats what belongs to the directions, `[K, …]`, for every one of n samples: `[K · n, …]`.
-pub(crate) fn for_each_sample(of_directions: Tensor<4>, n: usize) -> Tensor<4> {
+pub fn for_each_sample(of_directions: Tensor<4>, n: usize) -> Tensor<4> {
     let [directions, c, h, w] = of_directions.dims();
     of_directions.reshape([directions, 1, c, h * w]).expand([directions, n, c, h * w]).reshape([
         directions * n,
@@ -57,8 +57,8 @@ pub(crate) fn for_each_sample(of_directions: Tensor<4>, n: usize) -> Tensor<4> {
     ])
 }
 
-/// Sum of two coefficients of which either may be zero.
-pub(crate) fn sum<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> Option<Tensor<D>> {
+/// Sum of two coefficients of which either may be zero, that is, absent.
+pub fn sum<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> Option<Tensor<D>> {
     match (a, b) {
         (Some(a), Some(b)) => Some(saltflat_kernels::add(a, b)),
         (a, b) => a.or(b),

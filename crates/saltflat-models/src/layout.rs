@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device};
 use rand::RngExt;
 use saltflat_random::{Key, Stream};
 
-use crate::Vector;
+use crate::vector::Vector;
 
 /// Initial distribution of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,11 @@ pub enum Init {
         /// Largest absolute value.
         bound: f64,
     },
+}
+
+impl Init {
+    /// Every entry 0.
+    pub const ZERO: Self = Self::Constant(0.0);
 }
 
 /// One tensor of a network.
@@ -62,7 +67,7 @@ impl Layout {
         self.parameters.iter().map(TensorSpec::len).sum()
     }
 
-    /// True where there is nothing to train.
+    /// True if there is nothing to train.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 
-use crate::{Jet, jet::for_each_direction};
+use crate::jet::{Jet, for_each_direction};
 
 /// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{Jet, Layout, Pass, Vector, layers::Layer};
+use crate::{jet::Jet, layer::Layer, layout::Layout, pass::Pass, vector::Vector};
 
 /// One stage of a network.
 #[derive(Debug)]
@@ -26,7 +26,33 @@ impl<L: Layer + 'static> From<L> for Stage {
     }
 }
 
-/// A function f(x; θ): the stages and the layout of the tensors, without the numbers.
+/// A function f(x; θ): the stages and the layout of the tensors, without the numbers. Where a PyTorch module holds its parameters,
+/// a network is given them with every [`Pass`], so that it can be evaluated at any point θ of parameter space.
+///
+/// ```
+/// use burn::tensor::{DType, Device, Tensor};
+/// use saltflat_models::{Directions, Init, Layout, Network, Pass, layers::{Activation, Linear}};
+///
+/// // 4 → 8 → 2 with tanh between.
+/// let mut layout = Layout::default();
+/// let init = Init::Normal { std: 0.5 };
+/// let first = Linear::new(&mut layout, "first", [4, 8], init, Some(init));
+/// let last = Linear::new(&mut layout, "last", [8, 2], init, Some(init));
+/// let network = Network::new(layout, vec![first.into(), Activation::Tanh.into(), last.into()], [4, 1, 1], 2);
+/// assert_eq!(network.layout().len(), 4 * 8 + 8 + 8 * 2 + 2);
+///
+/// // A starting point, and the outputs of three samples there.
+/// let (theta, buffers) = network.layout().init(0, &Device::flex(), DType::F64);
+/// let inputs = Tensor::ones([3, 4, 1, 1], (&Device::flex(), DType::F64));
+/// let outputs = network.value(&theta, &buffers, inputs.clone());
+/// assert_eq!(outputs.dims(), [3, 2]);
+///
+/// // df/dt and d²f/dt² at θ + t θ in one pass, without a backward pass.
+/// let direction = Directions::from(&theta);
+/// let jet = network.forward(inputs, &mut Pass::jet(&theta, &buffers, &direction, 2));
+/// assert_eq!(jet.first.unwrap().dims(), [3, 2]);
+/// assert_eq!(jet.second.unwrap().dims(), [3, 2]);
+/// ```
 #[derive(Debug)]
 pub struct Network {
     layout: Layout,
@@ -56,7 +82,7 @@ impl Network {
         self.outputs
     }
 
-    /// True where samples of a batch depend on each other (batch normalisation): a sample then has no gradient of its own
+    /// True if samples of a batch depend on each other (batch normalisation): a sample then has no gradient of its own
     /// in a training step.
     pub fn couples_samples(&self) -> bool {
         fn any(stages: &[Stage]) -> bool {

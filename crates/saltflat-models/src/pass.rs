@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 
 use crate::{
-    Directions, Vector,
     layout::Slot,
     tape::{PerSample, Tape},
+    vector::{Directions, Vector},
 };
 
 /// Which statistics batch normalisation uses.
@@ -73,7 +73,7 @@ impl<'a> Pass<'a> {
         self.tape.unwrap_or_default()
     }
 
-    /// The buffers after this pass: running statistics moved on where the pass was a training step.
+    /// The buffers after this pass: running statistics moved on if the pass was a training step.
     pub fn updated_buffers(&self) -> Vector {
         let mut parts = self.buffers.parts().to_vec();
         for (index, tensor) in &self.updates {
@@ -91,22 +91,23 @@ impl<'a> Pass<'a> {
         self.rate
     }
 
-    /// True where second coefficients are asked for.
-    pub(crate) fn second_order(&self) -> bool {
+    /// True if second coefficients are asked for; otherwise a layer need not make them.
+    pub fn second_order(&self) -> bool {
         self.order >= 2
     }
 
-    /// The tensor in `slot` in its shape.
-    pub(crate) fn tensor<const D: usize>(&self, slot: Slot, shape: [usize; D]) -> Tensor<D> {
+    /// The tensor in `slot`, a parameter or a buffer, in this shape, which has as many entries as the layout says. Differentiable if
+    /// the pass is at [leaves](Vector::leaves).
+    pub fn tensor<const D: usize>(&self, slot: Slot, shape: [usize; D]) -> Tensor<D> {
         match slot {
             Slot::Parameter(i) => self.theta.parts()[i].clone().reshape(shape),
             Slot::Buffer(i) => self.buffers.parts()[i].clone().reshape(shape),
         }
     }
 
-    /// The directions' components for the tensor in `slot`, stacked along its first axis: `[K · shape[0], …]`; absent
-    /// where they are zero: for buffers, and in a pass of order 0.
-    pub(crate) fn velocity<const D: usize>(&self, slot: Slot, mut shape: [usize; D]) -> Option<Tensor<D>> {
+    /// The components of the K directions for the tensor in `slot`, stacked along its first axis: `[K · shape[0], …]`, those of the
+    /// kth direction from k · shape\[0\] on. Absent if they are zero: for buffers, and in a pass of order 0.
+    pub fn velocity<const D: usize>(&self, slot: Slot, mut shape: [usize; D]) -> Option<Tensor<D>> {
         match slot {
             Slot::Parameter(i) => self.directions.map(|directions| {
                 shape[0] *= directions.len();
@@ -123,9 +124,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Puts a layer's output on the tape, if there is one: adds a zero leaf, whose gradient after a backward pass is
-    /// the cotangent δ at this output.
-    pub(crate) fn record<R: PerSample + 'static>(&mut self, output: Tensor<4>, rule: impl FnOnce() -> R) -> Tensor<4> {
+    /// Puts a layer's output on the tape, if there is one, with the layer's rule for per-sample gradients, and returns the output, to
+    /// which a zero leaf was added: its gradient after a backward pass is the cotangent δ at this output. A layer with parameters
+    /// calls it once, with the value of its output.
+    pub fn record<R: PerSample + 'static>(&mut self, output: Tensor<4>, rule: impl FnOnce() -> R) -> Tensor<4> {
         match &mut self.tape {
             None => output,
             Some(tape) => tape.record(output, rule()),

@@ -13,7 +13,7 @@ pub trait PerSample {
     /// [`gram`](Self::gram) can be computed, `[batch, k]`: either δ itself or the rows themselves.
     fn keep(&self, delta: Tensor<4>) -> Tensor<2>;
 
-    /// The layer's input `[batch, …]`, where [`gram`](Self::gram) needs it beside what was kept.
+    /// The layer's input `[batch, …]`, if [`gram`](Self::gram) needs it beside what was kept.
     fn input(&self) -> Option<Tensor<4>> {
         None
     }

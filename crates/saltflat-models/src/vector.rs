@@ -7,6 +7,17 @@ use saltflat_random::Key;
 ///
 /// The tensors have rank 1 whatever the parameter's shape is, so algebra needs no rank; a layer gives them their shape
 /// back when it uses them. Norms and products are tensors of one element that stay on the device.
+///
+/// ```
+/// use burn::tensor::{DType, Device};
+/// use saltflat_models::Vector;
+///
+/// // A network of two parameter tensors, with 2 and 1 entries.
+/// let theta = Vector::from_host([vec![1.0, 2.0], vec![3.0]], &Device::flex(), DType::F64);
+/// let moved = theta.plus_scaled(-0.1, &theta);
+/// assert_eq!(moved.len(), 3);
+/// assert!((moved.norm_squared().into_scalar::<f64>() - 0.81 * 14.0).abs() < 1e-12);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Vector {
     parts: Vec<Tensor<1>>,
@@ -37,7 +48,7 @@ impl Vector {
         self.parts.iter().map(|t| t.dims()[0]).sum()
     }
 
-    /// True where there is no entry.
+    /// True if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -78,14 +89,14 @@ impl Vector {
         self.clone().add_scaled(a, other)
     }
 
-    /// self + a · other, in the memory of `self` where nobody else holds it.
+    /// self + a · other, in the memory of `self` if nobody else holds it.
     pub fn add_scaled(self, a: f64, other: &Self) -> Self {
         debug_assert_eq!(self.parts.len(), other.parts.len());
         let pairs = self.parts.into_iter().zip(&other.parts);
         Self::new(pairs.map(|(x, y)| saltflat_kernels::add_scaled(x, a, y.clone())).collect())
     }
 
-    /// A step of gradient descent with momentum from here, \[θ − η u', u'\] with u' = β u + g, in the memory of θ and u where nobody else
+    /// A step of gradient descent with momentum from here, \[θ − η u', u'\] with u' = β u + g, in the memory of θ and u if nobody else
     /// holds it.
     pub fn descend(self, velocity: Self, gradient: Self, momentum: f64, lr: f64) -> [Self; 2] {
         debug_assert!([&velocity, &gradient].iter().all(|v| v.parts.len() == self.parts.len()));
@@ -130,7 +141,7 @@ impl Vector {
         self.map(|t| t.without_autodiff().autodiff().require_grad())
     }
 
-    /// Takes the gradients of these leaves; where nothing flowed back, 0.
+    /// Takes the gradients of these leaves; 0 if nothing flowed back.
     pub fn take_gradients(&self, gradients: &mut Gradients) -> Self {
         self.map_mut(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like()))
     }

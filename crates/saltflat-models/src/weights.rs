@@ -6,12 +6,18 @@ use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use saltflat_record::read_regular;
 
-use crate::{Layout, ModelError, TensorSpec, Vector, differences::differences, foreign::refusal};
+use crate::{
+    differences::differences,
+    error::ModelError,
+    foreign::refusal,
+    layout::{Layout, TensorSpec},
+    vector::Vector,
+};
 
 /// Serialises a point: parameters and buffers under their names, f32 or f64 as they are. Equal points give equal bytes.
 ///
 /// # Errors
-/// [`ModelError::File`] where the numbers cannot be read from the device; the caller writes the bytes.
+/// [`ModelError::File`] if the numbers cannot be read from the device; the caller writes the bytes.
 pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>, ModelError> {
     let failed = |reason: String| ModelError::File { path: "checkpoint".into(), reason };
     let mut tensors = Vec::new();
@@ -40,7 +46,7 @@ pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>
 /// numbers, are taken too ([`half_precision`] says so).
 ///
 /// # Errors
-/// [`ModelError::File`] where the file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Weights`] where its
+/// [`ModelError::File`] if the file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Weights`] if its
 /// tensors are not the network's; the message names the first that differ.
 pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Result<(Vector, Vector), ModelError> {
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
@@ -69,7 +75,7 @@ pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Resu
 /// A sentence about a weights file with tensors in half precision, for the person who names it: what is measured is measured at rounded weights.
 ///
 /// # Errors
-/// [`ModelError::File`] where the file cannot be read.
+/// [`ModelError::File`] if the file cannot be read.
 pub fn half_precision(path: &Path) -> Result<Option<String>, ModelError> {
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
     let bytes = read_regular(path).map_err(|e| failed(e.to_string()))?;

@@ -5,16 +5,18 @@ use std::{collections::HashMap, fs, path::PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{SafeTensors, tensor::TensorView};
+use saltflat_config::{Problems, Section};
 use saltflat_models::{
-    Architecture, Init, Initialisation, Layout, Network, Norm, Pass, Stage, Vector,
+    Architecture, Init, Initialisation, Layout, ModelConfig, Network, Pass, Stage, Vector,
+    architectures::Mlp,
     layers::{
         Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
         Window,
     },
     load,
-    models::{Lenet, LinearNet, Mlp, RandomFeatures, Resnet, ResnetFixup, Vgg},
 };
 use serde_json::Value;
+use toml::Table;
 
 const ZERO: Init = Init::Constant(0.0);
 
@@ -119,45 +121,12 @@ fn every_layer_has_pytorchs_values() {
     assert_eq!(used.len(), LAYERS.len(), "a kind of layer has no case");
 }
 
-/// The architecture that a `[model]` section of a fixture describes.
-fn architecture(model: &Value) -> Architecture {
-    let number = |key: &str| model[key].as_u64().unwrap_or(32) as usize;
-    let list = |key: &str| -> Vec<usize> {
-        model[key].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect()
-    };
-    let named = |name: &str| Activation::ALL.iter().find(|(known, _)| *known == name).unwrap().1;
-    let activation = model["activation"].as_str().map_or(Activation::Identity, named);
-    let norm = || Norm::ALL.iter().find(|(name, _)| Some(*name) == model["norm"].as_str()).unwrap().1;
-    let init = Initialisation::Default;
-    match model["kind"].as_str().unwrap() {
-        "mlp" => Architecture::Mlp(Mlp { hidden: list("hidden"), activation, init }),
-        "linear-net" => Architecture::LinearNet(LinearNet { hidden: list("hidden"), init }),
-        "random-features" => {
-            Architecture::RandomFeatures(RandomFeatures { features: number("features"), activation, init })
-        }
-        "lenet" => Architecture::Lenet(Lenet { width: number("width"), activation, init }),
-        "vgg" => Architecture::Vgg(Vgg {
-            depth: number("depth"),
-            width: number("width"),
-            norm: norm(),
-            channels_per_group: number("channels_per_group"),
-            hidden: list("hidden"),
-            activation,
-            init,
-        }),
-        "resnet" => Architecture::Resnet(Resnet {
-            width: number("width"),
-            blocks: list("blocks"),
-            norm: norm(),
-            channels_per_group: number("channels_per_group"),
-            activation,
-            init,
-        }),
-        "resnet-fixup" => {
-            Architecture::ResnetFixup(ResnetFixup { depth: number("depth"), width: number("width"), activation })
-        }
-        other => panic!("{other}"),
-    }
+/// The network that a `[model]` section describes, for images `[channels, height, width]`.
+fn network(model: &Table, input: [usize; 3]) -> Network {
+    let problems = Problems::default();
+    let config = ModelConfig::read(Section::root(model.clone(), "".as_ref(), &problems));
+    assert!(problems.take().is_empty(), "{model}");
+    config.architecture.build(input, config.outputs.unwrap()).unwrap()
 }
 
 /// A state_dict of PyTorch loads under its own names and gives PyTorch's logits.
@@ -171,8 +140,8 @@ fn every_network_has_pytorchs_logits() {
         }
         count += 1;
         let name = path.file_stem().unwrap().to_str().unwrap().to_string();
-        let model: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-        let model = serde_json::to_value(&model["model"]).unwrap();
+        let model: Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let model = model["model"].as_table().unwrap();
         let bytes = fs::read(path.with_extension("safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let state: HashMap<_, _> = file
@@ -188,7 +157,7 @@ fn every_network_has_pytorchs_logits() {
         for (dtype, tolerance) in [(DType::F64, 1e-10), (DType::F32, 1e-4)] {
             let x = images(&inputs, dtype);
             let [_, c, h, w] = x.dims();
-            let network = architecture(&model).build([c, h, w], model["outputs"].as_u64().unwrap() as usize).unwrap();
+            let network = network(model, [c, h, w]);
             let (theta, buffers) = load(&weights, network.layout(), &Device::flex(), dtype).unwrap();
             let logits = network.value(&theta, &buffers, x.clone()).try_into_vec_as::<f64>().unwrap();
             assert_close(&name, logits, &values(&file.tensor("logits").unwrap()), tolerance);
@@ -213,8 +182,7 @@ fn parameter_counts_are_pytorchs() {
         let mut shape: Vec<usize> =
             case["shape"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect();
         shape.resize(3, 1);
-        let outputs = case["model"]["outputs"].as_u64().unwrap() as usize;
-        let network = architecture(&case["model"]).build(shape.try_into().unwrap(), outputs).unwrap();
+        let network = network(&Table::try_from(&case["model"]).unwrap(), shape.try_into().unwrap());
         assert_eq!(network.layout().len() as u64, case["parameters"].as_u64().unwrap(), "{}", case["name"]);
     }
 }
@@ -250,10 +218,9 @@ fn initialisations_are_pytorchs() {
 /// Draws have the stated distribution: mean and variance within 4 standard errors, and uniform ones keep to their bound.
 #[test]
 fn initial_values_are_drawn_as_stated() {
-    let network =
-        Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::KaimingFanIn })
-            .build([100, 1, 1], 10)
-            .unwrap();
+    let network = Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::KaimingFanIn }
+        .build([100, 1, 1], 10)
+        .unwrap();
     let moments = |network: &Network, seed| {
         let (theta, _) = network.layout().init(seed, &Device::flex(), DType::F64);
         let values = theta.parts()[0].clone().try_into_vec_as::<f64>().unwrap();
@@ -267,10 +234,9 @@ fn initial_values_are_drawn_as_stated() {
     assert!((square - variance).abs() < 4.0 * variance * (2.0 / n).sqrt());
     assert_ne!(moments(&network, 2).1, mean);
 
-    let uniform =
-        Architecture::Mlp(Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::Pytorch })
-            .build([100, 1, 1], 10)
-            .unwrap();
+    let uniform = Mlp { hidden: vec![1000], activation: Activation::Relu, init: Initialisation::Pytorch }
+        .build([100, 1, 1], 10)
+        .unwrap();
     let (n, mean, square, largest) = moments(&uniform, 1);
     let variance = 0.01 / 3.0; // bound²/3
     assert!(mean.abs() < 4.0 * (variance / n).sqrt());

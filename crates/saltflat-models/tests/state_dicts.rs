@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use saltflat_models::{
-    Architecture, Initialisation, ModelError, Network, Norm, half_precision,
+    Architecture, Initialisation, ModelError, Network, Norm,
+    architectures::{Resnet, Vgg},
+    half_precision,
     layers::Activation,
     load,
-    models::{Resnet, Vgg},
 };
 
 fn file(name: &str) -> PathBuf {
@@ -34,7 +35,7 @@ fn vgg11(width: usize) -> Network {
         activation: Activation::Relu,
         init: Initialisation::Default,
     };
-    Architecture::Vgg(vgg).build([3, 32, 32], 10).unwrap()
+    vgg.build([3, 32, 32], 10).unwrap()
 }
 
 fn resnet18(width: usize) -> Network {
@@ -46,7 +47,7 @@ fn resnet18(width: usize) -> Network {
         activation: Activation::Relu,
         init: Initialisation::Default,
     };
-    Architecture::Resnet(resnet).build([3, 32, 32], 10).unwrap()
+    resnet.build([3, 32, 32], 10).unwrap()
 }
 
 /// Within 1e-4 of the largest logit: f32 rounding of some twenty layers is about 1e-6.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation};
 use saltflat_models::{Loss, LossKind};
 
-use crate::Targets;
+use crate::targets::Targets;
 
 /// How a step's draws become the cotangents ν `[batch, C]` that are added to the output gradient r = ∂ℓ/∂f.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,14 @@ use burn::tensor::Tensor;
 const RATE: f64 = 1.0 / 50.0;
 /// The correction is at most this factor, either way.
 const CORRECTION: f64 = 10.0;
-/// Largest c². Where the noise all but vanishes (a global minimum has no minibatch noise) no factor makes it strong: there
-/// it stays weaker than asked for.
+/// Largest c². If the noise all but vanishes (a global minimum has no minibatch noise), no factor makes it strong: it stays weaker
+/// than asked for.
 const LARGEST: f64 = 1e12;
 
 /// The factor c that gives a noise ξ the strength E‖cξ‖² = s: c² = s g/m with the exponential mean m of the measured ‖ξ‖²
-/// over about 50 measurements. m lags where ‖ξ‖² falls or grows, and a mean of few draws that vary much is biased; so g, 1 at
+/// over about 50 measurements. m lags if ‖ξ‖² falls or grows, and a mean of few draws that vary much is biased; so g, 1 at
 /// first, is multiplied at each measurement by exp((1 − ‖cξ‖²/s)/50), which drives the mean of what was achieved to s. c is
-/// at most 10⁶, and 0 where the noise is 0.
+/// at most 10⁶, and 0 if the noise is 0.
 ///
 /// All of it stays on the device, so a step that measures needs no host synchronisation.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ impl StrengthControl {
             Some(old) => (old.sum.mul_scalar(1.0 - RATE) + squared.clone(), old.correction),
         };
         self.weight = self.weight * (1.0 - RATE) + 1.0;
-        // 0/0 where the noise is 0: then any factor will do, and 0 keeps it at 0.
+        // 0/0 if the noise is 0: then any factor will do, and 0 keeps it at 0.
         let silent = sum.clone().equal_elem(0.0);
         let gain = correction.clone().mul_scalar(self.weight).div(sum.clone()).mask_fill(silent.clone(), 0.0);
         let missed = (gain.clone() * squared).neg().add_scalar(1.0).mask_fill(silent, 0.0);

@@ -3,32 +3,32 @@
 use burn::tensor::{DType, Device};
 use saltflat_models::Vector;
 use saltflat_noise::{
-    FlipTo, LabelFlip, LabelNoise, LabelSmoothing, Langevin, Moment, Noise, NoiseConfig, ParameterGaussian, Plain,
-    TargetDistribution, Targets, displacement,
+    ActsOn, AnyNoise, FlipTo, LabelFlip, LabelNoise, LabelSmoothing, Langevin, NOISES, NoNoise, Noise,
+    ParameterGaussian, StepContext, TargetDistribution, Targets, example,
 };
 
 const CLASSES: usize = 4;
 const DRAWS: u64 = 20_000;
 
-fn moment(seed: u64, step: u64) -> Moment {
-    Moment { seed, step, factor: 1.0, substream: 0 }
+fn moment(seed: u64, step: u64) -> StepContext {
+    StepContext { seed, step, factor: 1.0, substream: 0 }
 }
 
 /// What a kind says of the noise on one target: its mean, and its covariance as a function of the mean.
 struct Contract {
     name: &'static str,
-    noise: NoiseConfig,
-    silent: NoiseConfig,
+    noise: AnyNoise,
+    silent: AnyNoise,
     mean: fn(&[f64], usize) -> Vec<f64>,
     covariance: fn(&[f64]) -> Vec<f64>,
 }
 
 fn contracts() -> Vec<Contract> {
-    let flip = |probability, to| NoiseConfig::LabelFlip(LabelFlip { probability, to });
-    let smoothing = |probability, to| NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to });
-    let real = |sigma, distribution| NoiseConfig::LabelNoise(LabelNoise { sigma, distribution });
-    let gaussian = |sigma| NoiseConfig::ParameterGaussian(ParameterGaussian { sigma });
-    let plain = NoiseConfig::Plain(Plain {});
+    let flip = |probability, to| AnyNoise::from(LabelFlip { probability, to });
+    let smoothing = |probability, to| AnyNoise::from(LabelSmoothing { probability, to });
+    let real = |sigma, distribution| AnyNoise::from(LabelNoise { sigma, distribution });
+    let gaussian = |sigma| AnyNoise::from(ParameterGaussian { sigma });
+    let plain = AnyNoise::from(NoNoise {});
     let itself = |q: &[f64], _| q.to_vec();
     let none = |_: &[f64]| vec![0.0; CLASSES * CLASSES];
     let categorical = |q: &[f64]| entries(|a, b| if a == b { q[a] } else { 0.0 } - q[a] * q[b]);
@@ -82,6 +82,22 @@ fn contracts() -> Vec<Contract> {
     ]
 }
 
+/// The kinds of these two sorts are the rows; `gradient_noise.rs` has those that act on outputs and gradient, and the draws of those that
+/// act on the parameters are one function.
+#[test]
+fn every_kind_has_a_row() {
+    let rows = contracts();
+    for kind in NOISES {
+        let noise = example(kind, NOISES).expect("an example can be read");
+        let is_here = rows.iter().any(|row| row.noise.name() == kind.name);
+        match noise.properties().acts_on {
+            ActsOn::Nothing | ActsOn::Targets => assert!(is_here, "{}", kind.name),
+            ActsOn::Parameters => assert!(noise.parameter_sigma(0.1).is_some(), "{}", kind.name),
+            ActsOn::Outputs | ActsOn::Gradient => {}
+        }
+    }
+}
+
 fn entries(f: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     (0..CLASSES * CLASSES).map(|k| f(k / CLASSES, k % CLASSES)).collect()
 }
@@ -91,19 +107,19 @@ fn smoothed(s: f64, label: usize) -> Vec<f64> {
 }
 
 /// A batch of one sample; the target is what the loss smoothed as the noise says.
-fn batch(noise: &NoiseConfig, label: usize) -> Targets {
-    let values = smoothed(noise.noise().smoothing(CLASSES, 1.0), label).into_iter().map(|q| q as f32).collect();
+fn batch(noise: &AnyNoise, label: usize) -> Targets {
+    let values = smoothed(noise.smoothing(CLASSES, 1.0), label).into_iter().map(|q| q as f32).collect();
     Targets { values, outputs: CLASSES, labels: Some(vec![label as u32]) }
 }
 
-fn drawn(noise: &NoiseConfig, seed: u64, step: u64, label: usize) -> Vec<f32> {
+fn drawn(noise: &AnyNoise, seed: u64, step: u64, label: usize) -> Vec<f32> {
     let mut targets = batch(noise, label);
-    noise.noise().draw_targets(moment(seed, step), &mut targets);
+    noise.draw_targets(moment(seed, step), &mut targets);
     targets.values
 }
 
-fn perturbed(noise: &NoiseConfig, seed: u64, step: u64, theta: &Vector) -> Option<Vector> {
-    displacement(moment(seed, step), noise.noise().parameter_sigma(0.1)?, theta)
+fn perturbed(noise: &AnyNoise, seed: u64, step: u64, theta: &Vector) -> Option<Vector> {
+    moment(seed, step).draw_parameter_noise(noise.parameter_sigma(0.1)?, theta)
 }
 
 #[test]
@@ -125,7 +141,7 @@ fn equal_seeds_give_equal_draws_and_steps_differ() {
     for Contract { name, noise, .. } in contracts() {
         let sequence = |seed| (0..50).map(|step| drawn(&noise, seed, step, 1)).collect::<Vec<_>>();
         assert_eq!(sequence(1), sequence(1), "{name}");
-        assert_eq!(sequence(1) != sequence(2), noise.noise().randomises_targets(), "{name}");
+        assert_eq!(sequence(1) != sequence(2), noise.randomises_targets(), "{name}");
         let perturbed = |seed, step| numbers(perturbed(&noise, seed, step, &theta));
         assert_eq!(perturbed(1, 7), perturbed(1, 7), "{name}");
         if perturbed(1, 7).is_some() {
@@ -171,7 +187,7 @@ fn parameters_have_the_stated_mean_and_covariance() {
     let n = 200_000;
     let theta = Vector::from_host([vec![3.0; n]], &Device::flex(), DType::F32);
     let draw = |step| -> Vec<f64> {
-        let moved = displacement(moment(5, step), 0.1, &theta).expect("it is noisy");
+        let moved = moment(5, step).draw_parameter_noise(0.1, &theta).expect("it is noisy");
         moved.parts()[0].clone().try_into_vec_as::<f64>().expect("on the CPU")
     };
     let (a, b) = (draw(0), draw(1));
@@ -201,8 +217,8 @@ fn smoothing_is_the_mean_of_flipping() {
     assert!((uniform.smoothing(10, 1.0) - 0.18).abs() < 1e-15);
     let flips = |factor| {
         let kept = |step| {
-            let mut targets = batch(&NoiseConfig::Plain(Plain {}), 1);
-            wrong.draw_targets(Moment { seed: 3, step, factor, substream: 0 }, &mut targets);
+            let mut targets = batch(&AnyNoise::from(NoNoise {}), 1);
+            wrong.draw_targets(StepContext { seed: 3, step, factor, substream: 0 }, &mut targets);
             targets.values[1] == 1.0
         };
         (0..DRAWS).filter(|&step| !kept(step)).count() as f64 / DRAWS as f64

@@ -4,8 +4,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_models::{Loss, LossKind, Vector};
 use saltflat_noise::{
-    Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LogitGaussian, Minibatch, Moment,
-    NoiseConfig, OutputNoise, SgdCovariance, SigmaConvention, StrengthControl, Targets,
+    ActsOn, AnyNoise, Diagonal, FlipTo, GeometryAware, Isotropic, IsotropicLossScaled, LabelFlip, LogitGaussian,
+    Minibatch, NOISES, OutputNoise, SgdCovariance, SigmaConvention, StepContext, StrengthControl, Targets, example,
 };
 
 const B: usize = 4;
@@ -72,15 +72,15 @@ fn times(a: f64, m: Matrix) -> Matrix {
 
 struct Contract {
     name: &'static str,
-    noise: NoiseConfig,
+    noise: AnyNoise,
     covariance: fn(LossKind) -> Matrix,
 }
 
 fn contracts() -> Vec<Contract> {
     let row = |name, noise, covariance| Contract { name, noise, covariance };
-    let gaussian = |sigma, convention| NoiseConfig::LogitGaussian(LogitGaussian { sigma, convention });
-    let sgd_like = || NoiseConfig::SgdCovariance(SgdCovariance { batch_size: 2 });
-    let flip = || NoiseConfig::LabelFlip(LabelFlip { probability: 0.3, to: FlipTo::Wrong });
+    let gaussian = |sigma, convention| AnyNoise::from(LogitGaussian { sigma, convention });
+    let sgd_like = || AnyNoise::from(SgdCovariance { batch_size: 2 });
+    let flip = || AnyNoise::from(LabelFlip { probability: 0.3, to: FlipTo::Wrong });
     fn flips() -> Matrix {
         times(1.0 / B as f64, outputs(|i, c, d| categorical(target(0.3, i), c, d)))
     }
@@ -100,14 +100,14 @@ fn contracts() -> Vec<Contract> {
             times(0.25 / B as f64, outputs(identity))
         }),
         row("sgd-covariance", sgd_like(), |kind| times(0.5, sgd(kind))),
-        row("minibatch, one pair", NoiseConfig::Minibatch(Minibatch { batch_size: 1, sigma: 0.5 }), |kind| {
+        row("minibatch, one pair", AnyNoise::from(Minibatch { batch_size: 1, sigma: 0.5 }), |kind| {
             times(2.0 * 0.25, sgd(kind))
         }),
-        row("minibatch, three pairs", NoiseConfig::Minibatch(Minibatch { batch_size: 3, sigma: 1.0 }), |kind| {
+        row("minibatch, three pairs", AnyNoise::from(Minibatch { batch_size: 3, sigma: 1.0 }), |kind| {
             times(2.0 / 3.0, sgd(kind))
         }),
         // Without the √(2L) of the trainer.
-        row("geometry-aware", NoiseConfig::GeometryAware(GeometryAware { batch_size: 2 }), |kind| {
+        row("geometry-aware", AnyNoise::from(GeometryAware { batch_size: 2 }), |kind| {
             times(
                 0.5,
                 outputs(|i, c, d| match kind {
@@ -116,17 +116,24 @@ fn contracts() -> Vec<Contract> {
                 }),
             )
         }),
-        row("isotropic", NoiseConfig::Isotropic(Isotropic { like: Box::new(sgd_like()) }), |kind| {
-            isotropic(&times(0.5, sgd(kind)))
-        }),
-        row("diagonal", NoiseConfig::Diagonal(Diagonal { like: Box::new(sgd_like()) }), |kind| {
-            diagonal(&times(0.5, sgd(kind)))
-        }),
-        row("diagonal of flips", NoiseConfig::Diagonal(Diagonal { like: Box::new(flip()) }), |_| diagonal(&flips())),
-        row("isotropic-loss-scaled", NoiseConfig::IsotropicLossScaled(IsotropicLossScaled { sigma: 0.3 }), |_| {
+        row("isotropic", AnyNoise::from(Isotropic { like: sgd_like() }), |kind| isotropic(&times(0.5, sgd(kind)))),
+        row("diagonal", AnyNoise::from(Diagonal { like: sgd_like() }), |kind| diagonal(&times(0.5, sgd(kind)))),
+        row("diagonal of flips", AnyNoise::from(Diagonal { like: flip() }), |_| diagonal(&flips())),
+        row("isotropic-loss-scaled", AnyNoise::from(IsotropicLossScaled { sigma: 0.3 }), |_| {
             matrix(|a, b| if a == b { 0.09 } else { 0.0 })
         }),
     ]
+}
+
+/// `contract.rs` has the kinds that act on something else.
+#[test]
+fn every_kind_has_a_row() {
+    let rows = contracts();
+    for kind in NOISES {
+        let acts_on = example(kind, NOISES).expect("an example can be read").properties().acts_on;
+        let is_here = rows.iter().any(|row| row.noise.name() == kind.name);
+        assert!(is_here || !matches!(acts_on, ActsOn::Outputs | ActsOn::Gradient), "{}", kind.name);
+    }
 }
 
 fn tensor(rows: impl Iterator<Item = [f64; C]>) -> Tensor<2> {
@@ -140,18 +147,18 @@ fn host(v: &Vector) -> Vec<f64> {
 }
 
 /// ξ of one step, the batch cut into pieces of `rows`.
-fn draw(noise: &NoiseConfig, kind: LossKind, at: Moment, rows: usize) -> Option<Vec<f64>> {
-    let s = noise.noise().smoothing(C, at.factor);
+fn draw(noise: &AnyNoise, kind: LossKind, at: StepContext, rows: usize) -> Option<Vec<f64>> {
+    let s = noise.smoothing(C, at.factor);
     let mut targets = Targets {
         values: (0..B).flat_map(|i| target(s, i)).map(|q| q as f32).collect(),
         outputs: C,
         labels: Some(LABELS.to_vec()),
     };
     let expected = targets.clone();
-    noise.noise().draw_targets(at, &mut targets);
-    let output = match noise.reference().noise().randomises_targets() {
+    noise.draw_targets(at, &mut targets);
+    let output = match noise.reference_or_self().randomises_targets() {
         true => Some(OutputNoise::of_targets(&expected, &targets)),
-        false => noise.noise().output_noise(at, B, C),
+        false => noise.draw_output_noise(at, B, C),
     };
     let loss = Loss { kind, smoothing: 0.0 };
     let reference = output.map(|output| {
@@ -168,11 +175,11 @@ fn draw(noise: &NoiseConfig, kind: LossKind, at: Moment, rows: usize) -> Option<
         Vector::new(vec![Tensor::from_data(TensorData::new(sum, [P]), (&Device::flex(), DType::F64))])
     });
     let theta = Vector::from_host([vec![0.0; P]], &Device::flex(), DType::F64);
-    noise.noise().shape(at, reference, &theta).map(|v| host(&v))
+    noise.gradient_noise(at, reference, &theta).map(|v| host(&v))
 }
 
-fn moment(seed: u64, step: u64) -> Moment {
-    Moment { seed, step, factor: 1.0, substream: 0 }
+fn moment(seed: u64, step: u64) -> StepContext {
+    StepContext { seed, step, factor: 1.0, substream: 0 }
 }
 
 /// Mean 0 and the stated covariance within 5 standard errors, which come from the draws themselves (about 900 comparisons:
@@ -212,8 +219,8 @@ fn draws_are_keyed_by_the_step() {
         let whole = sequence(1).concat_numbers();
         let cut: Vec<_> = (0..20).map(|step| draw(&noise, kind, moment(1, step), 3)).collect();
         let halved: Vec<_> =
-            (0..20).map(|step| draw(&noise, kind, Moment { factor: 0.5, ..moment(1, step) }, B)).collect();
-        let flips = noise.noise().smoothing(C, 1.0) > 0.0;
+            (0..20).map(|step| draw(&noise, kind, StepContext { factor: 0.5, ..moment(1, step) }, B)).collect();
+        let flips = noise.smoothing(C, 1.0) > 0.0;
         for ((a, b), h) in whole.iter().zip(cut.concat_numbers()).zip(halved.concat_numbers()) {
             assert!((a - b).abs() < 1e-12, "{name}: {a} whole, {b} in pieces");
             assert!(flips || (0.5 * a - h).abs() < 1e-6, "{name}: {a}, half as strong {h}");
@@ -235,15 +242,15 @@ impl Numbers for Vec<Option<Vec<f64>>> {
 #[test]
 fn strength_zero_is_no_noise() {
     let silent = [
-        NoiseConfig::LogitGaussian(LogitGaussian { sigma: 0.0, convention: SigmaConvention::Norm }),
-        NoiseConfig::Minibatch(Minibatch { batch_size: 2, sigma: 0.0 }),
-        NoiseConfig::IsotropicLossScaled(IsotropicLossScaled { sigma: 0.0 }),
+        AnyNoise::from(LogitGaussian { sigma: 0.0, convention: SigmaConvention::Norm }),
+        AnyNoise::from(Minibatch { batch_size: 2, sigma: 0.0 }),
+        AnyNoise::from(IsotropicLossScaled { sigma: 0.0 }),
     ];
     for noise in silent {
         assert_eq!(draw(&noise, LossKind::Square, moment(1, 0), B), None, "{noise:?}");
     }
-    let off = Moment { factor: 0.0, ..moment(1, 0) };
-    let sgd = NoiseConfig::SgdCovariance(SgdCovariance { batch_size: 2 });
+    let off = StepContext { factor: 0.0, ..moment(1, 0) };
+    let sgd = AnyNoise::from(SgdCovariance { batch_size: 2 });
     assert_eq!(draw(&sgd, LossKind::Square, off, B), None);
 }
 

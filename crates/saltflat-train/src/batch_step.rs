@@ -70,7 +70,7 @@ impl<'a> BatchStep<'a> {
             one.noise().draw_targets(one.at, &mut drawn);
             let output = match one.is_of_targets() {
                 true => Some(OutputNoise::of_targets(&expected, &drawn)),
-                false => one.noise().output_noise(one.at, indices.len(), outputs),
+                false => one.noise().draw_output_noise(one.at, indices.len(), outputs),
             };
             let by_targets = one.noise().randomises_targets() && one.strength.is_none();
             if by_targets {
@@ -98,7 +98,7 @@ impl<'a> BatchStep<'a> {
     pub(crate) fn adds_alone(&self, index: usize) -> bool {
         let one = &self.noise.noises[index];
         let whole = || one.noise().scales_with_loss() && self.microbatches().len() > 1;
-        !one.is_silent() && (one.noise().acts_on() == ActsOn::Gradient || whole())
+        !one.is_silent() && (one.noise().properties().acts_on == ActsOn::Gradient || whole())
     }
 
     /// The noise with this index, where it is added to the output gradient.
@@ -214,7 +214,7 @@ impl<'a> BatchStep<'a> {
         interrupt: Interrupt<'_>,
     ) -> Result<Option<Vector>, MetricError> {
         let (one, output) = (&self.noise.noises[index], &self.drawn[index].output);
-        if output.is_none() && one.noise().acts_on() != ActsOn::Gradient {
+        if output.is_none() && one.noise().properties().acts_on != ActsOn::Gradient {
             return Ok(None);
         }
         if self.indices.is_empty() {
@@ -240,7 +240,7 @@ impl<'a> BatchStep<'a> {
                 reference = Some(reference.map_or(found.clone(), |sum| sum.plus(&found)));
             }
         }
-        let Some(found) = one.noise().shape(one.at, reference, theta) else { return Ok(None) };
+        let Some(found) = one.noise().gradient_noise(one.at, reference, theta) else { return Ok(None) };
         Ok(Some(match total.and_then(|losses| self.loss_scale(index, || losses)) {
             None => found,
             Some(scale) => found.map(|t| t * scale.clone()),

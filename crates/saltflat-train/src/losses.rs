@@ -1,7 +1,7 @@
 //! The loss that is trained on, and the one that is measured.
 
 use saltflat_models::{Loss, LossKind};
-use saltflat_noise::NoiseConfig;
+use saltflat_noise::SuitableTargets;
 use serde::{Deserialize, Serialize};
 
 use crate::{Plan, config::Config};
@@ -30,7 +30,7 @@ impl Losses {
         let of_targets = config.noise.of_targets().map(|one| &one.noise);
         let source = match of_targets.filter(|_| config.loss.smoothing.is_none()) {
             Some(noise) => {
-                config.noise.key_of(noise, if noise == noise.reference() { "probability" } else { "like.probability" })
+                config.noise.key_of(noise, if noise.reference().is_none() { "probability" } else { "like.probability" })
             }
             None => "loss.smoothing".into(),
         };
@@ -57,10 +57,7 @@ impl Losses {
             }
         };
         // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
-        let flips = matches!(
-            of_targets.map(NoiseConfig::reference),
-            Some(NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_))
-        );
+        let flips = of_targets.is_some_and(|noise| noise.properties().suitable_targets == SuitableTargets::Classes);
         let is_wrong = || !trained.is_same_as(&Loss { smoothing: implied(), ..trained });
         let wrong = config.loss.smoothing.filter(|_| flips && classes.is_some() && is_wrong());
         check(Some(trained.kind), Some(trained.smoothing), "loss", &source);
@@ -68,7 +65,7 @@ impl Losses {
         if let (true, Some(one)) = (flips && classes.is_some(), config.noise.of_targets()) {
             let factor = one.schedule.largest(&config.train);
             let limit = (outputs as f64 - 1.0) / outputs as f64;
-            let [first, largest] = [1.0, factor].map(|factor| one.noise.noise().smoothing(outputs, factor));
+            let [first, largest] = [1.0, factor].map(|factor| one.noise.smoothing(outputs, factor));
             if first < limit && largest >= limit {
                 scheduled.push(format!(
                     "{}: expected labels that are right more often than any wrong class at every step, got {largest} of them wrong \

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device};
 use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
-use saltflat_noise::NoiseConfig;
+use saltflat_noise::SuitableTargets;
 
 use crate::{
     Split, SplitUnder, TrainError,
@@ -200,15 +200,17 @@ impl Outline {
         }
         for one in config.noise.iter() {
             let key = || config.noise.key_of(&one.noise, "kind");
-            match one.noise.reference() {
-                NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
+            match (one.noise.properties().suitable_targets, classes) {
+                (SuitableTargets::Classes, None) => {
                     problems.push(format!("{}: expected label-noise, since the targets are real numbers", key()));
                 }
-                NoiseConfig::LabelNoise(_) if classes.is_some() => {
-                    let expected = "expected label-flip, since the targets are classes, got label-noise";
-                    problems.push(format!("{}: {expected}", key()));
+                (SuitableTargets::RealNumbers, Some(_)) => {
+                    let expected = "expected label-flip, since the targets are classes, got";
+                    problems.push(format!("{}: {expected} {}", key(), one.noise.reference_or_self().name()));
                 }
-                _ => {}
+                (SuitableTargets::Any, _)
+                | (SuitableTargets::Classes, Some(_))
+                | (SuitableTargets::RealNumbers, None) => {}
             }
         }
         let losses = match losses {

@@ -2,7 +2,7 @@
 
 use saltflat_metrics::FLIPS_WITH_SQUARE_LOSS;
 use saltflat_models::{Loss, LossKind};
-use saltflat_noise::{Moment, Noise, NoiseConfig, substreams};
+use saltflat_noise::{AnyNoise, Noise, StepContext, substreams};
 
 use crate::{Plan, config::ConfiguredNoise};
 
@@ -18,8 +18,8 @@ pub(crate) struct StepNoise<'a> {
 /// One of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoiseAtStep<'a> {
-    config: &'a NoiseConfig,
-    pub(crate) at: Moment,
+    config: &'a AnyNoise,
+    pub(crate) at: StepContext,
     /// The schedule of the noise.
     pub(crate) factor: f64,
     /// E‖ξ‖² that this step's noise is scaled to.
@@ -29,19 +29,19 @@ pub(crate) struct NoiseAtStep<'a> {
 impl<'a> StepNoise<'a> {
     pub(crate) fn new(plan: &'a Plan, step: u64) -> Self {
         let (configured, outputs) = (&plan.config.noise, plan.network.outputs());
-        let all: Vec<&NoiseConfig> = configured.iter().map(|one| &one.noise).collect();
+        let all: Vec<&AnyNoise> = configured.iter().map(|one| &one.noise).collect();
         let mut loss = plan.loss;
         let at_step = |(one, substream): (&'a ConfiguredNoise, u32)| {
             let factor = one.schedule.factor(step, plan.steps_per_epoch, plan.steps);
             let strength = one.strength.as_ref().map(|strength| strength.target * factor * factor);
-            let noise = one.noise.noise();
+            let noise = &one.noise;
             let follows = noise.smoothing(outputs, 1.0) != 0.0;
             if follows && factor != 1.0 {
                 loss.smoothing = noise.smoothing(outputs, factor);
             }
             // A given strength has the factor in it; only a probability still follows it.
             let of_draws = if strength.is_some() && !follows { 1.0 } else { factor };
-            let at = Moment { seed: plan.config.run.seed, step, factor: of_draws, substream };
+            let at = StepContext { seed: plan.config.run.seed, step, factor: of_draws, substream };
             NoiseAtStep { config: &one.noise, at, factor, strength }
         };
         let noises = configured.iter().zip(substreams(&all)).map(at_step).collect();
@@ -53,7 +53,7 @@ impl<'a> StepNoise<'a> {
     /// schedule of the probability of flips changes the expected loss from step to step, and with it the Hessian that the noise
     /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels.
     pub(crate) fn trace_factor(&self, plan: &Plan, batch: usize) -> Result<f64, String> {
-        plan.config.noise.alone()?;
+        plan.config.noise.only_noise()?;
         let of_labels = &self.noises[0];
         let noise = of_labels.noise();
         if !noise.randomises_targets() {
@@ -66,7 +66,8 @@ impl<'a> StepNoise<'a> {
                 self.loss, measured
             ));
         }
-        match (self.loss.kind, noise.target_variance(of_labels.at)) {
+        let variance = noise.target_sigma().map(|sigma| f64::from(of_labels.at.scaled_sigma(sigma)).powi(2));
+        match (self.loss.kind, variance) {
             (LossKind::Square, Some(variance)) if variance > 0.0 => Ok(batch as f64 / variance),
             (LossKind::Square, Some(_)) => Err("the noise on the targets is zero".into()),
             (LossKind::Square, None) => Err(FLIPS_WITH_SQUARE_LOSS.into()),
@@ -79,12 +80,12 @@ impl<'a> StepNoise<'a> {
 
 impl<'a> NoiseAtStep<'a> {
     pub(crate) fn noise(&self) -> &'a dyn Noise {
-        self.config.noise()
+        &**self.config
     }
 
     /// True where it is made of drawn targets, its own or those of the noise that it takes its strength from.
     pub(crate) fn is_of_targets(&self) -> bool {
-        self.config.reference().noise().randomises_targets()
+        self.config.reference_or_self().randomises_targets()
     }
 
     /// True where it is scaled to nothing.

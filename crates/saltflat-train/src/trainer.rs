@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use saltflat_metrics::{Estimate, Interrupt, MetricError};
 use saltflat_models::Vector;
-use saltflat_noise::{StrengthControl, displacement};
+use saltflat_noise::StrengthControl;
 
 use crate::{
     EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
@@ -286,7 +286,7 @@ impl<'a> Trainer<'a> {
                 None => sigma * one.factor,
                 Some(target) => lr * (target / self.theta.len() as f64).sqrt(),
             });
-            if let Some(moved) = sigma.and_then(|sigma| displacement(one.at, sigma, &self.theta)) {
+            if let Some(moved) = sigma.and_then(|sigma| one.at.draw_parameter_noise(sigma, &self.theta)) {
                 squares.add_displacement(&moved, lr);
                 self.theta = self.theta.plus(&moved);
             }
@@ -366,7 +366,7 @@ impl<'a> Trainer<'a> {
     /// is known of it.
     fn controls(&self, one: &ConfiguredNoise, known: &StrengthControl) -> bool {
         let Some(strength) = &one.strength else { return false };
-        let unknown = known.is_empty() && one.noise.noise().parameter_sigma(0.0).is_none();
+        let unknown = known.is_empty() && one.noise.parameter_sigma(0.0).is_none();
         self.step.is_multiple_of(strength.every) || unknown
     }
 

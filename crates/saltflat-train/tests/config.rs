@@ -4,6 +4,8 @@ mod support;
 
 use std::path::Path;
 
+use saltflat_models::ARCHITECTURES;
+use saltflat_noise::NOISES;
 use saltflat_train::config::{BatchSize, Config, Schedule, Span};
 use support::read;
 
@@ -100,6 +102,27 @@ fn what_is_written_reads_as_it_was() {
     for overrides in choices {
         let config = config(overrides);
         let text = config.to_toml().expect("it is TOML");
+        let again = Config::read(&text, Path::new("/elsewhere/config.toml"), &[]);
+        assert_eq!(again.as_ref(), Ok(&config), "{text}");
+    }
+}
+
+/// The example of every architecture and noise: read, written and read again it is the same.
+#[test]
+fn examples_of_all_kinds() {
+    let models = ARCHITECTURES.iter().map(|kind| ("model", kind.name, kind.example));
+    let noises = NOISES.iter().map(|kind| ("noise", kind.name, kind.example));
+    for (section, kind, keys) in models.chain(noises) {
+        // Real targets for the noise that needs them.
+        let real = if kind == "label-noise" { "true" } else { "false" };
+        let mut overrides =
+            vec![("data.binary", real), ("loss.kind", if kind == "label-noise" { "square" } else { "cross_entropy" })];
+        let table: toml::Table = format!("kind = \"{kind}\"\n{keys}").parse().expect("it is TOML");
+        let table = toml::Value::Table(table).to_string();
+        overrides.push((section, &table));
+        let config = config(&overrides);
+        let text = config.to_toml().expect("it is TOML");
+        assert!(text.contains(&format!("kind = \"{kind}\"")), "{text}");
         let again = Config::read(&text, Path::new("/elsewhere/config.toml"), &[]);
         assert_eq!(again.as_ref(), Ok(&config), "{text}");
     }

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use saltflat_models::Vector;
-use saltflat_noise::{FlipTo, LabelFlip, LogitGaussian, Moment, Noise, SigmaConvention, Targets, displacement};
+use saltflat_noise::{
+    AnyNoise, FlipTo, LabelFlip, LogitGaussian, Noise, NoiseProperties, OutputNoise, SigmaConvention, StepContext,
+    Targets,
+};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{EpochRow, MeasurementRow, Observer, Plan, TrainError, Trainer, config::Config};
 use support::read;
@@ -138,11 +141,11 @@ fn flips_and_logit_noise_by_hand() {
         LogitGaussian { sigma: 0.5, convention: SigmaConvention::Norm },
     );
     for (step, factor) in [(0, 1.0), (1, 0.5)] {
-        let at = Moment { seed: 0, step, factor, substream: 0 };
+        let at = StepContext { seed: 0, step, factor, substream: 0 };
         let labels = plan.train.targets(&indices).labels;
         let mut drawn = Targets { values: vec![0.0; 20 * c], outputs: c, labels };
         flips.draw_targets(at, &mut drawn);
-        let nu = logits.output_noise(at, 20, c).expect("it is noisy").values;
+        let nu = logits.draw_output_noise(at, 20, c).expect("it is noisy").values;
         // The norm of ν is about σ.
         let size = (nu.iter().map(|nu| f64::from(*nu).powi(2)).sum::<f64>() / 20.0).sqrt();
         assert!((size / (0.5 * factor) - 1.0).abs() < 5.0 / (2.0 * 200f64).sqrt(), "{size}");
@@ -156,7 +159,7 @@ fn flips_and_logit_noise_by_hand() {
             }
         }
         w.iter_mut().zip(&gradient).for_each(|(w, g)| *w -= 0.1 * g);
-        let moves = displacement(Moment { factor: 1.0, ..at }, 1e-3, &start).expect("it is noisy");
+        let moves = at.draw_parameter_noise(1e-3, &start).expect("it is noisy");
         w.iter_mut().zip(numbers(&moves)).for_each(|(w, m)| *w += m);
     }
     assert!(distance(&after(&plan, 2), &w) < 1e-12, "{}", distance(&after(&plan, 2), &w));
@@ -284,9 +287,32 @@ fn the_sampled_trace_is_of_labels_alone() {
 /// The key of a draw is that of the noise by itself, so its numbers are those of the stream.
 #[test]
 fn a_noise_by_itself_draws_from_the_stream() {
-    let at = Moment { seed: 7, step: 3, factor: 1.0, substream: 0 };
+    let at = StepContext { seed: 7, step: 3, factor: 1.0, substream: 0 };
     assert_eq!(at.key(Stream::OutputNoise), Key::new(7, Stream::OutputNoise, 3));
-    assert_ne!(Moment { substream: 5, ..at }.key(Stream::OutputNoise), at.key(Stream::OutputNoise));
+    assert_ne!(StepContext { substream: 5, ..at }.key(Stream::OutputNoise), at.key(Stream::OutputNoise));
+}
+
+/// The noise of a kind that no list names acts like the one of this crate whose draws it makes.
+#[test]
+fn a_noise_from_outside_is_trained_with() {
+    #[derive(Debug, serde::Serialize)]
+    struct Own(LogitGaussian);
+
+    impl Noise for Own {
+        fn properties(&self) -> NoiseProperties {
+            NoiseProperties { name: "own", ..self.0.properties() }
+        }
+
+        fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
+            self.0.draw_output_noise(context, batch, outputs)
+        }
+    }
+
+    let mut config = config(LOGITS, &[]);
+    config.noise = AnyNoise::from(Own(LogitGaussian { sigma: 0.5, convention: SigmaConvention::Norm })).into();
+    let own = Plan::new(config, &Device::flex(), DType::F64).expect("it fits");
+    assert_eq!(after(&own, 3), after(&plan(LOGITS, &[]), 3));
+    assert_ne!(after(&own, 3), after(&plan("{kind = \"none\"}", &[]), 3));
 }
 
 #[test]

@@ -10,10 +10,10 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use saltflat_metrics::{Batch, Objective, Samples, Scoring};
 use saltflat_models::{
-    Architecture, Initialisation, Loss, LossKind, Network, Norm, Vector,
+    AnyArchitecture, Initialisation, Loss, LossKind, Network, Norm, Vector,
+    architectures::{Lenet, Mlp, Resnet},
     layers::Activation,
     load,
-    models::{Lenet, Mlp, Resnet},
 };
 use serde_json::Value;
 
@@ -67,13 +67,14 @@ impl Golden {
 
 pub fn all(dtype: DType) -> Vec<Golden> {
     let (default, norm) = (Initialisation::Default, Norm::Group);
-    let mlp =
-        |hidden: &[usize], activation| Architecture::Mlp(Mlp { hidden: hidden.to_vec(), activation, init: default });
+    let mlp = |hidden: &[usize], activation| {
+        AnyArchitecture::from(Mlp { hidden: hidden.to_vec(), activation, init: default })
+    };
     let square = Loss { kind: LossKind::Square, smoothing: 0.0 };
     let smoothed = Loss { kind: LossKind::CrossEntropy, smoothing: 0.2 };
     let relu = Activation::Relu;
-    let lenet = Architecture::Lenet(Lenet { width: 4, activation: relu, init: default });
-    let resnet = Architecture::Resnet(Resnet {
+    let lenet = AnyArchitecture::from(Lenet { width: 4, activation: relu, init: default });
+    let resnet = AnyArchitecture::from(Resnet {
         width: 8,
         blocks: vec![1, 1],
         norm,
@@ -90,7 +91,7 @@ pub fn all(dtype: DType) -> Vec<Golden> {
     ]
 }
 
-fn read(name: &'static str, model: Architecture, loss: Loss, lr: f64, batch_size: usize, dtype: DType) -> Golden {
+fn read(name: &'static str, model: AnyArchitecture, loss: Loss, lr: f64, batch_size: usize, dtype: DType) -> Golden {
     let device = Device::flex();
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let expected: Value =

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
 use saltflat_metrics::{Objective, Scoring};
-use saltflat_models::{Architecture, Initialisation, Loss, LossKind, Network, Vector, models::LinearNet};
+use saltflat_models::{Architecture, Initialisation, Loss, LossKind, Network, Vector, architectures::LinearNet};
 use saltflat_random::{Key, Stream};
 
 use super::Fixed;
@@ -41,9 +41,8 @@ impl Regression {
             targets: Tensor::from_data(TensorData::new(rows(&y), [n, outputs]), options),
             scoring: Scoring::None,
         };
-        let network = Architecture::LinearNet(LinearNet { hidden: Vec::new(), init: Initialisation::Default })
-            .build([D, 1, 1], outputs)
-            .unwrap();
+        let network =
+            LinearNet { hidden: Vec::new(), init: Initialisation::Default }.build([D, 1, 1], outputs).unwrap();
         let (theta, buffers) = network.layout().init(3, &device, DType::F64);
         Self { network, theta, buffers, loss: Loss { kind, smoothing: 0.0 }, samples, x, y }
     }

@@ -5,7 +5,10 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use burn::tensor::{Tensor, activation};
 use serde::Serialize;
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{LayerCase, LayerCases},
+};
 use crate::{
     Jet, Pass,
     jet::{for_each_direction, sum},
@@ -62,7 +65,7 @@ impl Activation {
         }
     }
 
-    /// f′ and, where asked for, f″ of a smooth activation.
+    /// f′ and, if asked for, f″ of a smooth activation.
     fn derivatives(self, x: Tensor<4>, second_order: bool) -> (Tensor<4>, Option<Tensor<4>>) {
         match self {
             Self::Relu | Self::Identity => unreachable!("piecewise linear"),
@@ -122,5 +125,11 @@ impl Layer for Activation {
                 Jet { value: self.value(x.value), first: x.first.map(times_df), second }
             }
         }
+    }
+}
+
+impl LayerCases for Activation {
+    fn cases() -> Vec<LayerCase> {
+        Self::ALL.map(|(name, activation)| LayerCase::new(name, move |_| activation)).into()
     }
 }

@@ -4,7 +4,8 @@ use burn::tensor::{FloatDType, Tensor};
 
 use super::{
     Layer,
-    normalise::{Affine, EPSILON, standardised},
+    case::{CASE_INPUT, LayerCase, LayerCases},
+    normalise::{Affine, EPSILON, standardise},
 };
 use crate::{Init, Jet, Layout, Pass, layout::Slot, pass::Mode};
 
@@ -34,7 +35,7 @@ impl BatchNorm {
     /// Moves the running statistics towards those of the batch `[1, channels, batch · positions]`; the variance is the
     /// unbiased one.
     fn update(&self, x: Tensor<3>, pass: &mut Pass<'_>) {
-        // In the number type of what is stored, also where the pass is of half precision.
+        // In the number type of what is stored, also if the pass is of half precision.
         let stored = pass.tensor::<1>(self.mean, [self.channels]).dtype();
         let x = x.without_autodiff().cast(FloatDType::from(stored));
         let rate = pass.rate().unwrap_or(RATE);
@@ -58,7 +59,7 @@ impl Layer for BatchNorm {
                     t.reshape([directions, n, c, h * w]).swap_dims(1, 2).reshape([directions, c, n * h * w])
                 });
                 self.update(x.value.clone(), pass);
-                standardised(x, pass.second_order()).linear(|t| {
+                standardise(x, pass.second_order()).linear(|t| {
                     let directions = t.dims()[0];
                     t.reshape([directions, c, n, h * w]).swap_dims(1, 2).reshape([directions * n, c, h, w])
                 })
@@ -76,5 +77,11 @@ impl Layer for BatchNorm {
 
     fn couples_samples(&self) -> bool {
         true
+    }
+}
+
+impl LayerCases for BatchNorm {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("batch norm", |layout| Self::new(layout, "layer", CASE_INPUT[0]))]
     }
 }

@@ -2,7 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{LayerCase, LayerCases},
+};
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
 
 /// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
@@ -37,6 +40,12 @@ impl Layer for Bias {
         let value = saltflat_kernels::shift(x.value, bias);
         let value = pass.record(value, || Rows);
         Jet { value, first, second: x.second }
+    }
+}
+
+impl LayerCases for Bias {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("scalar bias", |layout| Self::new(layout, "layer"))]
     }
 }
 

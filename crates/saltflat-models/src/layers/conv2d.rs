@@ -6,7 +6,11 @@ use saltflat_kernels::{
     add_scaled, convolution, directions_to_batch, gram, has_kernels, patch_products, row_sums, sample_gradients,
 };
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
+    pool::AvgPool,
+};
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
 
 /// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
@@ -23,7 +27,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` and, where `bias` says how it starts, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` says how it starts, `NAME.bias` to the layout.
     pub fn new(
         layout: &mut Layout,
         name: &str,
@@ -72,6 +76,27 @@ impl Layer for Conv2d {
     }
 }
 
+impl LayerCases for Conv2d {
+    fn cases() -> Vec<LayerCase> {
+        let with = |window: Window, bias: Option<Init>| {
+            move |layout: &mut Layout| Self::new(layout, "layer", [CASE_INPUT[0], 3], window, CASE_INIT, bias)
+        };
+        let bias = Some(CASE_INIT);
+        let small = with(Window::three(1), bias);
+        vec![
+            LayerCase::new("conv 3×3", with(Window::three(1), None)),
+            LayerCase::new("conv 3×3, stride 2, bias", with(Window::three(2), bias)),
+            LayerCase::new("conv 1×1, stride 2", with(Window::one(2), bias)),
+            LayerCase::new("conv 5×5, bias", with(Window { kernel: 5, stride: 1, padding: 2 }, bias)),
+            // Of few pixels, so that the inner products are made of positions.
+            LayerCase {
+                name: "conv of pooled images",
+                stages: Box::new(move |layout| vec![AvgPool.into(), AvgPool.into(), small(layout).into()]),
+            },
+        ]
+    }
+}
+
 /// Per-sample gradients of a convolution, from the unfolded input Uᵢ `[positions, d]`, d = inputs · kernel²: the
 /// gradient of sample i is δᵢ Uᵢ `[outputs, d]`.
 struct Rows {
@@ -107,7 +132,7 @@ impl Rows {
         self.layer.inputs * self.layer.window.kernel.pow(2)
     }
 
-    /// True where a row is shorter than the cotangent, so that the rows are kept instead.
+    /// True if a row is shorter than the cotangent, so that the rows are kept instead.
     fn keeps_rows(&self) -> bool {
         let [h, w] = self.positions();
         self.depth() <= h * w
@@ -135,7 +160,7 @@ impl Rows {
     }
 
     /// What makes the rows of these samples for a range of output channels, `[batch, channels · d]`, from their cotangents
-    /// `[batch, channels, positions]`. Where the input has to be unfolded for that, it is once.
+    /// `[batch, channels, positions]`. If the input has to be unfolded for that, it is once.
     fn explicit(&self, input: Tensor<4>) -> impl Fn(Tensor<3>) -> Tensor<2> {
         let (window, [h, w]) = (self.layer.window, self.positions());
         let unfolded = (!has_kernels(&input)).then(|| self.unfolded(input.clone()));

@@ -2,7 +2,10 @@
 
 use burn::tensor::{Slice, Tensor};
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{LayerCase, LayerCases},
+};
 use crate::{Jet, Pass};
 
 /// Every second position, then as many zero channels again: `AvgPool2d(1, stride=2)` and a concatenation with zeros in the
@@ -18,5 +21,11 @@ impl Layer for FixupShortcut {
             let zeros = kept.clone().without_autodiff().zeros_like();
             Tensor::cat(vec![kept, zeros], 1)
         })
+    }
+}
+
+impl LayerCases for FixupShortcut {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("fixup shortcut", |_| Self)]
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     Layer,
-    normalise::{Affine, standardised},
+    case::{CASE_INPUT, LayerCase, LayerCases},
+    normalise::{Affine, standardise},
 };
 use crate::{Jet, Layout, Pass};
 
@@ -31,10 +32,19 @@ impl Layer for GroupNorm {
             let rows = t.dims()[0];
             t.reshape([rows, self.groups, c / self.groups * h * w])
         });
-        let x = standardised(x, pass.second_order()).linear(|t| {
+        let x = standardise(x, pass.second_order()).linear(|t| {
             let rows = t.dims()[0];
             t.reshape([rows, c, h, w])
         });
         self.affine.forward(x, pass)
+    }
+}
+
+impl LayerCases for GroupNorm {
+    fn cases() -> Vec<LayerCase> {
+        vec![
+            LayerCase::new("group norm", |layout| Self::new(layout, "layer", CASE_INPUT[0], 2)),
+            LayerCase::new("group norm, one group", |layout| Self::new(layout, "layer", CASE_INPUT[0], 1)),
+        ]
     }
 }

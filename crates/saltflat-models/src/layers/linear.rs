@@ -3,7 +3,10 @@
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_kernels::{directions_to_batch, gram, linear};
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
+};
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
 
 /// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
@@ -19,7 +22,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Adds `NAME.weight` and, where `bias` says how it starts, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` says how it starts, `NAME.bias` to the layout.
     pub fn new(
         layout: &mut Layout,
         name: &str,
@@ -92,7 +95,18 @@ impl Layer for Linear {
     }
 }
 
-/// Inner product of the gradients of samples i and j: (xᵢ·xⱼ + 1)(δᵢ·δⱼ), without the 1 where there is no bias.
+impl LayerCases for Linear {
+    fn cases() -> Vec<LayerCase> {
+        let shape = [CASE_INPUT.iter().product(), 5];
+        vec![
+            LayerCase::new("linear", move |layout| Self::new(layout, "layer", shape, CASE_INIT, Some(CASE_INIT))),
+            LayerCase::new("linear without bias", move |layout| Self::new(layout, "layer", shape, CASE_INIT, None)),
+            LayerCase::new("frozen linear", move |layout| Self::frozen(layout, "layer", shape, CASE_INIT)),
+        ]
+    }
+}
+
+/// Inner product of the gradients of samples i and j: (xᵢ·xⱼ + 1)(δᵢ·δⱼ), without the 1 if there is no bias.
 struct Rows {
     input: Tensor<2>,
     has_bias: bool,

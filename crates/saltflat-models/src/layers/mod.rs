@@ -1,14 +1,12 @@
-//! Layers: one a file, each with its three rules.
+//! Layers: one in each file, with its three rules ([`Layer`] says what they are).
 //!
-//! 1. Its value y = f(x; w), in plain burn operations.
-//! 2. Its jet along a direction v: value, ẏ = ∂f/∂x ẋ + ∂f/∂w v and, where asked for, ÿ, again in differentiable burn
-//!    operations. The first coefficient of the loss is ∇L·v, and its backward pass is the exact Hessian-vector product
-//!    Hv; the second is vᵀHv, with no backward pass. Rules 1 and 2 are one piece of code, [`Layer::forward`].
-//! 3. Its per-sample gradient, a [`PerSample`](crate::PerSample) rule, for layers with parameters.
+//! A layer's value and jet are one piece of code, [`Layer::forward`]. The first coefficient of the loss's jet is ∇L·v, and its
+//! backward pass is the exact Hessian-vector product Hv; the second is vᵀHv, with no backward pass.
 
 mod activation;
 mod batch_norm;
 mod bias;
+mod case;
 mod conv2d;
 mod fixup_shortcut;
 mod group_norm;
@@ -17,28 +15,33 @@ mod normalise;
 mod pool;
 mod scale;
 
-use std::fmt::Debug;
+pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, ListedLayer, MakeStages};
+pub use conv2d::Window;
 
-pub use activation::Activation;
-pub use batch_norm::BatchNorm;
-pub use bias::Bias;
-pub use conv2d::{Conv2d, Window};
-pub use fixup_shortcut::FixupShortcut;
-pub use group_norm::GroupNorm;
-pub use linear::Linear;
-pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
-pub use scale::Scale;
+pub use crate::layer::Layer;
 
-use crate::{Jet, Pass};
+/// Exports the layers and lists them in [`LAYERS`].
+macro_rules! layers {
+    ($($file:ident::$layer:ident),+ $(,)?) => {
+        $(pub use $file::$layer;
+        impl ListedLayer for $layer {})+
 
-/// One layer of a network: shapes and slots of its tensors; the numbers come with the [`Pass`].
-pub trait Layer: Debug + Send + Sync {
-    /// Value and jet of the output (rules 1 and 2); a layer with parameters records rule 3 on the pass's tape.
-    fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet;
-
-    /// True where the output of one sample depends on the others in its batch, so that a sample has no gradient of its
-    /// own.
-    fn couples_samples(&self) -> bool {
-        false
-    }
+        /// Every layer; the contract test has the rows of each.
+        pub const LAYERS: &[LayerKind] =
+            &[$(LayerKind { name: stringify!($layer), cases: <$layer as LayerCases>::cases }),+];
+    };
 }
+
+layers![
+    activation::Activation,
+    batch_norm::BatchNorm,
+    bias::Bias,
+    conv2d::Conv2d,
+    fixup_shortcut::FixupShortcut,
+    group_norm::GroupNorm,
+    linear::Linear,
+    pool::AvgPool,
+    pool::GlobalAvgPool,
+    pool::MaxPool,
+    scale::Scale,
+];

@@ -18,16 +18,15 @@ pub(super) const EPSILON: f64 = 1e-5;
 /// ṙ = −½ r³ ṡ, r̈ = −½ r³ s̈ + ¾ r⁵ ṡ², ṡ = 2 mean(c ċ), s̈ = 2 mean(ċ² + c c̈).
 ///
 /// Of half precision in f32: a sum of squares would overflow f16.
-pub(super) fn standardised(x: Jet<3>, second_order: bool) -> Jet<3> {
+pub(super) fn standardise(x: Jet<3>, second_order: bool) -> Jet<3> {
     match x.value.dtype() {
-        half @ (DType::F16 | DType::BF16) => {
-            in_full(x.linear(|t| t.cast(FloatDType::F32)), second_order).linear(|t| t.cast(FloatDType::from(half)))
-        }
-        _ => in_full(x, second_order),
+        half @ (DType::F16 | DType::BF16) => standardise_in_full(x.linear(|t| t.cast(FloatDType::F32)), second_order)
+            .linear(|t| t.cast(FloatDType::from(half))),
+        _ => standardise_in_full(x, second_order),
     }
 }
 
-fn in_full(x: Jet<3>, second_order: bool) -> Jet<3> {
+fn standardise_in_full(x: Jet<3>, second_order: bool) -> Jet<3> {
     let Jet { value: c, first: c1, second: c2 } = x.linear(|t| {
         let mean = t.clone().mean_dim(2);
         t - mean
@@ -59,7 +58,7 @@ fn in_full(x: Jet<3>, second_order: bool) -> Jet<3> {
     Jet { first: Some(c1 * r + c * r1), value, second }
 }
 
-/// x̂̈ where ẋ = 0: the rule is then that of a first coefficient.
+/// x̂̈ for ẋ = 0: the rule is then that of a first coefficient.
 fn second_of_constant(c: &Tensor<3>, c2: Tensor<3>, deviation: &Tensor<3>) -> Tensor<3> {
     let (c, deviation) = (for_each_direction(c, &c2), for_each_direction(deviation, &c2));
     let value = c / deviation.clone();
@@ -83,7 +82,7 @@ impl Affine {
         Self { gamma, beta, channels }
     }
 
-    /// Group normalisation of x and what [`forward`](Self::forward) does with it in one, where there are kernels for that.
+    /// Group normalisation of x and what [`forward`](Self::forward) does with it in one, if there are kernels for that.
     pub(super) fn group_norm(&self, x: &Jet, groups: usize, pass: &mut Pass<'_>) -> Option<Jet> {
         let velocity = |slot| pass.velocity::<1>(slot, [self.channels]);
         let velocity = velocity(self.gamma).zip(velocity(self.beta));

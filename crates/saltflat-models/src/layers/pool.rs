@@ -1,6 +1,9 @@
 //! Pooling.
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{LayerCase, LayerCases},
+};
 use crate::{Jet, Pass};
 
 /// Maximum over windows of 2 × 2; an odd last row or column is dropped. The jet is that of the chosen entry.
@@ -14,6 +17,12 @@ impl Layer for MaxPool {
     }
 }
 
+impl LayerCases for MaxPool {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("max pool", |_| Self)]
+    }
+}
+
 /// Mean over windows of 2 × 2; an odd last row or column is dropped.
 #[derive(Debug)]
 pub struct AvgPool;
@@ -21,6 +30,12 @@ pub struct AvgPool;
 impl Layer for AvgPool {
     fn forward(&self, x: Jet, _: &mut Pass<'_>) -> Jet {
         x.linear(saltflat_kernels::mean_pool)
+    }
+}
+
+impl LayerCases for AvgPool {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("average pool", |_| Self)]
     }
 }
 
@@ -34,5 +49,11 @@ impl Layer for GlobalAvgPool {
             let [n, c, h, w] = t.dims();
             t.reshape([n, c, h * w]).mean_dim(2).reshape([n, c, 1, 1])
         })
+    }
+}
+
+impl LayerCases for GlobalAvgPool {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("global average pool", |_| Self)]
     }
 }

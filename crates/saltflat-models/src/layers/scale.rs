@@ -3,7 +3,10 @@
 use burn::tensor::Tensor;
 use saltflat_kernels::{scale_first, scale_second};
 
-use super::Layer;
+use super::{
+    Layer,
+    case::{LayerCase, LayerCases},
+};
 use crate::{Init, Jet, Layout, Pass, PerSample, layout::Slot};
 
 /// y = s x with one trainable number s, 1 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
@@ -40,6 +43,12 @@ impl Layer for Scale {
         let factors = [scale, velocity];
         let second = pass.second_order().then(|| scale_second(first.clone(), x.second, factors.clone(), n));
         Jet { value, first: Some(scale_first([x.value, first], factors)), second }
+    }
+}
+
+impl LayerCases for Scale {
+    fn cases() -> Vec<LayerCase> {
+        vec![LayerCase::new("scalar scale", |layout| Self::new(layout, "layer"))]
     }
 }
 

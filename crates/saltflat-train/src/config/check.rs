@@ -2,9 +2,9 @@
 
 use saltflat_data::{BatchSampling, Targets};
 use saltflat_models::LossKind;
-use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
+use saltflat_noise::SuitableTargets;
 
-use super::{BatchSize, Config, ConfiguredNoise, Span};
+use super::{BatchSize, Config, Span};
 use saltflat_config::Section;
 
 impl Config {
@@ -29,7 +29,7 @@ impl Config {
         }
     }
 
-    /// Number of outputs C, where the configuration tells it.
+    /// Number of outputs C, if the configuration tells it.
     fn outputs(&self) -> Option<usize> {
         let of_kind = self.data.kind.targets().map(Targets::outputs);
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
@@ -47,20 +47,13 @@ impl Config {
         if root.refused(&keys) || self.noise.with_keys().any(of_noise) || self.data.binary {
             return;
         }
-        let of_targets = self.noise.of_targets().map(|one| one.noise.reference());
-        let implied = match (of_targets, self.outputs()) {
-            (
-                Some(
-                    NoiseConfig::LabelFlip(LabelFlip { probability, to: FlipTo::Wrong })
-                    | NoiseConfig::LabelSmoothing(LabelSmoothing { probability, to: FlipTo::Wrong }),
-                ),
-                _,
-            ) => Some(*probability),
-            (Some(noise @ (NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_))), Some(outputs)) => {
-                Some(noise.noise().smoothing(outputs, 1.0))
-            }
-            _ => None,
-        };
+        let of_classes = self.noise.of_targets().map(|one| one.noise.reference_or_self());
+        let of_classes = of_classes.filter(|noise| noise.properties().suitable_targets == SuitableTargets::Classes);
+        let implied = of_classes.and_then(|noise| match self.outputs() {
+            Some(outputs) => Some(noise.smoothing(outputs, 1.0)),
+            // Only the data tells the number of classes, and the smoothing may not depend on it.
+            None => Some(noise.smoothing(2, 1.0)).filter(|smoothing| *smoothing == noise.smoothing(3, 1.0)),
+        });
         if let Some(implied) = implied.filter(|implied| (given - implied).abs() > 1e-12) {
             let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
             root.problem("loss.smoothing", text);
@@ -81,25 +74,25 @@ impl Config {
         }
         for (key, one) in self.noise.with_keys() {
             let kind = format!("{key}.kind");
-            match one.noise.reference() {
-                NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if self.data.binary => {
+            let noise = one.noise.reference_or_self();
+            match noise.properties().suitable_targets {
+                SuitableTargets::Classes if self.data.binary => {
                     let text = "expected label-noise with data.binary: there are no classes to flip";
                     root.problem(&kind, text);
                 }
-                NoiseConfig::LabelNoise(_) if cross_entropy => {
-                    let text = "expected label-flip with cross_entropy, got label-noise, which is for real targets";
-                    root.problem(&kind, text);
+                SuitableTargets::RealNumbers if cross_entropy => {
+                    let text = "expected label-flip with cross_entropy, got";
+                    root.problem(&kind, format!("{text} {}, which is for real targets", noise.name()));
                 }
-                NoiseConfig::LabelNoise(_)
+                SuitableTargets::RealNumbers
                     if matches!(self.data.kind.targets(), Some(Targets::Classes(_)))
                         && !self.data.binary
                         && !root.refused(&["data.kind", "data.binary"]) =>
                 {
-                    let text =
-                        "expected label-flip with classes, got label-noise, which is for real targets (data.binary)";
-                    root.problem(&kind, text);
+                    let text = "expected label-flip with classes, got";
+                    root.problem(&kind, format!("{text} {}, which is for real targets (data.binary)", noise.name()));
                 }
-                _ => {}
+                SuitableTargets::Any | SuitableTargets::Classes | SuitableTargets::RealNumbers => {}
             }
         }
     }
@@ -109,42 +102,21 @@ impl Config {
         if self.optimizer.sampling != BatchSampling::Bernoulli {
             return;
         }
-        for (_, one) in self.noise.with_keys() {
-            let noise = one.noise.reference();
-            match noise {
-                NoiseConfig::Plain(_)
-                | NoiseConfig::LabelFlip(_)
-                | NoiseConfig::LabelSmoothing(_)
-                | NoiseConfig::LabelNoise(_)
-                | NoiseConfig::LogitGaussian(_)
-                | NoiseConfig::Isotropic(_)
-                | NoiseConfig::Diagonal(_)
-                | NoiseConfig::ParameterGaussian(_)
-                | NoiseConfig::Langevin(_) => {}
-                NoiseConfig::SgdCovariance(_)
-                | NoiseConfig::Minibatch(_)
-                | NoiseConfig::GeometryAware(_)
-                | NoiseConfig::IsotropicLossScaled(_) => root.problem(
-                    "optimizer.sampling",
-                    format!(
-                        "expected epoch or independent with the noise {}, which needs samples in every batch",
-                        noise.name()
-                    ),
-                ),
+        for noise in self.noise.iter().map(|one| one.noise.reference_or_self()) {
+            if noise.properties().least_batch > 0 {
+                let text = "expected epoch or independent with the noise";
+                let text = format!("{text} {}, which needs samples in every batch", noise.name());
+                root.problem("optimizer.sampling", text);
             }
         }
     }
 
     /// A single sample has no minibatch noise.
     fn check_pairs(&self, root: &Section) {
-        let is_of_pairs = |one: &ConfiguredNoise| {
-            matches!(one.noise.reference(), NoiseConfig::SgdCovariance(_) | NoiseConfig::Minibatch(_))
-        };
-        if self.noise.iter().any(is_of_pairs) && self.optimizer.batch_size == BatchSize::Samples(1) {
-            root.problem(
-                "optimizer.batch_size",
-                "expected at least 2 samples, whose gradients [noise] compares, got 1",
-            );
+        let needs_pairs = self.noise.iter().any(|one| one.noise.properties().least_batch > 1);
+        if needs_pairs && self.optimizer.batch_size == BatchSize::Samples(1) {
+            let text = "expected at least 2 samples, whose gradients [noise] compares, got 1";
+            root.problem("optimizer.batch_size", text);
         }
     }
 

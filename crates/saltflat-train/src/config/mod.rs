@@ -2,7 +2,6 @@
 
 mod check;
 mod metrics;
-mod model;
 mod noise;
 mod noise_list;
 mod optimizer;
@@ -22,8 +21,8 @@ pub use metrics::{
     AlignmentConfig, EigenvaluesConfig, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
     StabilityConfig, TraceConfig,
 };
-pub use noise::EqualStrength;
-pub use noise_list::{ConfiguredNoise, NoiseList};
+pub use noise::{ConfiguredNoise, EqualStrength};
+pub use noise_list::NoiseList;
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
@@ -128,7 +127,7 @@ impl Config {
     fn from_section(mut root: Section, name: String, purpose: Purpose) -> Self {
         let run = run::read_run(root.section("run"), name);
         let data = DataConfig::read(root.section("data"), run.seed);
-        let model = model::read(root.section("model"));
+        let model = ModelConfig::read(root.section("model"));
         let noise = NoiseList::read(&mut root);
         let loss = optimizer::read_loss(root.section("loss"));
         let optimizer = optimizer::read(root.section("optimizer"));
@@ -145,11 +144,11 @@ impl Config {
     /// The TOML form, from which [`read`](Self::read) makes an equal configuration.
     ///
     /// # Errors
-    /// Where a number does not fit TOML's integers.
+    /// If a number does not fit TOML's integers.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let mut table = Table::try_from(self)?;
         if let Some(Value::Table(data)) = table.get_mut("data") {
-            // The folder comes from the command line; the seed is the run's where nothing else is said.
+            // The folder comes from the command line; the seed is the run's unless another is given.
             data.remove("data_dir");
             if self.data.seed == self.run.seed {
                 data.remove("seed");

@@ -1,40 +1,13 @@
 //! `noise`: one noise, or a list of several that act in one run.
 
-use saltflat_noise::{ActsOn, NoiseConfig, Plain};
-use serde::{Serialize, Serializer, ser::Error};
-
-use super::{
-    Schedule,
-    noise::{self, EqualStrength},
-};
 use saltflat_config::Section;
+use saltflat_noise::{ActsOn, AnyNoise, NOISES, conflict, sort_by_kind};
+use serde::{Serialize, Serializer};
 
-/// A noise of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConfiguredNoise {
-    /// Its kind and the keys of that.
-    pub noise: NoiseConfig,
-    /// `schedule`: a factor on its probability or σ.
-    pub schedule: Schedule,
-    /// `strength` and `strength_every`.
-    pub strength: Option<EqualStrength>,
-}
+use super::noise::ConfiguredNoise;
 
-impl ConfiguredNoise {
-    /// No noise beyond the minibatch.
-    pub(super) fn none() -> Self {
-        Self { noise: NoiseConfig::Plain(Plain {}), schedule: Schedule::Constant, strength: None }
-    }
-}
-
-impl Serialize for ConfiguredNoise {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        noise::to_table(self).map_err(S::Error::custom)?.serialize(serializer)
-    }
-}
-
-/// The noises of a run, at least one, in the order of [`NoiseConfig::NAMES`]: [`NoiseConfig::conflict`] says which can act
-/// together, and how. In TOML a table, or a list of tables where there are several.
+/// The noises of a run, at least one, in the order of [`NOISES`]: [`conflict`] says which can act together, and how. In TOML a table, or a
+/// list of tables if there are several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseList(Vec<ConfiguredNoise>);
 
@@ -47,24 +20,31 @@ impl Serialize for NoiseList {
     }
 }
 
+/// A single noise, such as one of a kind that is not in [`NOISES`].
+impl From<AnyNoise> for NoiseList {
+    fn from(noise: AnyNoise) -> Self {
+        Self(vec![noise.into()])
+    }
+}
+
 impl NoiseList {
     /// Reads the key, with a line for every two noises that cannot act together. In the order in which they were written, until
     /// [`sort`](Self::sort): a line names a noise by its place in the file.
     pub(super) fn read(root: &mut Section) -> Self {
         let sections = root.tables("noise");
         let several = sections.len() > 1;
-        let most = NoiseConfig::NAMES.len() - 1;
+        let most = NOISES.len() - 1;
         if sections.len() > most {
             let text = format!("expected at most {most} noises, one of a kind, got {}", sections.len());
             root.problem("noise", text);
             return Self(vec![ConfiguredNoise::none()]);
         }
         let read: Vec<Option<ConfiguredNoise>> =
-            sections.into_iter().map(|section| noise::read(section, several)).collect();
+            sections.into_iter().map(|section| ConfiguredNoise::read(section, several)).collect();
         for (j, later) in read.iter().enumerate() {
             for (i, earlier) in read[..j].iter().enumerate() {
                 let (Some(earlier), Some(later)) = (earlier, later) else { continue };
-                if let Some(reason) = earlier.noise.conflict(&later.noise) {
+                if let Some(reason) = conflict(&earlier.noise, &later.noise) {
                     let (one, other) = (earlier.noise.name(), later.noise.name());
                     let text =
                         format!("expected a noise that can act beside {one} (noise[{i}]), got {other}: {reason}");
@@ -77,7 +57,7 @@ impl NoiseList {
 
     /// Puts them into the order of their kinds: two lists of the same noises are the same configuration.
     pub(super) fn sort(&mut self) {
-        NoiseConfig::sort_by_kind(&mut self.0, |one| &one.noise);
+        sort_by_kind(&mut self.0, |one| &one.noise);
     }
 
     /// All of them.
@@ -86,7 +66,7 @@ impl NoiseList {
     }
 
     /// The only noise, or which there are.
-    pub(crate) fn alone(&self) -> Result<&ConfiguredNoise, String> {
+    pub(crate) fn only_noise(&self) -> Result<&ConfiguredNoise, String> {
         match self.0.as_slice() {
             [one] => Ok(one),
             several => {
@@ -108,8 +88,8 @@ impl NoiseList {
         self.0.iter().enumerate().map(move |(i, one)| (key(i), one))
     }
 
-    /// The full name of a key of one of them, with its kind where there are several.
-    pub(crate) fn key_of(&self, noise: &NoiseConfig, key: &str) -> String {
+    /// The full name of a key of one of them, with its kind if there are several.
+    pub(crate) fn key_of(&self, noise: &AnyNoise, key: &str) -> String {
         match self.0.as_slice() {
             [_] => format!("noise.{key}"),
             _ => format!("noise.{key} of {}", noise.name()),
@@ -118,12 +98,12 @@ impl NoiseList {
 
     /// The noise that says what the expected targets of the loss are: at most one.
     pub fn of_targets(&self) -> Option<&ConfiguredNoise> {
-        self.iter().find(|one| one.noise.reference().noise().acts_on() == ActsOn::Targets)
+        self.iter().find(|one| one.noise.reference_or_self().properties().acts_on == ActsOn::Targets)
     }
 
     /// Label smoothing under which the smoothed loss is the expectation of the noisy one, for so many classes, before any
     /// schedule; 0 for none.
     pub fn smoothing(&self, outputs: usize) -> f64 {
-        self.of_targets().map_or(0.0, |one| one.noise.noise().smoothing(outputs, 1.0))
+        self.of_targets().map_or(0.0, |one| one.noise.smoothing(outputs, 1.0))
     }
 }

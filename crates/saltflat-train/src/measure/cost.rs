@@ -115,7 +115,7 @@ pub fn measurement_cost(plan: &Plan, config: &MetricsConfig) -> f64 {
     let groups: f64 = config.groups().into_iter().map(|group| group_cost(plan, config, group, sizes)).sum();
     let strength = match &config.noise_strength {
         Some(strength) => {
-            let measured = plan.config.noise.iter().filter(|one| one.noise.noise().randomises_targets()).count();
+            let measured = plan.config.noise.iter().filter(|one| one.noise.randomises_targets()).count();
             measured as f64 * sizes.train as f64 / strength.every_steps.max(1) as f64
         }
         None => 0.0,

@@ -2,7 +2,7 @@
 
 use saltflat_metrics::{Estimate, FLIPS_WITH_SQUARE_LOSS, LabelNoiseScale, effective_regularization};
 use saltflat_models::LossKind;
-use saltflat_noise::NoiseConfig;
+use saltflat_noise::ActsOn;
 
 use super::Work;
 use crate::Plan;
@@ -41,29 +41,18 @@ impl Work<'_> {
 /// The label noise of the run before the schedules of noise and learning rate, or why the theory has no λ for it.
 fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
     let config = &plan.config;
-    let one = config.noise.alone()?;
+    let one = config.noise.only_noise()?;
     let (noise, classes) = (&one.noise, plan.network.outputs());
-    let scale = match noise {
-        NoiseConfig::LabelNoise(noise) => LabelNoiseScale::RealTargets { variance: noise.sigma.powi(2) },
-        NoiseConfig::LabelFlip(_) => match plan.loss.kind {
-            LossKind::CrossEntropy => {
-                LabelNoiseScale::Flips { classes, probability: noise.noise().smoothing(classes, 1.0) }
-            }
-            LossKind::Square => return Err(FLIPS_WITH_SQUARE_LOSS.into()),
-        },
-        NoiseConfig::LabelSmoothing(_) => {
+    let scale = match (noise.target_sigma(), plan.loss.kind) {
+        _ if noise.properties().acts_on != ActsOn::Targets => return Err("the run has no label noise".into()),
+        _ if !noise.randomises_targets() => {
             return Err("label smoothing draws no labels, so there is no label noise".into());
         }
-        NoiseConfig::Plain(_)
-        | NoiseConfig::LogitGaussian(_)
-        | NoiseConfig::SgdCovariance(_)
-        | NoiseConfig::Minibatch(_)
-        | NoiseConfig::GeometryAware(_)
-        | NoiseConfig::Isotropic(_)
-        | NoiseConfig::Diagonal(_)
-        | NoiseConfig::IsotropicLossScaled(_)
-        | NoiseConfig::ParameterGaussian(_)
-        | NoiseConfig::Langevin(_) => return Err("the run has no label noise".into()),
+        (Some(sigma), _) => LabelNoiseScale::RealTargets { variance: sigma.powi(2) },
+        (None, LossKind::CrossEntropy) => {
+            LabelNoiseScale::Flips { classes, probability: noise.smoothing(classes, 1.0) }
+        }
+        (None, LossKind::Square) => return Err(FLIPS_WITH_SQUARE_LOSS.into()),
     };
     if one.strength.is_some() {
         return Err("noise.strength scales the label noise by a factor that changes from step to step".into());

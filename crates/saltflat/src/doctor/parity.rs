@@ -9,6 +9,7 @@ use anyhow::Context;
 use burn::tensor::{DType, Device, Tensor};
 use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient, hessian_vector_product};
 use saltflat_models::Vector;
+use saltflat_noise::{NOISES, NoiseKind, SuitableTargets};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
     Chosen, Measurer, Plan, Point, TrainError, Trainer,
@@ -38,24 +39,6 @@ const NETWORKS: [(&str, &str, &str); 9] = [
     ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
 ];
 
-/// An epoch of three steps under every kind of noise, one of each way in which noise comes in: at the targets, at the outputs, on the
-/// gradient, on the parameters.
-const NOISES: [(&str, &str); 13] = [
-    ("none", ""),
-    ("label-flip", "probability = 0.2"),
-    ("label-smoothing", "probability = 0.2"),
-    ("label-noise", "sigma = 0.3"),
-    ("logit-gaussian", "sigma = 0.1"),
-    ("sgd-covariance", "batch_size = 5"),
-    ("minibatch", "batch_size = 3"),
-    ("geometry-aware", "batch_size = 5"),
-    ("isotropic", "like = { kind = \"minibatch\", batch_size = 3 }"),
-    ("diagonal", "like = { kind = \"label-flip\", probability = 0.2 }"),
-    ("isotropic-loss-scaled", "sigma = 0.01"),
-    ("parameter-gaussian", "sigma = 1e-3"),
-    ("langevin", "inverse_temperature = 1e4"),
-];
-
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
 const TOLERANCE: f64 = 1e-4;
 
@@ -64,9 +47,10 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> Resu
     if device.backend == "flex" {
         return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
-    findings.wait_for(
-        "the device against the CPU, nine networks and thirteen noises; a software adapter takes half an hour",
-    );
+    let (networks, noises) = (NETWORKS.len(), NOISES.len());
+    findings.wait_for(&format!(
+        "the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour"
+    ));
     here(findings, device, false)?;
     if !cfg!(feature = "fusion") {
         return Ok(());
@@ -100,9 +84,9 @@ pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) -> Resu
         findings.add(compared(device, name, |device| values(device, data, model)))?;
     }
     findings.add(compared(device, "draws", draws))?;
-    for (kind, keys) in NOISES {
-        findings.add(compared(device, &format!("noise {kind}"), |device| {
-            Ok(vec![("epoch", epoch(device, kind, keys)?)])
+    for kind in NOISES {
+        findings.add(compared(device, &format!("noise {}", kind.name), |device| {
+            Ok(vec![("epoch", epoch(device, kind)?)])
         }))?;
     }
     Ok(())
@@ -180,10 +164,10 @@ fn draws(device: &Device) -> Result<Values, TrainError> {
     Ok(vec![("normal", host(&like.normal_like(key))?), ("signs", host(&like.signs_like(key))?)])
 }
 
-/// What an epoch under this noise adds to the weights.
-fn epoch(device: &Device, kind: &str, keys: &str) -> Result<Vec<f64>, TrainError> {
-    // Real targets for the noise that needs them.
-    let (binary, loss) = if kind == "label-noise" { (true, "square") } else { (false, "cross_entropy") };
+/// What an epoch of three steps under the example of this noise adds to the weights.
+fn epoch(device: &Device, kind: &NoiseKind) -> Result<Vec<f64>, TrainError> {
+    let (binary, loss) = if needs_real_targets(kind) { (true, "square") } else { (false, "cross_entropy") };
+    let (kind, keys) = (kind.name, kind.example);
     let text = format!(
         "[data]\nkind = \"mnist-1k\"\nlimit = 12\ntest_limit = 2\nbinary = {binary}\n[model]\nkind = \"mlp\"\nhidden = [6]\n\
          [loss]\nkind = \"{loss}\"\n[noise]\nkind = \"{kind}\"\n{keys}\n[optimizer]\nlr = 0.05\nmomentum = 0.9\n\
@@ -196,6 +180,11 @@ fn epoch(device: &Device, kind: &str, keys: &str) -> Result<Vec<f64>, TrainError
     let indices: Vec<u32> = (0..plan.train.len() as u32).collect();
     indices.chunks(plan.batch_size).for_each(|batch| trainer.make_step(batch));
     host(&trainer.theta().plus_scaled(-1.0, &start.0))
+}
+
+fn needs_real_targets(kind: &NoiseKind) -> bool {
+    let noise = saltflat_noise::example(kind, NOISES);
+    noise.is_ok_and(|noise| noise.properties().suitable_targets == SuitableTargets::RealNumbers)
 }
 
 fn host(vector: &Vector) -> Result<Vec<f64>, TrainError> {
@@ -213,19 +202,16 @@ fn difference(a: &[f64], b: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use saltflat_noise::NoiseConfig;
-
     use super::*;
 
     /// Every kind of noise that a configuration can name is there and moves the weights in its own way.
     #[test]
     fn every_noise_has_an_epoch() {
-        assert_eq!(NOISES.map(|(kind, _)| kind), NoiseConfig::NAMES);
-        let moved = NOISES.map(|(kind, keys)| epoch(&Device::flex(), kind, keys).unwrap());
-        for (i, a) in moved.iter().enumerate() {
-            assert_eq!(a.len(), 784 * 6 + 6 + 7 * if NOISES[i].0 == "label-noise" { 1 } else { 10 });
-            for (b, (other, _)) in moved[..i].iter().zip(NOISES) {
-                assert!(difference(a, b) > TOLERANCE, "{} and {other}", NOISES[i].0);
+        let moved: Vec<_> = NOISES.iter().map(|kind| epoch(&Device::flex(), kind).unwrap()).collect();
+        for (i, (a, kind)) in moved.iter().zip(NOISES).enumerate() {
+            assert_eq!(a.len(), 784 * 6 + 6 + 7 * if kind.name == "label-noise" { 1 } else { 10 });
+            for (b, other) in moved[..i].iter().zip(NOISES) {
+                assert!(difference(a, b) > TOLERANCE, "{} and {}", kind.name, other.name);
             }
         }
     }

@@ -1,11 +1,17 @@
 //! Residual networks without normalisation.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{ZERO, positive, wrong};
+use super::style::{activation, width};
 use crate::{
-    Init, Initialisation, Layout, ModelError, Stage,
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
     layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window},
+    layout::{Init, Layout},
+    limits::{MOST_LAYERS, Size, require_positive},
+    network::Stage,
 };
 
 /// The CIFAR ResNet of depth 6n + 2 with Fixup initialisation (Zhang, Dauphin, Ma 2019, arXiv 1901.09321; the authors'
@@ -23,17 +29,34 @@ pub struct ResnetFixup {
     pub activation: Activation,
 }
 
-impl ResnetFixup {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for ResnetFixup {
+    const NAME: &'static str = "resnet-fixup";
+    const EXAMPLE: &'static str = "depth = 8\nwidth = 2";
+
+    fn read(section: &mut Section) -> Self {
+        Self {
+            depth: section.required("depth", "6n + 2, such as 26, 38, 50 or 110", |n: &usize| *n >= 8 && n % 6 == 2),
+            width: width(section, 16),
+            activation: activation(section),
+        }
+    }
+}
+
+impl Architecture for ResnetFixup {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        // A block has two layers.
+        vec![Size::width(self.width), Size { key: "model.depth", value: self.depth, most: 2 * MOST_LAYERS + 2 }]
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let Some(n) = self.depth.checked_sub(2).filter(|rest| rest % 6 == 0 && *rest > 0).map(|rest| rest / 6) else {
-            return Err(wrong("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
+            return Err(ModelError::config("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
         };
-        let width = positive("model.width", self.width)?;
+        let width = require_positive("model.width", self.width)?;
         let (stem, _) = Initialisation::Pytorch.of([input[0] * 9, width * 9], self.activation);
         let mut stages: Vec<Stage> = vec![
             Conv2d::new(layout, "conv1", [input[0], width], Window::three(1), stem, None).into(),
@@ -50,11 +73,13 @@ impl ResnetFixup {
         }
         stages.push(GlobalAvgPool.into());
         stages.push(Bias::new(layout, "bias2").into());
-        stages.push(Linear::new(layout, "fc", [channels, outputs], ZERO, Some(ZERO)).into());
+        stages.push(Linear::new(layout, "fc", [channels, outputs], Init::ZERO, Some(Init::ZERO)).into());
         Ok(stages)
     }
+}
 
-    /// out = scale · conv2(act(conv1(x + bias1a) + bias1b) + bias2a) + bias2b, plus x, or the shortcut of x + bias1a where
+impl ResnetFixup {
+    /// out = scale · conv2(act(conv1(x + bias1a) + bias1b) + bias2a) + bias2b, plus x, or the shortcut of x + bias1a if
     /// the shape changes; then the activation.
     fn block(
         &self,
@@ -74,7 +99,7 @@ impl ResnetFixup {
             Bias::new(layout, &name("bias1b")).into(),
             self.activation.into(),
             Bias::new(layout, &name("bias2a")).into(),
-            Conv2d::new(layout, &name("conv2"), [outputs, outputs], Window::three(1), ZERO, None).into(),
+            Conv2d::new(layout, &name("conv2"), [outputs, outputs], Window::three(1), Init::ZERO, None).into(),
             Scale::new(layout, &name("scale")).into(),
             Bias::new(layout, &name("bias2b")).into(),
         ];

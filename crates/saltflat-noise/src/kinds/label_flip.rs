@@ -4,7 +4,12 @@ use rand::RngExt;
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{ActsOn, Moment, Noise, Targets};
+use crate::{
+    keys::{NoiseKeys, NoiseSection, Strength},
+    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    step_context::StepContext,
+    targets::Targets,
+};
 
 /// Which class a flipped label becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,7 +27,7 @@ impl FlipTo {
     pub const ALL: [(&str, Self); 2] = [("wrong", Self::Wrong), ("uniform", Self::Uniform)];
 
     /// Part of the labels that end up on each wrong class, times C − 1: p or p (C−1)/C.
-    pub(crate) fn smoothing(self, probability: f64, outputs: usize) -> f64 {
+    pub(super) fn smoothing(self, probability: f64, outputs: usize) -> f64 {
         match self {
             Self::Wrong => probability,
             Self::Uniform => probability * (outputs as f64 - 1.0) / outputs as f64,
@@ -42,20 +47,33 @@ pub struct LabelFlip {
     pub to: FlipTo,
 }
 
+impl NoiseKeys for LabelFlip {
+    const NAME: &'static str = "label-flip";
+    const EXAMPLE: &'static str = "probability = 0.2";
+    const STRENGTH: Strength = Strength::Accepted;
+    const IS_REFERENCE: bool = true;
+
+    fn read(section: &mut NoiseSection<'_>) -> Self {
+        Self { probability: section.probability(), to: section.choice("to", &FlipTo::ALL).unwrap_or_default() }
+    }
+}
+
 impl Noise for LabelFlip {
-    fn acts_on(&self) -> ActsOn {
-        ActsOn::Targets
+    fn properties(&self) -> NoiseProperties {
+        NoiseProperties {
+            name: Self::NAME,
+            acts_on: ActsOn::Targets,
+            streams: vec![Stream::LabelNoise],
+            suitable_targets: SuitableTargets::Classes,
+            least_batch: 0,
+        }
     }
 
-    fn streams(&self) -> Vec<Stream> {
-        vec![Stream::LabelNoise]
-    }
-
-    fn draw_targets(&self, at: Moment, targets: &mut Targets) {
+    fn draw_targets(&self, context: StepContext, targets: &mut Targets) {
         let Some(labels) = &targets.labels else { return };
         let classes = targets.outputs as u32;
-        let mut rng = at.key(Stream::LabelNoise).rng();
-        let probability = (self.probability * at.factor).min(1.0);
+        let mut rng = context.key(Stream::LabelNoise).rng();
+        let probability = (self.probability * context.factor).min(1.0);
         for (target, &label) in targets.values.chunks_mut(targets.outputs).zip(labels) {
             let drawn = match self.to {
                 _ if !rng.random_bool(probability) => label,
@@ -66,10 +84,6 @@ impl Noise for LabelFlip {
             target.fill(0.0);
             target[drawn as usize] = 1.0;
         }
-    }
-
-    fn randomises_targets(&self) -> bool {
-        true
     }
 
     fn smoothing(&self, outputs: usize, factor: f64) -> f64 {

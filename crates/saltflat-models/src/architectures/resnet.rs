@@ -1,11 +1,17 @@
 //! Residual networks.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{Norm, Style, positive};
+use super::style::{Norm, Style, WIDTHS, activation, are_positive, channels_per_group, init, norm, width};
 use crate::{
-    Initialisation, Layout, ModelError, Stage,
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
     layers::{Activation, GlobalAvgPool, Window},
+    layout::Layout,
+    limits::{Size, require_positive},
+    network::Stage,
 };
 
 /// torchvision's ResNet of basic blocks (He et al. 2015, arXiv 1512.03385) for small images: a 3 × 3 stem of stride 1 and
@@ -29,26 +35,52 @@ pub struct Resnet {
     pub init: Initialisation,
 }
 
-impl Resnet {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for Resnet {
+    const NAME: &'static str = "resnet";
+    const EXAMPLE: &'static str = "width = 4\nblocks = [1, 1]\nchannels_per_group = 2";
+
+    fn read(section: &mut Section) -> Self {
+        let width = width(section, 64);
+        let blocks = section.optional("blocks", WIDTHS, |all: &Vec<usize>| !all.is_empty() && are_positive(all));
+        Self {
+            width,
+            blocks: blocks.unwrap_or(vec![2, 2, 2, 2]),
+            norm: norm(section).unwrap_or(Norm::Group),
+            channels_per_group: channels_per_group(section),
+            activation: activation(section),
+            init: init(section),
+        }
+    }
+}
+
+impl Architecture for Resnet {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        let blocks = self.blocks.iter().fold(0, |all: usize, n| all.saturating_add(*n));
+        vec![
+            Size::width(self.width),
+            Size::stages("model.blocks (number of stages)", self.blocks.len()),
+            Size::layers("model.blocks (all together)", blocks),
+        ]
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let style = Style {
             init: self.init.or(Initialisation::KaimingFanOut),
             activation: self.activation,
             norm: self.norm,
             channels_per_group: self.channels_per_group,
         };
-        positive("model.blocks (number of stages)", self.blocks.len())?;
-        let mut channels = positive("model.width", self.width)?;
+        require_positive("model.blocks (number of stages)", self.blocks.len())?;
+        let mut channels = require_positive("model.width", self.width)?;
         let mut stages = self.conv_norm(&style, layout, ["conv1", "bn1"], [input[0], channels], Window::three(1))?;
         stages.push(self.activation.into());
         for (i, &blocks) in self.blocks.iter().enumerate() {
             let next = self.width << i;
-            for j in 0..positive("model.blocks", blocks)? {
+            for j in 0..require_positive("model.blocks", blocks)? {
                 let stride = if i > 0 && j == 0 { 2 } else { 1 };
                 let prefix = format!("layer{}.{j}", i + 1);
                 stages.push(self.block(&style, layout, &prefix, [channels, next], stride)?);
@@ -61,7 +93,9 @@ impl Resnet {
         stages.push(head.linear(layout, "fc", [channels, outputs]).into());
         Ok(stages)
     }
+}
 
+impl Resnet {
     fn block(
         &self,
         style: &Style,

@@ -3,7 +3,12 @@
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{ActsOn, Moment, Noise, OutputForm, OutputNoise};
+use crate::{
+    keys::{NoiseKeys, NoiseSection, Strength},
+    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    output_noise::{OutputForm, OutputNoise},
+    step_context::StepContext,
+};
 
 /// What σ is the size of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,21 +36,37 @@ pub struct LogitGaussian {
     pub convention: SigmaConvention,
 }
 
+impl NoiseKeys for LogitGaussian {
+    const NAME: &'static str = "logit-gaussian";
+    const EXAMPLE: &'static str = "sigma = 0.1";
+    const STRENGTH: Strength = Strength::Replaces("sigma");
+    const IS_REFERENCE: bool = true;
+
+    fn read(section: &mut NoiseSection<'_>) -> Self {
+        Self {
+            sigma: section.sigma(),
+            convention: section.choice("convention", &SigmaConvention::ALL).unwrap_or_default(),
+        }
+    }
+}
+
 impl Noise for LogitGaussian {
-    fn acts_on(&self) -> ActsOn {
-        ActsOn::Outputs
+    fn properties(&self) -> NoiseProperties {
+        NoiseProperties {
+            name: Self::NAME,
+            acts_on: ActsOn::Outputs,
+            streams: vec![Stream::OutputNoise],
+            suitable_targets: SuitableTargets::Any,
+            least_batch: 0,
+        }
     }
 
-    fn streams(&self) -> Vec<Stream> {
-        vec![Stream::OutputNoise]
-    }
-
-    fn output_noise(&self, at: Moment, batch: usize, outputs: usize) -> Option<OutputNoise> {
+    fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
         let coordinate = match self.convention {
             SigmaConvention::Norm => self.sigma / (outputs as f64).sqrt(),
             SigmaConvention::Coordinate => self.sigma,
         };
-        let values = at.scaled_normal(Stream::OutputNoise, coordinate, batch * outputs)?;
+        let values = context.draw_normal(Stream::OutputNoise, coordinate, batch * outputs)?;
         Some(OutputNoise { values, width: outputs, form: OutputForm::Direct })
     }
 }

@@ -1,11 +1,17 @@
 //! The small convolutional network of Wu, Wang, Su 2022.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{Style, positive, wrong};
+use super::style::{Style, activation, init, width};
 use crate::{
-    Initialisation, Layout, ModelError, Stage,
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
     layers::{Activation, AvgPool, Window},
+    layout::Layout,
+    limits::{Size, require_positive},
+    network::Stage,
 };
 
 /// Conv m, conv 2m, average pool, conv 2m, conv m, average pool, linear (their table 1); 3 × 3 convolutions with bias and
@@ -20,18 +26,34 @@ pub struct Lenet {
     pub init: Initialisation,
 }
 
-impl Lenet {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for Lenet {
+    const NAME: &'static str = "lenet";
+    const EXAMPLE: &'static str = "width = 2";
+
+    fn read(section: &mut Section) -> Self {
+        Self { width: width(section, 20), activation: activation(section), init: init(section) }
+    }
+}
+
+impl Architecture for Lenet {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        vec![Size::width(self.width)]
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let [mut channels, h, w] = input;
         if h < 4 || w < 4 {
-            return Err(wrong("model.kind", "images of at least 4 × 4 pixels for lenet", format!("{h} × {w}")));
+            return Err(ModelError::config(
+                "model.kind",
+                "images of at least 4 × 4 pixels for lenet",
+                format!("{h} × {w}"),
+            ));
         }
-        let m = positive("model.width", self.width)?;
+        let m = require_positive("model.width", self.width)?;
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         let mut stages: Vec<Stage> = Vec::new();
         for (i, next) in [m, 2 * m, 2 * m, m].into_iter().enumerate() {

@@ -1,9 +1,18 @@
 //! Fully connected network.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{Style, positive};
-use crate::{Initialisation, Layout, ModelError, Stage, layers::Activation};
+use super::style::{Style, activation, hidden, init};
+use crate::{
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
+    layers::Activation,
+    layout::Layout,
+    limits::{Size, require_positive},
+    network::Stage,
+};
 
 /// inputs → hidden… → outputs with an activation between; tensors `layers.I.weight`, `layers.I.bias`. Default
 /// initialisation: PyTorch's.
@@ -17,18 +26,30 @@ pub struct Mlp {
     pub init: Initialisation,
 }
 
-impl Mlp {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for Mlp {
+    const NAME: &'static str = "mlp";
+    const EXAMPLE: &'static str = "hidden = [8]";
+
+    fn read(section: &mut Section) -> Self {
+        Self { hidden: hidden(section), activation: activation(section), init: init(section) }
+    }
+}
+
+impl Architecture for Mlp {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        Size::hidden(&self.hidden)
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         let mut stages = Vec::new();
         let mut width = input.iter().product();
         for (i, &hidden) in self.hidden.iter().enumerate() {
-            let next = positive("model.hidden", hidden)?;
+            let next = require_positive("model.hidden", hidden)?;
             stages.push(style.linear(layout, &format!("layers.{i}"), [width, next]).into());
             stages.push(self.activation.into());
             width = next;

@@ -1,11 +1,17 @@
 //! VGG networks.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{Norm, Style, ZERO, positive, wrong};
+use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
 use crate::{
-    Init, Initialisation, Layout, ModelError, Stage,
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
     layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window},
+    layout::{Init, Layout},
+    limits::{Size, require_positive},
+    network::Stage,
 };
 
 /// VGG-11, 13, 16 or 19 (Simonyan and Zisserman 2014, arXiv 1409.1556) for small images: 3 × 3 convolutions with an
@@ -31,25 +37,49 @@ pub struct Vgg {
     pub init: Initialisation,
 }
 
-impl Vgg {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for Vgg {
+    const NAME: &'static str = "vgg";
+    const EXAMPLE: &'static str = "depth = 11\nwidth = 2";
+
+    fn read(section: &mut Section) -> Self {
+        Self {
+            depth: section.optional("depth", "11, 13, 16 or 19", |n| [11, 13, 16, 19].contains(n)).unwrap_or(11),
+            width: width(section, 64),
+            norm: norm(section).unwrap_or(Norm::None),
+            channels_per_group: channels_per_group(section),
+            hidden: optional_hidden(section).unwrap_or_default(),
+            activation: activation(section),
+            init: init(section),
+        }
+    }
+}
+
+impl Architecture for Vgg {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        [vec![Size::width(self.width)], Size::hidden(&self.hidden)].concat()
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let [mut channels, h, w] = input;
         if h.min(w) < 32 {
-            return Err(wrong("model.kind", "images of at least 32 × 32 pixels for vgg", format!("{h} × {w}")));
+            return Err(ModelError::config(
+                "model.kind",
+                "images of at least 32 × 32 pixels for vgg",
+                format!("{h} × {w}"),
+            ));
         }
         let convs = match self.depth {
             11 => [1, 1, 2, 2, 2],
             13 => [2, 2, 2, 2, 2],
             16 => [2, 2, 3, 3, 3],
             19 => [2, 2, 4, 4, 4],
-            other => return Err(wrong("model.depth", "11, 13, 16 or 19", other)),
+            other => return Err(ModelError::config("model.depth", "11, 13, 16 or 19", other)),
         };
-        let width = positive("model.width", self.width)?;
+        let width = require_positive("model.width", self.width)?;
         let style = Style {
             init: self.init.or(Initialisation::KaimingFanOut),
             activation: self.activation,
@@ -78,7 +108,7 @@ impl Vgg {
         }
         stages.push(GlobalAvgPool.into());
         for (i, &hidden) in self.hidden.iter().enumerate() {
-            let next = positive("model.hidden", hidden)?;
+            let next = require_positive("model.hidden", hidden)?;
             stages.push(self.classifier(layout, 3 * i, [channels, next]).into());
             stages.push(self.activation.into());
             channels = next;
@@ -86,10 +116,12 @@ impl Vgg {
         stages.push(self.classifier(layout, 3 * self.hidden.len(), [channels, outputs]).into());
         Ok(stages)
     }
+}
 
+impl Vgg {
     fn classifier(&self, layout: &mut Layout, index: usize, shape: [usize; 2]) -> Linear {
         let (weight, bias) = match self.init {
-            Initialisation::Default => (Init::Normal { std: 0.01 }, ZERO),
+            Initialisation::Default => (Init::Normal { std: 0.01 }, Init::ZERO),
             chosen => chosen.of(shape, self.activation),
         };
         Linear::new(layout, &format!("classifier.{index}"), shape, weight, Some(bias))

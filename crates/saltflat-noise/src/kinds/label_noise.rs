@@ -5,7 +5,12 @@ use rand_distr::{Distribution, StandardNormal};
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use crate::{ActsOn, Moment, Noise, Targets};
+use crate::{
+    keys::{NoiseKeys, NoiseSection, Strength},
+    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    step_context::StepContext,
+    targets::Targets,
+};
 
 /// Distribution of the noise on a real target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,25 +38,34 @@ pub struct LabelNoise {
     pub distribution: TargetDistribution,
 }
 
-impl LabelNoise {
-    /// σ of this step, as it is drawn with.
-    fn sigma(&self, at: Moment) -> f32 {
-        (self.sigma * at.factor) as f32
+impl NoiseKeys for LabelNoise {
+    const NAME: &'static str = "label-noise";
+    const EXAMPLE: &'static str = "sigma = 0.3";
+    const STRENGTH: Strength = Strength::Replaces("sigma");
+    const IS_REFERENCE: bool = true;
+
+    fn read(section: &mut NoiseSection<'_>) -> Self {
+        Self {
+            sigma: section.sigma(),
+            distribution: section.choice("distribution", &TargetDistribution::ALL).unwrap_or_default(),
+        }
     }
 }
 
 impl Noise for LabelNoise {
-    fn acts_on(&self) -> ActsOn {
-        ActsOn::Targets
+    fn properties(&self) -> NoiseProperties {
+        NoiseProperties {
+            name: Self::NAME,
+            acts_on: ActsOn::Targets,
+            streams: vec![Stream::LabelNoise],
+            suitable_targets: SuitableTargets::RealNumbers,
+            least_batch: 0,
+        }
     }
 
-    fn streams(&self) -> Vec<Stream> {
-        vec![Stream::LabelNoise]
-    }
-
-    fn draw_targets(&self, at: Moment, targets: &mut Targets) {
-        let mut rng = at.key(Stream::LabelNoise).rng();
-        let sigma = self.sigma(at);
+    fn draw_targets(&self, context: StepContext, targets: &mut Targets) {
+        let mut rng = context.key(Stream::LabelNoise).rng();
+        let sigma = context.scaled_sigma(self.sigma);
         for target in &mut targets.values {
             let noise: f32 = match self.distribution {
                 TargetDistribution::Sign if rng.random::<bool>() => 1.0,
@@ -62,11 +76,7 @@ impl Noise for LabelNoise {
         }
     }
 
-    fn randomises_targets(&self) -> bool {
-        true
-    }
-
-    fn target_variance(&self, at: Moment) -> Option<f64> {
-        Some(f64::from(self.sigma(at)).powi(2))
+    fn target_sigma(&self) -> Option<f64> {
+        Some(self.sigma)
     }
 }

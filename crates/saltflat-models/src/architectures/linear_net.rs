@@ -1,11 +1,17 @@
 //! Deep linear network.
 
+use saltflat_config::Section;
 use serde::Serialize;
 
-use super::positive;
+use super::style::{hidden, init};
 use crate::{
-    Initialisation, Layout, ModelError, Stage,
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
     layers::{Activation, Linear},
+    layout::Layout,
+    limits::{Size, require_positive},
+    network::Stage,
 };
 
 /// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
@@ -18,18 +24,30 @@ pub struct LinearNet {
     pub init: Initialisation,
 }
 
-impl LinearNet {
-    pub(super) fn stages(
-        &self,
-        layout: &mut Layout,
-        input: [usize; 3],
-        outputs: usize,
-    ) -> Result<Vec<Stage>, ModelError> {
+impl ArchitectureKeys for LinearNet {
+    const NAME: &'static str = "linear-net";
+    const EXAMPLE: &'static str = "hidden = [8]";
+
+    fn read(section: &mut Section) -> Self {
+        Self { hidden: hidden(section), init: init(section) }
+    }
+}
+
+impl Architecture for LinearNet {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        Size::hidden(&self.hidden)
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
         let init = self.init.or(Initialisation::Xavier);
         let mut stages = Vec::new();
         let mut width = input.iter().product();
         for (i, &next) in self.hidden.iter().chain([&outputs]).enumerate() {
-            let next = positive("model.hidden", next)?;
+            let next = require_positive("model.hidden", next)?;
             let (weight, _) = init.of([width, next], Activation::Identity);
             stages.push(Linear::new(layout, &format!("layers.{i}"), [width, next], weight, None).into());
             width = next;

@@ -1,0 +1,58 @@
+//! Random-feature model.
+
+use saltflat_config::Section;
+use serde::Serialize;
+
+use super::style::{activation, init};
+use crate::{
+    architecture::{Architecture, ArchitectureKeys},
+    error::ModelError,
+    init::Initialisation,
+    layers::{Activation, Linear},
+    layout::{Init, Layout},
+    limits::{Size, require_positive},
+    network::Stage,
+};
+
+/// f(x; θ) = Σ_j θ_j act(wⱼ·x) with wⱼ ~ N(0, I) fixed: the buffer `features.weight` and the parameter `output.weight`;
+/// no bias. Wu, Wang, Su 2022, appendix A.1 (2,000 features, relu). Default initialisation of the output: PyTorch's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RandomFeatures {
+    /// Number of features m.
+    pub features: usize,
+    /// Of the features.
+    pub activation: Activation,
+    /// How the output layer starts.
+    pub init: Initialisation,
+}
+
+impl ArchitectureKeys for RandomFeatures {
+    const NAME: &'static str = "random-features";
+    const EXAMPLE: &'static str = "features = 8";
+
+    fn read(section: &mut Section) -> Self {
+        Self {
+            features: section.required("features", "a whole number above 0", |n: &usize| *n > 0),
+            activation: activation(section),
+            init: init(section),
+        }
+    }
+}
+
+impl Architecture for RandomFeatures {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        vec![Size::units("model.features", self.features)]
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let features = require_positive("model.features", self.features)?;
+        let first = Linear::frozen(layout, "features", [input.iter().product(), features], Init::Normal { std: 1.0 });
+        let (weight, _) = self.init.or(Initialisation::Pytorch).of([features, outputs], self.activation);
+        let last = Linear::new(layout, "output", [features, outputs], weight, None);
+        Ok(vec![first.into(), self.activation.into(), last.into()])
+    }
+}

@@ -1,0 +1,124 @@
+//! What several architectures share: their layers' initialisation and normalisation, and the keys that choose them.
+
+use saltflat_config::Section;
+use serde::Serialize;
+
+use crate::{
+    error::ModelError,
+    init::Initialisation,
+    layers::{Activation, BatchNorm, Conv2d, GroupNorm, Linear, Window},
+    layout::Layout,
+    limits::require_positive,
+    network::Stage,
+};
+
+/// Which normalisation follows a convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Norm {
+    /// None; the convolution has a bias.
+    #[default]
+    None,
+    /// Group normalisation.
+    Group,
+    /// Batch normalisation: the samples of a batch depend on each other, so metrics that need per-sample gradients refuse.
+    Batch,
+}
+
+impl Norm {
+    /// All of them, with their names in configurations.
+    pub const ALL: [(&str, Self); 3] = [("none", Self::None), ("group", Self::Group), ("batch", Self::Batch)];
+}
+
+/// What the layers of one architecture share: how they start, and the normalisation.
+pub(super) struct Style {
+    pub(super) init: Initialisation,
+    pub(super) activation: Activation,
+    pub(super) norm: Norm,
+    pub(super) channels_per_group: usize,
+}
+
+impl Style {
+    pub(super) fn plain(init: Initialisation, activation: Activation) -> Self {
+        Self { init, activation, norm: Norm::None, channels_per_group: 1 }
+    }
+
+    pub(super) fn linear(&self, layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2]) -> Linear {
+        let (weight, bias) = self.init.of([inputs, outputs], self.activation);
+        Linear::new(layout, name, [inputs, outputs], weight, Some(bias))
+    }
+
+    /// A convolution, with a bias if `bias`.
+    pub(super) fn conv(
+        &self,
+        layout: &mut Layout,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        window: Window,
+        bias: bool,
+    ) -> Conv2d {
+        let area = window.kernel.pow(2);
+        let (weight, bias_init) = self.init.of([inputs * area, outputs * area], self.activation);
+        Conv2d::new(layout, name, [inputs, outputs], window, weight, bias.then_some(bias_init))
+    }
+
+    /// The normalisation, if any, of `channels` channels under this name.
+    pub(super) fn norm(&self, layout: &mut Layout, name: &str, channels: usize) -> Result<Option<Stage>, ModelError> {
+        Ok(match self.norm {
+            Norm::None => None,
+            Norm::Batch => Some(BatchNorm::new(layout, name, channels).into()),
+            Norm::Group => {
+                let size = require_positive("model.channels_per_group", self.channels_per_group)?;
+                if !channels.is_multiple_of(size) {
+                    let expected = format!("a divisor of every width of the network, among them {channels}");
+                    return Err(ModelError::config("model.channels_per_group", expected, size));
+                }
+                Some(GroupNorm::new(layout, name, channels, channels / size).into())
+            }
+        })
+    }
+}
+
+/// `hidden`, the widths of hidden layers, if it is there.
+pub(super) fn optional_hidden(section: &mut Section) -> Option<Vec<usize>> {
+    section.optional("hidden", WIDTHS, are_positive)
+}
+
+/// `hidden`, the widths of hidden layers, which must be there.
+pub(super) fn hidden(section: &mut Section) -> Vec<usize> {
+    section.required("hidden", WIDTHS, are_positive)
+}
+
+/// What a list of widths or of numbers of blocks has to be.
+pub(super) const WIDTHS: &str = "a list of whole numbers above 0";
+
+/// True if all of them are above 0.
+#[allow(clippy::ptr_arg)] // The type that is read.
+pub(super) fn are_positive(all: &Vec<usize>) -> bool {
+    all.iter().all(|n| *n > 0)
+}
+
+/// `width`, the channels of the first layers.
+pub(super) fn width(section: &mut Section, default: usize) -> usize {
+    section.count("width").unwrap_or(default)
+}
+
+/// `norm`, if it is there.
+pub(super) fn norm(section: &mut Section) -> Option<Norm> {
+    section.choice("norm", &Norm::ALL)
+}
+
+/// `channels_per_group`, of group normalisation.
+pub(super) fn channels_per_group(section: &mut Section) -> usize {
+    section.count("channels_per_group").unwrap_or(32)
+}
+
+/// `activation`.
+pub(super) fn activation(section: &mut Section) -> Activation {
+    section.choice("activation", &Activation::ALL).unwrap_or_default()
+}
+
+/// `init`.
+pub(super) fn init(section: &mut Section) -> Initialisation {
+    section.choice("init", &Initialisation::ALL).unwrap_or_default()
+}

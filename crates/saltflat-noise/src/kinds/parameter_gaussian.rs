@@ -1,0 +1,43 @@
+//! Gaussian noise on the parameters.
+
+use saltflat_random::Stream;
+use serde::Serialize;
+
+use crate::{
+    keys::{NoiseKeys, NoiseSection, Strength},
+    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+};
+
+/// After every update θ ← θ + σ ξ with ξ ~ N(0, I) (HaoChen et al. 2021, appendix A.2).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ParameterGaussian {
+    /// σ ≥ 0, of one step and coordinate.
+    pub sigma: f64,
+}
+
+impl NoiseKeys for ParameterGaussian {
+    const NAME: &'static str = "parameter-gaussian";
+    const EXAMPLE: &'static str = "sigma = 1e-3";
+    const STRENGTH: Strength = Strength::Replaces("sigma");
+    const IS_REFERENCE: bool = false;
+
+    fn read(section: &mut NoiseSection<'_>) -> Self {
+        Self { sigma: section.sigma() }
+    }
+}
+
+impl Noise for ParameterGaussian {
+    fn properties(&self) -> NoiseProperties {
+        NoiseProperties {
+            name: Self::NAME,
+            acts_on: ActsOn::Parameters,
+            streams: vec![Stream::ParameterNoise],
+            suitable_targets: SuitableTargets::Any,
+            least_batch: 0,
+        }
+    }
+
+    fn parameter_sigma(&self, _lr: f64) -> Option<f64> {
+        Some(self.sigma)
+    }
+}

@@ -3,12 +3,12 @@
 
 mod support;
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::DType;
 use rand::RngExt;
 use saltflat_metrics::{
     Alignment, Curvature, CurvatureOperator, Estimate, LanczosOptions, NoiseStrength, Outputs, Pairs, SpectrumOptions,
-    TraceEstimate, TraceMethod, TraceOptions, evaluate, expected_label_noise, gradient, label_noise_gradient, lanczos,
-    mean_and_error, regularizer, spectrum,
+    TraceEstimate, TraceMethod, TraceOptions, evaluate, expected_label_noise, gradient, lanczos, mean_and_error,
+    regularizer, spectrum,
     stability::{coherence, dexter_divergence_bound, gram_eigenvalues},
     trace, wu_bound, wu_bound_mu1, wu_growth_bound,
 };
@@ -305,10 +305,8 @@ fn strength_of_label_flips() {
                     exact_target(saltflat_models::Loss { smoothing: 0.0, ..case.loss }, label, classes)
                 })
                 .collect();
-            let inputs = case.samples.inputs.clone();
-            let expected = case.samples.targets.clone();
-            let drawn = Tensor::from_data(TensorData::new(drawn, [n, classes]), (&inputs.device(), DType::F32));
-            let noise = label_noise_gradient(&case.network, &case.theta, &case.buffers, inputs, expected, drawn);
+            let drawn = drawn.into_iter().map(|q| q as f32).collect();
+            let noise = case.samples.label_noise(&case.network, &case.loss, &case.theta, &case.buffers, drawn);
             strength.record(&noise, n as f64);
         }
         let estimate = strength.take().unwrap();

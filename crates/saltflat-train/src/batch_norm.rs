@@ -1,6 +1,7 @@
 //! What batch normalisation asks of the batches of a run: its statistics are those of all samples of a step, so that a step is one pass, and
 //! a variance needs two values.
 
+use saltflat_config::Problem;
 use saltflat_data::BatchSampling;
 use saltflat_models::Network;
 
@@ -27,38 +28,35 @@ impl StepSizes {
     }
 }
 
-/// Everything that cannot be trained with a network whose layers couple the samples of a batch, each a line that starts with its key. A run
-/// without steps, which only measures, has no batches.
-pub(crate) fn problems(config: &Config, network: &Network, batches: &StepSizes) -> Vec<String> {
+/// Everything that cannot be trained with a network whose layers couple the samples of a batch. A run without steps, which only measures,
+/// has no batches.
+pub(crate) fn problems(config: &Config, network: &Network, batches: &StepSizes) -> Vec<Problem> {
     let Some(positions) = network.coupled_positions().filter(|_| batches.steps > 0) else { return Vec::new() };
     let mut found = Vec::new();
     let size = batches.size;
     if config.optimizer.sampling == BatchSampling::Bernoulli {
-        found.push(
-            "optimizer.sampling: expected epoch or independent with batch normalisation, whose statistics need samples in every batch, got \
-             bernoulli"
-                .into(),
-        );
+        let text = "expected epoch or independent with batch normalisation, whose statistics need samples in every batch, got bernoulli";
+        found.push(Problem::new("optimizer.sampling", text));
     }
     if let Some(microbatch) = config.train.microbatch.filter(|&microbatch| microbatch < size) {
-        found.push(format!(
-            "train.microbatch: expected nothing, or at least the batch of {size} samples, whose statistics batch normalisation takes in one \
-             pass, got {microbatch}; a smaller optimizer.batch_size or model.norm = \"group\" takes less memory"
-        ));
+        let text = format!(
+            "expected nothing, or at least the batch of {size} samples, whose statistics batch normalisation takes in one pass, got \
+             {microbatch}; a smaller optimizer.batch_size or model.norm = \"group\" takes less memory"
+        );
+        found.push(Problem::new("train.microbatch", text));
     }
     // Of a single value the variance is 0, and so is what is normalised by it, whatever the value.
     if positions == 1 && size == 1 {
-        found.push(
-            "optimizer.batch_size: expected at least 2 samples, since a layer of batch normalisation sees images of 1 × 1, and one value per \
-             channel has no variance, got 1"
-                .into(),
-        );
+        let text = "expected at least 2 samples, since a layer of batch normalisation sees images of 1 × 1, and one value per channel has no \
+                    variance, got 1";
+        found.push(Problem::new("optimizer.batch_size", text));
     } else if positions == 1 && config.optimizer.sampling == BatchSampling::Epoch && batches.smaller_last() == Some(1) {
-        let n = batches.samples;
-        found.push(format!(
-            "optimizer.batch_size: the last batch of an epoch has 1 sample ({n} samples in batches of {size}), and a layer of batch \
-             normalisation, which sees images of 1 × 1, needs more than one value per channel; set train.drop_last = true or another batch size"
-        ));
+        let text = format!(
+            "the last batch of an epoch has 1 sample ({} samples in batches of {size}), and a layer of batch normalisation, which sees images \
+             of 1 × 1, needs more than one value per channel; set train.drop_last = true or another batch size",
+            batches.samples
+        );
+        found.push(Problem::new("optimizer.batch_size", text));
     }
     found
 }

@@ -1,19 +1,20 @@
 //! A configuration that was checked against its data, ready to run.
 
 use burn::tensor::{DType, Device};
+use saltflat_config::Problem;
 use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
 use saltflat_noise::NoiseConfig;
 
 use crate::{
-    Split, SplitUnder, TrainError,
+    Split, SplitWithLoss, TrainError,
     batch_norm::{self, StepSizes},
     config::{BatchSize, Config, ConfigError, Precision},
     losses::Losses,
 };
 
-/// Samples of one forward pass in training, where the configuration is silent.
+/// Samples of one forward pass in training, if the configuration does not say.
 const MICROBATCH: usize = 512;
 
 /// Everything that a run needs; only a plan can run.
@@ -23,12 +24,12 @@ pub struct Plan {
     pub config: Config,
     /// f.
     pub network: Network,
-    /// The loss whose expectation the training descends on: smoothed where the noise flips labels.
+    /// The loss whose expectation the training descends on: smoothed if the noise flips labels.
     pub loss: Loss,
     measured: Loss,
     /// Training split.
     pub train: Split,
-    /// Test split, where the data has one.
+    /// Test split, if the data has one.
     pub test: Option<Split>,
     /// Files that the data came from, with their SHA-256.
     pub sources: Vec<(String, String)>,
@@ -105,8 +106,8 @@ impl Plan {
     }
 
     /// The training samples with the targets of the measured loss.
-    pub fn measured_samples(&self) -> SplitUnder<'_> {
-        self.train.under(self.measured)
+    pub fn measured_samples(&self) -> SplitWithLoss<'_> {
+        self.train.with_loss(self.measured)
     }
 
     /// The batches of the run.
@@ -115,7 +116,7 @@ impl Plan {
         Batches::new(sampling, seed, self.train.len(), self.batch_size, self.steps_per_epoch.max(1))
     }
 
-    /// The number type of the run in words, with that of its steps where it is another one.
+    /// The number type of the run in words, with that of its steps if it is another one.
     pub fn precision(&self) -> String {
         let (steps, rest) = (self.config.train.precision, format!("{:?}", self.dtype).to_lowercase());
         match steps {
@@ -141,7 +142,7 @@ impl Plan {
     }
 
     /// The configuration with half as many samples in one pass, of a step and of a measurement: the same mathematics in half
-    /// the memory. Absent where a pass has one sample, or where a layer couples the samples of a pass (batch normalisation).
+    /// the memory. Absent if a pass has one sample, or if a layer couples the samples of a pass (batch normalisation).
     pub fn with_half_the_microbatch(&self) -> Option<Config> {
         let metrics = &self.config.metrics;
         let metrics = if metrics.is_on() { metrics.microbatch.min(self.train.len()) } else { 1 };
@@ -165,55 +166,52 @@ impl Outline {
         let n = data.train;
         let (natural, classes) = (data.outputs, data.has_classes.then_some(data.outputs));
         let mut problems = Vec::new();
+        let mut problem = |key: &str, text: String| problems.push(Problem::new(key, text));
         let outputs = config.model.outputs.unwrap_or(natural);
         match classes {
             Some(classes) if outputs < classes => {
-                problems.push(format!(
-                    "model.outputs: expected at least {classes}, a number for each class, got {outputs}"
-                ));
+                problem(
+                    "model.outputs",
+                    format!("expected at least {classes}, a number for each class, got {outputs}"),
+                );
             }
             None if outputs != natural => {
-                problems.push(format!("model.outputs: expected {natural}, as the targets have, got {outputs}"));
+                problem("model.outputs", format!("expected {natural}, as the targets have, got {outputs}"));
             }
             _ => {}
         }
         let losses = Losses::new(config, classes, outputs);
-        if let Err(of_losses) = &losses {
-            problems.extend(of_losses.iter().cloned());
+        if let Err(found) = &losses {
+            found.iter().for_each(|found| problem(&found.key, found.text.clone()));
         }
         let batch_size = match config.optimizer.batch_size {
             BatchSize::Full => n,
             BatchSize::Samples(size) => size,
         };
-        if batch_size > n {
-            problems.push(format!(
-                "optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"
-            ));
-        }
-        if let Some(samples) = config.metrics.samples.filter(|&samples| samples > n) {
-            problems
-                .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
+        for (key, got) in [("optimizer.batch_size", Some(batch_size)), ("metrics.samples", config.metrics.samples)] {
+            if let Some(got) = got.filter(|&got| got > n) {
+                problem(key, format!("expected at most {n}, the number of training samples, got {got}"));
+            }
         }
         if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
             let expected = "expected accuracy or loss, since there is no test split";
-            problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
+            problem("train.checkpoint.best", format!("{expected}, got {}", best.name()));
         }
         for one in config.noise.iter() {
-            let key = || config.noise.key_of(&one.noise, "kind");
-            match one.noise.reference() {
+            let text = match one.noise.reference() {
                 NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
-                    problems.push(format!("{}: expected label-noise, since the targets are real numbers", key()));
+                    "expected label-noise, since the targets are real numbers"
                 }
                 NoiseConfig::LabelNoise(_) if classes.is_some() => {
-                    let expected = "expected label-flip, since the targets are classes, got label-noise";
-                    problems.push(format!("{}: {expected}", key()));
+                    "expected label-flip, since the targets are classes, got label-noise"
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            problem(&config.noise.key_of(&one.noise, "kind"), text.into());
         }
         let losses = match losses {
             Ok(losses) if problems.is_empty() => losses,
-            _ => return Err(ConfigError::problems(problems).into()),
+            _ => return Err(ConfigError::new(problems).into()),
         };
         let Losses { trained: loss, measured } = losses;
         let network = config.model.architecture.build(data.shape, outputs)?;
@@ -225,7 +223,7 @@ impl Outline {
         let sizes = StepSizes { samples: n, size: batch_size, steps_per_epoch, steps };
         let problems = batch_norm::problems(config, &network, &sizes);
         if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
+            return Err(ConfigError::new(problems).into());
         }
         Ok(Self { network, loss, measured, batch_size, steps_per_epoch, steps })
     }

@@ -20,10 +20,10 @@ impl Schedule {
         let t = step as f64;
         match self {
             Self::Constant => 1.0,
-            Self::WarmupConstant { warmup } => warm(t, warmup.steps(steps_per_epoch)).unwrap_or(1.0),
+            Self::WarmupConstant { warmup } => warmup_factor(t, warmup.steps(steps_per_epoch)).unwrap_or(1.0),
             Self::WarmupCosine { warmup } => {
                 let warmup = warmup.steps(steps_per_epoch);
-                warm(t, warmup).unwrap_or_else(|| {
+                warmup_factor(t, warmup).unwrap_or_else(|| {
                     let part = ((t - warmup) / (steps as f64 - warmup)).clamp(0.0, 1.0);
                     0.5 * (1.0 + (std::f64::consts::PI * part).cos())
                 })
@@ -37,8 +37,8 @@ impl Schedule {
 }
 
 impl Schedule {
-    /// The largest factor in a run of this length, where that is known: it is above 1 only for step decays that grow.
-    pub fn largest(&self, train: &TrainConfig) -> f64 {
+    /// The largest factor in a run of this length, if that is known: it is above 1 only for step decays that grow.
+    pub fn largest_factor(&self, train: &TrainConfig) -> f64 {
         let Self::StepDecay { at, factor } = self else { return 1.0 };
         let is_reached = |mark: &&Span| match mark {
             Span::Steps(steps) => train.steps.is_none_or(|all| *steps < all),
@@ -50,7 +50,7 @@ impl Schedule {
 }
 
 /// t/W before the end of the warm-up.
-fn warm(t: f64, warmup: f64) -> Option<f64> {
+fn warmup_factor(t: f64, warmup: f64) -> Option<f64> {
     (t < warmup).then(|| t / warmup)
 }
 

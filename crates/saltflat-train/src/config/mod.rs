@@ -26,7 +26,7 @@ pub use metrics::{
 pub use noise::EqualStrength;
 pub use noise_list::{ConfiguredNoise, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
-pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
+pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
 pub use schedule::{Schedule, Span};
 pub(crate) use selection::STABILITY;
 pub use selection::{LISTS, METRICS, OF_STEPS};
@@ -54,15 +54,6 @@ pub struct Config {
     pub metrics: MetricsConfig,
 }
 
-/// What a configuration is read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To train: everything must be there.
-    Train,
-    /// To measure at given weights: `[train]` may be absent, and the run has no steps then.
-    Measure,
-}
-
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), lines(problems))]
@@ -80,9 +71,14 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 impl ConfigError {
-    /// These problems, each a line that starts with its key.
-    pub fn problems(problems: Vec<String>) -> Self {
-        Self { file: None, problems: problems.into_iter().map(|line| Problem::new("", line)).collect() }
+    /// Problems that are found when the configuration meets its data.
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        Self { file: None, problems }
+    }
+
+    /// All of them, each with its key.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 }
 
@@ -146,11 +142,11 @@ impl Config {
     /// The TOML form, from which [`read`](Self::read) makes an equal configuration.
     ///
     /// # Errors
-    /// Where a number does not fit TOML's integers.
+    /// If a number does not fit TOML's integers.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let mut table = Table::try_from(self)?;
         if let Some(Value::Table(data)) = table.get_mut("data") {
-            // The folder comes from the command line; the seed is the run's where nothing else is said.
+            // The folder comes from the command line; the seed is the run's if nothing else is said.
             data.remove("data_dir");
             if self.data.seed == self.run.seed {
                 data.remove("seed");

@@ -1,13 +1,20 @@
 //! `[run]` and `[train]`.
 
-use saltflat_config::Section;
 use std::path::PathBuf;
 
 use burn::tensor::FloatDType;
+use saltflat_config::Section;
 use saltflat_folder::is_control;
 use serde::Serialize;
 
-use super::Purpose;
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To train: everything must be there.
+    Train,
+    /// To measure at given weights: `[train]` may be absent, and the run has no steps then.
+    Measure,
+}
 
 /// `[run]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ mod storage;
 use std::{fmt, process::ExitCode};
 
 use saltflat_kernels::start_threads;
-use saltflat_train::choose;
+use saltflat_train::choose_device;
 use serde::{Deserialize, Serialize};
 
 use crate::{args::DoctorArgs, output::OutputError};
@@ -94,7 +94,7 @@ impl Findings {
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
     let threads = start_threads();
-    let device = choose(&args.device)?;
+    let device = choose_device(&args.device)?;
     if args.parity {
         parity::here(&mut findings, &device, args.noises)?;
         outln!("{}", serde_json::to_string(&findings.all)?)?;

@@ -27,6 +27,11 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Hardware without a driver that is known.
+    fn new(device: Device, backend: &'static str, name: String, why: String) -> Self {
+        Self { device, backend, name, driver: String::new(), software: false, why }
+    }
+
     /// What has to be said when a run starts on this device. Mesa's llvmpipe leaves a kernel's loops after 65,535 turns in all
     /// (docs/upstream/llvmpipe-loops.md).
     pub fn note(&self) -> Option<String> {
@@ -69,14 +74,7 @@ impl DeviceInfo {
 pub fn choose_device(choice: &DeviceChoice) -> Result<DeviceInfo, TrainError> {
     saltflat_kernels::check_switch()
         .map_err(|reason| TrainError::Option { option: saltflat_kernels::SWITCH, reason })?;
-    let cpu = |why: String| DeviceInfo {
-        device: Device::flex(),
-        backend: "flex",
-        name: "CPU".into(),
-        driver: String::new(),
-        software: false,
-        why,
-    };
+    let cpu = |why: String| DeviceInfo::new(Device::flex(), "flex", "CPU".into(), why);
     match choice {
         DeviceChoice::Cpu => return Ok(cpu("as asked".into())),
         DeviceChoice::Cuda(index) => return cuda(*index),
@@ -104,28 +102,16 @@ pub fn choose_device(choice: &DeviceChoice) -> Result<DeviceInfo, TrainError> {
         found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
     disable_faulty_fusions()?;
-    Ok(DeviceInfo {
-        device: adapter.device.clone(),
-        backend: "wgpu",
-        name: adapter.name.clone(),
-        driver: adapter.driver.clone(),
-        software: adapter.software,
-        why: why.into(),
-    })
+    let (device, name) = (adapter.device.clone(), adapter.name.clone());
+    let (driver, software) = (adapter.driver.clone(), adapter.software);
+    Ok(DeviceInfo { driver, software, ..DeviceInfo::new(device, "wgpu", name, why.into()) })
 }
 
 /// Nothing is opened before the first tensor.
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<DeviceInfo, TrainError> {
     disable_faulty_fusions()?;
-    Ok(DeviceInfo {
-        device: Device::cuda(index),
-        backend: "cuda",
-        name: format!("CUDA device {index}"),
-        driver: String::new(),
-        software: false,
-        why: "as asked".into(),
-    })
+    Ok(DeviceInfo::new(Device::cuda(index), "cuda", format!("CUDA device {index}"), "as asked".into()))
 }
 
 /// A build without CUDA has no such device.

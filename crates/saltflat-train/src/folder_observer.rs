@@ -5,11 +5,11 @@ use crate::{EpochRow, MeasurementRow, Observer, RunFolder, Snapshot, TrainError}
 /// Keeps the rows and the checkpoints of a run.
 impl Observer for &RunFolder {
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
-        RunFolder::epoch(self, row)
+        self.append("epoch", row)
     }
 
     fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
-        RunFolder::measurement(self, row)
+        self.append("measurement", row)
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {

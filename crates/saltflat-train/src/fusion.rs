@@ -2,6 +2,9 @@
 
 use std::sync::OnceLock;
 
+#[cfg(feature = "fusion")]
+use burn_cubecl::fusion::{BUILTIN_NAMES, remove};
+
 use crate::TrainError;
 
 /// The environment variable that chooses: `on`, `off`, or `all`.
@@ -21,33 +24,23 @@ pub(crate) fn disable_faulty_fusions() -> Result<(), TrainError> {
     let asked = std::env::var(SWITCH).unwrap_or_else(|_| "on".into());
     let kernels: &[&str] = match asked.as_str() {
         "on" => &FAULTY,
-        "off" => &all(),
+        "off" => &BUILTIN_NAMES,
         "all" => &[],
         _ => {
             let reason = format!("expected on, off or all, got {asked}");
             return Err(TrainError::Option { option: SWITCH, reason });
         }
     };
-    let disabled = DISABLED.get_or_init(|| kernels.iter().try_for_each(|kernel| remove(kernel)));
+    let disabled =
+        DISABLED.get_or_init(|| kernels.iter().try_for_each(|kernel| remove(kernel).map_err(|e| e.to_string())));
     disabled.clone().map_err(TrainError::Training)
 }
 
-#[cfg(feature = "fusion")]
-fn all() -> [&'static str; 5] {
-    burn_cubecl::fusion::BUILTIN_NAMES
-}
+/// A build without fusion has nothing to remove.
+#[cfg(not(feature = "fusion"))]
+const BUILTIN_NAMES: [&str; 0] = [];
 
 #[cfg(not(feature = "fusion"))]
-fn all() -> [&'static str; 0] {
-    []
-}
-
-#[cfg(feature = "fusion")]
-fn remove(kernel: &str) -> Result<(), String> {
-    burn_cubecl::fusion::remove(kernel).map_err(|e| e.to_string())
-}
-
-#[cfg(not(feature = "fusion"))]
-fn remove(_kernel: &str) -> Result<(), String> {
+fn remove(_kernel: &str) -> Result<(), std::convert::Infallible> {
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
 //! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
 
-mod batch_norm;
 mod checkpoint;
 pub mod config;
 mod device;
@@ -16,9 +15,9 @@ mod measure_schedule;
 mod measured_loss;
 mod observer;
 mod optimizer;
+mod outline;
 mod plan;
 mod run_folder;
-mod schedule;
 mod snapshot;
 mod split;
 mod state;
@@ -36,7 +35,8 @@ pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, 
 pub use measured_loss::MeasuredLoss;
 pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
-pub use plan::{Outline, Plan};
+pub use outline::Outline;
+pub use plan::Plan;
 pub use run_folder::{ResumeReport, RunFolder};
 pub use snapshot::Snapshot;
 pub use split::{Split, SplitWithLoss};

@@ -1,17 +1,13 @@
 //! A configuration that was checked against its data, ready to run.
 
 use burn::tensor::{DType, Device};
-use saltflat_config::Problem;
 use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
-use saltflat_noise::NoiseConfig;
 
 use crate::{
-    Split, SplitWithLoss, TrainError,
-    batch_norm::{self, StepSizes},
-    config::{BatchSize, Config, ConfigError, Precision},
-    losses::Losses,
+    Outline, Split, SplitWithLoss, TrainError,
+    config::{Config, Precision},
 };
 
 /// Samples of one forward pass in training, if the configuration does not say.
@@ -46,24 +42,6 @@ pub struct Plan {
     pub device: Device,
     /// Number type of parameters and activations.
     pub dtype: DType,
-}
-
-/// What a configuration and the sizes of its data make together, before any sample is read: what a study asks of its runs
-/// before the first one starts.
-#[derive(Debug)]
-pub struct Outline {
-    /// f.
-    pub network: Network,
-    /// As [`Plan::loss`].
-    pub loss: Loss,
-    /// As [`Plan::measured_loss`].
-    pub measured: Loss,
-    /// Samples of one step.
-    pub batch_size: usize,
-    /// Steps of one epoch.
-    pub steps_per_epoch: u64,
-    /// Steps of the whole run, if nothing stops it before.
-    pub steps: u64,
 }
 
 impl Plan {
@@ -154,77 +132,5 @@ impl Plan {
         config.train.microbatch = Some((train / 2).max(1));
         config.metrics.microbatch = (metrics / 2).max(1);
         Some(config)
-    }
-}
-
-impl Outline {
-    /// Builds the network and checks what only the data can tell.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the configuration on this data, and with the network.
-    pub fn new(config: &Config, data: &Summary) -> Result<Self, TrainError> {
-        let n = data.train;
-        let (natural, classes) = (data.outputs, data.has_classes.then_some(data.outputs));
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, text: String| problems.push(Problem::new(key, text));
-        let outputs = config.model.outputs.unwrap_or(natural);
-        match classes {
-            Some(classes) if outputs < classes => {
-                problem(
-                    "model.outputs",
-                    format!("expected at least {classes}, a number for each class, got {outputs}"),
-                );
-            }
-            None if outputs != natural => {
-                problem("model.outputs", format!("expected {natural}, as the targets have, got {outputs}"));
-            }
-            _ => {}
-        }
-        let losses = Losses::new(config, classes, outputs);
-        if let Err(found) = &losses {
-            found.iter().for_each(|found| problem(&found.key, found.text.clone()));
-        }
-        let batch_size = match config.optimizer.batch_size {
-            BatchSize::Full => n,
-            BatchSize::Samples(size) => size,
-        };
-        for (key, got) in [("optimizer.batch_size", Some(batch_size)), ("metrics.samples", config.metrics.samples)] {
-            if let Some(got) = got.filter(|&got| got > n) {
-                problem(key, format!("expected at most {n}, the number of training samples, got {got}"));
-            }
-        }
-        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
-            let expected = "expected accuracy or loss, since there is no test split";
-            problem("train.checkpoint.best", format!("{expected}, got {}", best.name()));
-        }
-        for one in config.noise.iter() {
-            let text = match one.noise.reference() {
-                NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_) if classes.is_none() => {
-                    "expected label-noise, since the targets are real numbers"
-                }
-                NoiseConfig::LabelNoise(_) if classes.is_some() => {
-                    "expected label-flip, since the targets are classes, got label-noise"
-                }
-                _ => continue,
-            };
-            problem(&config.noise.key_of(&one.noise, "kind"), text.into());
-        }
-        let losses = match losses {
-            Ok(losses) if problems.is_empty() => losses,
-            _ => return Err(ConfigError::new(problems).into()),
-        };
-        let Losses { trained: loss, measured } = losses;
-        let network = config.model.architecture.build(data.shape, outputs)?;
-        let steps_per_epoch = match config.train.drop_last {
-            true => n / batch_size,
-            false => n.div_ceil(batch_size),
-        } as u64;
-        let steps = config.train.total_steps(steps_per_epoch);
-        let sizes = StepSizes { samples: n, size: batch_size, steps_per_epoch, steps };
-        let problems = batch_norm::problems(config, &network, &sizes);
-        if !problems.is_empty() {
-            return Err(ConfigError::new(problems).into());
-        }
-        Ok(Self { network, loss, measured, batch_size, steps_per_epoch, steps })
     }
 }

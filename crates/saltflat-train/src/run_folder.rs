@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use saltflat_folder::{LockedFolder, Status, now, provenance, read_if_there, read_regular, remove_temporary};
 
 use crate::{
-    DeviceInfo, EpochRow, MeasurementRow, Plan, Resumed, Snapshot, TrainError, Trainer,
+    DeviceInfo, Plan, Resumed, Snapshot, TrainError, Trainer,
     checkpoint::{save_in, weights_path},
     config::Config,
 };
@@ -192,23 +192,11 @@ impl RunFolder {
         self.folder.root()
     }
 
-    /// Appends an epoch to `metrics.jsonl`.
+    /// Appends a row of this kind to `metrics.jsonl`.
     ///
     /// # Errors
     /// [`TrainError::File`].
-    pub fn epoch(&self, row: &EpochRow) -> Result<(), TrainError> {
-        self.row("epoch", row)
-    }
-
-    /// Appends a measurement to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
-    pub fn measurement(&self, row: &MeasurementRow) -> Result<(), TrainError> {
-        self.row("measurement", row)
-    }
-
-    fn row(&self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
+    pub(crate) fn append(&self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
         #[derive(Serialize)]
         struct Line<'a, R> {
             kind: &'a str,

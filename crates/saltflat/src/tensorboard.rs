@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     io,
-    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -28,37 +27,21 @@ pub struct EventFiles<'a> {
 }
 
 impl<'a> EventFiles<'a> {
-    /// Of a new run.
-    pub fn create(plan: &Plan, folder: &RunFolder, messages: &Messages<'a>) -> Self {
-        Self::open(plan, folder, messages, |folder| EventWriter::create(folder, now()))
-    }
-
-    /// Of a run that is resumed at this step, after these rows; removes the events of other rows.
-    pub fn resume(plan: &Plan, folder: &RunFolder, messages: &Messages<'a>, step: u64, rows: &[Value]) -> Self {
-        let cut = match folder.check() {
-            Ok(()) => cut_back_events(&folder.root().join(TENSORBOARD), &mut rows_once(rows)),
-            Err(error) => Err(io::Error::other(error)),
-        };
-        if let Err(e) = cut {
+    /// Opens a file, if the configuration asks for one. Of a run that is `resumed` at a step, after these rows, the events of other
+    /// rows are removed.
+    pub fn open(plan: &Plan, folder: &RunFolder, messages: &Messages<'a>, resumed: Option<(u64, &[Value])>) -> Self {
+        let path = || folder.check().map(|()| folder.root().join(TENSORBOARD)).map_err(io::Error::other);
+        if let Some((_, rows)) = resumed
+            && let Err(e) = path().and_then(|path| cut_back_events(&path, &mut rows_once(rows)))
+        {
             messages.say(&format!("event files for TensorBoard may hold steps twice: {e}"));
         }
-        Self::open(plan, folder, messages, |folder| EventWriter::resume(folder, now(), step))
-    }
-
-    fn open(
-        plan: &Plan,
-        folder: &RunFolder,
-        messages: &Messages<'a>,
-        open: impl Fn(&Path) -> io::Result<EventWriter>,
-    ) -> Self {
-        let mut writer = None;
-        if plan.config.run.tensorboard {
-            let checked = folder.check().map_err(io::Error::other);
-            match checked.and_then(|()| open(&folder.root().join(TENSORBOARD))) {
-                Ok(events) => writer = Some(events),
-                Err(e) => messages.say(&format!("no event files for TensorBoard: {e}")),
-            }
-        }
+        let open = || match resumed {
+            Some((step, _)) => EventWriter::resume(&path()?, now(), step),
+            None => EventWriter::create(&path()?, now()),
+        };
+        let failed = |e| messages.say(&format!("no event files for TensorBoard: {e}"));
+        let writer = plan.config.run.tensorboard.then(|| open().map_err(failed).ok()).flatten();
         Self { writer, messages: messages.clone() }
     }
 

@@ -57,7 +57,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
     let reporter = Reporter::new(&folder, &plan, &device);
     let messages = reporter.messages();
-    let events = EventFiles::create(&plan, &folder, messages);
+    let events = EventFiles::open(&plan, &folder, messages, None);
     notes.iter().for_each(|note| messages.say(&format!("note: {note}")));
     train(Trainer::new(&plan, weights), reporter, events, &stop, args)
 }
@@ -132,7 +132,7 @@ fn resume(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     resumed.skipped.iter().for_each(|text| reporter.messages().say(text));
     let step = resumed.trainer.steps();
     reporter.resume(step, &report, &resumed.config_changes);
-    let events = EventFiles::resume(&plan, &folder, reporter.messages(), step, &report.rows);
+    let events = EventFiles::open(&plan, &folder, reporter.messages(), Some((step, &report.rows)));
     train(resumed.trainer, reporter, events, &stop, args)
 }
 

@@ -27,7 +27,7 @@ pub use noise::EqualStrength;
 pub use noise_list::{ConfiguredNoise, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
-pub use schedule::{Schedule, Span};
+pub use schedule::{Marks, Schedule, Span};
 pub(crate) use selection::STABILITY;
 pub use selection::{LISTS, METRICS, OF_STEPS};
 

@@ -40,7 +40,7 @@ pub use lanczos::{ALWAYS, Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
 pub use noise_strength::NoiseStrength;
 pub use objective::{Batch, Objective, Samples, Scoring};
 pub use operator::{Forms, Operator};
-pub use pairs::{GramRows, Outputs, Pairs};
+pub use pairs::{GramRows, MeasuredPairs, Outputs, Pairs};
 pub use regularizer::{Regularizer, regularizer};
 pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};

@@ -1,7 +1,4 @@
-//! The training loop: optimizer, schedules, when to measure, checkpoints, the run folder.
-//!
-//! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
-//! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 pub mod config;

@@ -19,8 +19,8 @@ impl Losses {
     /// Of a configuration whose targets are this many classes, or real numbers; `outputs` is what the network has.
     ///
     /// # Errors
-    /// Everything that the targets do not allow.
-    pub(crate) fn new(config: &Config, classes: Option<usize>, outputs: usize) -> Result<Self, Vec<Problem>> {
+    /// Adds everything that the targets do not allow to the problems.
+    pub(crate) fn new(config: &Config, classes: Option<usize>, outputs: usize, problems: &mut Vec<Problem>) -> Self {
         let implied = || if classes.is_some() { config.noise.smoothing(outputs) } else { 0.0 };
         let given = config.metrics.loss.unwrap_or_default();
         let smoothing = config.loss.smoothing.unwrap_or_else(implied);
@@ -35,7 +35,6 @@ impl Losses {
             None => "loss.smoothing".into(),
         };
         let limit = (outputs as f64 - 1.0) / outputs as f64;
-        let mut problems = Vec::new();
         let mut check = |kind: Option<LossKind>, smoothing: Option<f64>, section: &str, source: &str| {
             let smoothing = smoothing.filter(|s| *s > 0.0);
             if classes.is_some() {
@@ -63,7 +62,7 @@ impl Losses {
             of_targets.map(NoiseConfig::reference),
             Some(NoiseConfig::LabelFlip(_) | NoiseConfig::LabelSmoothing(_))
         );
-        // A schedule may take the probability where the configured one is not.
+        // A schedule may make the probability larger than the configured one.
         if let (true, Some(one)) = (flips && classes.is_some(), config.noise.of_targets()) {
             let factor = one.schedule.largest_factor(&config.train);
             let [first, largest] = [1.0, factor].map(|factor| one.noise.noise().smoothing(outputs, factor));
@@ -81,6 +80,6 @@ impl Losses {
             let text = format!("expected nothing or {expected}, the smoothing that [noise] implies, got {given}");
             problems.push(Problem::new("loss.smoothing", text));
         }
-        if problems.is_empty() { Ok(Self { trained, measured }) } else { Err(problems) }
+        Self { trained, measured }
     }
 }

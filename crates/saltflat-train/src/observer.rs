@@ -14,7 +14,7 @@ pub struct EpochRow {
     pub step: u64,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets where they are trained on,
+    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets if they are trained on,
     /// counted from the expected loss's floor (under a schedule of the noise, that of each step).
     pub running_loss: f64,
     /// Part of the epoch's samples that were classified rightly as they came, against clean labels.

@@ -38,24 +38,20 @@ impl Outline {
         let n = data.train;
         let (natural, classes) = (data.outputs, data.has_classes.then_some(data.outputs));
         let mut problems = Vec::new();
-        let mut problem = |key: &str, text: String| problems.push(Problem::new(key, text));
         let outputs = config.model.outputs.unwrap_or(natural);
         match classes {
             Some(classes) if outputs < classes => {
-                problem(
-                    "model.outputs",
-                    format!("expected at least {classes}, a number for each class, got {outputs}"),
-                );
+                let text = format!("expected at least {classes}, a number for each class, got {outputs}");
+                problems.push(Problem::new("model.outputs", text));
             }
             None if outputs != natural => {
-                problem("model.outputs", format!("expected {natural}, as the targets have, got {outputs}"));
+                let text = format!("expected {natural}, as the targets have, got {outputs}");
+                problems.push(Problem::new("model.outputs", text));
             }
             _ => {}
         }
-        let losses = Losses::new(config, classes, outputs);
-        if let Err(found) = &losses {
-            found.iter().for_each(|found| problem(&found.key, found.text.clone()));
-        }
+        let Losses { trained: loss, measured } = Losses::new(config, classes, outputs, &mut problems);
+        let mut problem = |key: &str, text: String| problems.push(Problem::new(key, text));
         let batch_size = match config.optimizer.batch_size {
             BatchSize::Full => n,
             BatchSize::Samples(size) => size,
@@ -81,11 +77,9 @@ impl Outline {
             };
             problem(&config.noise.key_of(&one.noise, "kind"), text.into());
         }
-        let losses = match losses {
-            Ok(losses) if problems.is_empty() => losses,
-            _ => return Err(ConfigError::new(problems).into()),
-        };
-        let Losses { trained: loss, measured } = losses;
+        if !problems.is_empty() {
+            return Err(ConfigError::new(problems).into());
+        }
         let network = config.model.architecture.build(data.shape, outputs)?;
         let steps_per_epoch = match config.train.drop_last {
             true => n / batch_size,

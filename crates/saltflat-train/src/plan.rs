@@ -14,6 +14,22 @@ use crate::{
 const MICROBATCH: usize = 512;
 
 /// Everything that a run needs; only a plan can run.
+///
+/// ```
+/// # use std::path::Path;
+/// # use burn::tensor::{DType, Device};
+/// # use saltflat_train::{Plan, TrainError, config::Config};
+/// let text = "
+///     data = { kind = 'mnist-1k', limit = 50 }
+///     model = { kind = 'mlp', hidden = [4] }
+///     loss = { kind = 'cross_entropy' }
+///     optimizer = { lr = 0.1, batch_size = 20 }
+///     train = { epochs = 2 }
+/// ";
+/// let plan = Plan::new(Config::read(text, Path::new("run.toml"), &[])?, &Device::flex(), DType::F32)?;
+/// assert_eq!((plan.steps_per_epoch, plan.steps), (3, 6));
+/// # Ok::<(), TrainError>(())
+/// ```
 #[derive(Debug)]
 pub struct Plan {
     /// As resolved.
@@ -38,7 +54,7 @@ pub struct Plan {
     pub steps_per_epoch: u64,
     /// Steps of the whole run, if nothing stops it before.
     pub steps: u64,
-    /// Where it runs, without autodiff.
+    /// Device of the run, without autodiff.
     pub device: Device,
     /// Number type of parameters and activations.
     pub dtype: DType,

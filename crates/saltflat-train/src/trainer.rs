@@ -25,7 +25,26 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// A run at some step. What changes in a step is saved by `snapshot` and comes back by `restored`.
+/// A run at some step. What changes in a step is saved by [`snapshot`](Self::snapshot), from which [`resume`](crate::resume) restores it.
+///
+/// ```
+/// # use std::path::Path;
+/// # use burn::tensor::{DType, Device};
+/// # use saltflat_train::{Plan, TrainError, Trainer, config::Config};
+/// let text = "
+///     data = { kind = 'mnist-1k', limit = 20 }
+///     model = { kind = 'mlp', hidden = [4] }
+///     loss = { kind = 'square' }
+///     optimizer = { lr = 0.1, batch_size = 10 }
+///     train = { steps = 2 }
+/// ";
+/// let plan = Plan::new(Config::read(text, Path::new("run.toml"), &[])?, &Device::flex(), DType::F32)?;
+/// let mut trainer = Trainer::new(&plan, Trainer::random_start(&plan));
+/// trainer.make_step(&[0, 1, 2]);
+/// assert_eq!(trainer.steps(), 1);
+/// assert_eq!(trainer.theta().len(), (28 * 28 + 1) * 4 + (4 + 1) * 10);
+/// # Ok::<(), TrainError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Trainer<'a> {
     plan: &'a Plan,
@@ -91,11 +110,6 @@ impl<'a> Trainer<'a> {
     /// What is stored beside θ.
     pub fn buffers(&self) -> &Vector {
         &self.buffers
-    }
-
-    /// The optimizer's momentum, once it has one.
-    pub fn velocity(&self) -> Option<&Vector> {
-        self.sgd.velocity()
     }
 
     /// Steps made.
@@ -165,14 +179,16 @@ impl<'a> Trainer<'a> {
             if let Some(reason) = self.finish_reason() {
                 return Ok(Outcome::Finished(reason));
             }
-            let batch = if stop() { None } else { Some(batches.batch(self.step)) };
-            let made = batch
-                .map_or(Err(MetricError::Interrupted), |batch| self.make_step_unless(&batch, Interrupt::when(stop)));
-            match made {
-                Err(MetricError::Interrupted) => {
-                    return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
-                }
-                made => made?,
+            let is_stopped = stop()
+                || match self.make_step_unless(&batches.batch(self.step), Interrupt::when(stop)) {
+                    Err(MetricError::Interrupted) => true,
+                    result => {
+                        result?;
+                        false
+                    }
+                };
+            if is_stopped {
+                return Ok(self.divergence()?.map_or(Outcome::Interrupted, Outcome::Diverged));
             }
             observer.step(self.step, self.plan.steps);
             let epoch_ended = self.step.is_multiple_of(self.plan.steps_per_epoch) || self.step == self.plan.steps;

@@ -45,7 +45,7 @@ pub struct Reporter<'a> {
 }
 
 impl<'a> Reporter<'a> {
-    /// Says what starts where.
+    /// Shows which run starts on which device.
     pub fn new(folder: &'a RunFolder, plan: &Plan, device: &DeviceInfo) -> Self {
         let bar = match crate::output::can_move_cursor(&std::io::stderr()) {
             true => ProgressBar::with_draw_target(Some(plan.steps), ProgressDrawTarget::stderr_with_hz(5)),
@@ -132,7 +132,7 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Says how the run ended, what was measured and where it lies.
+    /// Shows how the run ended, what was measured, and the folder of the run.
     pub fn end(&mut self, status: &str, reason: &str, elapsed: Duration) {
         self.messages.bar.finish_and_clear();
         let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());

@@ -86,6 +86,15 @@ impl Config {
     /// Reads a configuration. `overrides` are pairs of `section.key` and a TOML value (or a plain text) that replace what
     /// the file says. Relative paths in it are relative to the file's folder.
     ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use saltflat_train::config::Config;
+    /// let error = Config::read("[optimizer]\nlr = -1.0\nmomentun = 0.9", Path::new("run.toml"), &[]).unwrap_err();
+    /// let texts: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    /// assert!(texts.contains(&"optimizer.lr: expected a number above 0, got -1.0".into()));
+    /// assert!(texts.contains(&"optimizer.momentun: is not a key; did you mean momentum?".into()));
+    /// ```
+    ///
     /// # Errors
     /// [`ConfigError`] with everything that is wrong: keys that are not known, with the nearest that is; wrong types; values
     /// out of range; choices that contradict each other.

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 /// What a user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A hardware adapter where there is one, else the CPU.
+    /// A hardware adapter if there is one, else the CPU.
     #[default]
     Auto,
     /// The hardware adapter with this index.

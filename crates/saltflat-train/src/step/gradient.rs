@@ -18,7 +18,8 @@ pub(crate) struct BatchGradient {
 }
 
 impl StepNoise<'_> {
-    /// The gradient of the batch's loss at `theta` with every noise, of each of which there is a contribution.
+    /// The gradient of the batch's loss at `theta` with every noise, of each of which there is a contribution. The draws are the same at any
+    /// θ; a ξ that a contribution holds is that at `theta`.
     ///
     /// # Errors
     /// [`MetricError::Interrupted`], which is asked for between the passes of a batch that takes several.
@@ -94,31 +95,16 @@ impl StepNoise<'_> {
             correct: None,
         });
         for (index, Contribution { scale, gradient }) in contributions.iter().enumerate() {
-            if let Some(noise) = gradient.as_ref().filter(|_| self.needs_separate_noise_gradient(index)) {
+            let noise = match (self.needs_separate_noise_gradient(index), gradient) {
+                (false, _) => None,
+                (true, Some(noise)) => Some(noise.clone()),
+                (true, None) => self.noise_gradient(index, theta, buffers, interrupt)?,
+            };
+            if let Some(noise) = noise {
                 let noise = scale.as_ref().map_or_else(|| noise.clone(), |c| noise.map(|t| t * c.clone()));
                 total.gradient = total.gradient.plus(&noise);
             }
         }
         Ok(total)
-    }
-
-    /// As [`gradient`](Self::gradient), with the same draws at another point than the one where the noises were measured.
-    ///
-    /// # Errors
-    /// [`MetricError::Interrupted`].
-    pub(crate) fn gradient_at(
-        &self,
-        theta: &Vector,
-        buffers: &Vector,
-        contributions: &mut [Contribution],
-        interrupt: Interrupt<'_>,
-    ) -> Result<BatchGradient, MetricError> {
-        for (index, contribution) in contributions.iter_mut().enumerate() {
-            contribution.gradient = match self.needs_separate_noise_gradient(index) {
-                true => self.noise_gradient(index, theta, buffers, interrupt)?,
-                false => None,
-            };
-        }
-        self.gradient(theta, buffers, contributions, interrupt)
     }
 }

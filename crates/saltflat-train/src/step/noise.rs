@@ -37,7 +37,7 @@ struct DrawnNoise {
 pub(crate) struct Contribution {
     /// c of the noise c ξ; 1 if it is absent.
     pub(crate) scale: Option<Tensor<1>>,
-    /// ξ, if it was measured or [needs a gradient of its own](StepNoise::needs_separate_noise_gradient).
+    /// ξ, if it was measured.
     pub(crate) gradient: Option<Vector>,
 }
 

@@ -66,11 +66,11 @@ impl RunNoise {
         let mut contributions = Vec::with_capacity(controls.len());
         let mut label_noise = None;
         for (index, one) in noise.scheduled.noises.iter().enumerate() {
-            let gradient = match squares.is_measured || noise.needs_separate_noise_gradient(index) {
+            let gradient = match squares.is_measured {
                 true => noise.noise_gradient(index, theta, buffers, interrupt)?,
                 false => None,
             };
-            let squared = gradient.as_ref().filter(|_| squares.is_measured).map(Vector::norm_squared);
+            let squared = gradient.as_ref().map(Vector::norm_squared);
             if let Some(squared) = squared.clone().filter(|_| is_controlled[index]) {
                 controls[index].record(squared);
             }

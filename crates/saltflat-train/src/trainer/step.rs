@@ -25,7 +25,8 @@ impl Trainer<'_> {
         let mut gradient = std::mem::take(&mut found.gradient);
         if let Some(sam) = &config.optimizer.sam {
             let ascended = sam.ascend(&self.theta, &gradient);
-            gradient = noise.gradient_at(&ascended, &self.buffers, &mut measured.contributions, interrupt)?.gradient;
+            measured.contributions.iter_mut().for_each(|contribution| contribution.gradient = None);
+            gradient = noise.gradient(&ascended, &self.buffers, &measured.contributions, interrupt)?.gradient;
         }
         // From here on nothing interrupts it.
         self.epoch.add(&found, noise.floor(), indices.len());

@@ -117,8 +117,13 @@ impl Workload {
             "alignment" => {
                 let objective = One(&self.many);
                 let objective = self.objective(&objective);
-                let found =
-                    Pairs::new(&objective, &self.theta, Outputs::Exact, MEMORY, Key::new(1, Stream::OutputSigns, 0));
+                let found = Pairs::measure(
+                    &objective,
+                    &self.theta,
+                    Outputs::Exact,
+                    MEMORY,
+                    Key::new(1, Stream::OutputSigns, 0),
+                );
                 match found {
                     Ok(MeasuredPairs::Available(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
                     Ok(MeasuredPairs::Unavailable(reason)) => eprintln!("{reason}"),

@@ -81,7 +81,7 @@ pub(crate) struct ExactRows {
 /// The inner products of some samples, or why there are none.
 pub enum MeasuredPairs {
     /// They were measured.
-    Available(Pairs),
+    Available(Box<Pairs>),
     /// The reason: a network that couples its samples, no sample, or not enough memory.
     Unavailable(String),
 }
@@ -93,7 +93,7 @@ impl MeasuredPairs {
     /// The reason.
     pub fn into_result(self) -> Result<Pairs, String> {
         match self {
-            Self::Available(pairs) => Ok(pairs),
+            Self::Available(pairs) => Ok(*pairs),
             Self::Unavailable(reason) => Err(reason),
         }
     }
@@ -106,7 +106,7 @@ impl Pairs {
     ///
     /// # Errors
     /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
-    pub fn new(
+    pub fn measure(
         objective: &Objective<'_>,
         theta: &Vector,
         outputs: Outputs,
@@ -148,7 +148,7 @@ impl Pairs {
             targets: read("alignment", batch.targets)?,
             dtype: theta.dtype(),
         };
-        Ok(MeasuredPairs::Available(match outputs {
+        let pairs = match outputs {
             Outputs::Exact => {
                 let check = || interrupt.check();
                 let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks, &check)?;
@@ -161,7 +161,8 @@ impl Pairs {
                 let kernel = gram_with(network, theta, buffers, &batch.inputs, &cotangents, chunks, &check)?;
                 host.by_signs(draws, &read("alignment", kernel)?)?
             }
-        }))
+        };
+        Ok(MeasuredPairs::Available(Box::new(pairs)))
     }
 
     /// Number of samples n.

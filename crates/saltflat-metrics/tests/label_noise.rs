@@ -38,7 +38,7 @@ fn closed_form(case: &mut Regression, scoring: Scoring, smoothing: f64) -> Expec
     case.loss.smoothing = smoothing;
     let key = Key::new(1, Stream::OutputSigns, 0);
     let pairs =
-        Pairs::new(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().into_result().unwrap();
+        Pairs::measure(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().into_result().unwrap();
     expected_label_noise(&pairs, 2 * N)
 }
 

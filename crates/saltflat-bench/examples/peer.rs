@@ -11,7 +11,7 @@ use std::{
 };
 
 use saltflat_bench::Workload;
-use saltflat_train::{DeviceChoice, choose};
+use saltflat_train::{DeviceChoice, choose_device};
 
 /// Steps of a few milliseconds are made one after the other, as in a training run.
 const LEAST: Duration = Duration::from_millis(200);
@@ -19,7 +19,7 @@ const LEAST: Duration = Duration::from_millis(200);
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     saltflat_kernels::init_thread_pool();
     let choice = std::env::args().nth(1).map_or(Ok(DeviceChoice::Cpu), |name| name.parse())?;
-    let device = choose(&choice)?.device;
+    let device = choose_device(&choice)?.device;
     let mut warm = HashSet::new();
     let mut workload: Option<(String, Workload)> = None;
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {

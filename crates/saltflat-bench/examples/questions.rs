@@ -5,7 +5,7 @@ use std::{cell::Cell, path::Path, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_train::{
-    DeviceChoice, Measurer, Plan, Point, Trainer, choose,
+    DeviceChoice, Measurer, Plan, Point, Trainer, choose_device,
     config::{Config, Purpose},
 };
 
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(config)?;
     let mut config = Config::read_as(&text, Path::new(config), &[], Purpose::Measure)?;
     config.data.data_dir = Some(data.into());
-    let plan = Plan::new(config, &choose(&DeviceChoice::Cpu)?.device, DType::F32)?;
+    let plan = Plan::new(config, &choose_device(&DeviceChoice::Cpu)?.device, DType::F32)?;
     let (theta, buffers) = Trainer::random_start(&plan);
     let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
     for group in plan.config.metrics.groups() {

@@ -4,8 +4,8 @@ mod shape;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{
-    Alignment, Batch, Curvature, CurvatureOperator, Objective, Operator, Outputs, Pairs, Samples, Scoring, gradient,
-    hessian_vector_product,
+    Alignment, Batch, Curvature, CurvatureOperator, MeasuredPairs, Objective, Operator, Outputs, Pairs, Samples,
+    Scoring, gradient, hessian_vector_product,
 };
 use saltflat_models::{GramChunks, Loss, LossKind, Network, Pass, Vector, gram};
 use saltflat_random::{Key, Stream};
@@ -117,11 +117,16 @@ impl Workload {
             "alignment" => {
                 let objective = One(&self.many);
                 let objective = self.objective(&objective);
-                let found =
-                    Pairs::new(&objective, &self.theta, Outputs::Exact, MEMORY, Key::new(1, Stream::OutputSigns, 0));
+                let found = Pairs::measure(
+                    &objective,
+                    &self.theta,
+                    Outputs::Exact,
+                    MEMORY,
+                    Key::new(1, Stream::OutputSigns, 0),
+                );
                 match found {
-                    Ok(Ok(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
-                    Ok(Err(reason)) => eprintln!("{reason}"),
+                    Ok(MeasuredPairs::Available(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
+                    Ok(MeasuredPairs::Unavailable(reason)) => eprintln!("{reason}"),
                     Err(error) => eprintln!("{error}"),
                 }
             }

@@ -50,7 +50,7 @@ fn whole() -> [Vec<u8>; 3] {
         let plan = plan();
         let mut trainer = Trainer::new(plan, Trainer::random_start(plan));
         trainer.make_step(&[0]);
-        let weights = save_checkpoint(&run, &trainer).expect("it is saved");
+        let weights = save_checkpoint(&run, &trainer.snapshot()).expect("it is saved");
         ["safetensors", "state.safetensors", "json"]
             .map(|extension| fs::read(weights.with_extension(extension)).expect("it was just written"))
     };
@@ -73,17 +73,17 @@ pub fn weights(bytes: &[u8]) {
 pub fn state(bytes: &[u8]) {
     let [weights, old, sidecar] = whole();
     let sidecar = String::from_utf8_lossy(&sidecar).replace(&saltflat_record::sha256_hex(&old), STATE);
-    go_on(&weights, bytes, &sidecar);
+    resume_and_run(&weights, bytes, &sidecar);
 }
 
 /// The sidecar of a checkpoint, whose files are whole; `WEIGHTS` and `STATE` stand for their checksums.
 pub fn progress(bytes: &[u8]) {
     let [weights, state, _] = whole();
-    go_on(&weights, &state, &String::from_utf8_lossy(bytes));
+    resume_and_run(&weights, &state, &String::from_utf8_lossy(bytes));
 }
 
 /// Writes a checkpoint, reads it as a run that goes on, and goes on to the end of the plan.
-fn go_on(weights: &[u8], state: &[u8], sidecar: &str) {
+fn resume_and_run(weights: &[u8], state: &[u8], sidecar: &str) {
     let sidecar = sidecar
         .replace(WEIGHTS, &saltflat_record::sha256_hex(weights))
         .replace(STATE, &saltflat_record::sha256_hex(state));
@@ -95,7 +95,7 @@ fn go_on(weights: &[u8], state: &[u8], sidecar: &str) {
     let Ok(resumed) = resume(&scratch::path("run"), plan()) else { return };
     let mut trainer = resumed.trainer;
     fs::create_dir_all(scratch::path("saved/checkpoints")).expect("a folder");
-    let saved = save_checkpoint(&scratch::path("saved"), &trainer).expect("what was read can be written");
+    let saved = save_checkpoint(&scratch::path("saved"), &trainer.snapshot()).expect("what was read can be written");
     assert!(saved.is_file());
     let _ = trainer.run(&mut Nobody, &|| false);
 }

@@ -37,10 +37,10 @@ pub use hessian::{Curvature, CurvatureOperator, gradient, hessian_vector_product
 pub use interrupt::Interrupt;
 pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, expected_label_noise};
 pub use lanczos::{ALWAYS, Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
-pub use noise_strength::{NoiseStrength, label_noise_gradient};
+pub use noise_strength::NoiseStrength;
 pub use objective::{Batch, Objective, Samples, Scoring};
 pub use operator::{Forms, Operator};
-pub use pairs::{GramRows, Outputs, Pairs};
+pub use pairs::{GramRows, MeasuredPairs, Outputs, Pairs};
 pub use regularizer::{Regularizer, regularizer};
 pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};

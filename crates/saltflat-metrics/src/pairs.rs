@@ -78,26 +78,47 @@ pub(crate) struct ExactRows {
     pub(crate) flips: Vec<f64>,
 }
 
+/// The inner products of some samples, or why there are none.
+pub enum MeasuredPairs {
+    /// They were measured.
+    Available(Box<Pairs>),
+    /// The reason: a network that couples its samples, no sample, or not enough memory.
+    Unavailable(String),
+}
+
+impl MeasuredPairs {
+    /// As a result whose error is the reason.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn into_result(self) -> Result<Pairs, String> {
+        match self {
+            Self::Available(pairs) => Ok(*pairs),
+            Self::Unavailable(reason) => Err(reason),
+        }
+    }
+}
+
 impl Pairs {
     /// Measures them on the objective's samples, a microbatch at a time. `memory` bounds the bytes that layers keep of the
     /// cotangents at a time; the inner products on the host may take twice as many. A network that couples its samples, and
-    /// inner products that do not fit, are refused with the reason as the inner error.
+    /// inner products that do not fit, are unavailable.
     ///
     /// # Errors
     /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
-    pub fn new(
+    pub fn measure(
         objective: &Objective<'_>,
         theta: &Vector,
         outputs: Outputs,
         memory: usize,
         key: Key,
-    ) -> Result<Result<Self, String>, MetricError> {
+    ) -> Result<MeasuredPairs, MetricError> {
         if objective.network.couples_samples() {
             let reason = "batch normalisation couples the samples of a batch, so a sample has no gradient of its own";
-            return Ok(Err(reason.into()));
+            return Ok(MeasuredPairs::Unavailable(reason.into()));
         }
         if objective.is_empty() {
-            return Ok(Err("there is no sample".into()));
+            return Ok(MeasuredPairs::Unavailable("there is no sample".into()));
         }
         let limit = memory.saturating_mul(2);
         let needed = bytes(objective.len(), objective.network.outputs(), outputs, theta.dtype().size());
@@ -108,7 +129,7 @@ impl Pairs {
             };
             let what = format!("{what} with {} outputs each", objective.network.outputs());
             let error = MetricError::Memory { what, needed: needed >> 20, limit: limit >> 20 };
-            return Ok(Err(error.to_string()));
+            return Ok(MeasuredPairs::Unavailable(error.to_string()));
         }
         let interrupt = objective.interrupt;
         let batch = objective.samples.batch(&objective.indices);
@@ -127,20 +148,21 @@ impl Pairs {
             targets: read("alignment", batch.targets)?,
             dtype: theta.dtype(),
         };
-        Ok(match outputs {
+        let pairs = match outputs {
             Outputs::Exact => {
                 let check = || interrupt.check();
                 let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks, &check)?;
-                Ok(host.exact(&read("alignment", kernel)?)?)
+                host.exact(&read("alignment", kernel)?)?
             }
             Outputs::Signs(draws) => {
                 let draws = draws.max(2);
                 let (network, buffers, check) = (objective.network, objective.buffers, || interrupt.check());
                 let cotangents = host.cotangents(draws, key, &batch.inputs)?;
                 let kernel = gram_with(network, theta, buffers, &batch.inputs, &cotangents, chunks, &check)?;
-                Ok(host.by_signs(draws, &read("alignment", kernel)?)?)
+                host.by_signs(draws, &read("alignment", kernel)?)?
             }
-        })
+        };
+        Ok(MeasuredPairs::Available(Box::new(pairs)))
     }
 
     /// Number of samples n.

@@ -3,12 +3,12 @@
 
 mod support;
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::DType;
 use rand::RngExt;
 use saltflat_metrics::{
     Alignment, Curvature, CurvatureOperator, Estimate, LanczosOptions, NoiseStrength, Outputs, Pairs, SpectrumOptions,
-    TraceEstimate, TraceMethod, TraceOptions, evaluate, expected_label_noise, gradient, label_noise_gradient, lanczos,
-    mean_and_error, regularizer, spectrum,
+    TraceEstimate, TraceMethod, TraceOptions, evaluate, expected_label_noise, gradient, lanczos, mean_and_error,
+    regularizer, spectrum,
     stability::{coherence, dexter_divergence_bound, gram_eigenvalues},
     trace, wu_bound, wu_bound_mu1, wu_growth_bound,
 };
@@ -43,8 +43,9 @@ fn loss_accuracy_and_gradient() {
 }
 
 fn pairs(case: &Golden, outputs: Outputs) -> Pairs {
-    Pairs::new(&case.objective(1000), &case.theta, outputs, usize::MAX, Key::new(1, Stream::OutputSigns, 0))
+    Pairs::measure(&case.objective(1000), &case.theta, outputs, usize::MAX, Key::new(1, Stream::OutputSigns, 0))
         .unwrap()
+        .into_result()
         .unwrap()
 }
 
@@ -101,7 +102,10 @@ fn random_sums_of_outputs_estimate_the_exact_alignment() {
         let mut found: Vec<Vec<f64>> = vec![Vec::new(); 3];
         for i in 0..40 {
             let key = Key::new(4, Stream::OutputSigns, i);
-            let pairs = Pairs::new(&objective, &case.theta, Outputs::Signs(3), usize::MAX, key).unwrap().unwrap();
+            let pairs = Pairs::measure(&objective, &case.theta, Outputs::Signs(3), usize::MAX, key)
+                .unwrap()
+                .into_result()
+                .unwrap();
             let Alignment { trace_gram, gram_frobenius, trace_gram_noise, .. } = Alignment::new(&pairs);
             found[0].push(trace_gram.value.unwrap());
             found[1].push(gram_frobenius.value.unwrap().powi(2));
@@ -305,10 +309,8 @@ fn strength_of_label_flips() {
                     exact_target(saltflat_models::Loss { smoothing: 0.0, ..case.loss }, label, classes)
                 })
                 .collect();
-            let inputs = case.samples.inputs.clone();
-            let expected = case.samples.targets.clone();
-            let drawn = Tensor::from_data(TensorData::new(drawn, [n, classes]), (&inputs.device(), DType::F32));
-            let noise = label_noise_gradient(&case.network, &case.theta, &case.buffers, inputs, expected, drawn);
+            let drawn = drawn.into_iter().map(|q| q as f32).collect();
+            let noise = case.samples.label_noise(&case.network, &case.loss, &case.theta, &case.buffers, drawn);
             strength.record(&noise, n as f64);
         }
         let estimate = strength.take().unwrap();

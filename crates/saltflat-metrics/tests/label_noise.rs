@@ -5,9 +5,7 @@ mod support;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::DMatrix;
-use saltflat_metrics::{
-    Estimate, ExpectedLabelNoise, NoiseStrength, Outputs, Pairs, Scoring, expected_label_noise, label_noise_gradient,
-};
+use saltflat_metrics::{Estimate, ExpectedLabelNoise, NoiseStrength, Outputs, Pairs, Scoring, expected_label_noise};
 use saltflat_models::{Loss, LossKind};
 use saltflat_random::{Key, Stream};
 use support::regression::Regression;
@@ -39,7 +37,8 @@ fn closed_form(case: &mut Regression, scoring: Scoring, smoothing: f64) -> Expec
     case.samples.scoring = scoring;
     case.loss.smoothing = smoothing;
     let key = Key::new(1, Stream::OutputSigns, 0);
-    let pairs = Pairs::new(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().unwrap();
+    let pairs =
+        Pairs::measure(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().into_result().unwrap();
     expected_label_noise(&pairs, 2 * N)
 }
 
@@ -90,15 +89,13 @@ fn flips_with_the_square_loss_have_a_strength_and_no_trace() {
 fn additive_noise_is_divided_by_its_variance() {
     let case = fitted(LossKind::Square, 2);
     let exact = case.hessian(&case.all()).trace();
+    let expected: Vec<f32> = case.samples.targets.clone().try_into_vec_as().unwrap();
     for sigma in [0.05, 3.0] {
         let mut strength = NoiseStrength::default();
         for draw in 0..2000 {
             let signs = Key::new(4, Stream::LabelNoise, draw).signs(2 * N);
-            let noise = DMatrix::from_iterator(N, 2, signs.into_iter().map(|sign| sigma * f64::from(sign)));
-            let expected = case.samples.targets.clone();
-            let drawn = expected.clone() + upload(&noise);
-            let inputs = case.samples.inputs.clone();
-            let noise = label_noise_gradient(&case.network, &case.theta, &case.buffers, inputs, expected, drawn);
+            let drawn = expected.iter().zip(signs).map(|(q, sign)| q + sigma as f32 * sign).collect();
+            let noise = case.samples.label_noise(&case.network, &case.loss, &case.theta, &case.buffers, drawn);
             strength.record(&noise, N as f64 / (sigma * sigma));
         }
         let found = strength.take().unwrap();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use burn::tensor::{DType, Device, Tensor, TensorData, activation};
-use saltflat_models::{Loss, LossKind};
+use saltflat_models::{Loss, LossKind, Vector};
 
 use crate::targets::Targets;
 
@@ -49,6 +49,24 @@ impl OutputNoise {
                 rooted.clone() - p * rooted.sum_dim(1)
             }
         }
+    }
+
+    /// (1/B) Σᵢ Jᵢᵀ νᵢ over these rows of a batch of B = `divisor` samples: the gradient noise, from one backward pass. `outputs`
+    /// `[rows, C]` are differentiated with respect to `leaves`; the targets are the expected ones. Of drawn targets it is ∇L̂ − ∇L̄, the
+    /// gradient with the drawn ones less that with the expected ones (Damian, Ma, Lee 2021, appendix D), without cancellation, since both
+    /// losses are linear in the target up to a constant.
+    pub fn gradient(
+        &self,
+        loss: &Loss,
+        leaves: &Vector,
+        outputs: Tensor<2>,
+        target: Tensor<2>,
+        rows: Range<usize>,
+        divisor: usize,
+    ) -> Vector {
+        let cotangent = self.cotangent(loss, outputs.clone().without_autodiff(), target, rows);
+        let objective = (outputs * cotangent).sum().mul_scalar(1.0 / divisor as f64);
+        leaves.take_gradients(&mut objective.backward())
     }
 
     fn rows(&self, rows: Range<usize>, device: &Device, dtype: DType) -> Tensor<2> {

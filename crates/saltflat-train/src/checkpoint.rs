@@ -22,8 +22,8 @@ pub use self::{
     saved_run::{Resumed, SavedRun, resume},
 };
 use crate::{
-    Plan, TrainError, Trainer,
-    state::{Named, Progress},
+    Plan, Snapshot, TrainError, Trainer,
+    state::{Progress, TensorMap},
 };
 
 /// `checkpoints/step-N.json`.
@@ -60,37 +60,39 @@ impl Sidecar {
 ///
 /// # Errors
 /// [`TrainError::File`] where the disk fails, [`TrainError::Model`] and [`TrainError::Training`] where the device does.
-pub fn save_checkpoint(run: &Path, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
-    save_in(run, trainer, None)
+pub fn save_checkpoint(run: &Path, snapshot: &Snapshot<'_>) -> Result<PathBuf, TrainError> {
+    save_in(run, snapshot, None)
 }
 
 /// As [`save_checkpoint`], in a folder that is checked before each file is written or removed, if it is locked.
-pub(crate) fn save_in(run: &Path, trainer: &Trainer<'_>, locked: Option<&LockedFolder>) -> Result<PathBuf, TrainError> {
-    let (plan, step) = (trainer.plan(), trainer.steps());
-    let stem = run.join("checkpoints").join(format!("step-{step:08}"));
+pub(crate) fn save_in(
+    run: &Path,
+    snapshot: &Snapshot<'_>,
+    locked: Option<&LockedFolder>,
+) -> Result<PathBuf, TrainError> {
+    let Snapshot { plan, step, epochs: epoch, theta, buffers, progress, tensors } = snapshot;
+    let step = *step;
     let layout = plan.network.layout();
-    let (progress, tensors) = trainer.state();
-    let weights = stem.with_extension("safetensors");
+    let weights = weights_path(run, step);
     let mut files = BTreeMap::new();
-    for (path, bytes) in [
-        (&weights, save(layout, trainer.theta(), trainer.buffers())?),
-        (&stem.with_extension("state.safetensors"), tensors.to_bytes()?),
-    ] {
+    for (path, bytes) in
+        [(&weights, save(layout, theta, buffers)?), (&weights.with_extension("state.safetensors"), tensors.to_bytes()?)]
+    {
         locked.map_or_else(|| write(path, &bytes), |folder| folder.write(path, &bytes))?;
         files.insert(file_name(path), sha256(&bytes));
     }
-    let (epoch, seed, parameters) = (trainer.epochs(), plan.config.run.seed, layout.len());
-    let sidecar_path = stem.with_extension("json");
+    let (seed, parameters) = (plan.config.run.seed, layout.len());
+    let sidecar_path = weights.with_extension("json");
     let config = plan.config.to_toml();
     let config = config.map_err(|e| TrainError::File { path: sidecar_path.clone(), reason: e.to_string() })?;
     let mut sidecar = Sidecar {
         schema: SCHEMA,
         step,
-        epoch,
+        epoch: *epoch,
         seed,
         parameters,
         files,
-        progress,
+        progress: progress.clone(),
         config: Some(config),
         sha256: String::new(),
     };
@@ -98,9 +100,14 @@ pub(crate) fn save_in(run: &Path, trainer: &Trainer<'_>, locked: Option<&LockedF
     let value = json!(sidecar);
     locked.map_or_else(|| write_json(&sidecar_path, &value), |folder| folder.write_json(&sidecar_path, &value))?;
     if let Some(keep) = plan.config.train.checkpoint.keep {
-        prune(run, step, keep, trainer.best_step(), locked)?;
+        prune(run, step, keep, progress.best.map(|best| best.step), locked)?;
     }
     Ok(weights)
+}
+
+/// Where the weights of a run after so many steps are saved.
+pub(crate) fn weights_path(run: &Path, step: u64) -> PathBuf {
+    run.join("checkpoints").join(format!("step-{step:08}.safetensors"))
 }
 
 /// Removes the checkpoints before `step` that are neither among the `keep` newest, this one included, nor the best, and what
@@ -202,9 +209,9 @@ pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainErro
     Ok(update.map(|update| update.map(|part| part.cast(plan.dtype))))
 }
 
-fn read_state(path: &Path, plan: &Plan) -> Result<Named, TrainError> {
+fn read_state(path: &Path, plan: &Plan) -> Result<TensorMap, TrainError> {
     let bytes = read_regular(path).map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })?;
-    Named::from_bytes(&bytes, path, &plan.device)
+    TensorMap::from_bytes(&bytes, path, &plan.device)
 }
 
 /// False only where there is definitely nothing at this path.

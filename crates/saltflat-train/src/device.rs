@@ -1,63 +1,17 @@
-//! Which device a run uses.
+//! The device of a run.
 
-use std::{fmt, str::FromStr};
+mod adapters;
+mod choice;
 
 use burn::tensor::Device;
 
-use crate::{TrainError, config::Precision};
-
-/// What a user asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// A hardware adapter where there is one, else the CPU.
-    #[default]
-    Auto,
-    /// The hardware adapter with this index.
-    Gpu(usize),
-    /// The CUDA device with this index.
-    Cuda(usize),
-    /// The CPU backend.
-    Cpu,
-    /// The adapter whose name contains this text, also a software one.
-    Named(String),
-}
-
-impl FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "cpu" => Self::Cpu,
-            "gpu" => Self::Gpu(0),
-            "cuda" => Self::Cuda(0),
-            "" => return Err("expected auto, gpu, gpu:N, cuda, cuda:N, cpu or a part of an adapter's name".into()),
-            _ => match text.split_once(':') {
-                Some((api @ ("gpu" | "cuda"), index)) => {
-                    let index = index.parse().map_err(|_| format!("expected {api}:N with a number N, got {text}"))?;
-                    if api == "gpu" { Self::Gpu(index) } else { Self::Cuda(index) }
-                }
-                _ => Self::Named(text.into()),
-            },
-        })
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Gpu(index) => write!(f, "gpu:{index}"),
-            Self::Cuda(index) => write!(f, "cuda:{index}"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Named(name) => f.write_str(name),
-        }
-    }
-}
+use self::adapters::{Adapter, adapters};
+pub use self::{adapters::adapter_names, choice::DeviceChoice};
+use crate::{TrainError, config::Precision, fusion::disable_faulty_fusions};
 
 /// A device and what is known of it.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct DeviceInfo {
     /// Without autodiff.
     pub device: Device,
     /// `flex`, `wgpu` or `cuda`.
@@ -72,7 +26,12 @@ pub struct Chosen {
     pub why: String,
 }
 
-impl Chosen {
+impl DeviceInfo {
+    /// Hardware without a driver that is known.
+    fn new(device: Device, backend: &'static str, name: String, why: String) -> Self {
+        Self { device, backend, name, driver: String::new(), software: false, why }
+    }
+
     /// What has to be said when a run starts on this device. Mesa's llvmpipe leaves a kernel's loops after 65,535 turns in all
     /// (docs/upstream/llvmpipe-loops.md).
     pub fn note(&self) -> Option<String> {
@@ -85,11 +44,11 @@ impl Chosen {
         })
     }
 
-    /// Says where this device does not compute in this precision.
+    /// Refuses a precision in which this device does not compute.
     ///
     /// # Errors
     /// [`TrainError::Option`] with what it can do.
-    pub fn takes(&self, precision: Precision) -> Result<(), TrainError> {
+    pub fn check_supports(&self, precision: Precision) -> Result<(), TrainError> {
         let got = precision.name();
         let reason = match (self.backend, precision) {
             ("cuda", Precision::Tf32) => return Ok(()),
@@ -110,19 +69,12 @@ impl Chosen {
 /// Finds the device.
 ///
 /// # Errors
-/// [`TrainError::Device`] where there is no such adapter; the message names those that there are. [`TrainError::Option`] where
+/// [`TrainError::Device`] if there is no such adapter; the message names those that there are. [`TrainError::Option`] if
 /// an environment variable that chooses kernels has a value that it cannot have.
-pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
+pub fn choose_device(choice: &DeviceChoice) -> Result<DeviceInfo, TrainError> {
     saltflat_kernels::check_switch()
         .map_err(|reason| TrainError::Option { option: saltflat_kernels::SWITCH, reason })?;
-    let cpu = |why: String| Chosen {
-        device: Device::flex(),
-        backend: "flex",
-        name: "CPU".into(),
-        driver: String::new(),
-        software: false,
-        why,
-    };
+    let cpu = |why: String| DeviceInfo::new(Device::flex(), "flex", "CPU".into(), why);
     match choice {
         DeviceChoice::Cpu => return Ok(cpu("as asked".into())),
         DeviceChoice::Cuda(index) => return cuda(*index),
@@ -149,51 +101,24 @@ pub fn choose(choice: &DeviceChoice) -> Result<Chosen, TrainError> {
         asked: choice.to_string(),
         found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })?;
-    settle_fusion()?;
-    Ok(Chosen {
-        device: adapter.device.clone(),
-        backend: "wgpu",
-        name: adapter.name.clone(),
-        driver: adapter.driver.clone(),
-        software: adapter.software,
-        why: why.into(),
-    })
+    disable_faulty_fusions()?;
+    let (device, name) = (adapter.device.clone(), adapter.name.clone());
+    let (driver, software) = (adapter.driver.clone(), adapter.software);
+    Ok(DeviceInfo { driver, software, ..DeviceInfo::new(device, "wgpu", name, why.into()) })
 }
 
 /// Nothing is opened before the first tensor.
 #[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<Chosen, TrainError> {
-    settle_fusion()?;
-    Ok(Chosen {
-        device: Device::cuda(index),
-        backend: "cuda",
-        name: format!("CUDA device {index}"),
-        driver: String::new(),
-        software: false,
-        why: "as asked".into(),
-    })
+fn cuda(index: usize) -> Result<DeviceInfo, TrainError> {
+    disable_faulty_fusions()?;
+    Ok(DeviceInfo::new(Device::cuda(index), "cuda", format!("CUDA device {index}"), "as asked".into()))
 }
 
 /// A build without CUDA has no such device.
 #[cfg(not(feature = "cuda"))]
-fn cuda(_index: usize) -> Result<Chosen, TrainError> {
+fn cuda(_index: usize) -> Result<DeviceInfo, TrainError> {
     let reason = "this build has no CUDA (cargo build --release --features cuda); --device gpu is Vulkan".into();
     Err(TrainError::Option { option: "--device", reason })
-}
-
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-fn settle_fusion() -> Result<(), TrainError> {
-    crate::fusion::settle()
-}
-
-#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-fn settle_fusion() -> Result<(), TrainError> {
-    Ok(())
-}
-
-/// The names of all adapters, software ones marked; absent where this build has no GPU backend.
-pub fn adapter_names() -> Option<Vec<String>> {
-    cfg!(feature = "wgpu").then(|| adapters().iter().map(ToString::to_string).collect())
 }
 
 fn listing(adapters: &[Adapter]) -> String {
@@ -206,82 +131,21 @@ fn listing(adapters: &[Adapter]) -> String {
     }
 }
 
-/// An adapter of the graphics API.
-struct Adapter {
-    device: Device,
-    name: String,
-    driver: String,
-    software: bool,
-}
-
-impl fmt::Display for Adapter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.name, if self.software { " (software)" } else { "" })
-    }
-}
-
-/// All adapters: discrete, integrated, virtual, software. Nothing is opened.
-#[cfg(feature = "wgpu")]
-fn adapters() -> Vec<Adapter> {
-    use burn::tensor::DeviceKind;
-
-    // Not OpenGL: it complains on machines without a display.
-    let backends = wgpu::Backends::PRIMARY;
-    let options = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
-    let adapters = futures_lite::future::block_on(wgpu::Instance::new(options).enumerate_adapters(backends));
-    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
-    let of = |device_type: wgpu::DeviceType, kind: fn(usize) -> DeviceKind, software: bool| {
-        let infos = infos.iter().filter(move |info| info.device_type == device_type);
-        infos.enumerate().map(move |(i, info)| Adapter {
-            device: Device::wgpu(kind(i)),
-            name: info.name.clone(),
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-            software,
-        })
-    };
-    of(wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu, false)
-        .chain(of(wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu, false))
-        .chain(of(wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu, false))
-        .chain(of(wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu, true))
-        .collect()
-}
-
-/// A build without wgpu knows no adapter.
-#[cfg(not(feature = "wgpu"))]
-fn adapters() -> Vec<Adapter> {
-    Vec::new()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn devices_by_name() {
-        for (text, expected) in [
-            ("gpu", DeviceChoice::Gpu(0)),
-            ("gpu:3", DeviceChoice::Gpu(3)),
-            ("cuda", DeviceChoice::Cuda(0)),
-            ("cuda:1", DeviceChoice::Cuda(1)),
-            ("llvmpipe", DeviceChoice::Named("llvmpipe".into())),
-            ("Radeon: pro", DeviceChoice::Named("Radeon: pro".into())),
-        ] {
-            assert_eq!(text.parse(), Ok(expected.clone()));
-            assert_eq!(expected.to_string().parse(), Ok(expected));
-        }
-        assert!("cuda:one".parse::<DeviceChoice>().is_err());
-    }
-
     /// f32 is f32 everywhere but on CUDA, where it has to be asked for as what it is.
     #[test]
     fn precisions_of_a_device() {
-        let cpu = choose(&DeviceChoice::Cpu).expect("always there");
-        let cuda = Chosen { backend: "cuda", ..cpu.clone() };
+        let cpu = choose_device(&DeviceChoice::Cpu).expect("always there");
+        let cuda = DeviceInfo { backend: "cuda", ..cpu.clone() };
         assert_eq!(cpu.note(), None);
-        let software = Chosen { software: true, name: "llvmpipe".into(), ..cpu.clone() };
+        let software = DeviceInfo { software: true, name: "llvmpipe".into(), ..cpu.clone() };
         assert!(software.note().is_some_and(|note| note.starts_with("llvmpipe is a program")));
-        let taken = |device: &Chosen| Precision::ALL.map(|(_, precision)| device.takes(precision).is_ok());
-        assert_eq!(taken(&cpu), [true, false, true, true]);
-        assert_eq!(taken(&cuda), [false, true, false, false]);
+        let supported =
+            |device: &DeviceInfo| Precision::ALL.map(|(_, precision)| device.check_supports(precision).is_ok());
+        assert_eq!(supported(&cpu), [true, false, true, true]);
+        assert_eq!(supported(&cuda), [false, true, false, false]);
     }
 }

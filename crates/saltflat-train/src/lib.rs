@@ -1,26 +1,24 @@
-//! The training loop: optimizer, schedules, when to measure, checkpoints, the run folder.
-//!
-//! A [`config::Config`] says what to run; a [`Plan`] is a configuration that was checked against its data, and only a plan
-//! can run. A [`Trainer`] makes the steps and tells an [`Observer`] what happens; a [`RunFolder`] keeps it.
+#![doc = include_str!("../README.md")]
 
-mod batch_norm;
-mod batch_step;
 mod checkpoint;
 pub mod config;
 mod device;
 mod error;
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod folder_observer;
 mod fusion;
 mod losses;
 mod measure;
+mod measure_schedule;
+mod measured_loss;
 mod observer;
 mod optimizer;
+mod outline;
 mod plan;
 mod run_folder;
-mod schedule;
+mod snapshot;
 mod split;
 mod state;
-mod step_noise;
+mod step;
 mod timing;
 mod trainer;
 
@@ -28,14 +26,16 @@ pub use checkpoint::{
     CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
     save_checkpoint, start, start_sha256, weights_note,
 };
-pub use device::{Chosen, DeviceChoice, adapter_names, choose};
+pub use device::{DeviceChoice, DeviceInfo, adapter_names, choose_device};
 pub use error::TrainError;
-pub use losses::MeasuredLoss;
 pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
+pub use measured_loss::MeasuredLoss;
 pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
-pub use plan::{Outline, Plan};
-pub use run_folder::{Before, RunFolder};
-pub use split::{Split, SplitUnder};
+pub use outline::Outline;
+pub use plan::Plan;
+pub use run_folder::{ResumeReport, RunFolder};
+pub use snapshot::Snapshot;
+pub use split::{Split, SplitWithLoss};
 pub use timing::{Counts, Times};
 pub use trainer::{Outcome, Trainer};

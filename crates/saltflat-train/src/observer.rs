@@ -1,9 +1,9 @@
-//! How a run tells what it does.
+//! The rows of a run, and who is given them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::MeasuredLoss;
+use crate::{MeasuredLoss, Snapshot, TrainError};
 
 /// One epoch of training.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,7 +14,7 @@ pub struct EpochRow {
     pub step: u64,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets where they are trained on,
+    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets if they are trained on,
     /// counted from the expected loss's floor (under a schedule of the noise, that of each step).
     pub running_loss: f64,
     /// Part of the epoch's samples that were classified rightly as they came, against clean labels.
@@ -70,26 +70,77 @@ impl MeasurementRow {
     }
 }
 
-/// Receives what happens in a run. All methods do nothing unless implemented.
+/// Is told of the events of a run, in turn with all others if it is one of an array:
+///
+/// ```
+/// use saltflat_train::{EpochRow, Observer, TrainError};
+///
+/// /// Counts epochs.
+/// #[derive(Default)]
+/// struct Epochs(u64);
+///
+/// impl Observer for Epochs {
+///     fn epoch(&mut self, _row: &EpochRow) -> Result<(), TrainError> {
+///         self.0 += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// let (mut one, mut other) = (Epochs::default(), Epochs::default());
+/// let mut both: [&mut dyn Observer; 2] = [&mut one, &mut other];
+/// both.step(1, 2);
+/// ```
+///
+/// All methods do nothing unless they are implemented. The first error of an observer ends the run.
 pub trait Observer {
     /// A step was made: of `of` steps in all. Called at every step; must be cheap.
     fn step(&mut self, _step: u64, _of: u64) {}
     /// A measurement starts.
-    fn measuring(&mut self, _epoch: u64) {}
+    fn measurement_started(&mut self) {}
     /// An epoch ended.
-    fn epoch(&mut self, _row: &EpochRow) -> Result<(), crate::TrainError> {
+    ///
+    /// # Errors
+    /// If the row cannot be kept.
+    fn epoch(&mut self, _row: &EpochRow) -> Result<(), TrainError> {
         Ok(())
     }
     /// A measurement was made.
-    fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), crate::TrainError> {
+    ///
+    /// # Errors
+    /// If the row cannot be kept.
+    fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), TrainError> {
         Ok(())
     }
     /// A checkpoint is due.
-    fn checkpoint(&mut self, _trainer: &crate::Trainer<'_>) -> Result<(), crate::TrainError> {
+    ///
+    /// # Errors
+    /// If it cannot be saved.
+    fn checkpoint(&mut self, _snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         Ok(())
     }
-    /// Something that a person should know.
-    fn message(&mut self, _text: &str) {}
+}
+
+/// Several observers, each told of every event in this order.
+impl<const N: usize> Observer for [&mut dyn Observer; N] {
+    fn step(&mut self, step: u64, of: u64) {
+        self.iter_mut().for_each(|one| one.step(step, of));
+    }
+
+    fn measurement_started(&mut self) {
+        self.iter_mut().for_each(|one| one.measurement_started());
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.iter_mut().try_for_each(|one| one.epoch(row))
+    }
+
+    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
+        self.iter_mut().try_for_each(|one| one.measurement(row))
+    }
+
+    fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
+        self.iter_mut().try_for_each(|one| one.checkpoint(snapshot))
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ pub struct Sgd {
     momentum: f64,
     nesterov: bool,
     velocity: Option<Vector>,
-    /// The last direction, where it is to be kept.
+    /// The last direction, if it is to be kept.
     update: Option<Vector>,
     keeps_update: bool,
 }
@@ -32,7 +32,7 @@ impl Sgd {
         self.update = update;
     }
 
-    /// The direction of the last update, θ before it less θ after it over η, where it is kept.
+    /// The direction of the last update, θ before it less θ after it over η, if it is kept.
     pub fn update(&self) -> Option<&Vector> {
         self.update.as_ref()
     }
@@ -42,7 +42,7 @@ impl Sgd {
         self.velocity.as_ref()
     }
 
-    /// The parameters after one update with gradient g and learning rate η. What nobody else holds is updated in place.
+    /// The parameters after one update with gradient g and learning rate η. Tensors that are not shared are updated in place.
     pub fn step(&mut self, theta: Vector, gradient: Vector, lr: f64) -> Vector {
         let (moved, direction) = match self.velocity.take() {
             Some(velocity) if !self.nesterov => {
@@ -81,7 +81,7 @@ pub struct Sam {
 }
 
 impl Sam {
-    /// θ + ρ g/‖g‖; θ where g is 0.
+    /// θ + ρ g/‖g‖; θ if g is 0.
     pub fn ascend(&self, theta: &Vector, gradient: &Vector) -> Vector {
         // As in the authors' code: the small number keeps 0/0 away.
         let length = gradient.norm_squared().sqrt().add_scalar(1e-12).recip().mul_scalar(self.rho);

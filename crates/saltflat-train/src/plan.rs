@@ -4,31 +4,44 @@ use burn::tensor::{DType, Device};
 use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
-use saltflat_noise::SuitableTargets;
 
 use crate::{
-    Split, SplitUnder, TrainError,
-    batch_norm::{self, StepSizes},
-    config::{BatchSize, Config, ConfigError, Precision},
-    losses::Losses,
+    Outline, Split, SplitWithLoss, TrainError,
+    config::{Config, Precision},
 };
 
-/// Samples of one forward pass in training, where the configuration is silent.
+/// Samples of one forward pass in training, if the configuration does not say.
 const MICROBATCH: usize = 512;
 
 /// Everything that a run needs; only a plan can run.
+///
+/// ```
+/// # use std::path::Path;
+/// # use burn::tensor::{DType, Device};
+/// # use saltflat_train::{Plan, TrainError, config::Config};
+/// let text = "
+///     data = { kind = 'mnist-1k', limit = 50 }
+///     model = { kind = 'mlp', hidden = [4] }
+///     loss = { kind = 'cross_entropy' }
+///     optimizer = { lr = 0.1, batch_size = 20 }
+///     train = { epochs = 2 }
+/// ";
+/// let plan = Plan::new(Config::read(text, Path::new("run.toml"), &[])?, &Device::flex(), DType::F32)?;
+/// assert_eq!((plan.steps_per_epoch, plan.steps), (3, 6));
+/// # Ok::<(), TrainError>(())
+/// ```
 #[derive(Debug)]
 pub struct Plan {
     /// As resolved.
     pub config: Config,
     /// f.
     pub network: Network,
-    /// The loss whose expectation the training descends on: smoothed where the noise flips labels.
+    /// The loss whose expectation the training descends on: smoothed if the noise flips labels.
     pub loss: Loss,
     measured: Loss,
     /// Training split.
     pub train: Split,
-    /// Test split, where the data has one.
+    /// Test split, if the data has one.
     pub test: Option<Split>,
     /// Files that the data came from, with their SHA-256.
     pub sources: Vec<(String, String)>,
@@ -41,28 +54,10 @@ pub struct Plan {
     pub steps_per_epoch: u64,
     /// Steps of the whole run, if nothing stops it before.
     pub steps: u64,
-    /// Where it runs, without autodiff.
+    /// Device of the run, without autodiff.
     pub device: Device,
     /// Number type of parameters and activations.
     pub dtype: DType,
-}
-
-/// What a configuration and the sizes of its data make together, before any sample is read: what a study asks of its runs
-/// before the first one starts.
-#[derive(Debug)]
-pub struct Outline {
-    /// f.
-    pub network: Network,
-    /// As [`Plan::loss`].
-    pub loss: Loss,
-    /// As [`Plan::measured_loss`].
-    pub measured: Loss,
-    /// Samples of one step.
-    pub batch_size: usize,
-    /// Steps of one epoch.
-    pub steps_per_epoch: u64,
-    /// Steps of the whole run, if nothing stops it before.
-    pub steps: u64,
 }
 
 impl Plan {
@@ -105,8 +100,8 @@ impl Plan {
     }
 
     /// The training samples with the targets of the measured loss.
-    pub fn measured_samples(&self) -> SplitUnder<'_> {
-        self.train.under(self.measured)
+    pub fn measured_samples(&self) -> SplitWithLoss<'_> {
+        self.train.with_loss(self.measured)
     }
 
     /// The batches of the run.
@@ -115,7 +110,7 @@ impl Plan {
         Batches::new(sampling, seed, self.train.len(), self.batch_size, self.steps_per_epoch.max(1))
     }
 
-    /// The number type of the run in words, with that of its steps where it is another one.
+    /// The number type of the run in words, with that of its steps if it is another one.
     pub fn precision(&self) -> String {
         let (steps, rest) = (self.config.train.precision, format!("{:?}", self.dtype).to_lowercase());
         match steps {
@@ -141,7 +136,7 @@ impl Plan {
     }
 
     /// The configuration with half as many samples in one pass, of a step and of a measurement: the same mathematics in half
-    /// the memory. Absent where a pass has one sample, or where a layer couples the samples of a pass (batch normalisation).
+    /// the memory. Absent if a pass has one sample, or if a layer couples the samples of a pass (batch normalisation).
     pub fn with_half_the_microbatch(&self) -> Option<Config> {
         let metrics = &self.config.metrics;
         let metrics = if metrics.is_on() { metrics.microbatch.min(self.train.len()) } else { 1 };
@@ -153,82 +148,5 @@ impl Plan {
         config.train.microbatch = Some((train / 2).max(1));
         config.metrics.microbatch = (metrics / 2).max(1);
         Some(config)
-    }
-}
-
-impl Outline {
-    /// Builds the network and checks what only the data can tell.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the configuration on this data, and with the network.
-    pub fn new(config: &Config, data: &Summary) -> Result<Self, TrainError> {
-        let n = data.train;
-        let (natural, classes) = (data.outputs, data.has_classes.then_some(data.outputs));
-        let mut problems = Vec::new();
-        let outputs = config.model.outputs.unwrap_or(natural);
-        match classes {
-            Some(classes) if outputs < classes => {
-                problems.push(format!(
-                    "model.outputs: expected at least {classes}, a number for each class, got {outputs}"
-                ));
-            }
-            None if outputs != natural => {
-                problems.push(format!("model.outputs: expected {natural}, as the targets have, got {outputs}"));
-            }
-            _ => {}
-        }
-        let losses = Losses::new(config, classes, outputs);
-        if let Err(of_losses) = &losses {
-            problems.extend(of_losses.iter().cloned());
-        }
-        let batch_size = match config.optimizer.batch_size {
-            BatchSize::Full => n,
-            BatchSize::Samples(size) => size,
-        };
-        if batch_size > n {
-            problems.push(format!(
-                "optimizer.batch_size: expected at most {n}, the number of training samples, got {batch_size}"
-            ));
-        }
-        if let Some(samples) = config.metrics.samples.filter(|&samples| samples > n) {
-            problems
-                .push(format!("metrics.samples: expected at most {n}, the number of training samples, got {samples}"));
-        }
-        if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
-            let expected = "expected accuracy or loss, since there is no test split";
-            problems.push(format!("train.checkpoint.best: {expected}, got {}", best.name()));
-        }
-        for one in config.noise.iter() {
-            let key = || config.noise.key_of(&one.noise, "kind");
-            match (one.noise.properties().suitable_targets, classes) {
-                (SuitableTargets::Classes, None) => {
-                    problems.push(format!("{}: expected label-noise, since the targets are real numbers", key()));
-                }
-                (SuitableTargets::RealNumbers, Some(_)) => {
-                    let expected = "expected label-flip, since the targets are classes, got";
-                    problems.push(format!("{}: {expected} {}", key(), one.noise.reference_or_self().name()));
-                }
-                (SuitableTargets::Any, _)
-                | (SuitableTargets::Classes, Some(_))
-                | (SuitableTargets::RealNumbers, None) => {}
-            }
-        }
-        let losses = match losses {
-            Ok(losses) if problems.is_empty() => losses,
-            _ => return Err(ConfigError::problems(problems).into()),
-        };
-        let Losses { trained: loss, measured } = losses;
-        let network = config.model.architecture.build(data.shape, outputs)?;
-        let steps_per_epoch = match config.train.drop_last {
-            true => n / batch_size,
-            false => n.div_ceil(batch_size),
-        } as u64;
-        let steps = config.train.total_steps(steps_per_epoch);
-        let sizes = StepSizes { samples: n, size: batch_size, steps_per_epoch, steps };
-        let problems = batch_norm::problems(config, &network, &sizes);
-        if !problems.is_empty() {
-            return Err(ConfigError::problems(problems).into());
-        }
-        Ok(Self { network, loss, measured, batch_size, steps_per_epoch, steps })
     }
 }

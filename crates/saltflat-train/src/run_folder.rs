@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use saltflat_record::{LockedFolder, Status, now, provenance, read_if_there, read_regular, remove_temporary};
 
 use crate::{
-    Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, checkpoint::save_in, config::Config,
+    DeviceInfo, Plan, Resumed, Snapshot, TrainError, Trainer,
+    checkpoint::{save_in, weights_path},
+    config::Config,
 };
 
 /// `config.toml` (resolved), `env.json`, `status.json`, `metrics.jsonl`, `log.txt`, `checkpoints/`, and `lock`, which the
@@ -28,9 +30,9 @@ pub struct RunFolder {
 /// The files and folders that [`RunFolder::create`] makes, in the order in which they can be removed.
 const MADE: [&str; 6] = ["config.toml", "env.json", "status.json", "metrics.jsonl", "log.txt", "lock"];
 
-/// What a run that goes on finds.
+/// What a run that is resumed finds.
 #[derive(Debug)]
-pub struct Before {
+pub struct ResumeReport {
     /// The rows of `metrics.jsonl` that stay.
     pub rows: Vec<Value>,
     /// What is not as it was when the run began, by its key in `env.json`: the numbers may differ in their last bits.
@@ -42,7 +44,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`TrainError::Exists`] where it exists, [`TrainError::File`] where it cannot be written; then nothing is left.
-    pub fn create(root: &Path, plan: &Plan, device: &Chosen, features: &[&str]) -> Result<Self, TrainError> {
+    pub fn create(root: &Path, plan: &Plan, device: &DeviceInfo, features: &[&str]) -> Result<Self, TrainError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
             move |e: std::io::Error| TrainError::File { path, reason: e.to_string() }
@@ -115,7 +117,12 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Resume`] where rows are missing or the data have changed; then nothing was changed.
     /// [`TrainError::File`].
-    pub fn go_on(&mut self, resumed: &Resumed<'_>, device: &Chosen, features: &[&str]) -> Result<Before, TrainError> {
+    pub fn resume(
+        &mut self,
+        resumed: &Resumed<'_>,
+        device: &DeviceInfo,
+        features: &[&str],
+    ) -> Result<ResumeReport, TrainError> {
         let (trainer, changes) = (&resumed.trainer, &resumed.config_changes);
         let path = self.root().join("env.json");
         let mut first: Value = serde_json::from_slice(&read(&path)?)
@@ -136,7 +143,7 @@ impl RunFolder {
         }
         self.folder.write_json(&path, &first)?;
         self.status(&Status::new("running", None, trainer.steps()))?;
-        Ok(Before { rows, changed })
+        Ok(ResumeReport { rows, changed })
     }
 
     /// Cuts `metrics.jsonl` back to its first rows, as many as the trainer told, and gives them.
@@ -161,10 +168,15 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`save_checkpoint`](crate::save_checkpoint).
-    pub fn checkpoint(&self, trainer: &Trainer<'_>) -> Result<PathBuf, TrainError> {
+    pub fn checkpoint(&self, snapshot: &Snapshot<'_>) -> Result<PathBuf, TrainError> {
         let path = self.root().join("metrics.jsonl");
         self.metrics.sync_all().map_err(|e| TrainError::File { path, reason: e.to_string() })?;
-        save_in(self.root(), trainer, Some(&self.folder))
+        save_in(self.root(), snapshot, Some(&self.folder))
+    }
+
+    /// Where the [checkpoint](Self::checkpoint) after so many steps has its weights.
+    pub fn weights_path(&self, step: u64) -> PathBuf {
+        weights_path(self.root(), step)
     }
 
     /// Writes the `config.toml` from which the run goes on, unless it is that already.
@@ -180,23 +192,11 @@ impl RunFolder {
         self.folder.root()
     }
 
-    /// Appends an epoch to `metrics.jsonl`.
+    /// Appends a row of this kind to `metrics.jsonl`.
     ///
     /// # Errors
     /// [`TrainError::File`].
-    pub fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
-        self.row("epoch", row)
-    }
-
-    /// Appends a measurement to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
-    pub fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
-        self.row("measurement", row)
-    }
-
-    fn row(&mut self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
+    pub(crate) fn append(&self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
         #[derive(Serialize)]
         struct Line<'a, R> {
             kind: &'a str,
@@ -208,17 +208,17 @@ impl RunFolder {
         line.push('\n');
         // A file that was removed can be written to; nobody would find it.
         self.check()?;
-        self.metrics.write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))
+        (&self.metrics).write_all(line.as_bytes()).map_err(|e| failed(e.to_string()))
     }
 
     /// Appends a line to `log.txt`, with the time.
     ///
     /// # Errors
     /// [`TrainError::File`].
-    pub fn log(&mut self, text: &str) -> Result<(), TrainError> {
+    pub fn log(&self, text: &str) -> Result<(), TrainError> {
         self.check()?;
         let path = self.folder.root().join("log.txt");
-        writeln!(self.log, "{} {text}", now()).map_err(|e| TrainError::File { path, reason: e.to_string() })
+        writeln!(&self.log, "{} {text}", now()).map_err(|e| TrainError::File { path, reason: e.to_string() })
     }
 
     /// Writes `status.json`.
@@ -287,7 +287,7 @@ const OF_THE_LAST_BITS: [&str; 8] =
     ["version", "git_revision", "backend", "device", "driver", "features", "fusion", "kernels"];
 
 /// What the numbers depend on beside the configuration.
-fn environment(plan: &Plan, device: &Chosen, features: &[&str]) -> Value {
+fn environment(plan: &Plan, device: &DeviceInfo, features: &[&str]) -> Value {
     let datasets: Vec<_> = plan.sources.iter().map(|(file, sha256)| json!({"file": file, "sha256": sha256})).collect();
     let deterministic = match device.backend {
         "flex" => "equal seeds give equal bits",

@@ -10,7 +10,7 @@ use saltflat_noise::Targets;
 #[derive(Debug)]
 pub struct Split {
     data: DeviceData,
-    known: Known,
+    known: KnownTargets,
     /// The loss that is trained on.
     loss: Loss,
     outputs: usize,
@@ -21,7 +21,7 @@ pub struct Split {
 
 /// What is known of the samples.
 #[derive(Debug)]
-enum Known {
+enum KnownTargets {
     /// The class of each; a loss with smoothing makes targets of them.
     Classes(Vec<u32>),
     /// Targets, `[n, outputs]`, whatever the loss.
@@ -40,10 +40,10 @@ impl Split {
     ) -> Self {
         let data = DeviceData::new(examples, standardise, device, dtype);
         let (known, scoring) = match examples.labels() {
-            Labels::Classes { labels, .. } => (Known::Classes(labels.clone()), Scoring::Class),
+            Labels::Classes { labels, .. } => (KnownTargets::Classes(labels.clone()), Scoring::Class),
             Labels::Real { values, .. } => {
                 let binary = outputs == 1 && values.iter().all(|&y| y == 0.0 || y == 1.0);
-                (Known::Real(values.clone()), if binary { Scoring::Binary } else { Scoring::None })
+                (KnownTargets::Real(values.clone()), if binary { Scoring::Binary } else { Scoring::None })
             }
         };
         Self { data, known, loss: *loss, outputs, scoring, device: device.clone(), dtype }
@@ -51,14 +51,14 @@ impl Split {
 
     /// The expected targets of these samples under the loss that is trained on, and their clean labels.
     pub fn targets(&self, indices: &[u32]) -> Targets {
-        self.targets_under(&self.loss, indices)
+        self.targets_with_loss(&self.loss, indices)
     }
 
     /// The expected targets of these samples under any loss, and their clean labels.
-    pub fn targets_under(&self, loss: &Loss, indices: &[u32]) -> Targets {
+    pub fn targets_with_loss(&self, loss: &Loss, indices: &[u32]) -> Targets {
         let outputs = self.outputs;
         match &self.known {
-            Known::Classes(all) => {
+            KnownTargets::Classes(all) => {
                 let labels: Vec<u32> = indices.iter().map(|&i| all[i as usize]).collect();
                 let mut values = vec![0.0; labels.len() * outputs];
                 for (target, &label) in values.chunks_mut(outputs).zip(&labels) {
@@ -66,7 +66,7 @@ impl Split {
                 }
                 Targets { values, outputs, labels: Some(labels) }
             }
-            Known::Real(all) => {
+            KnownTargets::Real(all) => {
                 let row = |&i: &u32| &all[i as usize * outputs..(i as usize + 1) * outputs];
                 Targets { values: indices.iter().flat_map(row).copied().collect(), outputs, labels: None }
             }
@@ -74,11 +74,11 @@ impl Split {
     }
 
     /// The same samples with the targets of another loss; the inputs are not copied.
-    pub fn under(&self, loss: Loss) -> SplitUnder<'_> {
-        SplitUnder { split: self, loss }
+    pub fn with_loss(&self, loss: Loss) -> SplitWithLoss<'_> {
+        SplitWithLoss { split: self, loss }
     }
 
-    /// Inputs of these samples, `[batch, channels, height, width]`, augmented where there is a change for each.
+    /// Inputs of these samples, `[batch, channels, height, width]`, augmented if there is a change for each.
     pub fn inputs(&self, indices: &[u32], augmentation: Option<&[Change]>) -> Tensor<4> {
         match augmentation {
             None => self.data.batch(indices),
@@ -100,7 +100,7 @@ impl Samples for Split {
     }
 
     fn batch(&self, indices: &[u32]) -> Batch {
-        self.under(self.loss).batch(indices)
+        self.with_loss(self.loss).batch(indices)
     }
 
     fn scoring(&self) -> Scoring {
@@ -110,18 +110,18 @@ impl Samples for Split {
 
 /// A split with the targets of a loss, its own or another one.
 #[derive(Clone, Copy, Debug)]
-pub struct SplitUnder<'a> {
+pub struct SplitWithLoss<'a> {
     split: &'a Split,
     loss: Loss,
 }
 
-impl Samples for SplitUnder<'_> {
+impl Samples for SplitWithLoss<'_> {
     fn len(&self) -> usize {
         self.split.len()
     }
 
     fn batch(&self, indices: &[u32]) -> Batch {
-        let targets = self.split.targets_under(&self.loss, indices);
+        let targets = self.split.targets_with_loss(&self.loss, indices);
         Batch { inputs: self.split.inputs(indices, None), targets: self.split.upload(&targets.values) }
     }
 

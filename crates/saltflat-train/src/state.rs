@@ -97,9 +97,9 @@ mod as_text {
 
 /// Tensors of rank 1 by name; f32 or f64, read back bit for bit, also where they are not finite.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Named(BTreeMap<String, Tensor<1>>);
+pub(crate) struct TensorMap(BTreeMap<String, Tensor<1>>);
 
-impl Named {
+impl TensorMap {
     /// Adds a tensor, if there is one.
     pub fn put(&mut self, name: &str, tensor: Option<Tensor<1>>) {
         if let Some(tensor) = tensor {
@@ -226,11 +226,11 @@ mod tests {
     fn tensors_and_numbers_keep_every_bit() {
         let device = Device::flex();
         let values = vec![0.1_f32, f32::MIN_POSITIVE / 2.0, -0.0, f32::INFINITY, f32::NAN];
-        let mut named = Named::default();
+        let mut named = TensorMap::default();
         named.put("a", Some(Tensor::from_data(TensorData::new(values.clone(), [5]), (&device, DType::F32))));
         named.put("none", None);
         let bytes = named.to_bytes().expect("on the CPU");
-        let mut again = Named::from_bytes(&bytes, Path::new("a"), &device).expect("it was just written");
+        let mut again = TensorMap::from_bytes(&bytes, Path::new("a"), &device).expect("it was just written");
         assert_eq!(again.to_bytes().expect("on the CPU"), bytes);
         let found = again.take("a").expect("it was put").try_into_vec_as::<f32>().expect("on the CPU");
         let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -238,7 +238,7 @@ mod tests {
         assert!(again.take("none").is_none());
 
         // Tensors of a length or a number type that cannot be added to those of a run panicked in its next step.
-        let mut again = Named::from_bytes(&bytes, Path::new("a"), &device).expect("it was just written");
+        let mut again = TensorMap::from_bytes(&bytes, Path::new("a"), &device).expect("it was just written");
         assert_eq!(again.check(DType::F32), Ok(()));
         assert_eq!(again.check(DType::F64).unwrap_err(), "a is F32, expected F64");
         assert_eq!(again.take_of("a", 1).unwrap_err(), "a has 5 entries, expected 1");

@@ -18,7 +18,7 @@ fn both(kind: Overrides<'_>, short: Overrides<'_>, long: Overrides<'_>) -> Runs 
     assert!(matches!(runs.begin("run", &|| false), Outcome::Finished(_)), "{kind:?}");
     let then = runs.config.clone();
     let runs = runs.with(&[kind, long]);
-    let (_, outcome) = runs.go_on_from("run", &then, &|| false).unwrap();
+    let (_, outcome) = runs.resume_from("run", &then, &|| false).unwrap();
     assert_eq!(outcome, runs.begin("whole", &|| false), "{kind:?}");
     runs
 }
@@ -131,14 +131,14 @@ fn a_goal_that_was_reached() {
         let changes = saved.config_changes(&then, &runs.config).unwrap();
         assert!(changes.moves_the_end());
         let plan = runs.plan();
-        let finished = saved.resume(&plan, changes).unwrap().trainer.finished().unwrap();
+        let finished = saved.resume(&plan, changes).unwrap().trainer.finish_reason().unwrap();
         assert!(finished.contains("reached stop_loss"), "{finished}");
     }
     // The goal is taken away, or is one that the epoch did not reach.
     for goal in [&[("train.epochs", "3")][..], &[("train.stop_loss", "1e-9")]] {
         let (runs, then) = begin();
         let runs = runs.with(&[goal]);
-        let (before, outcome) = runs.go_on_from("run", &then, &|| false).unwrap();
+        let (before, outcome) = runs.resume_from("run", &then, &|| false).unwrap();
         assert_eq!((before.rows.len(), outcome), (3, Outcome::Finished("9 steps".into())));
         runs.begin("whole", &|| false);
         assert_eq!(rows(&runs, "run"), rows(&runs, "whole"));
@@ -158,7 +158,7 @@ fn a_finished_run_stays_finished() {
         let changes = saved.config_changes(&then, &shorter.config).unwrap();
         assert_eq!(changes.moves_the_end(), epochs != "3");
         let plan = shorter.plan();
-        assert_eq!(saved.resume(&plan, changes).unwrap().trainer.finished(), Some("9 steps".into()));
+        assert_eq!(saved.resume(&plan, changes).unwrap().trainer.finish_reason(), Some("9 steps".into()));
     }
     assert!(RunFolder::open(&runs.path("run")).is_ok());
 }

@@ -15,7 +15,7 @@ use support::read;
 fn check(runs: &Runs, whole: &BTreeMap<String, Vec<u8>>, at: &str, stop: &dyn Fn() -> bool) {
     let name = format!("stopped-at-{at}");
     assert_eq!(runs.begin(&name, stop), Outcome::Interrupted, "{at}");
-    assert!(matches!(runs.go_on(&name, &|| false), Outcome::Finished(_)));
+    assert!(matches!(runs.resume(&name, &|| false), Outcome::Finished(_)));
     let found = files(&runs.path(&name));
     for (file, bytes) in whole {
         let same = found.get(file).is_some_and(|found| found == bytes);
@@ -77,7 +77,7 @@ fn stopped_many_times() {
     let mut stops = 0;
     while outcome == Outcome::Interrupted {
         stops += 1;
-        outcome = runs.go_on("many", &at());
+        outcome = runs.resume("many", &at());
     }
     assert!(stops >= 2, "{stops}");
     let found = files(&runs.path("many"));
@@ -184,7 +184,7 @@ fn only_some_are_kept() {
         for file in ["step-00000002.safetensors.4711.tmp", "step-00000024.state.safetensors.4711.tmp"] {
             fs::write(runs.path(&name).join("checkpoints").join(file), "half").unwrap();
         }
-        runs.go_on(&name, &|| false);
+        runs.resume(&name, &|| false);
         assert_eq!(files(&runs.path(&name)), whole);
     }
 }
@@ -224,7 +224,7 @@ fn a_loss_above_a_multiple_is_a_divergence() {
     ]]);
     let [outcome, later] =
         [("whole", 99), ("stopped", 4)].map(|(name, question)| match runs.begin(name, &at_question(question)) {
-            Outcome::Interrupted => runs.go_on(name, &|| false),
+            Outcome::Interrupted => runs.resume(name, &|| false),
             outcome => outcome,
         });
     let Outcome::Diverged(reason) = &outcome else { panic!("{outcome:?}") };
@@ -246,7 +246,7 @@ fn what_does_not_fit_is_refused() {
     let try_on = |config: &Config| -> Result<(), TrainError> {
         let plan = Plan::new(config.clone(), &runs.cpu.device, burn::tensor::DType::F32)?;
         let mut folder = RunFolder::open(&run)?;
-        folder.go_on(&resume(&run, &plan)?, &runs.cpu, &[]).map(drop)
+        folder.resume(&resume(&run, &plan)?, &runs.cpu, &[]).map(drop)
     };
     fs::write(run.join("metrics.jsonl"), format!("{rows}{{\"kind\":\"epoch\"}}\n{{\"kind\":\"ep")).unwrap();
     try_on(&runs.config).unwrap();
@@ -293,7 +293,7 @@ fn a_torn_checkpoint_is_skipped() {
         assert!(resumed.trainer.steps() < before && resumed.trainer.steps() > 0);
         assert_eq!(resumed.skipped.len(), 1);
         assert!(resumed.skipped[0].contains("is skipped"), "{:?}", resumed.skipped);
-        assert!(matches!(runs.go_on(torn, &|| false), Outcome::Finished(_)));
+        assert!(matches!(runs.resume(torn, &|| false), Outcome::Finished(_)));
         let found = files(&run);
         assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{torn}");
     }
@@ -301,7 +301,7 @@ fn a_torn_checkpoint_is_skipped() {
     for entry in fs::read_dir(runs.path("none/checkpoints")).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    runs.go_on("none", &|| false);
+    runs.resume("none", &|| false);
     assert_eq!(files(&runs.path("none")), whole);
 }
 
@@ -325,7 +325,7 @@ fn lost_rows_and_a_changed_sidecar() {
         assert!(0 < resumed.trainer.steps() && resumed.trainer.steps() < before.steps());
         let said = format!("metrics.jsonl has {last} whole rows, expected at least {}", last + 1);
         assert!(resumed.skipped[0].contains(&said), "{:?}", resumed.skipped);
-        runs.go_on(name, &|| false);
+        runs.resume(name, &|| false);
         let found = files(&runs.path(name));
         assert!(whole.iter().all(|(file, bytes)| found.get(file) == Some(bytes)), "{name}");
     }

@@ -69,7 +69,7 @@ fn other_steps_are_refused() {
         assert_eq!(said.lines().filter(|line| line.contains(" then, ")).count(), expected.len(), "{said}");
     }
     assert!((files(&runs.path("run")), fs::read(runs.path("run/env.json")).unwrap()) == before, "a file changed");
-    assert!(runs.go_on_from("run", &then, &|| false).is_ok());
+    assert!(runs.resume_from("run", &then, &|| false).is_ok());
 }
 
 /// A list of noises is one value, whose order does not count.
@@ -85,16 +85,16 @@ fn another_list_of_noises_is_refused() {
         (flips.to_string(), &["noise: [{", "}] then, absent now", "noise.kind: absent then, \"label-flip\" now"]),
     ] {
         runs = runs.with(&[&[("noise", &noise)]]);
-        let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+        let said = runs.resume_from("run", &then, &|| false).unwrap_err().to_string();
         assert!(parts.iter().all(|part| said.contains(part)), "{said}");
     }
     let reversed = format!("[{{kind = \"logit-gaussian\", sigma = 0.5}}, {flips}]");
-    assert!(runs.with(&[&[("noise", &reversed)]]).go_on_from("run", &then, &|| false).is_ok());
+    assert!(runs.with(&[&[("noise", &reversed)]]).resume_from("run", &then, &|| false).is_ok());
     // From a table to a list.
     let runs = stopped(&[]);
     let then = runs.config.clone();
     let runs = runs.with(&[&[("noise", &both(0.5))]]);
-    let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+    let said = runs.resume_from("run", &then, &|| false).unwrap_err().to_string();
     assert!(said.contains("noise: absent then, [{") && said.contains("noise.kind: \"label-flip\" then, absent now"));
 }
 
@@ -118,7 +118,7 @@ fn changes_of_what_no_step_sees_are_recorded() {
         ("metrics.samples", "30"),
     ];
     let runs = runs.with(&[&now]);
-    let (_, outcome) = runs.go_on_from("run", &then, &|| false).unwrap();
+    let (_, outcome) = runs.resume_from("run", &then, &|| false).unwrap();
     assert_eq!(outcome, Outcome::Finished("9 steps".into()));
     let resumed = &env(&runs)["resumed"][0];
     assert_eq!((&resumed["step"], &resumed["config_compared_with"]), (&json!(4), &json!("checkpoint")));
@@ -141,7 +141,7 @@ fn changes_of_what_no_step_sees_are_recorded() {
     let written = fs::read_to_string(runs.path("run/config.toml")).unwrap();
     assert_eq!(Config::read(&written, Path::new("/base/config.toml"), &[]).unwrap(), runs.config);
     // The next one is compared with the checkpoints that were made since.
-    let (_, _) = runs.go_on_from("run", &runs.config, &|| false).unwrap();
+    let (_, _) = runs.resume_from("run", &runs.config, &|| false).unwrap();
     assert_eq!(env(&runs)["resumed"][1]["config_changes"], json!([]));
 }
 
@@ -165,7 +165,7 @@ fn what_may_change_changes_no_step() {
     let then = runs.config.clone();
     let now = [("metrics.enabled", "false"), ("train.checkpoint", "{every_minutes = 100.0}")];
     let runs = runs.with(&[&ALL[..1], &now]);
-    runs.go_on_from("run", &then, &|| false).unwrap();
+    runs.resume_from("run", &then, &|| false).unwrap();
     let last = "step-00000009.safetensors";
     assert!(files(&runs.path("run"))[last] == files(&whole.path("whole"))[last]);
 }
@@ -181,10 +181,10 @@ fn a_cosine_keeps_its_length() {
         let runs = stopped(&[schedule]);
         let then = runs.config.clone();
         let runs = runs.with(&[&[schedule, ("train.epochs", "5")]]);
-        let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+        let said = runs.resume_from("run", &then, &|| false).unwrap_err().to_string();
         assert!(said.contains("train.epochs: 3 then, 5 now") && said.contains(place), "{said}");
         let runs = runs.with(&[&[schedule, ("metrics.enabled", "false")]]);
-        assert!(runs.go_on_from("run", &then, &|| false).is_ok());
+        assert!(runs.resume_from("run", &then, &|| false).is_ok());
     }
 }
 
@@ -194,7 +194,7 @@ fn two_more_refusals() {
     let runs = stopped(&[]);
     let then = runs.config.clone();
     let runs = runs.with(&[&[("train.epochs", "1")]]);
-    let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+    let said = runs.resume_from("run", &then, &|| false).unwrap_err().to_string();
     assert!(said.contains("train.epochs: 3 then, 1 now, which is 3 steps; the run has made 4"), "{said}");
 
     let resnet = "{kind = \"resnet\", width = 2, blocks = [1, 1], norm = \"batch\"}";
@@ -205,7 +205,7 @@ fn two_more_refusals() {
     assert_eq!(runs.begin("run", &at_step(4)), Outcome::Interrupted);
     let then = runs.config.clone();
     let runs = runs.with(&[small, &[("train.microbatch", "4")]]);
-    let said = runs.go_on_from("run", &then, &|| false).unwrap_err().to_string();
+    let said = runs.resume_from("run", &then, &|| false).unwrap_err().to_string();
     assert!(said.contains("train.microbatch: absent then, 4 now") && said.contains("batch normalisation"), "{said}");
 }
 
@@ -213,21 +213,24 @@ fn two_more_refusals() {
 #[test]
 fn data_are_compared_by_their_content() {
     let runs = stopped(&[]);
-    let go_on = |change: &dyn Fn(&mut Plan)| -> Result<(), TrainError> {
+    let resume_with = |change: &dyn Fn(&mut Plan)| -> Result<(), TrainError> {
         let mut plan = runs.plan();
         change(&mut plan);
         let mut folder = RunFolder::open(&runs.path("run"))?;
-        folder.go_on(&resume(&runs.path("run"), &plan)?, &runs.cpu, &[]).map(drop)
+        folder.resume(&resume(&runs.path("run"), &plan)?, &runs.cpu, &[]).map(drop)
     };
-    go_on(&|plan| plan.sources[1].0 = "/elsewhere/MNIST/raw/train-labels-idx1-ubyte".into()).unwrap();
-    let said = go_on(&|plan| plan.sources[1].1 = "0123".into()).unwrap_err().to_string();
+    resume_with(&|plan| plan.sources[1].0 = "/elsewhere/MNIST/raw/train-labels-idx1-ubyte".into()).unwrap();
+    let said = resume_with(&|plan| plan.sources[1].1 = "0123".into()).unwrap_err().to_string();
     let (file, sha256) = &runs.plan().sources[1];
     assert!(said.contains(&format!("{file} had SHA-256 {sha256} when the run began, {file} has 0123 now")), "{said}");
     assert!(!said.contains(&runs.plan().sources[0].1), "{said}");
     // Two files in each other's place are other data.
-    assert!(go_on(&|plan| plan.sources.swap(0, 2)).is_err());
+    assert!(resume_with(&|plan| plan.sources.swap(0, 2)).is_err());
     assert!(
-        go_on(&|plan| drop(plan.sources.pop())).unwrap_err().to_string().contains("4 files when it began and are 3")
+        resume_with(&|plan| drop(plan.sources.pop()))
+            .unwrap_err()
+            .to_string()
+            .contains("4 files when it began and are 3")
     );
 }
 
@@ -245,7 +248,7 @@ fn a_checkpoint_without_a_configuration() {
     let resumed_plan = plan(&[("train.epochs", "5")]);
     let resumed = resume(&fixture, &resumed_plan).unwrap();
     assert!(!resumed.config_changes.is_complete && resumed.config_changes.keys.is_empty());
-    assert_eq!((resumed.trainer.steps(), resumed.trainer.rows(), resumed.trainer.finished()), (9, 7, None));
+    assert_eq!((resumed.trainer.steps(), resumed.trainer.rows(), resumed.trainer.finish_reason()), (9, 7, None));
     for (key, value, part) in
         [("run.seed", "1", "is of seed 0, config.toml says 1"), ("model.hidden", "[4]", "does not fit the network")]
     {

@@ -3,13 +3,13 @@
 use anyhow::Context;
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_train::{Chosen, Counts, MeasuredLoss, Plan, Times, TrainError, config::Config};
+use saltflat_train::{Counts, DeviceInfo, MeasuredLoss, Plan, Times, TrainError, config::Config};
 
 /// Seconds for which a step is timed at most, and twice those of a group of a measurement.
 const BUDGET: f64 = 1.0;
 
 /// Prints the resolved configuration as TOML, and in comments its size and its time, from steps and measurements that are timed.
-pub fn print(plan: &Plan, start: (Vector, Vector), device: &Chosen) -> anyhow::Result<()> {
+pub fn print(plan: &Plan, start: (Vector, Vector), device: &DeviceInfo) -> anyhow::Result<()> {
     let config = plan.config.to_toml().context("the resolved configuration")?;
     outln!("{config}")?;
     let layout = plan.network.layout();
@@ -118,7 +118,7 @@ fn entry(file: &str, key: &str) -> Option<u64> {
 ///
 /// # Errors
 /// [`TrainError::Option`].
-pub fn check_memory(plan: &Plan, device: &Chosen) -> Result<(), TrainError> {
+pub fn check_memory(plan: &Plan, device: &DeviceInfo) -> Result<(), TrainError> {
     let (needed, total) = (plan.pass_bytes() as u64, total().unwrap_or(u64::MAX));
     if device.backend != "flex" || !plan.network.couples_samples() || needed <= total {
         return Ok(());

@@ -27,6 +27,7 @@ mod signals;
 mod slices;
 mod study;
 mod table;
+mod tensorboard;
 mod train;
 mod watch;
 

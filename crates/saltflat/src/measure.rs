@@ -7,7 +7,8 @@ use saltflat_kernels::init_thread_pool;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    Chosen, Cost, DeviceChoice, MeasuredLoss, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
+    Cost, DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, Measurer, Memory, Plan, Point, TrainError,
+    choose_device,
     config::{METRICS, MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
@@ -35,7 +36,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     }
     let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, device(args)?);
     if device.backend == "cuda" {
-        device.takes(config.train.precision)?;
+        device.check_supports(config.train.precision)?;
     }
     let dtype = match args.precision {
         Precision::F32 if !args.check => DType::F32,
@@ -83,12 +84,12 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// f64 is a matter of the CPU.
-fn device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
+fn device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
     if args.precision == Precision::F32 && !args.check {
-        return choose(&args.common.device);
+        return choose_device(&args.common.device);
     }
     match args.common.device {
-        DeviceChoice::Auto | DeviceChoice::Cpu => choose(&DeviceChoice::Cpu),
+        DeviceChoice::Auto | DeviceChoice::Cpu => choose_device(&DeviceChoice::Cpu),
         _ => Err(TrainError::Option {
             option: if args.check { "--check" } else { "--precision f64" },
             reason: "expected --device cpu: GPUs calculate with 32 bits here".into(),
@@ -159,7 +160,7 @@ fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> 
 }
 
 /// The plan, on stderr.
-fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
+fn say(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
     let n = plan.train.len();
@@ -187,7 +188,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
     );
 }
 
-fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
+fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
     let optimizer = &plan.config.optimizer;
     let costs: Map<String, Value> =
         found.costs.iter().map(|(group, cost): (_, &Cost)| (group.to_string(), json!(cost))).collect();

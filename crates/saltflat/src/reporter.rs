@@ -1,16 +1,11 @@
-//! What a person sees of a run: a row an epoch on stdout, progress and talk on stderr, everything in the run folder.
+//! What a person sees of a run: a row an epoch on stdout, progress and messages on stderr.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{
-    Before, Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError,
-    Trainer,
+    ConfigChanges, DeviceInfo, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder,
+    Snapshot, TrainError,
 };
 use serde_json::Value;
 
@@ -19,28 +14,25 @@ use crate::{
     table::{Table, number},
 };
 
-/// Folder of the event files in that of the run.
-const TENSORBOARD: &str = "tensorboard";
-
-/// What the tags of an epoch's scalars begin with.
-const OF_EPOCH: &str = "train/";
-
-/// Says of each event, by a tag of it and its step, whether it is that of one of these rows; a second one of the same row is not.
-fn rows_once(rows: &[Value]) -> impl FnMut(&str, u64) -> bool {
-    let row = |row: &Value| Some((row["kind"] == "epoch", row["step"].as_u64()?));
-    let mut left: BTreeSet<(bool, u64)> = rows.iter().filter_map(row).collect();
-    move |tag, step| left.remove(&(tag.starts_with(OF_EPOCH), step))
-}
-
-/// Seconds since 1970.
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
-}
-
-/// Writes to the run folder and to the terminal.
-pub struct Reporter {
-    folder: RunFolder,
+/// Messages of a run: on stderr, above its progress bar, and in the log of its folder.
+#[derive(Clone)]
+pub struct Messages<'a> {
+    folder: &'a RunFolder,
     bar: ProgressBar,
+}
+
+impl Messages<'_> {
+    /// Shows and logs a message.
+    pub fn say(&self, text: &str) {
+        self.bar.suspend(|| errln!("{text}"));
+        // The log is not the result: a line that cannot be written must not end a run.
+        let _ = self.folder.log(text);
+    }
+}
+
+/// Shows the run on the terminal.
+pub struct Reporter<'a> {
+    messages: Messages<'a>,
     table: Option<Table>,
     measured: bool,
     first: Option<MeasurementRow>,
@@ -50,13 +42,11 @@ pub struct Reporter {
     stdout_failed: bool,
     /// Weights of the last checkpoint.
     checkpoint: Option<PathBuf>,
-    /// Event files, where they are asked for and can be written.
-    events: Option<EventWriter>,
 }
 
-impl Reporter {
-    /// Says what starts where.
-    pub fn new(folder: RunFolder, plan: &Plan, device: &Chosen) -> Self {
+impl<'a> Reporter<'a> {
+    /// Shows which run starts on which device.
+    pub fn new(folder: &'a RunFolder, plan: &Plan, device: &DeviceInfo) -> Self {
         let bar = match crate::output::can_move_cursor(&std::io::stderr()) {
             true => ProgressBar::with_draw_target(Some(plan.steps), ProgressDrawTarget::stderr_with_hz(5)),
             false => ProgressBar::hidden(),
@@ -64,19 +54,15 @@ impl Reporter {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {eta} left {msg}") {
             bar.set_style(style);
         }
-        let (first, last) = (None, None);
-        let (checkpoint, events) = (None, None);
-        let mut reporter = Self {
-            folder,
-            bar,
+        let reporter = Self {
+            messages: Messages { folder, bar },
             table: None,
             measured: false,
-            first,
-            last,
+            first: None,
+            last: None,
             rows: 0,
             stdout_failed: false,
-            checkpoint,
-            events,
+            checkpoint: None,
         };
         reporter.say(&format!(
             "{}: {} parameters, {} steps of {} samples, {} epochs, on {} ({}): {}",
@@ -95,14 +81,8 @@ impl Reporter {
         reporter
     }
 
-    /// Begins a new run.
-    pub fn begin(&mut self, plan: &Plan) {
-        self.open_events(plan, |folder| EventWriter::create(folder, now()));
-    }
-
-    /// Goes on after these rows.
-    pub fn resumed(&mut self, trainer: &Trainer<'_>, Before { rows, changed }: &Before, changes: &ConfigChanges) {
-        let step = trainer.steps();
+    /// Goes on at this step after the rows of the report.
+    pub fn resume(&mut self, step: u64, ResumeReport { rows, changed }: &ResumeReport, changes: &ConfigChanges) {
         self.rows = rows.len();
         let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
         let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
@@ -123,46 +103,20 @@ impl Reporter {
         for change in &changes.keys {
             self.say(&format!("its configuration has changed: {change}"));
         }
-        let cut = match self.folder.check() {
-            Ok(()) => cut_back_events(&self.folder.root().join(TENSORBOARD), &mut rows_once(rows)),
-            Err(error) => Err(std::io::Error::other(error)),
-        };
-        if let Err(e) = cut {
-            self.say(&format!("event files for TensorBoard may hold steps twice: {e}"));
-        }
-        self.open_events(trainer.plan(), |folder| EventWriter::resume(folder, now(), step));
-    }
-
-    /// Opens an event file where one is asked for. It is not the result: what cannot be made is said and ends nothing.
-    fn open_events(&mut self, plan: &Plan, open: impl Fn(&Path) -> std::io::Result<EventWriter>) {
-        if plan.config.run.tensorboard {
-            let checked = self.folder.check().map_err(std::io::Error::other);
-            match checked.and_then(|()| open(&self.folder.root().join(TENSORBOARD))) {
-                Ok(events) => self.events = Some(events),
-                Err(e) => self.say(&format!("no event files for TensorBoard: {e}")),
-            }
-        }
     }
 
     /// The run folder.
-    pub fn folder(&self) -> &RunFolder {
-        &self.folder
+    pub fn folder(&self) -> &'a RunFolder {
+        self.messages.folder
     }
 
-    /// Talk: stderr and the log.
-    pub fn say(&mut self, text: &str) {
-        self.bar.suspend(|| errln!("{text}"));
-        // The log is not the result: a line that cannot be written must not end a run.
-        let _ = self.folder.log(text);
+    /// Its messages.
+    pub fn messages(&self) -> &Messages<'a> {
+        &self.messages
     }
 
-    /// Scalars for TensorBoard. The event file is not the result: what cannot be written ends it and not the run.
-    fn scalars(&mut self, step: u64, values: &[(String, f64)]) {
-        let values = values.iter().map(|(tag, value)| (tag.as_str(), *value));
-        if let Some(Err(e)) = self.events.as_mut().map(|events| events.scalars(now(), step, values)) {
-            self.events = None;
-            self.say(&format!("no more event files for TensorBoard: {e}"));
-        }
+    fn say(&self, text: &str) {
+        self.messages.say(text);
     }
 
     /// A row on stdout. A run does not end because its rows cannot be shown: `metrics.jsonl` has them too.
@@ -170,17 +124,17 @@ impl Reporter {
         if self.stdout_failed {
             return;
         }
-        if let Err(error) = self.bar.suspend(|| outln!("{text}")) {
+        if let Err(error) = self.messages.bar.suspend(|| outln!("{text}")) {
             self.stdout_failed = true;
             if matches!(error, OutputError::Failed(_)) {
-                self.say(&format!("{error}; the rows are in {}", self.folder.root().join("metrics.jsonl").display()));
+                self.say(&format!("{error}; the rows are in {}", self.folder().root().join("metrics.jsonl").display()));
             }
         }
     }
 
-    /// Says how the run ended, what was measured and where it lies.
+    /// Shows how the run ended, what was measured, and the folder of the run.
     pub fn end(&mut self, status: &str, reason: &str, elapsed: Duration) {
-        self.bar.finish_and_clear();
+        self.messages.bar.finish_and_clear();
         let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
             for name in ["loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "mu"] {
@@ -200,7 +154,7 @@ impl Reporter {
                 text.push_str(&format!("\n  |G|_F = {norm} is {side} {of} = {bound}, both of the alignment's samples"));
             }
         }
-        text.push_str(&format!("\n{} holds {} rows", self.folder.root().join("metrics.jsonl").display(), self.rows));
+        text.push_str(&format!("\n{} holds {} rows", self.folder().root().join("metrics.jsonl").display(), self.rows));
         match &self.checkpoint {
             Some(path) => text.push_str(&format!(", {} the weights", path.display())),
             None => text.push_str("; no weights were saved since it was resumed"),
@@ -209,28 +163,18 @@ impl Reporter {
     }
 }
 
-impl Observer for Reporter {
+impl Observer for Reporter<'_> {
     fn step(&mut self, step: u64, _of: u64) {
-        self.bar.set_position(step);
-        self.bar.set_message("");
+        self.messages.bar.set_position(step);
+        self.messages.bar.set_message("");
     }
 
-    fn measuring(&mut self, _epoch: u64) {
-        self.bar.set_message("(measuring)");
+    fn measurement_started(&mut self) {
+        self.messages.bar.set_message("(measuring)");
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
-        self.folder.epoch(row)?;
         self.rows += 1;
-        let values = [
-            ("lr", Some(row.lr)),
-            ("running_loss", Some(row.running_loss)),
-            ("running_accuracy", row.running_accuracy),
-            ("noise_sq", row.noise_sq),
-        ];
-        let values: Vec<_> =
-            values.into_iter().filter_map(|(name, value)| Some((format!("{OF_EPOCH}{name}"), value?))).collect();
-        self.scalars(row.step, &values);
         if !self.measured {
             let accuracy = row.running_accuracy.map_or(String::new(), |a| format!(", accuracy {:.1} %", 100.0 * a));
             self.print(&format!("epoch {}: running loss {}{accuracy}", row.epoch, number(row.running_loss)));
@@ -239,17 +183,7 @@ impl Observer for Reporter {
     }
 
     fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
-        self.folder.measurement(row)?;
         self.rows += 1;
-        let values: Vec<_> =
-            row.metrics.keys().filter_map(|name| Some((format!("metrics/{name}"), row.value(name)?))).collect();
-        let errors: Vec<_> = row
-            .metrics
-            .keys()
-            .filter_map(|name| Some((format!("std_error/{name}"), row.std_error(name)?)))
-            .filter(|(_, error)| *error > 0.0)
-            .collect();
-        self.scalars(row.step, &[values, errors].concat());
         self.measured = true;
         if self.table.is_none() {
             let table = Table::new(row);
@@ -264,12 +198,8 @@ impl Observer for Reporter {
         Ok(())
     }
 
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
-        self.checkpoint = Some(self.folder.checkpoint(trainer)?);
+    fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
+        self.checkpoint = Some(self.folder().weights_path(snapshot.step));
         Ok(())
-    }
-
-    fn message(&mut self, text: &str) {
-        self.say(text);
     }
 }

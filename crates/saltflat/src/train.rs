@@ -6,7 +6,7 @@ use burn::tensor::DType;
 use saltflat_kernels::init_thread_pool;
 use saltflat_record::Status;
 use saltflat_train::{
-    Chosen, ConfigChanges, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose,
+    ConfigChanges, DeviceInfo, Observer, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose_device,
     config::{Config, Purpose},
     start, weights_note,
 };
@@ -16,6 +16,7 @@ use crate::{
     dry_run, faults,
     reporter::Reporter,
     signals::{Cause, Stop},
+    tensorboard::EventFiles,
 };
 
 const DIVERGED: u8 = 3;
@@ -23,7 +24,7 @@ const DIVERGED: u8 = 3;
 /// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     match (&args.resume, &args.config) {
-        (Some(run), _) => go_on(args, run),
+        (Some(run), _) => resume(args, run),
         (None, Some(config)) => begin(args, config),
         (None, None) => Ok(ExitCode::FAILURE), // The command line asks for one of them.
     }
@@ -54,10 +55,11 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     };
     stop.prepared(checkpoint_bytes(&plan));
     let folder = RunFolder::create(&out, &plan, &device, &features())?;
-    let mut reporter = Reporter::new(folder, &plan, &device);
-    reporter.begin(&plan);
-    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
-    train(Trainer::new(&plan, weights), reporter, &stop, args)
+    let reporter = Reporter::new(&folder, &plan, &device);
+    let messages = reporter.messages();
+    let events = EventFiles::open(&plan, &folder, messages, None);
+    notes.iter().for_each(|note| messages.say(&format!("note: {note}")));
+    train(Trainer::new(&plan, weights), reporter, events, &stop, args)
 }
 
 /// False only where there is definitely nothing at this path.
@@ -85,7 +87,7 @@ fn listen(args: &TrainArgs) -> anyhow::Result<Stop> {
 }
 
 /// A run that was stopped, by whatever it was, or that is finished and is to go on for longer.
-fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
+fn resume(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     let mut folder = RunFolder::open(run)?;
     let status = Status::read(run).map_err(TrainError::from)?;
     let reason = status.as_ref().and_then(|status| status.reason.clone()).unwrap_or_default();
@@ -117,19 +119,21 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
     }
     let (plan, device) = plan(config, args).map_err(|e| note(&folder, e))?;
     let resumed = saved.resume(&plan, changes).map_err(|e| note(&folder, e))?;
-    if is_finished && resumed.trainer.finished().is_some() {
+    if is_finished && resumed.trainer.finish_reason().is_some() {
         return finished();
     }
     stop.prepared(checkpoint_bytes(&plan));
-    let before = folder.go_on(&resumed, &device, &features());
-    let before = before.map_err(|e| note(&folder, e))?;
-    let mut reporter = Reporter::new(folder, &plan, &device);
+    let report = folder.resume(&resumed, &device, &features());
+    let report = report.map_err(|e| note(&folder, e))?;
+    let mut reporter = Reporter::new(&folder, &plan, &device);
     notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
-    notes.iter().for_each(|note| reporter.say(&format!("note: {note}")));
-    resumed.skipped.iter().for_each(|text| reporter.say(text));
-    reporter.resumed(&resumed.trainer, &before, &resumed.config_changes);
-    train(resumed.trainer, reporter, &stop, args)
+    notes.iter().for_each(|note| reporter.messages().say(&format!("note: {note}")));
+    resumed.skipped.iter().for_each(|text| reporter.messages().say(text));
+    let step = resumed.trainer.steps();
+    reporter.resume(step, &report, &resumed.config_changes);
+    let events = EventFiles::open(&plan, &folder, reporter.messages(), Some((step, &report.rows)));
+    train(resumed.trainer, reporter, events, &stop, args)
 }
 
 /// The configuration that a run is to go on with, and where it was saved last.
@@ -147,25 +151,34 @@ fn reopen(args: &TrainArgs, run: &Path, is_finished: bool) -> Result<(Config, Sa
 }
 
 /// The plan of a configuration, and the device that it runs on.
-fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, Chosen), TrainError> {
-    let device = choose(&args.common.device)?;
-    device.takes(config.train.precision)?;
+fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, DeviceInfo), TrainError> {
+    let device = choose_device(&args.common.device)?;
+    device.check_supports(config.train.precision)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;
     dry_run::check_memory(&plan, &device)?;
     Ok((plan, device))
 }
 
-fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &TrainArgs) -> anyhow::Result<ExitCode> {
+fn train(
+    mut trainer: Trainer<'_>,
+    mut reporter: Reporter<'_>,
+    mut events: EventFiles<'_>,
+    stop: &Stop,
+    args: &TrainArgs,
+) -> anyhow::Result<ExitCode> {
     let clock = Instant::now();
     let cause = Cell::new(None);
     let asked = || {
         cause.set(stop.cause());
         cause.get().is_some()
     };
-    let result = faults::caught(|| trainer.run(&mut reporter, &asked));
+    let mut folder = reporter.folder();
+    // A row is in the folder before anything else shows it.
+    let mut observers: [&mut dyn Observer; 3] = [&mut folder, &mut events, &mut reporter];
+    let result = faults::caught(|| trainer.run(&mut observers, &asked));
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(error) => return failed(error, &trainer, &mut reporter, stop, args),
+        Err(error) => return failed(error, &trainer, &reporter, stop, args),
     };
     let steps = trainer.steps();
     let cause = cause.get().unwrap_or(Cause::Interrupt);
@@ -187,7 +200,7 @@ fn train(mut trainer: Trainer<'_>, mut reporter: Reporter, stop: &Stop, args: &T
 fn failed(
     error: TrainError,
     trainer: &Trainer<'_>,
-    reporter: &mut Reporter,
+    reporter: &Reporter<'_>,
     stop: &Stop,
     args: &TrainArgs,
 ) -> anyhow::Result<ExitCode> {
@@ -214,7 +227,7 @@ fn failed(
     // The status is best effort: the error itself is what the person must see.
     let _ = reporter.folder().status(&Status::new("failed", Some(&reason), steps));
     let resume = format!("saltflat train --resume {}", root.display());
-    reporter.say(&match trainer.saved_step() {
+    reporter.messages().say(&match trainer.saved_step() {
         _ if reporter.folder().check().is_err() => format!("failed after step {steps}"),
         Some(saved) => format!("failed after step {steps}; {resume} goes on from step {saved}"),
         None => {
@@ -224,7 +237,7 @@ fn failed(
     if let Some(config) = plan.with_half_the_microbatch().filter(|_| no_memory && cfg!(unix)) {
         let (train, metrics) = (config.train.microbatch.unwrap_or(1), config.metrics.microbatch);
         reporter.folder().configure(&config)?;
-        reporter.say(&format!(
+        reporter.messages().say(&format!(
             "{reason}\nstarts again with train.microbatch = {train} and metrics.microbatch = {metrics}, in config.toml"
         ));
         // Returns only where it could not.

@@ -10,11 +10,12 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 use saltflat_metrics::{Batch, Objective, Samples, Scoring};
 use saltflat_models::{
-    AnyArchitecture, Initialisation, Loss, LossKind, Network, Norm, Vector,
+    AnyArchitecture, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector,
     architectures::{Lenet, Mlp, Resnet},
     layers::Activation,
     load,
 };
+use saltflat_noise::{OutputNoise, Targets};
 use serde_json::Value;
 
 pub struct Golden {
@@ -34,6 +35,26 @@ pub struct Fixed {
     pub inputs: Tensor<4>,
     pub targets: Tensor<2>,
     pub scoring: Scoring,
+}
+
+impl Fixed {
+    /// ∇L̂ − ∇L̄ on all samples for these drawn targets, `[n, C]`, by the code with which the trainer measures it.
+    pub fn label_noise(
+        &self,
+        network: &Network,
+        loss: &Loss,
+        theta: &Vector,
+        buffers: &Vector,
+        drawn: Vec<f32>,
+    ) -> Vector {
+        let [n, outputs] = self.targets.dims();
+        let targets = |values| Targets { values, outputs, labels: None };
+        let expected = targets(self.targets.clone().try_into_vec_as().unwrap());
+        let noise = OutputNoise::of_targets(&expected, &targets(drawn));
+        let leaves = theta.leaves();
+        let values = network.forward(self.inputs.clone(), &mut Pass::value(&leaves, buffers).training()).value;
+        noise.gradient(loss, &leaves, values, self.targets.clone(), 0..n, n)
+    }
 }
 
 impl Samples for Fixed {

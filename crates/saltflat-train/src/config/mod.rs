@@ -24,8 +24,8 @@ pub use metrics::{
 pub use noise::{ConfiguredNoise, EqualStrength};
 pub use noise_list::NoiseList;
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
-pub use run::{BestBy, CheckpointConfig, Every, Precision, RunConfig, TrainConfig};
-pub use schedule::{Schedule, Span};
+pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
+pub use schedule::{Marks, Schedule, Span};
 pub(crate) use selection::STABILITY;
 pub use selection::{LISTS, METRICS, OF_STEPS};
 
@@ -52,15 +52,6 @@ pub struct Config {
     pub metrics: MetricsConfig,
 }
 
-/// What a configuration is read for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To train: everything must be there.
-    Train,
-    /// To measure at given weights: `[train]` may be absent, and the run has no steps then.
-    Measure,
-}
-
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), lines(problems))]
@@ -78,15 +69,29 @@ fn lines(problems: &[Problem]) -> String {
 }
 
 impl ConfigError {
-    /// These problems, each a line that starts with its key.
-    pub fn problems(problems: Vec<String>) -> Self {
-        Self { file: None, problems: problems.into_iter().map(|line| Problem::new("", line)).collect() }
+    /// Problems that are found when the configuration meets its data.
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        Self { file: None, problems }
+    }
+
+    /// All of them, each with its key.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 }
 
 impl Config {
     /// Reads a configuration. `overrides` are pairs of `section.key` and a TOML value (or a plain text) that replace what
     /// the file says. Relative paths in it are relative to the file's folder.
+    ///
+    /// ```
+    /// # use std::path::Path;
+    /// # use saltflat_train::config::Config;
+    /// let error = Config::read("[optimizer]\nlr = -1.0\nmomentun = 0.9", Path::new("run.toml"), &[]).unwrap_err();
+    /// let texts: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
+    /// assert!(texts.contains(&"optimizer.lr: expected a number above 0, got -1.0".into()));
+    /// assert!(texts.contains(&"optimizer.momentun: is not a key; did you mean momentum?".into()));
+    /// ```
     ///
     /// # Errors
     /// [`ConfigError`] with everything that is wrong: keys that are not known, with the nearest that is; wrong types; values
@@ -148,7 +153,7 @@ impl Config {
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         let mut table = Table::try_from(self)?;
         if let Some(Value::Table(data)) = table.get_mut("data") {
-            // The folder comes from the command line; the seed is the run's unless another is given.
+            // The folder comes from the command line; the seed is the run's if nothing else is said.
             data.remove("data_dir");
             if self.data.seed == self.run.seed {
                 data.remove("seed");

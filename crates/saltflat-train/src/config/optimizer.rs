@@ -1,12 +1,12 @@
 //! `[optimizer]`, `[loss]` and `metrics.loss`.
 
+use saltflat_config::Section;
 use saltflat_data::BatchSampling;
 use saltflat_models::LossKind;
 use serde::{Serialize, Serializer};
 use toml::Value;
 
 use crate::Sam;
-use saltflat_config::Section;
 
 /// Samples of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ fn batch_size(section: &mut Section) -> BatchSize {
     BatchSize::Full
 }
 
-/// `metrics.loss`: the loss that is measured, where it is another one than the trained one.
+/// `metrics.loss`: the loss that is measured, if it is another one than the trained one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct MeasuredLossConfig {
     /// `cross_entropy` or `square`; absent: as trained.

@@ -1,13 +1,20 @@
 //! `[run]` and `[train]`.
 
-use saltflat_config::Section;
 use std::path::PathBuf;
 
 use burn::tensor::FloatDType;
+use saltflat_config::Section;
 use saltflat_record::is_control;
 use serde::Serialize;
 
-use super::Purpose;
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To train: everything must be there.
+    Train,
+    /// To measure at given weights: `[train]` may be absent, and the run has no steps then.
+    Measure,
+}
 
 /// `[run]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +27,7 @@ pub struct RunConfig {
     pub tensorboard: bool,
 }
 
-/// `[train]`: how long, from where.
+/// `[train]`: length, start and end of the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TrainConfig {
     /// Epochs; with `steps` too, whichever ends first.
@@ -31,10 +38,10 @@ pub struct TrainConfig {
     pub stop_loss: Option<f64>,
     /// Ends the run after an epoch whose running accuracy is at least this.
     pub stop_accuracy: Option<f64>,
-    /// Ends the run as diverged after an epoch whose running loss is above this multiple of the first epoch's; absent: only where
+    /// Ends the run as diverged after an epoch whose running loss is above this multiple of the first epoch's; absent: only if
     /// the loss is no number any more.
     pub diverged_above: Option<f64>,
-    /// Where it starts: a run folder, a checkpoint or a safetensors file with PyTorch's names; absent: random.
+    /// The start: a run folder, a checkpoint or a safetensors file with PyTorch's names; absent: random.
     pub init: Option<PathBuf>,
     /// SHA-256 of the weights at `init`, which the run refuses to start without; absent: whatever is there. A study writes it.
     pub init_sha256: Option<String>,
@@ -98,7 +105,7 @@ impl Precision {
         }
     }
 
-    /// The number type, where it is another one than that of the parameters.
+    /// The number type, if it is another one than that of the parameters.
     pub(crate) fn half(self) -> Option<FloatDType> {
         match self {
             Self::F32 | Self::Tf32 => None,
@@ -115,7 +122,7 @@ pub struct CheckpointConfig {
     /// When.
     #[serde(flatten)]
     pub every: Every,
-    /// How many of the newest are kept; absent: all where the section says when, two otherwise.
+    /// How many of the newest are kept; absent: all if the section says when, two otherwise.
     pub keep: Option<usize>,
     /// The metric by which the best is saved and kept too.
     pub best: Option<BestBy>,
@@ -136,7 +143,7 @@ pub enum Every {
 }
 
 impl Every {
-    /// What a run that was killed loses at most, where the configuration is silent: a quarter of an hour.
+    /// What a run that was killed loses at most, if the configuration does not say when it is saved: a quarter of an hour.
     pub const DEFAULT: Self = Self::Minutes(15.0);
 }
 
@@ -176,12 +183,12 @@ impl BestBy {
         }
     }
 
-    /// True where it is measured on the test split.
+    /// True if it is measured on the test split.
     pub fn is_of_test(self) -> bool {
         matches!(self, Self::TestAccuracy | Self::TestLoss)
     }
 
-    /// True where `value` is better than `old`; equal ones are not.
+    /// True if `value` is better than `old`; equal ones are not.
     pub fn is_better(self, value: f64, old: f64) -> bool {
         match self {
             Self::TestAccuracy | Self::Accuracy => value > old,

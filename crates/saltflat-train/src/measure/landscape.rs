@@ -39,7 +39,8 @@ impl Work<'_> {
         for subset in disjoint_subsets(&self.train, self.plan, samples, count) {
             let key = self.key(Stream::OutputSigns);
             subset.interrupt.check()?;
-            self.pairs.push(Pairs::new(&subset, self.point.theta, outputs, self.memory.cotangents, key)?);
+            let pairs = Pairs::measure(&subset, self.point.theta, outputs, self.memory.cotangents, key)?;
+            self.pairs.push(pairs.into_result());
             self.found.alignment_samples += subset.len();
             gradients += match outputs {
                 Outputs::Exact => classes as f64,

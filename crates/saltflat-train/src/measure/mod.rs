@@ -9,9 +9,7 @@ mod timing;
 use std::{collections::BTreeMap, time::Instant};
 
 use burn::tensor::Tensor;
-use saltflat_metrics::{
-    Estimate, Interrupt, MetricError, NoiseStrength, Objective, Pairs, Samples, evaluate, gradient,
-};
+use saltflat_metrics::{Estimate, Interrupt, MetricError, Objective, Pairs, Samples, evaluate, gradient};
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use serde::Serialize;
@@ -66,8 +64,6 @@ pub struct Measurement {
 /// Measures what configurations ask for, and keeps from one measurement to the next what helps it.
 #[derive(Clone, Debug, Default)]
 pub struct Measurer {
-    /// The label noise of the epoch's steps.
-    pub(crate) strength: NoiseStrength,
     /// Eigenvectors of the last measurement, from which the next search starts.
     pub(crate) eigenvectors: Vec<Vector>,
     /// Measurements made.
@@ -195,7 +191,7 @@ impl Work<'_> {
         }
         if let Some(test) = &self.plan.test {
             let (loss, microbatch) = (self.plan.measured_loss(), self.memory.microbatch);
-            let test = test.under(loss);
+            let test = test.with_loss(loss);
             let objective = Objective::on_all(&self.plan.network, self.point.buffers, loss, &test, microbatch);
             let objective = objective.on(first(&objective)).interrupted_by(self.train.interrupt);
             forward += objective.len() as f64;

@@ -8,7 +8,7 @@ use super::{
     Memory, Point, Work,
     cost::{Sizes, eigenvalue_products, group_cost, spectrum_products},
 };
-use crate::{Plan, TrainError, config::MetricsConfig, timing::extrapolated};
+use crate::{Plan, TrainError, config::MetricsConfig, timing::extrapolate};
 
 /// Seconds that each group of `config` takes at a point. A group that takes longer than some `budget` seconds is timed on fewer samples
 /// and probes, and scaled by its [cost](super::measurement_cost). A search for eigenvalues that did not converge within these is taken
@@ -52,7 +52,7 @@ impl Timed<'_> {
         };
         let memory = Memory::new(self.plan, self.config);
         let samples = self.plan.measured_samples();
-        extrapolated(full, budget, cost, |size| {
+        extrapolate(full, budget, cost, |size| {
             let part = self.part(size);
             let mut work = Work::new(self.plan, &part.config, self.point, memory, &samples, Interrupt::default());
             work.evaluated = part.evaluated;

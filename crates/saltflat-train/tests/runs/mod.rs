@@ -9,8 +9,8 @@ use std::{
 };
 
 use saltflat_train::{
-    Before, Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, SavedRun, TrainError,
-    Trainer, choose, config::Config, resume, start,
+    DeviceChoice, DeviceInfo, Observer, Outcome, Plan, ResumeReport, RunFolder, SavedRun, TrainError, Trainer,
+    choose_device, config::Config, resume, start,
 };
 use tempfile::TempDir;
 
@@ -38,7 +38,7 @@ pub const ALL: &[(&str, &str)] = &[
 
 pub struct Runs {
     pub folder: TempDir,
-    pub cpu: Chosen,
+    pub cpu: DeviceInfo,
     pub config: Config,
 }
 
@@ -47,22 +47,23 @@ thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Keeps a run as the program does.
-pub struct Keeper(pub RunFolder);
+/// Counts the steps.
+struct Steps;
 
-impl Observer for Keeper {
+impl Observer for Steps {
     fn step(&mut self, step: u64, _of: u64) {
         STEPS.set(step);
     }
-    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
-        self.0.epoch(row)
-    }
-    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
-        self.0.measurement(row)
-    }
-    fn checkpoint(&mut self, trainer: &Trainer<'_>) -> Result<(), TrainError> {
-        self.0.checkpoint(trainer).map(drop)
-    }
+}
+
+/// Runs it in its folder, as the program does.
+pub fn run_in(
+    mut folder: &RunFolder,
+    trainer: &mut Trainer<'_>,
+    stop: &dyn Fn() -> bool,
+) -> Result<Outcome, TrainError> {
+    let mut observers: [&mut dyn Observer; 2] = [&mut Steps, &mut folder];
+    trainer.run(&mut observers, stop)
 }
 
 /// Says stop at the first question after so many steps: before the next one, or in the measurement after them. For one run.
@@ -83,7 +84,7 @@ pub fn at_question(number: u64) -> impl Fn() -> bool {
 impl Runs {
     pub fn new(overrides: &[&[(&str, &str)]]) -> Self {
         let config = read(&[&[TINY], overrides].concat().concat()).unwrap_or_else(|e| panic!("{overrides:?}: {e}"));
-        Self { folder: tempfile::tempdir().unwrap(), cpu: choose(&DeviceChoice::Cpu).unwrap(), config }
+        Self { folder: tempfile::tempdir().unwrap(), cpu: choose_device(&DeviceChoice::Cpu).unwrap(), config }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -96,8 +97,8 @@ impl Runs {
 
     pub fn begin(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
         let plan = self.plan();
-        let mut keeper = Keeper(RunFolder::create(&self.path(name), &plan, &self.cpu, &[]).unwrap());
-        Trainer::new(&plan, start(&plan).unwrap()).run(&mut keeper, stop).unwrap()
+        let folder = RunFolder::create(&self.path(name), &plan, &self.cpu, &[]).unwrap();
+        run_in(&folder, &mut Trainer::new(&plan, start(&plan).unwrap()), stop).unwrap()
     }
 
     /// The number of questions that a whole run is asked; leaves it in the folder `whole`.
@@ -111,12 +112,12 @@ impl Runs {
         questions.get()
     }
 
-    pub fn go_on(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
+    pub fn resume(&self, name: &str, stop: &dyn Fn() -> bool) -> Outcome {
         let plan = self.plan();
         let mut folder = RunFolder::open(&self.path(name)).unwrap();
         let mut resumed = resume(&self.path(name), &plan).unwrap();
-        folder.go_on(&resumed, &self.cpu, &[]).unwrap();
-        resumed.trainer.run(&mut Keeper(folder), stop).unwrap()
+        folder.resume(&resumed, &self.cpu, &[]).unwrap();
+        run_in(&folder, &mut resumed.trainer, stop).unwrap()
     }
 
     /// The same folder, with some keys replaced in the configuration.
@@ -125,19 +126,19 @@ impl Runs {
     }
 
     /// Resumes a run of another configuration with that of now, as the program does, until it stops.
-    pub fn go_on_from(
+    pub fn resume_from(
         &self,
         name: &str,
         then: &Config,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(Before, Outcome), TrainError> {
+    ) -> Result<(ResumeReport, Outcome), TrainError> {
         let plan = self.plan();
         let mut folder = RunFolder::open(&self.path(name))?;
         let saved = SavedRun::find(&self.path(name))?;
         let changes = saved.config_changes(then, &self.config)?;
         let mut resumed = saved.resume(&plan, changes)?;
-        let before = folder.go_on(&resumed, &self.cpu, &[])?;
-        Ok((before, resumed.trainer.run(&mut Keeper(folder), stop)?))
+        let report = folder.resume(&resumed, &self.cpu, &[])?;
+        Ok((report, run_in(&folder, &mut resumed.trainer, stop)?))
     }
 }
 

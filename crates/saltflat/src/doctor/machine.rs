@@ -1,12 +1,12 @@
 //! The program, the processor and the graphics adapters.
 
 use saltflat_record::provenance;
-use saltflat_train::{Chosen, adapter_names};
+use saltflat_train::{DeviceInfo, adapter_names};
 
 use super::finding::{Finding, Findings};
 use crate::{output::OutputError, train::features};
 
-pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), OutputError> {
+pub fn look(findings: &mut Findings, device: &DeviceInfo) -> Result<(), OutputError> {
     let from = provenance();
     let said =
         |key: &str| from.get(key).map_or("unknown".into(), |value| value.to_string().trim_matches('"').to_string());

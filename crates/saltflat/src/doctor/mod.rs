@@ -9,7 +9,7 @@ mod storage;
 use std::process::ExitCode;
 
 use saltflat_kernels::start_threads;
-use saltflat_train::choose;
+use saltflat_train::choose_device;
 
 use self::finding::{Finding, Findings, Verdict};
 use crate::args::DoctorArgs;
@@ -18,7 +18,7 @@ use crate::args::DoctorArgs;
 pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings { all: Vec::new(), json: args.json };
     let threads = start_threads();
-    let device = choose(&args.device)?;
+    let device = choose_device(&args.device)?;
     if args.parity {
         parity::here(&mut findings, &device, args.noises)?;
         outln!("{}", serde_json::to_string(&findings.all)?)?;

@@ -12,7 +12,7 @@ use saltflat_models::Vector;
 use saltflat_noise::{NOISES, NoiseKind, SuitableTargets};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    Chosen, Measurer, Plan, Point, TrainError, Trainer,
+    DeviceInfo, Measurer, Plan, Point, TrainError, Trainer,
     config::{Config, Purpose},
 };
 
@@ -43,7 +43,7 @@ const NETWORKS: [(&str, &str, &str); 9] = [
 const TOLERANCE: f64 = 1e-4;
 
 /// On a GPU, and there a second time in another process with the other choice of fused kernels.
-pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> Result<(), OutputError> {
+pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> Result<(), OutputError> {
     if device.backend == "flex" {
         return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
@@ -79,7 +79,7 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
 }
 
 /// What this process finds.
-pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) -> Result<(), OutputError> {
+pub fn here(findings: &mut Findings, device: &DeviceInfo, only_noises: bool) -> Result<(), OutputError> {
     for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
         findings.add(compared(device, name, |device| values(device, data, model)))?;
     }
@@ -93,7 +93,7 @@ pub fn here(findings: &mut Findings, device: &Chosen, only_noises: bool) -> Resu
 }
 
 /// The same values from the device and from the CPU.
-fn compared(device: &Chosen, name: &str, values: impl Fn(&Device) -> Result<Values, TrainError>) -> Finding {
+fn compared(device: &DeviceInfo, name: &str, values: impl Fn(&Device) -> Result<Values, TrainError>) -> Finding {
     let check = format!("{} against the CPU: {name}", device.name);
     let found = caught(|| {
         let (cpu, here) = (values(&Device::flex())?, values(&device.device)?);

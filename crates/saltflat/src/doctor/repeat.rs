@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command};
 use anyhow::{Context, bail};
 use burn::tensor::DType;
 use saltflat_train::{
-    Chosen, Plan, TrainError, Trainer,
+    DeviceInfo, Plan, TrainError, Trainer,
     config::{Config, Purpose},
 };
 
@@ -20,7 +20,7 @@ const RUN: &str = "[data]\nkind = \"mnist-1k\"\nlimit = 200\ntest_limit = 50\n[m
 /// Steps between which memory is compared; the first ones fill the pools.
 const STEPS: [u64; 2] = [100, 600];
 
-pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &Chosen) -> anyhow::Result<()> {
+pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> anyhow::Result<()> {
     findings.wait_for("two equal runs, and 600 steps");
     findings.add(match equal_runs(args) {
         Ok(equal) => told(equal, device),
@@ -56,7 +56,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn told(equal: bool, device: &Chosen) -> Finding {
+fn told(equal: bool, device: &DeviceInfo) -> Finding {
     let check = "two equal runs";
     match (equal, device.backend) {
         (true, "flex") => Finding::ok(check, "the same bits, as is promised on a CPU for any number of threads"),
@@ -103,7 +103,7 @@ fn last_weights(run: &Path) -> anyhow::Result<std::path::PathBuf> {
 }
 
 /// What the device's pool and the process hold after some steps and after many.
-fn growth(device: &Chosen) -> Result<Vec<(&'static str, [u64; 2])>, TrainError> {
+fn growth(device: &DeviceInfo) -> Result<Vec<(&'static str, [u64; 2])>, TrainError> {
     let set = [("metrics.enabled".to_string(), "false".to_string()), ("train.epochs".to_string(), "1000".to_string())];
     let config = Config::read_as(RUN, Path::new("doctor"), &set, Purpose::Train)?;
     let plan = Plan::new(config, &device.device, DType::F32)?;

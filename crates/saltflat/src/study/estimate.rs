@@ -11,7 +11,7 @@ use burn::tensor::DType;
 use saltflat_kernels::with_threads;
 use saltflat_study::{Entry, packed};
 use saltflat_train::{
-    Chosen, Counts, DeviceChoice, Plan, Times, TrainError, choose,
+    Counts, DeviceChoice, DeviceInfo, Plan, Times, TrainError, choose_device,
     config::{Config, RunConfig},
     start,
 };
@@ -76,7 +76,7 @@ struct Kind {
 /// Prints how long each stage, and all of them, will take.
 pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()> {
     let clock = Instant::now();
-    let device = choose(&conditions.device.parse::<DeviceChoice>().map_err(anyhow::Error::msg)?)?;
+    let device = choose_device(&conditions.device.parse::<DeviceChoice>().map_err(anyhow::Error::msg)?)?;
     let configs: Vec<Config> =
         runs.configs.iter().map(|text| Config::read(text, runs.file, &[])).collect::<Result<_, _>>()?;
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -131,7 +131,7 @@ fn kind(config: &Config) -> String {
 fn timed(
     entry: &Entry,
     config: &Config,
-    device: &Chosen,
+    device: &DeviceInfo,
     conditions: &Conditions<'_>,
     beside: usize,
     budget: f64,
@@ -142,7 +142,7 @@ fn timed(
         // Weights that are not there yet: a step takes as long from others.
         (config.train.init, config.train.init_sha256) = (None, None);
     }
-    device.takes(config.train.precision)?;
+    device.check_supports(config.train.precision)?;
     let clock = Instant::now();
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let start = start(&plan)?;

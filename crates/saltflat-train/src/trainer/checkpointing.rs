@@ -1,21 +1,21 @@
 //! When a run is saved, what a checkpoint holds beside the weights, and how a run comes back from it. Whatever changes in a
-//! step and is not a pure function of the step's number stands in `state` and in `restored`.
+//! step and is not a pure function of the step's number is in `snapshot` and in `restored`.
 
 use std::time::Instant;
 
-use saltflat_metrics::{NoiseStrength, Samples};
+use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_noise::StrengthControl;
 
-use super::{EpochSums, Read, Trainer};
+use super::{Trainer, epoch_totals::EpochSums};
 use crate::{
-    Observer, Plan, TrainError,
+    Observer, Plan, Snapshot, TrainError,
     config::Every,
-    state::{Named, Progress},
+    state::{Progress, TensorMap},
+    step::RunNoise,
 };
 
 impl<'a> Trainer<'a> {
-    /// True where the configuration asks for a checkpoint at this step.
+    /// True if the configuration asks for a checkpoint at this step.
     pub(super) fn checkpoint_due(&self) -> bool {
         let due = match self.plan.config.train.checkpoint.every {
             Every::Epochs(every) => self.step.is_multiple_of(self.plan.steps_per_epoch.saturating_mul(every)),
@@ -31,68 +31,32 @@ impl<'a> Trainer<'a> {
     /// Has this state saved, unless it is already.
     pub(super) fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         if self.saved.is_none_or(|(step, _)| step != self.step) {
-            observer.checkpoint(self)?;
+            observer.checkpoint(&self.snapshot())?;
             self.saved = Some((self.step, Instant::now()));
         }
         Ok(())
     }
 
-    /// Keeps this state as the last one that is known to be finite. Tensors are shared, so that costs no copy.
-    pub(super) fn keep_as_finite(&mut self) {
-        self.last_finite = None;
-        self.last_finite = Some(Box::new(self.clone()));
-    }
-
-    /// Why this state is not finite, if it is not. Waits for the device.
-    pub(super) fn divergence(&mut self) -> Result<Option<String>, TrainError> {
-        if self.last_finite.as_ref().is_some_and(|finite| finite.step == self.step) {
-            return Ok(None);
-        }
-        let Read { loss, weights, .. } = self.epoch.read(self)?;
-        let reason = self.not_finite(loss, weights);
-        if reason.is_none() {
-            self.keep_as_finite();
-        }
-        Ok(reason)
-    }
-
-    /// Says so where the loss or the sum of the weights is no finite number.
-    pub(super) fn not_finite(&self, loss: f64, weights: f64) -> Option<String> {
-        let place = || format!("in epoch {}, step {}", self.step.div_ceil(self.plan.steps_per_epoch.max(1)), self.step);
-        match (loss.is_finite(), weights.is_finite()) {
-            (false, _) => Some(format!("the training loss is {loss} {}", place())),
-            (_, false) => Some(format!("a weight is not finite any more {}", place())),
-            _ => None,
-        }
-    }
-
-    /// What a checkpoint holds beside the weights.
-    pub(crate) fn state(&self) -> (Progress, Named) {
+    /// All that has to be saved for the run to be resumed.
+    pub fn snapshot(&self) -> Snapshot<'_> {
         let layout = self.plan.network.layout();
-        let mut tensors = Named::default();
+        let mut tensors = TensorMap::default();
         tensors.put_vector("momentum", layout, self.sgd.velocity());
         tensors.put_vector("update", layout, self.sgd.update());
         for (i, vector) in self.measurer.eigenvectors.iter().enumerate() {
             tensors.put_vector(&format!("eigenvector.{i}"), layout, Some(vector));
         }
-        tensors.put("noise_strength.squares", self.measurer.strength.squares());
         tensors.put("epoch.loss", self.epoch.loss.clone());
         tensors.put("epoch.correct", self.epoch.correct.clone());
         tensors.put("epoch.noise", self.epoch.noise.clone());
-        let mut strength_weights = Vec::with_capacity(self.strengths.len());
-        for (index, strength) in self.strengths.iter().enumerate() {
-            let (control, weight) = strength.parts();
-            tensors.put(&strength_name(index), control);
-            strength_weights.push(weight);
-        }
-        let strength_weight = strength_weights.remove(0);
+        let mut strength_weights = self.noise.save(&mut tensors);
         let progress = Progress {
             step: self.step,
             rows: self.rows,
             epoch_samples: self.epoch.samples,
             epoch_floor: self.epoch.floor,
             epoch_noise_steps: self.epoch.noise_steps,
-            strength_weight,
+            strength_weight: strength_weights.remove(0),
             strength_weights,
             first_loss: self.first_loss,
             measurements: self.measurer.count,
@@ -101,7 +65,8 @@ impl<'a> Trainer<'a> {
             goal: self.goal.clone(),
             best: self.best,
         };
-        (progress, tensors)
+        let (plan, theta, buffers) = (self.plan, &self.theta, &self.buffers);
+        Snapshot { plan, step: self.step, epochs: self.epochs(), theta, buffers, progress, tensors }
     }
 
     /// At the place where these were saved. The epoch's learning rate is not: the next step sets it.
@@ -112,7 +77,7 @@ impl<'a> Trainer<'a> {
         plan: &'a Plan,
         weights: (Vector, Vector),
         progress: Progress,
-        mut tensors: Named,
+        mut tensors: TensorMap,
     ) -> Result<Self, String> {
         let layout = plan.network.layout();
         tensors.check(plan.dtype)?;
@@ -123,7 +88,6 @@ impl<'a> Trainer<'a> {
             let vector = tensors.take_vector(&format!("eigenvector.{i}"), layout)?;
             trainer.measurer.eigenvectors.push(vector.ok_or_else(|| format!("eigenvector.{i} is missing"))?);
         }
-        trainer.measurer.strength = NoiseStrength::after(tensors.take("noise_strength.squares"));
         trainer.measurer.count = progress.measurements;
         trainer.first_loss = progress.first_loss;
         trainer.epoch = EpochSums {
@@ -135,15 +99,8 @@ impl<'a> Trainer<'a> {
             samples: progress.epoch_samples,
             lr: 0.0,
         };
-        let weights = [&[progress.strength_weight][..], &progress.strength_weights].concat();
-        if weights.len() != trainer.strengths.len() {
-            let (found, expected) = (weights.len(), trainer.strengths.len());
-            return Err(format!("the strengths of {found} noises are there, expected {expected}"));
-        }
-        for (index, weight) in weights.into_iter().enumerate() {
-            let control = tensors.take_of(&strength_name(index), 3)?;
-            trainer.strengths[index] = StrengthControl::from_parts(control, weight);
-        }
+        let strength_weights = [&[progress.strength_weight][..], &progress.strength_weights].concat();
+        trainer.noise = RunNoise::restore(plan, &mut tensors, &strength_weights)?;
         trainer.step = progress.step;
         trainer.rows = progress.rows;
         trainer.measurement_due = progress.measurement_due;
@@ -164,19 +121,6 @@ impl<'a> Trainer<'a> {
     pub(crate) fn judge_again(&mut self, last: Option<(f64, Option<f64>)>) {
         let last = last.filter(|_| self.step.is_multiple_of(self.plan.steps_per_epoch));
         self.goal = self.goal.take().and(last).and_then(|(loss, accuracy)| self.plan.config.train.goal(loss, accuracy));
-    }
-
-    /// Step of the best measurement so far, where the configuration asks for it.
-    pub(crate) fn best_step(&self) -> Option<u64> {
-        self.best.map(|best| best.step)
-    }
-}
-
-/// Name of the tensor that the noise with this index remembers.
-fn strength_name(index: usize) -> String {
-    match index {
-        0 => "strength".into(),
-        _ => format!("strength.{index}"),
     }
 }
 

@@ -1,32 +1,32 @@
-//! How the noises and the expected loss stand at a step.
+//! How strong the noises are at a step, and what the expected loss is there, before anything is drawn.
 
 use saltflat_metrics::FLIPS_WITH_SQUARE_LOSS;
-use saltflat_models::{Loss, LossKind};
+use saltflat_models::{Loss, LossKind, Vector};
 use saltflat_noise::{AnyNoise, Noise, StepContext, substreams};
 
 use crate::{Plan, config::ConfiguredNoise};
 
-/// The noises of one step, before anything is drawn.
+/// The noises of one step.
 #[derive(Clone, Debug)]
-pub(crate) struct StepNoise<'a> {
+pub(crate) struct ScheduledNoises<'a> {
     /// In the order of the configuration.
-    pub(crate) noises: Vec<NoiseAtStep<'a>>,
+    pub(crate) noises: Vec<ScheduledNoise<'a>>,
     /// The expected loss: its smoothing follows the schedule of the noise on the targets.
     pub(crate) loss: Loss,
 }
 
-/// One of them.
+/// A noise at one step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NoiseAtStep<'a> {
+pub(crate) struct ScheduledNoise<'a> {
     config: &'a AnyNoise,
     pub(crate) at: StepContext,
-    /// The schedule of the noise.
-    pub(crate) factor: f64,
-    /// E‖ξ‖² that this step's noise is scaled to.
+    /// The factor of its schedule.
+    factor: f64,
+    /// E‖ξ‖² that the noise of this step is scaled to.
     pub(crate) strength: Option<f64>,
 }
 
-impl<'a> StepNoise<'a> {
+impl<'a> ScheduledNoises<'a> {
     pub(crate) fn new(plan: &'a Plan, step: u64) -> Self {
         let (configured, outputs) = (&plan.config.noise, plan.network.outputs());
         let all: Vec<&AnyNoise> = configured.iter().map(|one| &one.noise).collect();
@@ -35,27 +35,27 @@ impl<'a> StepNoise<'a> {
             let factor = one.schedule.factor(step, plan.steps_per_epoch, plan.steps);
             let strength = one.strength.as_ref().map(|strength| strength.target * factor * factor);
             let noise = &one.noise;
-            let follows = noise.smoothing(outputs, 1.0) != 0.0;
-            if follows && factor != 1.0 {
+            let smooths = noise.smoothing(outputs, 1.0) != 0.0;
+            if smooths && factor != 1.0 {
                 loss.smoothing = noise.smoothing(outputs, factor);
             }
-            // A given strength has the factor in it; only a probability still follows it.
-            let of_draws = if strength.is_some() && !follows { 1.0 } else { factor };
-            let at = StepContext { seed: plan.config.run.seed, step, factor: of_draws, substream };
-            NoiseAtStep { config: &one.noise, at, factor, strength }
+            // A given strength includes the factor; only a probability still follows it.
+            let factor_of_draws = if strength.is_some() && !smooths { 1.0 } else { factor };
+            let at = StepContext { seed: plan.config.run.seed, step, factor: factor_of_draws, substream };
+            ScheduledNoise { config: &one.noise, at, factor, strength }
         };
         let noises = configured.iter().zip(substreams(&all)).map(at_step).collect();
         Self { noises, loss }
     }
 
     /// What ‖ξ‖² of this step, ξ the unscaled label noise of `batch` samples, is multiplied by to estimate tr H of the
-    /// measured loss, B or B/σ² ([`saltflat_metrics::expected_label_noise`] derives both), or why nothing makes it one. A
+    /// measured loss, B or B/σ² ([`saltflat_metrics::expected_label_noise`] derives both), or why it is no estimate. A
     /// schedule of the probability of flips changes the expected loss from step to step, and with it the Hessian that the noise
     /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels.
     pub(crate) fn trace_factor(&self, plan: &Plan, batch: usize) -> Result<f64, String> {
         plan.config.noise.only_noise()?;
-        let of_labels = &self.noises[0];
-        let noise = of_labels.noise();
+        let label_noise = &self.noises[0];
+        let noise = label_noise.noise();
         if !noise.randomises_targets() {
             return Err("the noise draws no labels".into());
         }
@@ -66,7 +66,7 @@ impl<'a> StepNoise<'a> {
                 self.loss, measured
             ));
         }
-        let variance = noise.target_sigma().map(|sigma| f64::from(of_labels.at.scaled_sigma(sigma)).powi(2));
+        let variance = noise.target_sigma().map(|sigma| f64::from(label_noise.at.scaled_sigma(sigma)).powi(2));
         match (self.loss.kind, variance) {
             (LossKind::Square, Some(variance)) if variance > 0.0 => Ok(batch as f64 / variance),
             (LossKind::Square, Some(_)) => Err("the noise on the targets is zero".into()),
@@ -78,18 +78,29 @@ impl<'a> StepNoise<'a> {
     }
 }
 
-impl<'a> NoiseAtStep<'a> {
+impl<'a> ScheduledNoise<'a> {
     pub(crate) fn noise(&self) -> &'a dyn Noise {
         &**self.config
     }
 
-    /// True where it is made of drawn targets, its own or those of the noise that it takes its strength from.
-    pub(crate) fn is_of_targets(&self) -> bool {
+    /// True if it is made of drawn targets, its own or those of the noise that it takes its strength from.
+    pub(crate) fn uses_drawn_targets(&self) -> bool {
         self.config.reference_or_self().randomises_targets()
     }
 
-    /// True where it is scaled to nothing.
+    /// True if it is scaled to nothing.
     pub(crate) fn is_silent(&self) -> bool {
         self.strength == Some(0.0)
+    }
+
+    /// σ ξ with ξ ~ N(0, I), which displaces the parameters after an update with this learning rate; absent if the noise does not
+    /// act on them.
+    pub(crate) fn displacement(&self, theta: &Vector, lr: f64) -> Option<Vector> {
+        let sigma = self.noise().parameter_sigma(lr)?;
+        let sigma = match self.strength {
+            None => sigma * self.factor,
+            Some(target) => lr * (target / theta.len() as f64).sqrt(),
+        };
+        self.at.draw_parameter_noise(sigma, theta)
     }
 }

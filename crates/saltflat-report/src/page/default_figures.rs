@@ -1,9 +1,7 @@
 //! The figures of a page for which nobody chose any.
 
-use super::{
-    contents::{AnyFigure, Page},
-    figures::{Bound, Correlation, Curves, FinalValues, Spectra},
-};
+use super::contents::{AnyFigure, Page};
+use super::figures::{Bound, Correlation, Curves, FinalValues, Spectra};
 use crate::{Run, run::spectral_density};
 
 impl Page {

@@ -4,18 +4,18 @@
 //! element: places are exact to a tenth of a pixel. The outer element also holds what every shape inherits.
 
 use maud::{PreEscaped, html};
+use std::fmt::Display;
+
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::{
-    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBAColor, RGBColor, ShapeStyle, TextStyle,
+    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
     text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{
-    error::PlotError,
-    polyline::{Place, cut_into_dashes},
-    style::{FONT, HEIGHT, WHITE, WIDTH},
-    text::single_line,
-};
+use super::error::PlotError;
+use super::polyline::{Place, cut_into_dashes};
+use super::style::{FONT, HEIGHT, WHITE, WIDTH};
+use super::text::single_line;
 
 /// Units of the writer a pixel.
 const UNITS: f64 = 10.0;
@@ -59,19 +59,22 @@ impl TextFormat {
 /// The sheet that a figure is drawn on.
 pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
+    /// The first error of the writer, which [`render`] returns.
+    error: Option<PlotError>,
 }
 
 /// Draws a figure on a white sheet and returns its SVG. `description` is read out by screen readers.
-pub(crate) fn render(
-    description: &str,
-    draw: impl FnOnce(&mut Canvas<'_>) -> Result<(), PlotError>,
-) -> Result<String, PlotError> {
+pub(crate) fn render(description: &str, draw: impl FnOnce(&mut Canvas<'_>)) -> Result<String, PlotError> {
     let mut body = String::new();
     let size = ((WIDTH * UNITS) as u32, (HEIGHT * UNITS) as u32);
-    let mut canvas = Canvas { backend: SVGBackend::with_string(&mut body, size) };
-    canvas.rectangle((0.0, 0.0), (WIDTH, HEIGHT), WHITE.to_rgba())?;
-    draw(&mut canvas)?;
-    canvas.backend.present().map_err(svg_error)?;
+    let mut canvas = Canvas { backend: SVGBackend::with_string(&mut body, size), error: None };
+    canvas.rectangle((0.0, 0.0), (WIDTH, HEIGHT), WHITE);
+    draw(&mut canvas);
+    let presented = canvas.backend.present();
+    canvas.keep_error(presented);
+    if let Some(error) = canvas.error.take() {
+        return Err(error);
+    }
     drop(canvas);
     let (view, label) = (format!("0 0 {} {}", size.0, size.1), single_line(description));
     let svg = html! {
@@ -82,43 +85,46 @@ pub(crate) fn render(
 }
 
 impl Canvas<'_> {
+    fn keep_error(&mut self, result: Result<(), impl Display>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(PlotError::Svg { reason: error.to_string() });
+        }
+    }
+
     /// A line through places.
-    pub fn path(&mut self, places: &[Place], width: f64, color: RGBAColor) -> Result<(), PlotError> {
-        let style = ShapeStyle { color, filled: false, stroke_width: (width * UNITS).round() as u32 };
-        self.backend.draw_path(places.iter().map(units), &style).map_err(svg_error)
+    pub fn path(&mut self, places: &[Place], width: f64, color: impl Color) {
+        let style = ShapeStyle { color: color.to_rgba(), filled: false, stroke_width: (width * UNITS).round() as u32 };
+        let drawn = self.backend.draw_path(places.iter().map(units), &style);
+        self.keep_error(drawn);
     }
 
     /// A line of dashes and gaps of the given lengths.
-    pub fn dashes(
-        &mut self,
-        places: &[Place],
-        (dash, gap): (f64, f64),
-        width: f64,
-        color: RGBAColor,
-    ) -> Result<(), PlotError> {
+    pub fn dashes(&mut self, places: &[Place], (dash, gap): (f64, f64), width: f64, color: impl Color) {
         for piece in cut_into_dashes(places, dash, gap) {
-            self.path(&piece, width, color)?;
+            self.path(&piece, width, &color);
         }
-        Ok(())
     }
 
     /// A filled polygon; it is hollow where its outline winds around twice.
-    pub fn polygon(&mut self, places: &[Place], color: RGBAColor) -> Result<(), PlotError> {
-        self.backend.fill_polygon(places.iter().map(units), &color).map_err(svg_error)
+    pub fn polygon(&mut self, places: &[Place], color: impl Color) {
+        let drawn = self.backend.fill_polygon(places.iter().map(units), &color.to_rgba());
+        self.keep_error(drawn);
     }
 
     /// A filled rectangle between two corners.
-    pub fn rectangle(&mut self, from: Place, to: Place, color: RGBAColor) -> Result<(), PlotError> {
-        self.backend.draw_rect(units(&from), units(&to), &color, true).map_err(svg_error)
+    pub fn rectangle(&mut self, from: Place, to: Place, color: impl Color) {
+        let drawn = self.backend.draw_rect(units(&from), units(&to), &color.to_rgba(), true);
+        self.keep_error(drawn);
     }
 
     /// A filled disc.
-    pub fn disc(&mut self, centre: Place, radius: f64, color: RGBAColor) -> Result<(), PlotError> {
-        self.backend.draw_circle(units(&centre), (radius * UNITS).round() as u32, &color, true).map_err(svg_error)
+    pub fn disc(&mut self, centre: Place, radius: f64, color: impl Color) {
+        let drawn = self.backend.draw_circle(units(&centre), (radius * UNITS).round() as u32, &color.to_rgba(), true);
+        self.keep_error(drawn);
     }
 
     /// A marker of one of the [`SHAPES`](super::style::SHAPES), about as heavy as a disc of this radius.
-    pub fn shape(&mut self, shape: usize, (x, y): Place, radius: f64, color: RGBAColor) -> Result<(), PlotError> {
+    pub fn shape(&mut self, shape: usize, (x, y): Place, radius: f64, color: impl Color) {
         let r = radius;
         let corners: &[Place] = match shape {
             1 => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
@@ -129,20 +135,21 @@ impl Canvas<'_> {
             _ => return self.disc((x, y), r, color),
         };
         let places: Vec<Place> = corners.iter().map(|c| (x + r * c.0, y + r * c.1)).collect();
-        self.polygon(&places, color)
+        self.polygon(&places, color);
     }
 
     /// A line of text; blank text draws nothing.
-    pub fn text(&mut self, text: &str, at: Place, how: TextFormat) -> Result<(), PlotError> {
+    pub fn text(&mut self, text: &str, at: Place, how: TextFormat) {
         let text = single_line(text);
         if text.is_empty() {
-            return Ok(());
+            return;
         }
         let weight = if how.bold { FontStyle::Bold } else { FontStyle::Normal };
         let turn = if how.upwards { FontTransform::Rotate270 } else { FontTransform::None };
         let font = FontDesc::new(FontFamily::Name(FONT), how.size * UNITS * FONT_FACTOR, weight).transform(turn);
         let style = TextStyle { font, color: how.color.to_backend_color(), pos: Pos::new(how.across, how.down) };
-        self.backend.draw_text(&text, &style, units(&at)).map_err(svg_error)
+        let drawn = self.backend.draw_text(&text, &style, units(&at));
+        self.keep_error(drawn);
     }
 }
 
@@ -150,8 +157,4 @@ impl Canvas<'_> {
 fn units(&(x, y): &Place) -> (i32, i32) {
     let unit = |v: f64| (v * UNITS).round().clamp(-1e6, 1e6) as i32;
     (unit(x), unit(y))
-}
-
-fn svg_error(error: impl std::fmt::Display) -> PlotError {
-    PlotError::Svg { reason: error.to_string() }
 }

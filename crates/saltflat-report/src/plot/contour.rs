@@ -1,23 +1,21 @@
 //! The loss over two directions.
 
-use plotters::style::{Color, RGBColor, text_anchor::HPos};
+use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::{
-    axis::Scale,
-    canvas::{Canvas, TextFormat, render},
-    color_bar::ColorBar,
-    error::PlotError,
-    grid::check_grid,
-    header::{description, header},
-    isolines::Field,
-    labels::{Area, Occupied, contains, overlaps},
-    panel::{BELOW, Panel},
-    polyline::{Place, densify},
-    range::{Range, Tick},
-    series::Marker,
-    style::{GRID, HEIGHT, MARGIN, TICK, contrast, viridis, with_opacity},
-    text::text_width,
-};
+use super::axis::Scale;
+use super::canvas::{Canvas, TextFormat, render};
+use super::color_bar::ColorBar;
+use super::error::PlotError;
+use super::grid::check_grid;
+use super::header::{description, header};
+use super::isolines::Field;
+use super::labels::{Area, Occupied, contains, overlaps};
+use super::panel::{BELOW, Panel};
+use super::polyline::{Place, densify};
+use super::range::{Range, Tick};
+use super::series::Marker;
+use super::style::{GRID, HEIGHT, MARGIN, TICK, contrast, viridis, with_opacity};
+use super::text::text_width;
 
 /// Most labels of levels on the lines.
 const LABELS: usize = 8;
@@ -67,9 +65,9 @@ pub fn contour(slice: &ContourSlice) -> Result<String, PlotError> {
     let bar = ColorBar { range, levels: &levels, bands: &bands, label: &slice.value_label };
 
     render(&description(&slice.title, &slice.subtitle), |canvas| {
-        let top = header(canvas, &slice.title, &slice.subtitle, &[])?;
+        let top = header(canvas, &slice.title, &slice.subtitle, &[]);
         let panel = Panel::new(top, HEIGHT - MARGIN - BELOW + 4.0, bar.width(), x, y);
-        canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), GRID.to_rgba())?;
+        canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), GRID);
         let field = Field {
             xs: slice.xs.iter().map(|&v| panel.across(v)).collect(),
             ys: slice.ys.iter().map(|&v| panel.down(v)).collect(),
@@ -78,15 +76,15 @@ pub fn contour(slice: &ContourSlice) -> Result<String, PlotError> {
         for &(level, color) in &bands {
             let region = field.region_above(level);
             if !region.is_empty() {
-                canvas.polygon(&region, color.to_rgba())?;
+                canvas.polygon(&region, color);
             }
         }
-        cover_unknown(canvas, &field)?;
+        cover_unknown(canvas, &field);
         let mut occupied = Occupied::default();
         let markers = panel.place_markers(&markers(slice), &mut occupied);
-        draw_lines(canvas, &panel, &field, &bar, &mut occupied)?;
-        panel.axes(canvas, Some(&slice.x_label), &slice.y_label)?;
-        panel.markers(canvas, &markers)?;
+        draw_lines(canvas, &panel, &field, &bar, &mut occupied);
+        panel.axes(canvas, Some(&slice.x_label), &slice.y_label);
+        panel.markers(canvas, &markers);
         bar.draw(canvas, &panel)
     })
 }
@@ -116,7 +114,7 @@ fn markers(slice: &ContourSlice) -> Vec<Marker> {
 }
 
 /// Covers the cells that have an unknown corner, row by row.
-fn cover_unknown(canvas: &mut Canvas<'_>, field: &Field) -> Result<(), PlotError> {
+fn cover_unknown(canvas: &mut Canvas<'_>, field: &Field) {
     for row in 0..field.ys.len() - 1 {
         let unknown = |column: &usize| field.is_unknown(row, *column);
         let columns: Vec<usize> = (0..field.xs.len() - 1).filter(unknown).collect();
@@ -124,20 +122,13 @@ fn cover_unknown(canvas: &mut Canvas<'_>, field: &Field) -> Result<(), PlotError
             let (first, last) = (run[0], run[run.len() - 1] + 1);
             // Downwards is larger: the lower edge of a row is its first.
             let (upper, lower) = (field.ys[row + 1], field.ys[row]);
-            canvas.rectangle((field.xs[first], upper), (field.xs[last], lower), GRID.to_rgba())?;
+            canvas.rectangle((field.xs[first], upper), (field.xs[last], lower), GRID);
         }
     }
-    Ok(())
 }
 
 /// Draws the contour lines, each broken once for the label of its level.
-fn draw_lines(
-    canvas: &mut Canvas<'_>,
-    panel: &Panel,
-    field: &Field,
-    bar: &ColorBar<'_>,
-    occupied: &mut Occupied,
-) -> Result<(), PlotError> {
+fn draw_lines(canvas: &mut Canvas<'_>, panel: &Panel, field: &Field, bar: &ColorBar<'_>, occupied: &mut Occupied) {
     let every = bar.levels.len().div_ceil(LABELS).max(1);
     for (index, level) in bar.levels.iter().enumerate() {
         let color = contrast(bar.bands[index + 1].1);
@@ -147,16 +138,15 @@ fn draw_lines(
         for line in &lines {
             let hidden = |at: &Place| spot.is_some_and(|b| overlaps(&b, &(at.0, at.1, at.0, at.1)));
             for run in line.split(hidden).filter(|run| run.len() > 1) {
-                canvas.path(run, 0.8, with_opacity(color, 0.75))?;
+                canvas.path(run, 0.8, with_opacity(color, 0.75));
             }
         }
         if let Some(area) = spot {
             let middle = ((area.0 + area.2) / 2.0, (area.1 + area.3) / 2.0);
-            canvas.text(label, middle, TextFormat::new(TICK - 1.0, color, HPos::Center))?;
+            canvas.text(label, middle, TextFormat::new(TICK - 1.0, color, HPos::Center));
             occupied.labels.push(area);
         }
     }
-    Ok(())
 }
 
 /// The box of a label on the longest line, where that runs most level, away from the border and from what is `occupied`.

@@ -1,20 +1,18 @@
 //! The spectral density of a Hessian.
 
-use plotters::style::{Color, text_anchor::HPos};
+use plotters::style::text_anchor::HPos;
 
-use super::{
-    axis::Scale,
-    canvas::{Canvas, render},
-    error::PlotError,
-    header::{description, header},
-    labels::{Label, Occupied},
-    panel::{BELOW, Panel},
-    polyline::{Place, subsample_columns},
-    range::Range,
-    series::Mark,
-    style::{HEIGHT, MARGIN, PALETTE, TICK, with_opacity},
-    text::truncate_to_width,
-};
+use super::axis::Scale;
+use super::canvas::{Canvas, render};
+use super::error::PlotError;
+use super::header::{description, header};
+use super::labels::{Label, Occupied};
+use super::panel::{BELOW, Panel};
+use super::polyline::{Place, subsample_columns};
+use super::range::Range;
+use super::series::Mark;
+use super::style::{HEIGHT, MARGIN, PALETTE, TICK, with_opacity};
+use super::text::truncate_to_width;
 
 /// Decades of density shown below the peak.
 const DECADES: f64 = 8.0;
@@ -62,7 +60,7 @@ pub fn spectral_density(density: &SpectralDensity) -> Result<String, PlotError> 
     let x = extended_to_mark(spectrum, edge).padded(0.02, 0.03);
 
     render(&description(&density.title, &density.subtitle), |canvas| {
-        let top = header(canvas, &density.title, &density.subtitle, &[])?;
+        let top = header(canvas, &density.title, &density.subtitle, &[]);
         let bottom = HEIGHT - MARGIN - BELOW + 4.0;
         let lower_top = bottom - 84.0;
         let weights = range_below_peak(&nodes, WEIGHT_DECADES);
@@ -72,25 +70,24 @@ pub fn spectral_density(density: &SpectralDensity) -> Result<String, PlotError> 
             Panel::aligned(&mut main, lower);
         }
         let label = "eigenvalue of the Hessian";
-        main.grid(canvas)?;
-        draw_curve(canvas, &main, &curve)?;
-        main.axes(canvas, lower.is_none().then_some(label), "density of eigenvalues")?;
+        main.grid(canvas);
+        draw_curve(canvas, &main, &curve);
+        main.axes(canvas, lower.is_none().then_some(label), "density of eigenvalues");
         if let Some(lower) = &lower {
-            lower.grid(canvas)?;
-            draw_nodes(canvas, lower, &nodes)?;
-            lower.axes(canvas, Some(label), "Ritz weight")?;
+            lower.grid(canvas);
+            draw_nodes(canvas, lower, &nodes);
+            lower.axes(canvas, Some(label), "Ritz weight");
         }
         if let Some(edge) = edge {
             if x.share_of(edge.at).is_some_and(|s| (0.0..=1.0).contains(&s)) {
-                main.marks(canvas, std::slice::from_ref(edge), &mut Occupied::default())?;
+                main.marks(canvas, std::slice::from_ref(edge), &mut Occupied::default());
                 if let Some(lower) = &lower {
-                    lower.marks(canvas, &[Mark { label: String::new(), ..*edge }], &mut Occupied::default())?;
+                    lower.marks(canvas, &[Mark { label: String::new(), ..*edge }], &mut Occupied::default());
                 }
             } else {
-                draw_off_axis_label(canvas, &main, edge, x)?;
+                draw_off_axis_label(canvas, &main, edge, x);
             }
         }
-        Ok(())
     })
 }
 
@@ -109,7 +106,7 @@ fn extended_to_mark(spectrum: Range, edge: Option<&Mark>) -> Range {
 }
 
 /// The label of a mark off the axis, with an arrow to its side.
-fn draw_off_axis_label(canvas: &mut Canvas<'_>, panel: &Panel, edge: &Mark, x: Range) -> Result<(), PlotError> {
+fn draw_off_axis_label(canvas: &mut Canvas<'_>, panel: &Panel, edge: &Mark, x: Range) {
     let y = panel.top + 10.0;
     let label = truncate_to_width(&edge.label, TICK, 0.4 * (panel.right - panel.left));
     let (text, place) = if edge.at > x.high {
@@ -117,24 +114,25 @@ fn draw_off_axis_label(canvas: &mut Canvas<'_>, panel: &Panel, edge: &Mark, x: R
     } else {
         (format!("← {label}"), ((panel.left + 6.0, y), HPos::Left))
     };
-    Label::place(&text, &[place], &panel.area(), &mut Occupied::default()).map_or(Ok(()), |label| label.draw(canvas))
+    if let Some(label) = Label::place(&text, &[place], &panel.area(), &mut Occupied::default()) {
+        label.draw(canvas);
+    }
 }
 
-fn draw_curve(canvas: &mut Canvas<'_>, panel: &Panel, curve: &[(f64, f64)]) -> Result<(), PlotError> {
+fn draw_curve(canvas: &mut Canvas<'_>, panel: &Panel, curve: &[(f64, f64)]) {
     let places: Vec<Place> = curve.iter().filter_map(|&(x, y)| panel.place(x, y)).collect();
     for run in parts_above(&places, panel.bottom) {
         let run = subsample_columns(&run);
         if let [single] = run[..] {
-            canvas.path(&[(single.0, panel.bottom), single], 2.0, PALETTE[0].to_rgba())?;
+            canvas.path(&[(single.0, panel.bottom), single], 2.0, PALETTE[0]);
             continue;
         }
         let (first, last) = (run[0], run[run.len() - 1]);
         let mut outline = run.clone();
         outline.extend([(last.0, panel.bottom), (first.0, panel.bottom)]);
-        canvas.polygon(&outline, with_opacity(PALETTE[0], 0.16))?;
-        canvas.path(&run, 1.8, PALETTE[0].to_rgba())?;
+        canvas.polygon(&outline, with_opacity(PALETTE[0], 0.16));
+        canvas.path(&run, 1.8, PALETTE[0]);
     }
-    Ok(())
 }
 
 /// The parts of a line above a floor, cut where they cross it.
@@ -160,13 +158,12 @@ fn parts_above(places: &[Place], floor: f64) -> Vec<Vec<Place>> {
     runs
 }
 
-fn draw_nodes(canvas: &mut Canvas<'_>, panel: &Panel, nodes: &[(f64, f64)]) -> Result<(), PlotError> {
+fn draw_nodes(canvas: &mut Canvas<'_>, panel: &Panel, nodes: &[(f64, f64)]) {
     for (x, y) in nodes.iter().filter_map(|&(x, w)| panel.place(x, w)) {
         let tip = (x, y.min(panel.bottom));
-        canvas.path(&[(x, panel.bottom), tip], 1.0, with_opacity(PALETTE[1], 0.45))?;
-        canvas.disc(tip, 1.8, with_opacity(PALETTE[1], 0.8))?;
+        canvas.path(&[(x, panel.bottom), tip], 1.0, with_opacity(PALETTE[1], 0.45));
+        canvas.disc(tip, 1.8, with_opacity(PALETTE[1], 0.8));
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! Draws one series with its spread.
 
-use plotters::style::{Color, RGBColor};
+use plotters::style::RGBColor;
 
-use super::{
-    canvas::Canvas,
-    error::PlotError,
-    panel::Panel,
-    polyline::{Place, subsample_columns},
-    series::{Look, Series, Spread},
-    style::with_opacity,
-};
+use super::canvas::Canvas;
+use super::panel::Panel;
+use super::polyline::{Place, subsample_columns};
+use super::series::{Look, Series, Spread};
+use super::style::with_opacity;
 
 /// Places of a line at least this many pixels apart bear a marker.
 const MARKER_GAP: f64 = 70.0;
@@ -23,12 +20,7 @@ pub(crate) struct ResolvedLook {
 }
 
 /// Draws the band or the bars around the points.
-pub(crate) fn draw_spread(
-    canvas: &mut Canvas<'_>,
-    panel: &Panel,
-    series: &Series,
-    color: RGBColor,
-) -> Result<(), PlotError> {
+pub(crate) fn draw_spread(canvas: &mut Canvas<'_>, panel: &Panel, series: &Series, color: RGBColor) {
     // The ends of one point, an end without a place held at the edge of the panel.
     let ends = |i: usize, (low, high): (f64, f64)| {
         let (x, y) = series.points[i];
@@ -43,16 +35,15 @@ pub(crate) fn draw_spread(
         Some((across, held(low), held(high)))
     };
     match &series.spread {
-        Spread::None => Ok(()),
+        Spread::None => {}
         Spread::Bars(pairs) => {
             let places = pairs.iter().enumerate().filter_map(|(i, &pair)| ends(i, pair));
             for (x, lower, upper) in places {
-                canvas.path(&[(x, lower), (x, upper)], 1.2, color.to_rgba())?;
+                canvas.path(&[(x, lower), (x, upper)], 1.2, color);
                 for y in [lower, upper] {
-                    canvas.path(&[(x - 3.5, y), (x + 3.5, y)], 1.2, color.to_rgba())?;
+                    canvas.path(&[(x - 3.5, y), (x + 3.5, y)], 1.2, color);
                 }
             }
-            Ok(())
         }
         Spread::Band(pairs) => {
             let places: Vec<_> = pairs.iter().enumerate().map(|(i, &pair)| ends(i, pair)).collect();
@@ -61,10 +52,9 @@ pub(crate) fn draw_spread(
                 let upper = run.iter().flatten().rev().map(|&(x, _, upper)| (x, upper));
                 let outline: Vec<Place> = lower.chain(upper).collect();
                 if run.len() > 1 {
-                    canvas.polygon(&outline, with_opacity(color, 0.18))?;
+                    canvas.polygon(&outline, with_opacity(color, 0.18));
                 }
             }
-            Ok(())
         }
     }
 }
@@ -85,27 +75,24 @@ pub(crate) fn draw_series(
     panel: &Panel,
     points: &[(f64, f64)],
     ResolvedLook { color, look, shape }: ResolvedLook,
-) -> Result<(), PlotError> {
+) {
     let places: Vec<Option<Place>> = points.iter().map(|&(x, y)| panel.place(x, y)).collect();
     for run in places.split(Option::is_none) {
         let run: Vec<Place> = run.iter().copied().flatten().collect();
         match look {
             Look::Line if run.len() > 1 => {
-                canvas.path(&subsample_columns(&run), 1.8, color.to_rgba())?;
+                canvas.path(&subsample_columns(&run), 1.8, color);
                 if let Some(shape) = shape {
-                    spaced(&run).try_for_each(|at| canvas.shape(shape, at, 3.6, color.to_rgba()))?;
+                    spaced(&run).for_each(|at| canvas.shape(shape, at, 3.6, color));
                 }
             }
-            Look::Dashed if run.len() > 1 => {
-                canvas.dashes(&subsample_columns(&run), (6.0, 4.0), 1.8, color.to_rgba())?
-            }
-            Look::Thin if run.len() > 1 => canvas.path(&subsample_columns(&run), 0.8, with_opacity(color, 0.35))?,
+            Look::Dashed if run.len() > 1 => canvas.dashes(&subsample_columns(&run), (6.0, 4.0), 1.8, color),
+            Look::Thin if run.len() > 1 => canvas.path(&subsample_columns(&run), 0.8, with_opacity(color, 0.35)),
             _ => {
                 for at in run {
-                    canvas.shape(shape.unwrap_or(0), at, 3.2, with_opacity(color, 0.85))?;
+                    canvas.shape(shape.unwrap_or(0), at, 3.2, with_opacity(color, 0.85));
                 }
             }
         }
     }
-    Ok(())
 }

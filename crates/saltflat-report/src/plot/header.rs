@@ -1,14 +1,11 @@
 //! Title, subtitle and legend above the panels.
 
-use plotters::style::{Color, RGBColor, text_anchor::HPos};
+use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::{
-    canvas::{Canvas, TextFormat},
-    error::PlotError,
-    series::Look,
-    style::{INK, LABEL, MARGIN, SOFT, TITLE, WIDTH},
-    text::{single_line, text_width, truncate_to_width},
-};
+use super::canvas::{Canvas, TextFormat};
+use super::series::Look;
+use super::style::{INK, LABEL, MARGIN, SOFT, TITLE, WIDTH};
+use super::text::{single_line, text_width, truncate_to_width};
 
 /// Most rows of a legend; what does not fit is counted.
 const LEGEND_ROWS: usize = 4;
@@ -22,7 +19,7 @@ pub(crate) struct Entry {
 }
 
 /// Draws title, subtitle and legend; returns the height they take.
-pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legend: &[Entry]) -> Result<f64, PlotError> {
+pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legend: &[Entry]) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     let mut top = MARGIN;
     for (text, size, color, bold) in [(title, TITLE, INK, true), (subtitle, LABEL, SOFT, false)] {
@@ -30,7 +27,7 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         let text = truncate_to_width(text, size, if bold { 0.9 * room } else { room });
         if !text.is_empty() {
             let how = TextFormat { bold, ..TextFormat::new(size, color, HPos::Left) };
-            canvas.text(&text, (MARGIN, top + size / 2.0), how)?;
+            canvas.text(&text, (MARGIN, top + size / 2.0), how);
             top += size + 8.0;
         }
     }
@@ -44,22 +41,22 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         let y = top + LABEL / 2.0 + 17.0 * row as f64;
         if row == LEGEND_ROWS - 1 && left + width + 90.0 > WIDTH - MARGIN && index + 1 < legend.len() {
             let more = format!("and {} more", legend.len() - index);
-            canvas.text(&more, (left, y), TextFormat::new(LABEL, SOFT, HPos::Left))?;
+            canvas.text(&more, (left, y), TextFormat::new(LABEL, SOFT, HPos::Left));
             break;
         }
         let sample = [(left, y), (left + 22.0, y)];
         match entry.look {
-            Look::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color.to_rgba())?,
-            Look::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color.to_rgba())?,
-            Look::Line | Look::Thin => canvas.path(&sample, 2.0, entry.color.to_rgba())?,
+            Look::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color),
+            Look::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color),
+            Look::Line | Look::Thin => canvas.path(&sample, 2.0, entry.color),
         }
         if let Some(shape) = entry.shape.filter(|_| entry.look == Look::Line) {
-            canvas.shape(shape, (left + 11.0, y), 3.6, entry.color.to_rgba())?;
+            canvas.shape(shape, (left + 11.0, y), 3.6, entry.color);
         }
-        canvas.text(&label, (left + 28.0, y), TextFormat::new(LABEL, INK, HPos::Left))?;
+        canvas.text(&label, (left + 28.0, y), TextFormat::new(LABEL, INK, HPos::Left));
         left += width;
     }
-    Ok(if legend.is_empty() { top } else { top + 17.0 * (row + 1) as f64 } + 5.0)
+    (if legend.is_empty() { top } else { top + 17.0 * (row + 1) as f64 }) + 5.0
 }
 
 /// The description for screen readers: title and subtitle.

@@ -2,13 +2,10 @@
 
 use plotters::style::text_anchor::HPos;
 
-use super::{
-    canvas::{Canvas, TextFormat},
-    error::PlotError,
-    polyline::Place,
-    style::{INK, TICK, WHITE, with_opacity},
-    text::{text_width, truncate_to_width},
-};
+use super::canvas::{Canvas, TextFormat};
+use super::polyline::Place;
+use super::style::{INK, TICK, WHITE, with_opacity};
+use super::text::{text_width, truncate_to_width};
 
 /// A box on the sheet: left, top, right, bottom.
 pub(crate) type Area = (f64, f64, f64, f64);
@@ -75,10 +72,10 @@ impl Label {
     }
 
     /// Draws the label.
-    pub fn draw(&self, canvas: &mut Canvas<'_>) -> Result<(), PlotError> {
+    pub fn draw(&self, canvas: &mut Canvas<'_>) {
         let (left, top, right, bottom) = self.plate;
         let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-        canvas.rectangle((left, top), (right, bottom), with_opacity(WHITE, 0.82))?;
+        canvas.rectangle((left, top), (right, bottom), with_opacity(WHITE, 0.82));
         canvas.text(&self.text, middle, TextFormat::new(TICK, INK, HPos::Center))
     }
 }

@@ -1,18 +1,16 @@
 //! Series of points on two axes: metrics against epochs, one measurement against another.
 
-use super::{
-    axis::{Axis, Scale},
-    canvas::render,
-    draw_series::{ResolvedLook, draw_series, draw_spread},
-    error::PlotError,
-    header::{Entry, description, header},
-    labels::{Area, Occupied, square_around},
-    panel::{BELOW, Panel},
-    polyline::{Place, densify, subsample_columns},
-    range::Range,
-    series::{Look, Mark, Marker, Series, Spread},
-    style::{HEIGHT, MARGIN, PALETTE, group_style},
-};
+use super::axis::{Axis, Scale};
+use super::canvas::render;
+use super::draw_series::{ResolvedLook, draw_series, draw_spread};
+use super::error::PlotError;
+use super::header::{Entry, description, header};
+use super::labels::{Area, Occupied, square_around};
+use super::panel::{BELOW, Panel};
+use super::polyline::{Place, densify, subsample_columns};
+use super::range::Range;
+use super::series::{Look, Mark, Marker, Series, Spread};
+use super::style::{HEIGHT, MARGIN, PALETTE, group_style};
 
 /// A figure of series on two axes.
 #[derive(Debug, Clone, Default)]
@@ -53,25 +51,25 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
         }
     }
     render(&description(&plot.title, &plot.subtitle), |canvas| {
-        let top = header(canvas, &plot.title, &plot.subtitle, &legend)?;
+        let top = header(canvas, &plot.title, &plot.subtitle, &legend);
         let bottom = HEIGHT - MARGIN - BELOW + 4.0;
         let mut panel = Panel::new(top, bottom, 0.0, x, y);
         if !plot.x.categories.is_empty() {
             panel.name_x(&plot.x.categories);
         }
-        panel.grid(canvas)?;
+        panel.grid(canvas);
         for (series, drawn) in plot.series.iter().zip(&looks) {
-            draw_spread(canvas, &panel, series, drawn.color)?;
+            draw_spread(canvas, &panel, series, drawn.color);
         }
         for (series, &drawn) in plot.series.iter().zip(&looks) {
-            draw_series(canvas, &panel, &series.points, drawn)?;
+            draw_series(canvas, &panel, &series.points, drawn);
         }
-        panel.axes(canvas, Some(&plot.x.label), &plot.y.label)?;
+        panel.axes(canvas, Some(&plot.x.label), &plot.y.label);
         let mut occupied = Occupied::default();
         if !(plot.marks.is_empty() && plot.markers.is_empty()) {
             occupied.drawn = plot.series.iter().flat_map(|s| obstacles(&panel, s)).collect();
         }
-        panel.marks(canvas, &plot.marks, &mut occupied)?;
+        panel.marks(canvas, &plot.marks, &mut occupied);
         let markers = panel.place_markers(&plot.markers, &mut occupied);
         panel.markers(canvas, &markers)
     })

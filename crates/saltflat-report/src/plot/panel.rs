@@ -1,17 +1,14 @@
 //! A panel: the rectangle that data is drawn in, its grid, axes, marks and markers.
 
-use plotters::style::{Color, text_anchor::HPos};
+use plotters::style::text_anchor::HPos;
 
-use super::{
-    canvas::{Canvas, TextFormat},
-    error::PlotError,
-    labels::{Area, Label, Occupied, candidates_along, candidates_around, contains, square_around},
-    polyline::Place,
-    range::{Range, Tick},
-    series::{Mark, Marker},
-    style::{FINE_GRID, GRID, INK, LABEL, MARGIN, SOFT, TICK, WHITE, WIDTH},
-    text::{text_width, truncate_to_width},
-};
+use super::canvas::{Canvas, TextFormat};
+use super::labels::{Area, Label, Occupied, candidates_along, candidates_around, contains, square_around};
+use super::polyline::Place;
+use super::range::{Range, Tick};
+use super::series::{Mark, Marker};
+use super::style::{FINE_GRID, GRID, INK, LABEL, MARGIN, SOFT, TICK, WHITE, WIDTH};
+use super::text::{text_width, truncate_to_width};
 
 /// A rectangle with an axis below and one at its left.
 pub(crate) struct Panel {
@@ -85,37 +82,36 @@ impl Panel {
     }
 
     /// Draws the grid, to lie under the data.
-    pub fn grid(&self, canvas: &mut Canvas<'_>) -> Result<(), PlotError> {
+    pub fn grid(&self, canvas: &mut Canvas<'_>) {
         for (minor, color) in [(true, FINE_GRID), (false, GRID)] {
             for tick in self.x_ticks.iter().filter(|t| t.label.is_none() == minor) {
                 let x = pixel_center(self.across(tick.at));
-                canvas.path(&[(x, self.top), (x, self.bottom)], 1.0, color.to_rgba())?;
+                canvas.path(&[(x, self.top), (x, self.bottom)], 1.0, color);
             }
             for tick in self.y_ticks.iter().filter(|t| t.label.is_none() == minor) {
                 let y = pixel_center(self.down(tick.at));
-                canvas.path(&[(self.left, y), (self.right, y)], 1.0, color.to_rgba())?;
+                canvas.path(&[(self.left, y), (self.right, y)], 1.0, color);
             }
         }
-        Ok(())
     }
 
     /// Draws axis lines, tick labels and axis labels; without `x_label` the x axis is a bare line.
-    pub fn axes(&self, canvas: &mut Canvas<'_>, x_label: Option<&str>, y_label: &str) -> Result<(), PlotError> {
+    pub fn axes(&self, canvas: &mut Canvas<'_>, x_label: Option<&str>, y_label: &str) {
         let (left, bottom) = (pixel_center(self.left), pixel_center(self.bottom));
-        canvas.path(&[(left, self.top), (left, bottom), (self.right, bottom)], 1.0, SOFT.to_rgba())?;
+        canvas.path(&[(left, self.top), (left, bottom), (self.right, bottom)], 1.0, SOFT);
         for tick in &self.y_ticks {
             let y = pixel_center(self.down(tick.at));
-            canvas.path(&[(left - tick.length(), y), (left, y)], 1.0, SOFT.to_rgba())?;
-            canvas.text(tick.text(), (left - 7.0, y), TextFormat::new(TICK, SOFT, HPos::Right))?;
+            canvas.path(&[(left - tick.length(), y), (left, y)], 1.0, SOFT);
+            canvas.text(tick.text(), (left - 7.0, y), TextFormat::new(TICK, SOFT, HPos::Right));
         }
         let label = truncate_to_width(y_label, LABEL, self.bottom - self.top + 20.0);
         let how = TextFormat { upwards: true, ..TextFormat::new(LABEL, INK, HPos::Center) };
-        canvas.text(&label, (MARGIN + LABEL / 2.0, (self.top + self.bottom) / 2.0), how)?;
-        let Some(x_label) = x_label else { return Ok(()) };
+        canvas.text(&label, (MARGIN + LABEL / 2.0, (self.top + self.bottom) / 2.0), how);
+        let Some(x_label) = x_label else { return };
         for tick in &self.x_ticks {
             let x = pixel_center(self.across(tick.at));
-            canvas.path(&[(x, bottom), (x, bottom + tick.length())], 1.0, SOFT.to_rgba())?;
-            canvas.text(tick.text(), (x, bottom + 13.0), TextFormat::new(TICK, SOFT, HPos::Center))?;
+            canvas.path(&[(x, bottom), (x, bottom + tick.length())], 1.0, SOFT);
+            canvas.text(tick.text(), (x, bottom + 13.0), TextFormat::new(TICK, SOFT, HPos::Center));
         }
         let label = truncate_to_width(x_label, LABEL, self.right - self.left);
         let middle = (self.left + self.right) / 2.0;
@@ -123,21 +119,20 @@ impl Panel {
     }
 
     /// Draws dashed vertical lines with their labels at the top; labels keep off what is `occupied`.
-    pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[Mark], occupied: &mut Occupied) -> Result<(), PlotError> {
+    pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[Mark], occupied: &mut Occupied) {
         let mut labels = Vec::new();
         for mark in marks {
             let Some(share) = self.x.share_of(mark.at).filter(|s| (0.0..=1.0).contains(s)) else { continue };
             let x = pixel_center(self.left + share * (self.right - self.left));
-            canvas.dashes(&[(x, self.bottom), (x, self.top)], (5.0, 4.0), 1.2, INK.to_rgba())?;
+            canvas.dashes(&[(x, self.bottom), (x, self.top)], (5.0, 4.0), 1.2, INK);
             occupied.drawn.push((x - 2.0, self.top, x + 2.0, self.bottom));
             labels.push((x, &mark.label));
         }
         for (x, label) in labels {
             if let Some(label) = Label::place(label, &candidates_along(x, self.top), &self.area(), occupied) {
-                label.draw(canvas)?;
+                label.draw(canvas);
             }
         }
-        Ok(())
     }
 
     /// The points that lie on the panel, with their labels set beside them; all keep off each other and off `occupied`.
@@ -152,15 +147,14 @@ impl Panel {
     }
 
     /// Draws points and their labels.
-    pub fn markers(&self, canvas: &mut Canvas<'_>, markers: &[(Place, Option<Label>)]) -> Result<(), PlotError> {
+    pub fn markers(&self, canvas: &mut Canvas<'_>, markers: &[(Place, Option<Label>)]) {
         for label in markers.iter().filter_map(|(_, label)| label.as_ref()) {
-            label.draw(canvas)?;
+            label.draw(canvas);
         }
         for &(at, _) in markers {
-            canvas.disc(at, 5.5, WHITE.to_rgba())?;
-            canvas.disc(at, 4.0, INK.to_rgba())?;
+            canvas.disc(at, 5.5, WHITE);
+            canvas.disc(at, 4.0, INK);
         }
-        Ok(())
     }
 }
 

@@ -1,22 +1,20 @@
 //! Phase diagrams: a cell for each pair of values of two axes.
 
-use plotters::style::{Color, RGBColor, text_anchor::HPos};
+use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::{
-    axis::{Axis, Scale},
-    canvas::{Canvas, TextFormat, render},
-    color_bar::ColorBar,
-    error::PlotError,
-    grid::check_grid,
-    header::{Entry, description, header},
-    number::number,
-    panel::{BELOW, Panel},
-    polyline::Place,
-    range::{Range, Tick},
-    series::{Look, Series},
-    style::{FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, viridis},
-    text::{text_width, truncate_to_width},
-};
+use super::axis::{Axis, Scale};
+use super::canvas::{Canvas, TextFormat, render};
+use super::color_bar::ColorBar;
+use super::error::PlotError;
+use super::grid::check_grid;
+use super::header::{Entry, description, header};
+use super::number::number;
+use super::panel::{BELOW, Panel};
+use super::polyline::Place;
+use super::range::{Range, Tick};
+use super::series::{Look, Series};
+use super::style::{FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, viridis};
+use super::text::{text_width, truncate_to_width};
 
 /// Steps of the colour bar.
 const BAND_COUNT: usize = 48;
@@ -77,7 +75,7 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
     }
     let bar = ColorBar { range, levels: &levels, bands: &bands, label: &diagram.value_label };
     render(&description(&diagram.title, &diagram.subtitle), |canvas| {
-        let top = header(canvas, &diagram.title, &diagram.subtitle, &legend)?;
+        let top = header(canvas, &diagram.title, &diagram.subtitle, &legend);
         let across = 0.75 * WIDTH;
         let along = |n: usize| Range { scale: Scale::Linear, low: -0.5, high: n as f64 - 0.5 };
         let panel = Panel::with_ticks(
@@ -91,12 +89,12 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
             ),
             (along(ys.len()), ticks(&diagram.y, ys, HEIGHT - BELOW - top, 0.2 * WIDTH, |_| LINE)),
         );
-        canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), FINE_GRID.to_rgba())?;
-        draw_cells(canvas, &panel, diagram, &range)?;
+        canvas.rectangle((panel.left, panel.top), (panel.right, panel.bottom), FINE_GRID);
+        draw_cells(canvas, &panel, diagram, &range);
         for (i, curve) in diagram.curves.iter().enumerate() {
-            draw_curve(canvas, &panel, diagram, curve, i)?;
+            draw_curve(canvas, &panel, diagram, curve, i);
         }
-        panel.axes(canvas, Some(&diagram.x.label), &diagram.y.label)?;
+        panel.axes(canvas, Some(&diagram.x.label), &diagram.y.label);
         bar.draw(canvas, &panel)
     })
 }
@@ -116,7 +114,7 @@ fn ticks(axis: &Axis, line: &[f64], room: f64, widest: f64, length: impl Fn(&str
 
 /// Draws the cells; those of one colour beside each other are one rectangle if no numbers stand in them. From below and
 /// from the left, each goes on a little under the next, so that no paper shines through between them.
-fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, range: &Range) -> Result<(), PlotError> {
+fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, range: &Range) {
     let edge = |column: usize| panel.across(column as f64 - 0.5).round();
     let under = |last: bool| if last { 0.0 } else { 0.5 };
     for (row, values) in diagram.values.chunks(diagram.xs.len()).enumerate() {
@@ -134,14 +132,13 @@ fn draw_cells(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, ra
             column += alike.len();
             let (Some(fill), text) = &alike[0] else { continue };
             let top = upper - under(row + 1 == diagram.ys.len());
-            canvas.rectangle((left, top), (right + under(column == values.len()), lower), fill.to_rgba())?;
+            canvas.rectangle((left, top), (right + under(column == values.len()), lower), fill);
             if let Some(text) = text {
                 let middle = ((left + right) / 2.0, (upper + lower) / 2.0);
-                canvas.text(text, middle, TextFormat::new(TICK, contrast(*fill), HPos::Center))?;
+                canvas.text(text, middle, TextFormat::new(TICK, contrast(*fill), HPos::Center));
             }
         }
     }
-    Ok(())
 }
 
 /// The colour of a cell; none if nothing was measured.
@@ -161,13 +158,7 @@ fn line_look(index: usize) -> Look {
 }
 
 /// A curve in the values of the axes, on a plate that keeps it apart from the cells.
-fn draw_curve(
-    canvas: &mut Canvas<'_>,
-    panel: &Panel,
-    diagram: &PhaseDiagram,
-    curve: &Series,
-    index: usize,
-) -> Result<(), PlotError> {
+fn draw_curve(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, curve: &Series, index: usize) {
     let place = |&(x, y): &(f64, f64)| -> Option<Place> {
         let at = (cell_position(&diagram.xs, diagram.x.scale, x)?, cell_position(&diagram.ys, diagram.y.scale, y)?);
         Some((panel.across(at.0), panel.down(at.1)))
@@ -175,13 +166,12 @@ fn draw_curve(
     let places: Vec<Option<Place>> = curve.points.iter().map(place).collect();
     for run in places.split(Option::is_none).filter(|run| run.len() > 1) {
         let run: Vec<Place> = run.iter().copied().flatten().collect();
-        canvas.path(&run, 4.2, WHITE.to_rgba())?;
+        canvas.path(&run, 4.2, WHITE);
         match line_look(index) {
-            Look::Dashed => canvas.dashes(&run, (6.0, 4.0), 2.0, line_color(index).to_rgba())?,
-            _ => canvas.path(&run, 2.0, line_color(index).to_rgba())?,
+            Look::Dashed => canvas.dashes(&run, (6.0, 4.0), 2.0, line_color(index)),
+            _ => canvas.path(&run, 2.0, line_color(index)),
         }
     }
-    Ok(())
 }
 
 /// Where a value lies among the middles of the cells, as a column or row with fractions; `None` off the diagram.

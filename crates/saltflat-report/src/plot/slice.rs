@@ -1,11 +1,9 @@
 //! The loss along one direction.
 
-use super::{
-    axis::{Axis, Scale},
-    error::PlotError,
-    lines::{LinePlot, lines},
-    series::{Marker, Series},
-};
+use super::axis::{Axis, Scale};
+use super::error::PlotError;
+use super::lines::{LinePlot, lines};
+use super::series::{Marker, Series};
 
 /// The loss L(θ + t d) along a direction d.
 #[derive(Debug, Clone, Default)]

@@ -1,9 +1,7 @@
 //! Differences of two groups at the same seeds.
 
-use super::{
-    mean::Mean,
-    student::{critical_t, two_sided_p},
-};
+use super::mean::Mean;
+use super::student::{critical_t, two_sided_p};
 
 /// A mean of differences `first − second` of pairs, as a paired t test judges it.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

@@ -1,27 +1,21 @@
 //! Student's t distribution, for means over few seeds.
-//!
-//! Of its own: it needs no more than the incomplete beta function at half-whole parameters, whose factors are a finite product;
-//! a statistics library would bring its linear algebra along.
 
-use std::f64::consts::PI;
+use statrs::function::beta::beta_reg;
 
-/// P(|T| ≥ |t|) for `dof` ≥ 1 degrees of freedom: I_x(ν/2, ½) at x = ν/(ν + t²).
+/// P(|T| ≥ |t|) for `dof` ≥ 1 degrees of freedom: I_x(ν/2, ½) at x = ν/(ν + t²), or 1 − I_{1−x}(½, ν/2) if x is not small, since
+/// each is exact where its argument is small.
 pub fn two_sided_p(t: f64, dof: usize) -> f64 {
     let nu = dof.max(1) as f64;
-    if t.is_nan() {
-        return f64::NAN;
+    if !t.is_finite() {
+        return if t.is_nan() { t } else { 0.0 };
     }
-    // Of the two that sum to 1, each exact where it is small.
     let (small, large) = (nu / (nu + t * t), t * t / (nu + t * t));
-    let (a, b) = (nu / 2.0, 0.5);
-    if !large.is_finite() || large >= 1.0 && small <= 0.0 {
-        return 0.0;
-    }
-    let front = |x: f64, y: f64, a: f64, b: f64| x.powf(a) * y.powf(b) / (a * beta_half(dof.max(1)));
-    if small < (a + 1.0) / (a + b + 2.0) {
-        front(small, large, a, b) * fraction(a, b, small)
+    if !large.is_finite() || small <= 0.0 {
+        0.0
+    } else if small < 0.5 {
+        beta_reg(nu / 2.0, 0.5, small)
     } else {
-        1.0 - front(large, small, b, a) * fraction(b, a, large)
+        1.0 - beta_reg(0.5, nu / 2.0, large)
     }
 }
 
@@ -43,40 +37,6 @@ pub fn critical_t(p: f64, dof: usize) -> f64 {
             high = middle;
         }
     }
-}
-
-/// B(ν/2, ½), from B(½, ½) = π and B(1, ½) = 2 by B(a + 1, ½) = B(a, ½) a/(a + ½).
-fn beta_half(nu: usize) -> f64 {
-    let (mut a, mut beta) = if nu % 2 == 1 { (0.5, PI) } else { (1.0, 2.0) };
-    while a < nu as f64 / 2.0 {
-        beta *= a / (a + 0.5);
-        a += 1.0;
-    }
-    beta
-}
-
-/// The continued fraction of I_x(a, b) by Lentz's method (Press et al., Numerical Recipes, 6.4), for x < (a + 1)/(a + b + 2).
-fn fraction(a: f64, b: f64, x: f64) -> f64 {
-    const TINY: f64 = 1e-300;
-    let away = |v: f64| if v.abs() < TINY { TINY } else { v };
-    let mut d = 1.0 / away(1.0 - (a + b) * x / (a + 1.0));
-    let (mut c, mut value) = (1.0, d);
-    for i in 1..10_000 {
-        let m = f64::from(i);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        let mut step = 1.0;
-        for term in [even, odd] {
-            d = 1.0 / away(1.0 + term * d);
-            c = away(1.0 + term / c);
-            step = c * d;
-            value *= step;
-        }
-        if (step - 1.0).abs() < 1e-16 {
-            break;
-        }
-    }
-    value
 }
 
 #[cfg(test)]

@@ -2,18 +2,13 @@
 
 use saltflat_config::Section;
 
-use super::{
-    captions::{different_losses, left_out, no_data},
-    common::{CommonKeys, draw_lines, metric_axis, metric_key},
-    kind::FigureKind,
-};
-use crate::{
-    Look, Over, ReportError, Run, Series,
-    metric::{heading, words},
-    number,
-    page::contents::{Drawing, Figure, Name, Page},
-    statistics::extremes,
-};
+use super::captions::{different_losses, left_out, no_data};
+use super::common::{CommonKeys, draw_lines, metric_axis, metric_key};
+use super::kind::FigureKind;
+use crate::metric::{heading, words};
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::statistics::extremes;
+use crate::{Look, Over, ReportError, Run, Series, number};
 
 /// A measured quantity against each of some bounds: a point a run, where both were last measured, and the diagonal.
 #[derive(Debug, Clone, Default)]

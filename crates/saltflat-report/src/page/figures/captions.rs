@@ -1,10 +1,8 @@
 //! What captions say of runs, losses and averages.
 
-use crate::{
-    ReportError,
-    measured_loss::{KnownLoss, in_words},
-    page::group::Group,
-};
+use crate::ReportError;
+use crate::measured_loss::{KnownLoss, in_words};
+use crate::page::group::Group;
 
 /// The error of a figure for which no run has data.
 pub(super) fn no_data(title: &str, what: &str, groups: &[Group<'_>]) -> ReportError {

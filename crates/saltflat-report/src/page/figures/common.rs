@@ -3,14 +3,10 @@
 use saltflat_config::Section;
 
 use super::captions::sentences;
-use crate::{
-    Axis, LinePlot, ReportError, Scale, Series, lines,
-    metric::words,
-    page::{
-        contents::{Drawing, Name, Page},
-        group::Group,
-    },
-};
+use crate::metric::words;
+use crate::page::contents::{Drawing, Name, Page};
+use crate::page::group::Group;
+use crate::{Axis, LinePlot, ReportError, Scale, Series, lines};
 
 /// Keys that every kind of figure has.
 #[derive(Debug, Clone, Default)]

@@ -2,20 +2,14 @@
 
 use saltflat_config::Section;
 
-use super::{
-    captions::{different_losses, left_out, no_data, running_average_window},
-    common::{CommonKeys, draw_lines, metric_axis, metric_key, switch},
-    kind::FigureKind,
-};
-use crate::{
-    Look, Over, ReportError, Run, Series,
-    metric::{heading, words},
-    page::{
-        contents::{Drawing, Figure, Name, Page},
-        group::Group,
-    },
-    statistics::{pearson, running_average, spearman},
-};
+use super::captions::{different_losses, left_out, no_data, running_average_window};
+use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
+use super::kind::FigureKind;
+use crate::metric::{heading, words};
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::page::group::Group;
+use crate::statistics::{pearson, running_average, spearman};
+use crate::{Look, Over, ReportError, Run, Series};
 
 /// Fewer points, counted a window of the running average each, give no correlation: of 20 that are independent, one of 0.44
 /// in size is needed for p < 0.05, and those of a trajectory are not independent.

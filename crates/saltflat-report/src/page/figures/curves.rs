@@ -2,22 +2,17 @@
 
 use saltflat_config::Section;
 
-use super::{
-    captions::{counts, different_losses, left_out, left_out_but_diverged, no_data, running_average_window, sentences},
-    common::{CommonKeys, draw_lines, metric_axis, metric_key, switch},
-    kind::FigureKind,
-    trajectories::{faint_lines, growth_in_words, mean_line, median_line},
+use super::captions::{
+    counts, different_losses, left_out, left_out_but_diverged, no_data, running_average_window, sentences,
 };
-use crate::{
-    Look, Over, ReportError, Run, Series,
-    metric::{heading, words},
-    number,
-    page::{
-        contents::{Drawing, Figure, Name, Page},
-        group::Group,
-    },
-    statistics::{extremes, median, running_average},
-};
+use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
+use super::kind::FigureKind;
+use super::trajectories::{faint_lines, growth_in_words, mean_line, median_line};
+use crate::metric::{heading, words};
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::page::group::Group;
+use crate::statistics::{extremes, median, running_average};
+use crate::{Look, Over, ReportError, Run, Series, number};
 
 /// A metric over epochs, steps or another metric: a line a group, the median over its seeds, with a band from the least to the
 /// largest.

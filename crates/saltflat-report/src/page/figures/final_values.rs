@@ -2,23 +2,15 @@
 
 use saltflat_config::Section;
 
-use super::{
-    axis_values::{AxisValues, axis_value},
-    captions::{counts, different_losses, left_out, no_data},
-    common::{CommonKeys, draw_lines, metric_axis, metric_key, switch},
-    kind::FigureKind,
-};
-use crate::{
-    Axis, Look, ReportError, Run, Series, Spread,
-    metric::words,
-    number,
-    page::{
-        contents::{Drawing, Figure, Name, Page},
-        group::Group,
-    },
-    statistics::{Line, extremes, median},
-    with_error,
-};
+use super::axis_values::{AxisValues, axis_value};
+use super::captions::{counts, different_losses, left_out, no_data};
+use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
+use super::kind::FigureKind;
+use crate::metric::words;
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::page::group::Group;
+use crate::statistics::{Line, extremes, median};
+use crate::{Axis, Look, ReportError, Run, Series, Spread, number, with_error};
 
 /// Seeds stand this far beside their median, in places of names.
 const ASIDE: f64 = 0.12;

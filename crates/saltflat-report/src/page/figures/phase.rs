@@ -2,24 +2,16 @@
 
 use saltflat_config::Section;
 
-use super::{
-    axis_values::{AxisValues, axis_value},
-    captions::{different_losses, no_data, sentences},
-    common::{CommonKeys, metric_key, scale, switch},
-    kind::FigureKind,
-    phase_rows::{cells_in_words, diagram_of_rows},
-};
-use crate::{
-    PhaseDiagram, ReportError, Run, Scale,
-    metric::{heading, words},
-    number,
-    page::{
-        contents::{Drawing, Figure, Name, Page},
-        group::Group,
-    },
-    phase,
-    statistics::{extremes, median},
-};
+use super::axis_values::{AxisValues, axis_value};
+use super::captions::{different_losses, no_data, sentences};
+use super::common::{CommonKeys, metric_key, scale, switch};
+use super::kind::FigureKind;
+use super::phase_rows::{cells_in_words, diagram_of_rows};
+use crate::metric::{heading, words};
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::page::group::Group;
+use crate::statistics::{extremes, median};
+use crate::{PhaseDiagram, ReportError, Run, Scale, number, phase};
 
 /// A cell for each pair of values of two axes: the median of the last values of a metric, or the share that diverged. With
 /// `rows`, a cell for each measured row of the runs, a diagram a group.

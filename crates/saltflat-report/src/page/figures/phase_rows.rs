@@ -2,13 +2,10 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use crate::{
-    Axis, PhaseDiagram, ReportError, Scale, Series,
-    metric::words,
-    number,
-    page::group::Group,
-    statistics::{extremes, median},
-};
+use crate::metric::words;
+use crate::page::group::Group;
+use crate::statistics::{extremes, median};
+use crate::{Axis, PhaseDiagram, ReportError, Scale, Series, number};
 
 /// A diagram with more cells is a mistake: a pixel is not a cell.
 const MOST_CELLS: usize = 1_000_000;

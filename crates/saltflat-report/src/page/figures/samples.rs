@@ -2,19 +2,14 @@
 
 use saltflat_config::Section;
 
-use super::{
-    captions::{different_losses, left_out, no_data, sentences},
-    common::{CommonKeys, draw_lines, metric_axis, metric_key, switch},
-    kind::FigureKind,
-};
-use crate::{
-    Axis, ReportError, Run, Series,
-    metric::{heading, words},
-    number,
-    page::contents::{Drawing, Figure, Name, Page},
-    run::numbers,
-    statistics::median,
-};
+use super::captions::{different_losses, left_out, no_data, sentences};
+use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
+use super::kind::FigureKind;
+use crate::metric::{heading, words};
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::run::numbers;
+use crate::statistics::median;
+use crate::{Axis, ReportError, Run, Series, number};
 
 /// A metric that is a list, such as `feature_norms`, where it was last measured: the numbers of all samples in order of size
 /// against their share, a line a group, the runs of a group taken together.

@@ -3,20 +3,14 @@
 use saltflat_config::Section;
 use saltflat_metrics::Spectrum;
 
-use super::{
-    captions::{no_data, sentences},
-    common::CommonKeys,
-    kind::FigureKind,
-};
-use crate::{
-    Field, Mark, ReportError, Row, Run, SpectralDensity,
-    measured_loss::in_words,
-    metric::words,
-    number,
-    page::contents::{Drawing, Figure, Name, Page},
-    run::{spectral_density as found_density, value},
-    spectral_density,
-};
+use super::captions::{no_data, sentences};
+use super::common::CommonKeys;
+use super::kind::FigureKind;
+use crate::measured_loss::in_words;
+use crate::metric::words;
+use crate::page::contents::{Drawing, Figure, Name, Page};
+use crate::run::{spectral_density as found_density, value};
+use crate::{Field, Mark, ReportError, Row, Run, SpectralDensity, number, spectral_density};
 
 /// Width of the Gaussian kernel, as a part of the range of eigenvalues.
 const SMOOTHING: f64 = 0.01;

@@ -1,11 +1,8 @@
 //! The runs of a group as lines, and how their mean grows.
 
-use crate::{
-    Look, Series, Spread,
-    page::group::Group,
-    statistics::{extremes, growth, median},
-    with_error,
-};
+use crate::page::group::Group;
+use crate::statistics::{extremes, growth, median};
+use crate::{Look, Series, Spread, with_error};
 
 /// A faint line a run, without entries in the legend.
 pub(super) fn faint_lines(group: &Group<'_>, curves: &[Vec<(f64, f64)>]) -> Vec<Series> {

@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 
 use super::parts::{BREAK, Table, group_name, section as section_of};
-use crate::{
-    GroupSummary, Known, MeasuredLoss,
-    metric::{HEADLINE, words},
-    page::contents::Page,
-    plot::{interval, p_value},
-    statistics::{Difference, Mean},
-    with_error,
-};
+use crate::metric::{HEADLINE, words};
+use crate::page::contents::Page;
+use crate::plot::{interval, p_value};
+use crate::statistics::{Difference, Mean};
+use crate::{GroupSummary, Known, MeasuredLoss, with_error};
 
 /// Fewer seeds than this say little, however small their error.
 const FEW: usize = 3;

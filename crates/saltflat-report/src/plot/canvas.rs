@@ -46,13 +46,12 @@ pub(crate) struct TextFormat {
     pub bold: bool,
     pub upwards: bool,
     pub across: HPos,
-    pub down: VPos,
 }
 
 impl TextFormat {
     /// Text of a size and colour whose anchor is `across` its width and halfway down.
     pub fn new(size: f64, color: RGBColor, across: HPos) -> Self {
-        Self { size, color, bold: false, upwards: false, across, down: VPos::Center }
+        Self { size, color, bold: false, upwards: false, across }
     }
 }
 
@@ -147,7 +146,7 @@ impl Canvas<'_> {
         let weight = if how.bold { FontStyle::Bold } else { FontStyle::Normal };
         let turn = if how.upwards { FontTransform::Rotate270 } else { FontTransform::None };
         let font = FontDesc::new(FontFamily::Name(FONT), how.size * UNITS * FONT_FACTOR, weight).transform(turn);
-        let style = TextStyle { font, color: how.color.to_backend_color(), pos: Pos::new(how.across, how.down) };
+        let style = TextStyle { font, color: how.color.to_backend_color(), pos: Pos::new(how.across, VPos::Center) };
         let drawn = self.backend.draw_text(&text, &style, units(&at));
         self.keep_error(drawn);
     }

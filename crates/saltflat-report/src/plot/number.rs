@@ -32,13 +32,11 @@ pub fn with_error(value: f64, std_error: Option<f64>) -> String {
 
 /// A p value to two digits that count (`p = 0.092`), or `p < 0.001`.
 pub fn p_value(p: f64) -> String {
-    match p {
-        p if p < 1e-3 => "p < 0.001".into(),
-        p => {
-            let decimals = (1 - p.log10().floor() as i32).max(0) as usize;
-            format!("p = {p:.decimals$}")
-        }
+    if p < 1e-3 {
+        return "p < 0.001".into();
     }
+    let decimals = (1 - p.log10().floor() as i32).max(0) as usize;
+    format!("p = {p:.decimals$}")
 }
 
 /// `a to b`: the ends of an interval, both to the place of two digits of half its length.

@@ -174,7 +174,7 @@ fn draw_curve(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, cu
     }
 }
 
-/// Where a value lies among the middles of the cells, as a column or row with fractions; `None` off the diagram.
+/// The position of a value among the middles of the cells, as a column or row with fractions; `None` off the diagram.
 fn cell_position(line: &[f64], scale: Scale, value: f64) -> Option<f64> {
     let at = |v: f64| scale.forward(v).filter(|v| v.is_finite());
     let value = at(value)?;

@@ -57,7 +57,7 @@ impl Range {
         Self { low: self.low - below * length, high: self.high + above * length, ..self }
     }
 
-    /// Where a place on the scale lies: 0 at the low end, 1 at the high end.
+    /// The position of a place on the scale: 0 at the low end, 1 at the high end.
     pub fn share(&self, at: f64) -> f64 {
         (at - self.low) / (self.high - self.low)
     }

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use roxmltree::{Document, Node};
-use saltflat_report::{Figure, Page, Run, csv, html, json, label_by_differences};
-use serde::Deserialize;
+use saltflat_report::{Page, Run, csv, html, json, label_by_differences, parse_figures};
 
 use crate::scratch;
 
@@ -108,16 +107,11 @@ pub fn run(bytes: &[u8]) {
 
 /// `[[figure]]` tables, of a run and the four files of a folder behind a line `---`.
 pub fn figures(bytes: &[u8]) {
-    #[derive(Deserialize)]
-    struct Figures {
-        #[serde(default)]
-        figure: Vec<Figure>,
-    }
     let text = String::from_utf8_lossy(bytes);
     let (tables, folder) = text.split_once("\n---\n").unwrap_or((&text, ""));
-    let Ok(Figures { figure }) = toml::from_str(tables) else { return };
+    let Ok(figures) = parse_figures(tables) else { return };
     let Some(mut page) = page(folder) else { return };
-    page.figures = figure;
+    page.figures = figures;
     check(&page);
 }
 

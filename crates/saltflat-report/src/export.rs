@@ -1,10 +1,8 @@
 //! The runs of a page for other programs.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
+use csv::Writer;
 use serde_json::{Value, json};
 
 use crate::{DependsOn, Field, Page, Row, Run, depends_on, measured_loss::in_words, std_error, value};
@@ -39,7 +37,8 @@ pub fn csv(page: &Page) -> String {
     head.extend(axes.iter().map(|axis| (*axis).clone()));
     head.extend(COLUMNS.map(String::from));
     head.push("reason".into());
-    let mut text = line(&head);
+    let mut writer = Writer::from_writer(Vec::new());
+    write_row(&mut writer, &head);
     let labels = |labels: &BTreeMap<String, String>| -> Vec<String> {
         axes.iter().map(|axis| labels.get(*axis).cloned().unwrap_or_default()).collect()
     };
@@ -54,7 +53,7 @@ pub fn csv(page: &Page) -> String {
                 let loss = run.loss_of(row, &metric).map_or(empty(), |loss| in_words(&loss));
                 fields.extend([metric, value, error, probes, loss]);
                 fields.extend([empty(), empty(), empty(), empty(), reason]);
-                text.push_str(&line(&fields));
+                write_row(&mut writer, &fields);
             }
         }
     }
@@ -72,10 +71,10 @@ pub fn csv(page: &Page) -> String {
             let [low, high] = found.and_then(|d| d.interval_95).map_or([None; 2], |ends| ends.map(Some));
             fields.extend([low, high, found.and_then(|d| d.p)].map(number));
             fields.push(difference.reason().unwrap_or_default().to_string());
-            text.push_str(&line(&fields));
+            write_row(&mut writer, &fields);
         }
     }
-    text
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
 /// Metric, value, standard error, probes and the reason of an absent value, of all that a row holds.
@@ -114,25 +113,14 @@ fn plain(value: Option<Field<'_>>) -> String {
     }
 }
 
-/// A line of RFC 4180, ended by a line feed alone.
-fn line(fields: &[String]) -> String {
-    let quoted = |field: &String| {
-        let field = inert(field);
-        match field.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", field.replace('"', "\"\"")),
-            false => field.into_owned(),
-        }
-    };
-    fields.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
-}
-
-/// A field that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it, as OWASP advises against
-/// CSV injection. Numbers, also negative ones, stay as they are.
-fn inert(field: &str) -> Cow<'_, str> {
-    match field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && field.parse::<f64>().is_err() {
-        true => Cow::Owned(format!("'{field}")),
-        false => Cow::Borrowed(field),
-    }
+/// Writes a row whose fields no spreadsheet takes for formulas: a text that begins like one gets an apostrophe before it, as OWASP
+/// advises against CSV injection. Numbers, also negative ones, stay as they are.
+fn write_row(writer: &mut Writer<Vec<u8>>, fields: &[String]) {
+    let is_formula =
+        |field: &str| field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && field.parse::<f64>().is_err();
+    let safe = fields.iter().map(|field| if is_formula(field) { format!("'{field}") } else { field.clone() });
+    // Only a file could fail, and rows of different lengths, of which there are none.
+    let _ = writer.write_record(safe);
 }
 
 /// The summary: title, what it is made from, notes, baseline, every group with its labels, statuses, measured loss, last values and
@@ -170,6 +158,12 @@ pub fn json(page: &Page) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(fields: &[String]) -> String {
+        let mut writer = Writer::from_writer(Vec::new());
+        write_row(&mut writer, fields);
+        String::from_utf8(writer.into_inner().unwrap()).unwrap()
+    }
 
     #[test]
     fn fields_are_quoted_where_they_must_be() {

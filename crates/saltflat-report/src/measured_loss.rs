@@ -1,4 +1,4 @@
-//! The loss that a number was measured on. Losses and curvatures of two runs can be compared where it is the same.
+//! The loss that a number was measured on. Losses and curvatures of two runs can be compared if it is the same.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use saltflat_record::{open_regular, read_text};
 use serde_json::{Map, Value};
 
 use crate::{
-    Field, PlotError, Row,
+    Field, ReportError, Row,
     measured_loss::{KnownLoss, MeasuredLoss},
     metric::{DependsOn, depends_on},
     row::Rows,
@@ -106,22 +106,22 @@ impl Run {
     /// out; of the rows of one epoch, and of the measurements at one step, the last counts. Labels and stage stay empty.
     ///
     /// # Errors
-    /// [`PlotError::Run`] where a file is missing or cannot be read as what it should be.
-    pub fn read(folder: &Path) -> Result<Self, PlotError> {
+    /// [`ReportError::Run`] where a file is missing or cannot be read as what it should be.
+    pub fn read(folder: &Path) -> Result<Self, ReportError> {
         Self::with_rows(folder, &mut |_| {})?.with_its_end()
     }
 
     /// The run, with a function that is given each row as it stands in the file.
-    fn with_rows(folder: &Path, each: &mut dyn FnMut(&Row)) -> Result<Self, PlotError> {
+    fn with_rows(folder: &Path, each: &mut dyn FnMut(&Row)) -> Result<Self, ReportError> {
         if let Some(reason) = no_run(folder) {
-            return Err(PlotError::Run { path: folder.into(), reason });
+            return Err(ReportError::Run { path: folder.into(), reason });
         }
         let text = |name: &str| {
             let path = folder.join(name);
-            read_text(&path).map_err(|e| PlotError::Run { path, reason: e.to_string() })
+            read_text(&path).map_err(|e| ReportError::Run { path, reason: e.to_string() })
         };
-        let wrong = |name: &str, reason: String| PlotError::Run { path: folder.join(name), reason };
-        let json = |name: &str| -> Result<Map<String, Value>, PlotError> {
+        let wrong = |name: &str, reason: String| ReportError::Run { path: folder.join(name), reason };
+        let json = |name: &str| -> Result<Map<String, Value>, ReportError> {
             serde_json::from_str(&text(name)?).map_err(|e| wrong(name, format!("expected a JSON object: {e}")))
         };
         let config: toml::Table =
@@ -167,7 +167,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn read_all(folder: &Path) -> Result<Vec<Self>, PlotError> {
+    pub fn read_all(folder: &Path) -> Result<Vec<Self>, ReportError> {
         /// A trial's last row, and its others.
         type Trial = (Row, Vec<Row>);
         let mut trials: Vec<Trial> = Vec::new();
@@ -207,7 +207,7 @@ impl Run {
 
     /// The run, unless it has finished and its rows end before: its last values would be those of an earlier epoch. Bernoulli sampling can
     /// draw no sample in the last epoch, which has no row then.
-    fn with_its_end(self) -> Result<Self, PlotError> {
+    fn with_its_end(self) -> Result<Self, ReportError> {
         let sampling =
             self.config.get("optimizer").and_then(|table| table.get("sampling")).and_then(toml::Value::as_str);
         let last = self.epochs.iter().chain(&self.measurements).map(|row| count(row, "step")).max().unwrap_or(0);
@@ -215,7 +215,7 @@ impl Run {
             return Ok(self);
         }
         let reason = format!("its rows end at step {last}, and the run has finished at step {}", self.step);
-        Err(PlotError::Run { path: self.folder.join("metrics.jsonl"), reason })
+        Err(ReportError::Run { path: self.folder.join("metrics.jsonl"), reason })
     }
 
     /// The group: all labels joined (`label-flip, probability 0.2`), else the stage, else `all runs`. Seeds of one group

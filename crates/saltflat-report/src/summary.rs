@@ -8,8 +8,7 @@ use crate::{
     DependsOn, Group, MeasuredLoss, Page, Run, depends_on,
     identity::Identity,
     measured_loss::{KnownLoss, in_words},
-    paired::Difference,
-    statistics::Mean,
+    statistics::{Difference, Mean},
 };
 
 /// A number, or why there is none.

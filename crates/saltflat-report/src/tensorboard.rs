@@ -25,7 +25,7 @@ impl EventWriter {
     /// a run writes a file of its own: TensorBoard shows them as one run.
     ///
     /// # Errors
-    /// Where the folder or the file cannot be made.
+    /// If the folder or the file cannot be made.
     pub fn create(folder: &Path, now: f64) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut writer = Self { file: new_file(folder, now as u64)? };
@@ -40,7 +40,7 @@ impl EventWriter {
     /// TensorBoard that runs forgets the later steps. [`cut_back_events`] takes them out of the files for every other reader.
     ///
     /// # Errors
-    /// Where the folder or the file cannot be made.
+    /// If the folder or the file cannot be made.
     pub fn resume(folder: &Path, now: f64, step: u64) -> io::Result<Self> {
         let mut writer = Self::create(folder, now)?;
         let mut event = Vec::new();
@@ -57,7 +57,7 @@ impl EventWriter {
     /// Adds values at a step, each under its tag; `now` is seconds since 1970. They are with the system when this returns.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn scalars<'a>(
         &mut self,
         now: f64,

@@ -7,9 +7,9 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
-use saltflat_report::html;
+use saltflat_report::{html, parse_figures};
 use serde_json::Value;
-use support::{FIGURES, Study, page};
+use support::{FIGURES, page};
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -85,7 +85,7 @@ fn the_page_fits_a_phone_and_the_dark() {
     };
     let folder = tempfile::tempdir().unwrap();
     let mut page = page(folder.path());
-    page.figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    page.figures = parse_figures(FIGURES).unwrap();
     page.text = "averyveryverylongwordwithoutanyplacetobreak".repeat(5);
     let text = html(&page);
     for (width, dark, background) in

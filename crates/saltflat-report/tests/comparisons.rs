@@ -6,7 +6,10 @@ mod support;
 
 use std::{fs, path::Path};
 
-use saltflat_report::{Figure, Page, Run, csv, distinct, html, json, label_by_differences};
+use saltflat_report::{
+    AnyFigure, Bound, Correlation, Curves, Figure, FinalValues, Page, Run, csv, distinct, html, json,
+    label_by_differences,
+};
 use support::{change, write_run};
 
 /// `measured_loss` of a row.
@@ -71,19 +74,20 @@ fn only_numbers_of_one_loss_are_compared() {
         assert!(html.contains("– <small>[1]</small>") && html.contains(&format!("[1] Not given: {reason}.")), "{html}");
         assert!(html.contains("The groups were not measured on one loss"));
 
-        for figure in [
-            Figure::curves("trace_hessian"),
-            Figure::finals("trace_hessian"),
-            Figure::correlation("trace_hessian", "test_accuracy"),
-            Figure::bound("hessian_frobenius", &["wu_bound_frobenius"]),
-        ] {
+        let figures: [AnyFigure; 4] = [
+            Curves::new("trace_hessian").into(),
+            FinalValues::new("trace_hessian").into(),
+            Correlation::new("trace_hessian", "test_accuracy").into(),
+            Bound::new("hessian_frobenius", &["wu_bound_frobenius"]).into(),
+        ];
+        for figure in figures {
             let drawn = figure.draw(page).unwrap().remove(0);
             let said = "Not on one loss, so levels cannot be compared across: cross-entropy (probability 0); cross-entropy, \
                         smoothing 0.5, floor 1.792 (probability 0.5)";
             assert!(drawn.caption.contains(said), "{}", drawn.caption);
             assert!(!drawn.caption.contains("all together"), "{}", drawn.caption);
         }
-        let drawn = Figure::curves("test_accuracy").draw(page).unwrap().remove(0);
+        let drawn = Curves::new("test_accuracy").draw(page).unwrap().remove(0);
         assert!(!drawn.caption.contains("Not on one loss"), "{}", drawn.caption);
     }
     // What was trained on differs, whatever it was measured on.

@@ -7,9 +7,12 @@ mod support;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use roxmltree::{Document, Node, ParsingOptions};
-use saltflat_report::{Figure, Finding, Page, Run, Source, csv, html, json, label_by_differences};
+use saltflat_report::{
+    Bound, Correlation, Curves, FinalValues, Finding, Page, Run, Source, csv, html, json, label_by_differences,
+    parse_figures,
+};
 use serde_json::{Value, json};
-use support::{FIGURES, Study, write_run};
+use support::{FIGURES, write_run};
 
 const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
@@ -34,15 +37,16 @@ fn page(root: &Path, text: &str) -> Page {
         run.stage = Some(format!("stage {text}"));
         run.labels = [(text.to_string(), format!("{i} {text}"))].into();
     }
-    let mut figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
-    figures.extend([Figure::curves(text), Figure::finals(text), Figure::correlation(text, "trace_hessian")]);
-    figures.extend([Figure::bound("trace_hessian", &[text]), Figure::curves(&format!("not there {text}"))]);
+    let mut figures = parse_figures(FIGURES).unwrap();
+    figures.extend([Curves::new(text).into(), FinalValues::new(text).into()]);
+    figures.extend([Correlation::new(text, "trace_hessian").into(), Bound::new("trace_hessian", &[text]).into()]);
+    figures.push(Curves::new(&format!("not there {text}")).into());
     let quoted = toml::Value::String(text.into());
     let tables = format!(
         "[[figure]]\nkind = \"curves\"\ny = \"trace_hessian\"\ntitle = {quoted}\ncaption = {quoted}\n[[figure]]\nkind = \"final\"\n\
          y = \"trace_hessian\"\nx = {quoted}\n[[figure]]\nkind = \"phase\"\nx = {quoted}\ny = \"run.seed\"\nvalue = \"trace_hessian\"\n"
     );
-    figures.extend(toml::from_str::<Study>(&tables).unwrap().figure);
+    figures.extend(parse_figures(&tables).unwrap());
     let findings = vec![Finding { claim: text.into(), found: text.into(), holds: None }];
     let baseline = Some(runs[2].group());
     let source = Some(Source { study: text.into(), scale: Some(text.into()), sha256: text.into() });

@@ -7,8 +7,8 @@ mod support;
 use std::fs;
 
 use roxmltree::{Document, Node, ParsingOptions};
-use saltflat_report::{Figure, Finding, Page, Run, csv, html, json};
-use support::{FIGURES, Study, change, page, write_run};
+use saltflat_report::{Curves, FIGURES as KINDS, Figure, Finding, Page, Run, csv, html, json, parse_figures};
+use support::{FIGURES, change, page, write_run};
 
 fn parsed(html: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
@@ -23,7 +23,7 @@ fn all_text(node: Node) -> String {
 fn the_page_is_whole_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = page(folder.path());
-    page.figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    page.figures = parse_figures(FIGURES).unwrap();
     page.text = "First <b>.\n\nSecond.".into();
     page.findings = vec![Finding { claim: "a < b".into(), found: "yes & no".into(), holds: Some(false) }];
     let html = html(&page);
@@ -66,7 +66,7 @@ fn the_page_is_whole_by_itself() {
 fn slopes_and_growth_in_words() {
     let folder = tempfile::tempdir().unwrap();
     let page = page(folder.path());
-    let figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    let figures = parse_figures(FIGURES).unwrap();
     let numbers: Vec<String> = figures.iter().flat_map(|f| f.draw(&page).unwrap()).map(|d| d.numbers).collect();
     assert!(numbers.iter().any(|text| text.contains("-20.0 ± 1.6 (n = 6)")), "{numbers:?}");
     let slopes = [101.5_f64, 101.0, 100.5].map(|m| ((m - 10.0) / m).ln());
@@ -94,7 +94,7 @@ fn stages_over_one_axis() {
     let numbers = |stage: &str| {
         let figure =
             format!("[[figure]]\nkind = \"final\"\ny = \"trace_hessian\"\nx = \"width\"\nslope = true\n{stage}");
-        toml::from_str::<Study>(&figure).unwrap().figure[0].draw(&page).unwrap()[0].numbers.clone()
+        parse_figures(&figure).unwrap()[0].draw(&page).unwrap()[0].numbers.clone()
     };
     // Traces of 60, 61, 62 in stage a and ten less in b: each rises by 1 exactly.
     let both = numbers("");
@@ -169,7 +169,7 @@ fn a_line_a_value() {
 fn captions_and_alternative_texts_hold_the_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let page = page(folder.path());
-    let figures = toml::from_str::<Study>(FIGURES).unwrap().figure;
+    let figures = parse_figures(FIGURES).unwrap();
     let drawn: Vec<_> = figures.iter().flat_map(|f| f.draw(&page).unwrap()).collect();
     assert!(drawn[0].numbers.contains("probability 0, last value: 61"), "{}", drawn[0].numbers);
     assert!(drawn[0].caption.contains("n = 3 each") && drawn[0].caption.contains("Left out: 1 diverged"));
@@ -213,9 +213,9 @@ fn what_is_missing_is_named() {
         fs::write(path.join(name), whole).unwrap();
     }
     let mut page = Page { runs: vec![Run::read(&path).unwrap()], ..Page::default() };
-    let error = Figure::curves("alpha").draw(&page).unwrap_err().to_string();
+    let error = Curves::new("alpha").draw(&page).unwrap_err().to_string();
     assert_eq!(error, "Alpha: none of 1 runs that neither diverged nor failed holds alpha");
-    page.figures = vec![Figure::curves("alpha")];
+    page.figures = vec![Curves::new("alpha").into()];
     assert!(html(&page).contains("holds alpha"));
     // Nothing at all is a page too.
     parsed(&html(&Page::default()));
@@ -235,10 +235,38 @@ fn a_row_torn_within_a_letter() {
 
 #[test]
 fn figures_refuse_what_they_do_not_know() {
-    let wrong = |toml: &str| toml::from_str::<Study>(toml).map(drop).unwrap_err().to_string();
+    let wrong = |toml: &str| parse_figures(toml).map(drop).unwrap_err()[0].to_string();
     assert!(wrong("[[figure]]\nkind = \"curves\"\ny = \"loss\"\nsmoth = 3").contains("smoth"));
     assert!(wrong("[[figure]]\nkind = \"curve\"\ny = \"loss\"").contains("curves"));
     assert!(wrong("[[figure]]\nkind = \"curves\"").contains('y'));
+    let all = "[[figure]]\nkind = \"curves\"\nx = 3\ngrowth = [2, 1]\n[[figure]]\nkind = \"final\"\ny = \"loss\"\neach = true";
+    let found = parse_figures(all).map(drop).unwrap_err();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let expected = [
+        "figure[0].y: is missing; expected the name of a metric",
+        "figure[0].x: expected a text in quotes, got 3",
+        "figure[0].growth: expected two numbers, the smaller one first, got [2, 1]",
+        "figure[1].each: is not a key here but of curves; [[figure]] of kind final has kind, y, x, log, log_x, slope, stage, groups, \
+         title, caption",
+    ];
+    assert_eq!(found, expected);
+}
+
+/// Every kind draws its example, and no two have one name.
+#[test]
+fn every_kind_draws_its_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = page(folder.path());
+    for (i, kind) in KINDS.iter().enumerate() {
+        assert_eq!(KINDS.iter().position(|other| other.name == kind.name), Some(i));
+        let figures = parse_figures(&format!("[[figure]]\nkind = \"{}\"\n{}", kind.name, kind.example)).unwrap();
+        let drawings = figures[0].draw(&page).unwrap_or_else(|e| panic!("{}: {e}", kind.name));
+        assert!(!drawings.is_empty(), "{}", kind.name);
+        for drawing in drawings {
+            Document::parse(&drawing.svg).unwrap();
+            assert!(!drawing.title.is_empty() && drawing.numbers.chars().any(|c| c.is_ascii_digit()), "{}", kind.name);
+        }
+    }
 }
 
 /// Runs whose rows are the cells of a diagram: y up to x is 1 in each group but the last, which has other axes.
@@ -261,7 +289,7 @@ fn diagrams() -> Page {
 #[test]
 fn rows_are_cells_a_diagram_a_group() {
     let page = diagrams();
-    let figure = |text: &str| toml::from_str::<Study>(&format!("[[figure]]\nkind = \"phase\"\n{text}")).unwrap().figure;
+    let figure = |text: &str| parse_figures(&format!("[[figure]]\nkind = \"phase\"\n{text}")).unwrap();
     let drawn = figure(
         "rows = true\nx = \"sigma\"\ny = \"batch_size\"\nvalue = \"diverged\"\nlines = [\"edge\", \"none\"]\ntitle = \"T\"",
     );

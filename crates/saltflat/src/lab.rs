@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_kernels::start_threads;
 use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
-use saltflat_report::{Page, Run};
+use saltflat_report::{Page, Run, parse_figures};
 
 use crate::{
     args::LabArgs,
@@ -32,7 +32,9 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     let mut changes = args.set.clone();
     changes.extend(args.seeds.map(|seeds| ("seeds".into(), seeds.to_string())));
     let lab = lab(name, args.scale, &changes)?;
-    let figures = page::parsed(lab.about().figures)?;
+    let figures = parse_figures(lab.about().figures);
+    let figures = figures
+        .map_err(|found| anyhow::Error::msg(found.iter().map(|problem| format!("{problem}\n")).collect::<String>()))?;
     let root = args.out.clone().unwrap_or_else(|| default_folder(name, args.scale));
     if args.dry_run {
         dry_run(&*lab, &root)?;

@@ -6,9 +6,8 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_report::{Figure, Page, PlotError, Run, Source, distinct, html, json};
+use saltflat_report::{AnyFigure, Page, ReportError, Run, Source, distinct, html, json, read_figure};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
-use serde::Deserialize;
 
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
@@ -20,32 +19,22 @@ const SCALED: &str = "These runs are the study at the scale NAME: smaller data, 
 const FIGURES: &str = "figures";
 
 /// The figures of a study, with their numbers from 1, and what is wrong with the others.
-pub fn figures(study: &StudyFile) -> (Vec<(usize, Figure)>, Vec<String>) {
+pub fn figures(study: &StudyFile) -> (Vec<(usize, AnyFigure)>, Vec<String>) {
     let (mut figures, mut problems) = (Vec::new(), Vec::new());
     for (table, number) in study.figures.iter().zip(1..) {
-        match Figure::deserialize(table.clone()) {
+        match read_figure(table.clone()) {
             Ok(figure) => figures.push((number, figure)),
-            Err(e) => problems.push(format!("figure {number}: {}", e.to_string().trim_end().replace('\n', " "))),
+            Err(found) => problems.extend(found.iter().map(|problem| format!("figure {number}: {problem}"))),
         }
     }
     (figures, problems)
 }
 
-/// Figures as `[[figure]]` tables in TOML.
-pub fn parsed(tables: &str) -> anyhow::Result<Vec<Figure>> {
-    #[derive(Deserialize)]
-    struct Figures {
-        #[serde(default)]
-        figure: Vec<Figure>,
-    }
-    Ok(toml::from_str::<Figures>(tables)?.figure)
-}
-
 /// The runs in these folders, and a sentence about each that is damaged: the others are not to be lost with it.
 ///
 /// # Errors
-/// [`PlotError`] of the first folder that is no run's, or of the first that is damaged where none can be read.
-pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), PlotError> {
+/// [`ReportError`] of the first folder that is no run's, or of the first that is damaged where none can be read.
+pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), ReportError> {
     let (mut runs, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for folder in folders {
         match Run::read_all(folder) {
@@ -70,7 +59,7 @@ fn may_be_run(folder: &Path) -> bool {
         .any(|name| !matches!(folder.join(name).try_exists(), Ok(false)))
 }
 
-fn damaged(name: &str, error: &PlotError) -> String {
+fn damaged(name: &str, error: &ReportError) -> String {
     format!("{name} cannot be read and is left out: {error}")
 }
 

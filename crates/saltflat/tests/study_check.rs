@@ -324,7 +324,7 @@ fn all_problems_of_a_file_are_said_together() {
         "stage.a.sede: is not a key; did you mean seeds?",
         "stage.b.require.acuracy: expected one of test_accuracy, test_loss, accuracy, loss; did you mean accuracy?",
         "stage.c: c/s0 and 2 other runs: optimizer.lrr: is not a key; did you mean lr?",
-        "figure 1: unknown variant `curve`, ",
+        "figure 1: kind: expected one of curves, correlation, final, bound, spectrum, phase, samples, got \"curve\"; did you mean curves?",
         "figure 2: y: there is no metric \"trace_hesian\"; did you mean trace_hessian?",
         "e/s0: model.kind: expected images of at least 32 × 32 pixels for vgg, got 28 × 28",
     ];

@@ -13,7 +13,7 @@ use super::record;
 /// event, newest event first. What follows a damaged record in its file goes, too. Without a folder there is nothing to do.
 ///
 /// # Errors
-/// Where a file cannot be read or written.
+/// If a file cannot be read or written.
 pub fn cut_back_events(folder: &Path, keep: &mut dyn FnMut(&str, u64) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -4,8 +4,7 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use saltflat_report::{Figure, Page, Row, Run, label_by_differences};
-use serde::Deserialize;
+use saltflat_report::{Page, Row, Run, label_by_differences};
 use serde_json::{Map, Value};
 
 /// A run folder of a few epochs: the trace falls from 100 + seed by 10 an epoch, the accuracy climbs by 0.1. All are measured on
@@ -75,12 +74,6 @@ pub fn page(folder: &Path) -> Page {
     }
     label_by_differences(&mut runs);
     Page { title: "A <page> & more".into(), runs, baseline: Some("probability 0".into()), ..Page::default() }
-}
-
-/// The part of a study that holds figures.
-#[derive(Deserialize)]
-pub struct Study {
-    pub figure: Vec<Figure>,
 }
 
 /// Every kind of figure, as a study's TOML names them.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use saltflat_config::nearest;
-use saltflat_report::{Figure, Name, Page, Run};
+use saltflat_report::{AnyFigure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyFile};
 use saltflat_train::{
     EPOCH_VALUES,
@@ -37,7 +37,7 @@ pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec
     problems
 }
 
-fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> {
+fn of_figure(figure: &AnyFigure, source: &StudyFile, pages: &Pages) -> Vec<String> {
     let stages: Vec<String> = source.stages.iter().map(|stage| stage.name.clone()).collect();
     let is_metric = |name: &str| metrics().iter().any(|known| known == name) || name.starts_with(BY_TENSOR);
     let problem = |(key, name): (&str, Name<'_>)| {

@@ -52,6 +52,11 @@ impl Section {
         self.problems.is_about(&self.name)
     }
 
+    /// True if a problem with a key of this table was noted, or of a table within it.
+    pub fn has_problems(&self) -> bool {
+        self.problems.are_within(&self.name)
+    }
+
     /// Notes a problem with a key.
     pub fn problem(&self, key: &str, text: impl Into<String>) {
         self.problems.push(Problem::new(self.path_of(key), text));
@@ -155,6 +160,11 @@ impl Section {
             }
         };
         self.inner(name, table)
+    }
+
+    /// A table that was the value of `key`, or of an item such as `key[1]`, as a section under that name.
+    pub fn child(&self, key: &str, table: Table) -> Self {
+        self.inner(self.path_of(key), table)
     }
 
     fn inner(&self, name: String, table: Table) -> Self {

@@ -1,6 +1,6 @@
 //! From TOML values to Rust types.
 
-use toml::Value;
+use toml::{Table, Value};
 
 /// A type that a TOML value may have.
 pub trait FromToml: Sized {
@@ -38,6 +38,13 @@ impl FromToml for u32 {
     }
 }
 
+impl FromToml for i64 {
+    const NAME: &'static str = "a whole number";
+    fn from_toml(value: &Value) -> Option<Self> {
+        value.as_integer()
+    }
+}
+
 impl FromToml for bool {
     const NAME: &'static str = "true or false";
     fn from_toml(value: &Value) -> Option<Self> {
@@ -56,5 +63,19 @@ impl<T: FromToml> FromToml for Vec<T> {
     const NAME: &'static str = "a list";
     fn from_toml(value: &Value) -> Option<Self> {
         value.as_array()?.iter().map(T::from_toml).collect()
+    }
+}
+
+impl FromToml for Table {
+    const NAME: &'static str = "a table";
+    fn from_toml(value: &Value) -> Option<Self> {
+        value.as_table().cloned()
+    }
+}
+
+impl FromToml for Value {
+    const NAME: &'static str = "a value";
+    fn from_toml(value: &Value) -> Option<Self> {
+        Some(value.clone())
     }
 }

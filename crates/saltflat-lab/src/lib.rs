@@ -10,6 +10,7 @@ mod error;
 mod folder;
 mod lab;
 pub mod linear_stability;
+mod named;
 pub mod quadratic;
 pub mod random_walk;
 mod registry;
@@ -17,10 +18,12 @@ pub mod regularizer;
 mod runner;
 mod settings;
 mod statistics;
+#[cfg(test)]
+mod testing;
 
 pub use error::LabError;
 pub use folder::LabFolder;
-pub use lab::{About, Finding, Lab, Outcome, Row, Stopped, Trial, Watch};
-pub use registry::{LABS, lab};
+pub use lab::{Finding, Lab, Outcome, Progress, Row, Stopped, Trial};
+pub use registry::{LABS, LabKind, lab};
 pub use runner::run;
-pub use settings::{Scale, Settings, read};
+pub use settings::{About, Described, Listed, Scale, Settings, read};

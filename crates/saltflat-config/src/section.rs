@@ -30,6 +30,11 @@ impl Section {
         Self { name: String::new(), table, known: Vec::new(), base: base.into(), problems: problems.clone() }
     }
 
+    /// A table of a file that was read before, under its full name; relative paths in it start at the current folder.
+    pub fn named(name: &str, table: Table, problems: &Problems) -> Self {
+        Self { name: name.into(), ..Self::root(table, Path::new(""), problems) }
+    }
+
     /// The keys that `read` asks an empty table for, in its order.
     pub fn keys_of<T>(read: impl FnOnce(&mut Self) -> T) -> Vec<&'static str> {
         let mut empty = Self::root(Table::new(), Path::new(""), &Problems::default());

@@ -246,7 +246,7 @@ mod tests {
             let line = construction.almost_sure_batch_size(&logs, eta, Sampling::Bernoulli);
             let grows = |batch| construction.lyapunov_exponent(&logs, eta, batch, Sampling::Bernoulli) > 0.0;
             assert!((line == 0 || grows(line)) && !(line + 1..=30).any(grows));
-            // Jensen: where the mean logarithm is above 0, the mean square is above 1.
+            // Jensen: if the mean logarithm is above 0, the mean square is above 1.
             assert!(line == 0 || (line as f64) < construction.mean_square_batch_size(eta, Sampling::Bernoulli));
         }
     }

@@ -5,7 +5,7 @@ use saltflat_random::{Key, Stream};
 
 /// Rows are padded with zeros to a multiple of this, so that a processor takes several numbers at once.
 const LANES: usize = 4;
-/// As many rows are taken together; there are zero rows at the end where the samples are no multiple of it.
+/// As many rows are taken together; zero rows at the end make the samples a multiple of it.
 const BLOCK: usize = 4;
 
 /// Inputs xᵢ ~ N(0, I_d) and labels yᵢ = ⟨v⋆∘v⋆, xᵢ⟩ with v⋆ = (1, …, 1, 0, …, 0). HaoChen et al. 2021, section 2.1.

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use super::model::{Data, Iterate};
 use crate::named::named_enum;
 
-/// Which noise. HaoChen et al. 2021, appendix A.1, except where it says otherwise.
+/// Which noise. HaoChen et al. 2021, appendix A.1, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
     /// None: gradient descent.

@@ -35,7 +35,7 @@ fn beyond_linear(full: &[Row], linear: &[Row]) -> Option<Finding> {
     })
 }
 
-/// The logarithm against 400 terms of the series where that many are enough (ηl ≤ 3/2: the rest is below 1e-50).
+/// The logarithm against 400 terms of the series for ηl ≤ 3/2, for which the rest is below 1e-50.
 fn series_agrees(full: &[Row]) -> Option<Finding> {
     let inside = full.iter().filter(|row| row.value("eta_l") <= 1.5);
     let difference = inside.map(|row| (row.value("strength") - series(row.value("eta_l"), 400)).abs());

@@ -13,7 +13,7 @@ mod selection;
 
 use std::path::{Path, PathBuf};
 
-use saltflat_config::{Problem, Problems, Section};
+use saltflat_config::{Problem, Problems, Section, lines};
 use saltflat_data::DataConfig;
 use saltflat_models::ModelConfig;
 use serde::Serialize;
@@ -71,18 +71,15 @@ pub struct ConfigError {
     problems: Vec<Problem>,
 }
 
-fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    match lines.as_slice() {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-    }
-}
-
 impl ConfigError {
     /// These problems, each a line that starts with its key.
     pub fn problems(problems: Vec<String>) -> Self {
         Self { file: None, problems: problems.into_iter().map(|line| Problem::new("", line)).collect() }
+    }
+
+    /// What is wrong, without the name of the file.
+    pub fn text(&self) -> String {
+        lines(&self.problems)
     }
 }
 

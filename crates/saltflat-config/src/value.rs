@@ -17,26 +17,18 @@ impl FromToml for f64 {
     }
 }
 
-impl FromToml for u64 {
-    const NAME: &'static str = "a whole number, not negative";
-    fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
-    }
+macro_rules! from_whole_number {
+    ($($Number:ty)+) => {
+        $(impl FromToml for $Number {
+            const NAME: &'static str = "a whole number, not negative";
+            fn from_toml(value: &Value) -> Option<Self> {
+                value.as_integer()?.try_into().ok()
+            }
+        })+
+    };
 }
 
-impl FromToml for usize {
-    const NAME: &'static str = <u64 as FromToml>::NAME;
-    fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
-    }
-}
-
-impl FromToml for u32 {
-    const NAME: &'static str = <u64 as FromToml>::NAME;
-    fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
-    }
-}
+from_whole_number! { u32 u64 usize }
 
 impl FromToml for i64 {
     const NAME: &'static str = "a whole number";

@@ -33,7 +33,7 @@ pub struct About {
     pub text: &'static str,
     /// Paper and figure: `HaoChen et al. 2021, figure 1 (right)`.
     pub source: &'static str,
-    /// Its figures as `[[figure]]` tables, as a study writes them.
+    /// Its figures as the key `figure` of a study, a list of tables.
     pub figures: &'static str,
 }
 

@@ -117,23 +117,11 @@ const ABOUT: About = About {
         on the flipped label is the likelier one and c is not positive, so p stays below ½ here. Nothing is random.",
     source: "Damian, Ma, Lee 2021, table 1 and appendix E.2",
     figures: r#"
-[[figure]]
-kind = "curves"
-y = "c"
-x = "p"
-title = "Minimum c of the smoothed loss"
-
-[[figure]]
-kind = "curves"
-y = "sigma_sq"
-x = "p"
-title = "Variance σ² of the noise"
-
-[[figure]]
-kind = "curves"
-y = "alpha"
-x = "p"
-title = "Curvature α at the minimum"
+figure = [
+    { kind = "curves", y = "c", x = "p", title = "Minimum c of the smoothed loss" },
+    { kind = "curves", y = "sigma_sq", x = "p", title = "Variance σ² of the noise" },
+    { kind = "curves", y = "alpha", x = "p", title = "Curvature α at the minimum" },
+]
 "#,
 };
 

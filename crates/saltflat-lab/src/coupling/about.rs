@@ -17,34 +17,15 @@ pub(super) const ABOUT: About = About {
         the start has entries uniform in (½, 1½) and labels that it fits exactly. Each seed has its own data.",
     source: "Damian, Ma, Lee 2021, Lemma 1, Lemma 2 and Propositions 2 and 4",
     figures: r#"
-[[figure]]
-kind = "final"
-y = "first_r_max"
-x = "lambda"
-log = true
-log_x = true
-title = "Largest error ‖θ − ξ − Φ‖ in the first coupling"
-
-[[figure]]
-kind = "final"
-y = "first_xi_max"
-x = "lambda"
-log = true
-log_x = true
-title = "Largest ‖ξ‖ in the first coupling"
-
-[[figure]]
-kind = "curves"
-y = "regularizer_ratio"
-x = "time"
-title = "R at θ − ξ over R at the start"
-caption = "Time is ηλ times the step."
-
-[[figure]]
-kind = "curves"
-y = "descent_ratio"
-x = "time"
-title = "R along gradient descent on L + λR over R at the start"
-caption = "Time is ηλ times the step."
+figure = [
+    { kind = "final", y = "first_r_max", x = "lambda", log = true, log_x = true,
+      title = "Largest error ‖θ − ξ − Φ‖ in the first coupling" },
+    { kind = "final", y = "first_xi_max", x = "lambda", log = true, log_x = true,
+      title = "Largest ‖ξ‖ in the first coupling" },
+    { kind = "curves", y = "regularizer_ratio", x = "time", title = "R at θ − ξ over R at the start",
+      caption = "Time is ηλ times the step." },
+    { kind = "curves", y = "descent_ratio", x = "time",
+      title = "R along gradient descent on L + λR over R at the start", caption = "Time is ηλ times the step." },
+]
 "#,
 };

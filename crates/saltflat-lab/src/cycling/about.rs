@@ -15,52 +15,14 @@ pub(super) const ABOUT: About = About {
         of both noises have one trace on the circle; and no noise.",
     source: "Damian, Ma, Lee 2021, appendix F.2, figure 5",
     figures: r#"
-[[figure]]
-kind = "curves"
-y = "angle"
-x = "step"
-title = "Angle of (x, y), in turns"
-
-[[figure]]
-kind = "curves"
-y = "x"
-x = "step"
-groups = ["minibatch"]
-title = "x over time"
-
-[[figure]]
-kind = "curves"
-y = "y"
-x = "step"
-groups = ["minibatch"]
-title = "y over time"
-
-[[figure]]
-kind = "curves"
-y = "z1_sq"
-x = "step"
-groups = ["minibatch"]
-title = "Moving average of z₁²"
-
-[[figure]]
-kind = "curves"
-y = "z2_sq"
-x = "step"
-groups = ["minibatch"]
-title = "Moving average of z₂²"
-
-[[figure]]
-kind = "curves"
-y = "z3_sq"
-x = "step"
-groups = ["minibatch"]
-title = "Moving average of z₃²"
-
-[[figure]]
-kind = "curves"
-y = "z4_sq"
-x = "step"
-groups = ["minibatch"]
-title = "Moving average of z₄²"
+figure = [
+    { kind = "curves", y = "angle", x = "step", title = "Angle of (x, y), in turns" },
+    { kind = "curves", y = "x", x = "step", groups = ["minibatch"], title = "x over time" },
+    { kind = "curves", y = "y", x = "step", groups = ["minibatch"], title = "y over time" },
+    { kind = "curves", y = "z1_sq", x = "step", groups = ["minibatch"], title = "Moving average of z₁²" },
+    { kind = "curves", y = "z2_sq", x = "step", groups = ["minibatch"], title = "Moving average of z₂²" },
+    { kind = "curves", y = "z3_sq", x = "step", groups = ["minibatch"], title = "Moving average of z₃²" },
+    { kind = "curves", y = "z4_sq", x = "step", groups = ["minibatch"], title = "Moving average of z₄²" },
+]
 "#,
 };

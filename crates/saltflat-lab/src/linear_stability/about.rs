@@ -29,23 +29,13 @@ its samples in the batch, so that almost every trajectory grows if E ln|1 âˆ’ (Î
 exponent). Its line is the largest batch size for which that is so.";
 
 const FIGURES: &str = r#"
-[[figure]]
-kind = "phase"
-rows = true
-x = "sigma"
-y = "batch_size"
-value = "diverged"
-lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
-title = "Share of repetitions that diverged"
-caption = "As figure 1 of Dexter et al. 2024."
-
-[[figure]]
-kind = "phase"
-rows = true
-x = "eta"
-y = "batch_size"
-value = "diverged"
-lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
-title = "Share of repetitions that diverged"
-caption = "As figure 2 of Dexter et al. 2024, with equal ratios of the learning rate."
+figure = [
+    { kind = "phase", rows = true, x = "sigma", y = "batch_size", value = "diverged",
+      lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"],
+      title = "Share of repetitions that diverged", caption = "As figure 1 of Dexter et al. 2024." },
+    { kind = "phase", rows = true, x = "eta", y = "batch_size", value = "diverged",
+      lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"],
+      title = "Share of repetitions that diverged",
+      caption = "As figure 2 of Dexter et al. 2024, with equal ratios of the learning rate." },
+]
 "#;

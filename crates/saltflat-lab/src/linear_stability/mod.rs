@@ -86,39 +86,38 @@ impl Lab for LinearStability {
 
     fn run(&self, trial: &Trial, progress: &Progress) -> Result<Outcome, Stopped> {
         let Some((diagram, sampling, number)) = self.diagram_of(trial) else { return Ok(Outcome::default()) };
-        let settings = self;
         let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number).rng();
-        let rule = Rule { steps: settings.steps, factor: settings.factor };
-        let logs = LogFactorials::up_to(settings.n);
+        let rule = Rule { steps: self.steps, factor: self.factor };
+        let logs = LogFactorials::up_to(self.n);
         let mut rows = Vec::new();
-        for (x, sigma, eta) in diagram.columns(settings) {
-            let construction = settings.construction(sigma);
+        for (x, sigma, eta) in diagram.columns(self) {
+            let construction = Construction::new(self.n, sigma, self.loss);
             let lines = [
                 ("theorem_1_batch_size", construction.theorem_1_batch_size(eta)),
                 ("theorem_2_batch_size", construction.theorem_2_batch_size(eta)),
                 ("mean_square_batch_size", construction.mean_square_batch_size(eta, sampling)),
                 ("almost_sure_batch_size", construction.almost_sure_batch_size(&logs, eta, sampling) as f64),
             ];
-            for batch_size in settings.batch_sizes() {
+            for batch_size in self.batch_sizes() {
                 let mut trajectory = Trajectory::new(&construction, eta, batch_size, sampling);
                 let (mut diverged, mut decayed) = (0, 0);
-                for _ in 0..settings.repetitions {
+                for _ in 0..self.repetitions {
                     match trajectory.run(rule, &mut rng) {
                         Ending::Diverged => diverged += 1,
                         Ending::Decayed => decayed += 1,
                         Ending::Between => {}
                     }
                     // All steps of a repetition that ended early need no more making.
-                    progress.advance(settings.steps)?;
+                    progress.advance(self.steps)?;
                 }
-                let share = |times: u32| f64::from(times) / f64::from(settings.repetitions);
+                let share = |times: u32| f64::from(times) / f64::from(self.repetitions);
                 let lyapunov = construction.lyapunov_exponent(&logs, eta, batch_size, sampling);
                 let cell = [
                     (diagram.axis(), x),
                     ("batch_size", batch_size as f64),
                     ("diverged", share(diverged)),
                     ("decayed", share(decayed)),
-                    ("cell", f64::from(u8::from(2 * diverged > settings.repetitions))),
+                    ("cell", f64::from(u8::from(2 * diverged > self.repetitions))),
                     ("lyapunov_exponent", lyapunov),
                 ];
                 rows.push(Row::new(rows.len() as u64, &[&lines[..], &cell].concat()));

@@ -16,19 +16,6 @@ named_enum! {
     }
 }
 
-impl Sampling {
-    /// Var K / B of the number K of draws in `s` of the n samples: B(s/n)(1 − B/n)/B with Bernoulli draws, the
-    /// hypergeometric and the binomial variance for the others.
-    pub fn variance_per_draw(self, n: usize, s: usize, batch_size: f64) -> f64 {
-        let (n, s) = (n as f64, s as f64);
-        match self {
-            Sampling::Bernoulli => s / n * (1.0 - batch_size / n),
-            Sampling::WithoutReplacement => s / n * (1.0 - s / n) * (n - batch_size) / (n - 1.0),
-            Sampling::WithReplacement => s / n * (1.0 - s / n),
-        }
-    }
-}
-
 /// ln k! for k up to some number.
 pub(super) struct LogFactorials(Vec<f64>);
 
@@ -113,6 +100,17 @@ mod tests {
     use super::*;
     use saltflat_random::{Key, Stream};
 
+    /// Var K / B of the number K of draws in `s` of the n samples: B(s/n)(1 − B/n)/B with Bernoulli draws, the
+    /// hypergeometric and the binomial variance for the others.
+    fn variance_per_draw(sampling: Sampling, n: usize, s: usize, batch_size: f64) -> f64 {
+        let (n, s) = (n as f64, s as f64);
+        match sampling {
+            Sampling::Bernoulli => s / n * (1.0 - batch_size / n),
+            Sampling::WithoutReplacement => s / n * (1.0 - s / n) * (n - batch_size) / (n - 1.0),
+            Sampling::WithReplacement => s / n * (1.0 - s / n),
+        }
+    }
+
     /// The probabilities sum to 1, with mean Bs/n and the variance that the lines use.
     #[test]
     fn counts_have_their_moments() {
@@ -123,7 +121,7 @@ mod tests {
                 let moment =
                     |power: i32| -> f64 { p.iter().enumerate().map(|(k, p)| p * (k as f64).powi(power)).sum() };
                 let mean = (batch_size * s) as f64 / 60.0;
-                let variance = batch_size as f64 * sampling.variance_per_draw(60, s, batch_size as f64);
+                let variance = batch_size as f64 * variance_per_draw(sampling, 60, s, batch_size as f64);
                 assert!((moment(0) - 1.0).abs() < 1e-11 && (moment(1) - mean).abs() < 1e-11 * (1.0 + mean));
                 assert!((moment(2) - mean * mean - variance).abs() < 1e-10 * (1.0 + mean * mean), "{sampling:?} {s}");
             }
@@ -155,7 +153,7 @@ mod tests {
                 for (k, p) in logs.counts(sampling, n, s, batch_size).into_iter().enumerate() {
                     assert!(near(seen[k], p, p * (1.0 - p).max(0.0)), "{sampling:?} {batch_size} {k}: {}", seen[k]);
                 }
-                let variance = batch_size as f64 * sampling.variance_per_draw(n, 1, batch_size as f64);
+                let variance = batch_size as f64 * variance_per_draw(sampling, n, 1, batch_size as f64);
                 let mean = batch_size as f64 / n as f64;
                 assert!(each.iter().all(|&sum| near(sum, mean, variance)), "{sampling:?} {batch_size} {each:?}");
             }

@@ -3,11 +3,7 @@
 use saltflat_config::Section;
 use serde::Serialize;
 
-use super::{
-    about::ABOUT,
-    construction::{Construction, SampleLoss},
-    sampling::Sampling,
-};
+use super::{about::ABOUT, construction::SampleLoss, sampling::Sampling};
 use crate::{
     About, Scale, Settings,
     settings::{are_distinct, is_positive, read_seeds},
@@ -47,11 +43,6 @@ pub struct LinearStability {
 }
 
 impl LinearStability {
-    /// The Hessians at a coherence.
-    pub(super) fn construction(&self, sigma: usize) -> Construction {
-        Construction::new(self.n, sigma, self.loss)
-    }
-
     /// The coherences of a diagram.
     pub(super) fn sigmas(&self) -> Vec<usize> {
         (1..=self.n).step_by(self.sigma_step).collect()

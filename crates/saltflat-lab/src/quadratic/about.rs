@@ -21,21 +21,10 @@ times as long, drawn on the same axis. Of its strengths 0.01 is that of the publ
 Training error: mean of (f(xᵢ) − yᵢ)². Test error: ‖v∘v − v⋆∘v⋆‖², the mean of (f(x) − y)² over fresh samples.";
 
 const FIGURES: &str = r#"
-[[figure]]
-kind = "curves"
-y = "test_error"
-x = "share"
-log = true
-title = "Test error (HaoChen et al. 2021, figure 1, right)"
-
-[[figure]]
-kind = "curves"
-y = "train_error"
-x = "share"
-log = true
-
-[[figure]]
-kind = "final"
-y = "test_error"
-log = true
+figure = [
+    { kind = "curves", y = "test_error", x = "share", log = true,
+      title = "Test error (HaoChen et al. 2021, figure 1, right)" },
+    { kind = "curves", y = "train_error", x = "share", log = true },
+    { kind = "final", y = "test_error", log = true },
+]
 "#;

@@ -24,38 +24,13 @@ The numbers are ours: the paper gives none. Many walkers are made at once, and w
 as long as the closed form says that walkers like the typical ones make it up: later a sample of any size misses those that do.";
 
 const FIGURES: &str = r#"
-[[figure]]
-kind = "curves"
-x = "step"
-y = "median_abs"
-log = true
-title = "Median of |v|"
-
-[[figure]]
-kind = "curves"
-x = "step"
-y = "share_near_zero"
-title = "Share of walkers with |v| below 0.001"
-
-[[figure]]
-kind = "curves"
-x = "step"
-y = "mean"
-groups = ["parameter-dependent", "brownian"]
-title = "Mean of v over the walkers"
-caption = "The mean over all walks that could be made is 1. That of a sample with parameter-dependent noise falls, because the walkers that hold it up become too rare."
-
-[[figure]]
-kind = "curves"
-x = "step"
-y = "mean_sqrt"
-log = true
-title = "Potential: mean of √v"
-
-[[figure]]
-kind = "curves"
-x = "step"
-y = "variance"
-log = true
-title = "Variance over the walkers"
+figure = [
+    { kind = "curves", x = "step", y = "median_abs", log = true, title = "Median of |v|" },
+    { kind = "curves", x = "step", y = "share_near_zero", title = "Share of walkers with |v| below 0.001" },
+    { kind = "curves", x = "step", y = "mean", groups = ["parameter-dependent", "brownian"],
+      title = "Mean of v over the walkers",
+      caption = "The mean over all walks that could be made is 1. That of a sample with parameter-dependent noise falls, because the walkers that hold it up become too rare." },
+    { kind = "curves", x = "step", y = "mean_sqrt", log = true, title = "Potential: mean of √v" },
+    { kind = "curves", x = "step", y = "variance", log = true, title = "Variance over the walkers" },
+]
 "#;

@@ -124,20 +124,12 @@ const ABOUT: About = About {
         Hessian of several eigenvalues (our choice): R/log(2/ν) over ν = 2 − ηλ₁. Nothing here is random.",
     source: "Damian, Ma, Lee 2021, figure 1 and section 6.1",
     figures: r#"
-[[figure]]
-kind = "curves"
-y = "strength"
-x = "eta_l"
-title = "λR and its linear approximation"
-caption = "In units of σ²/B."
-
-[[figure]]
-kind = "curves"
-y = "r_over_log"
-x = "nu"
-log_x = true
-title = "R/log(2/ν) towards the edge of stability"
-caption = "η = (2 − ν)/λ₁. The distance to the limit falls as 1/log(2/ν)."
+figure = [
+    { kind = "curves", y = "strength", x = "eta_l", title = "λR and its linear approximation",
+      caption = "In units of σ²/B." },
+    { kind = "curves", y = "r_over_log", x = "nu", log_x = true, title = "R/log(2/ν) towards the edge of stability",
+      caption = "η = (2 − ν)/λ₁. The distance to the limit falls as 1/log(2/ν)." },
+]
 "#,
 };
 

@@ -43,6 +43,6 @@ mod testing;
 pub use error::LabError;
 pub use folder::LabFolder;
 pub use lab::{Finding, Lab, Outcome, Progress, Row, Stopped, Trial};
-pub use registry::{LABS, LabKind, lab};
+pub use registry::{LABS, LabKind, ReadLab, lab};
 pub use runner::run;
 pub use settings::{About, Described, Listed, Scale, Settings, read};

@@ -6,13 +6,16 @@ use crate::{
     settings::{Listed, Scale, Settings, read},
 };
 
+/// Makes a lab from its settings, see [`read`].
+pub type ReadLab = fn(Scale, &[(String, String)]) -> Result<Box<dyn Lab>, LabError>;
+
 /// An entry in the list of labs.
 #[derive(Clone, Copy, Debug)]
 pub struct LabKind {
     /// Its name.
     pub name: &'static str,
-    /// Makes the lab from its settings, see [`read`].
-    pub read: fn(Scale, &[(String, String)]) -> Result<Box<dyn Lab>, LabError>,
+    /// Makes the lab.
+    pub read: ReadLab,
 }
 
 macro_rules! labs {

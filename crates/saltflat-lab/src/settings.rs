@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn changes_take_the_type_that_stands_there() {
-        let made =
+        let settings =
             with(&[("lr", "1"), ("decay_at", "[5]"), ("gaussian_sigmas", "[1, 0.5]"), ("label_noise", "gaussian")])
                 .unwrap();
         let expected = Quadratic {
@@ -136,7 +136,7 @@ mod tests {
             label_noise: LabelNoise::Gaussian,
             ..Quadratic::at(Scale::Smoke)
         };
-        assert_eq!(made, expected);
+        assert_eq!(settings, expected);
     }
 
     #[test]

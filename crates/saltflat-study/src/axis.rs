@@ -97,7 +97,7 @@ pub(crate) fn of_axis(
             }
             (None, label) if instead.is_some() => refuse(format!("no value has the label {label}")),
             (None, other) => {
-                refuse(format!("expected values {{ label = \"…\", set = {{ … }} }}, or a key, got {other}"))
+                refuse(format!("expected values {{ label = \"…\", set = {{ … }} }}, or a key, got {other}"));
             }
         }
     }

@@ -212,7 +212,7 @@ mod tests {
             problems,
             [
                 "study.titel: is not a key; did you mean title?",
-                "stage.a.combine: expected one of grid, zip, got \"zap\"; did you mean zip?",
+                "stage.a.combine: expected one of grid, zip, got \"zap\"",
                 "stage.a.axis.x.values: is missing; expected a list",
                 "stage.a.axis.x.vals: is not a key; did you mean values?",
                 "stage.a.sede: is not a key; did you mean seeds?",

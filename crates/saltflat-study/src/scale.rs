@@ -40,9 +40,10 @@ pub struct StageOverrides {
 
 impl StageOverrides {
     fn read(mut section: Section) -> Self {
+        let has_require = section.has("require");
         let overrides = Self {
             seeds: read_seeds(&mut section),
-            require: section.has("require").then(|| section.map("require")),
+            require: Some(section.map("require")).filter(|_| has_require),
             set: section.get("set").unwrap_or_default(),
             axis: section.map("axis"),
         };

@@ -135,7 +135,7 @@ fn run_trials(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Res
         bar.set_style(style);
     }
     let (progress, clock) = (Progress::default(), Instant::now());
-    let made = |trial: &Trial, outcome: &Outcome| {
+    let report = |trial: &Trial, outcome: &Outcome| {
         let labels: Vec<&str> = trial.labels.values().map(String::as_str).collect();
         let end = outcome.diverged.as_ref().map_or(String::new(), |why| format!(": diverged, {why}"));
         bar.suspend(|| errln!("{}, seed {}{end}", labels.join(", "), trial.seed));
@@ -144,7 +144,7 @@ fn run_trials(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Res
         let (done, wait) = channel();
         let progress = &progress;
         let worker = scope.spawn(move || {
-            let result = saltflat_lab::run(lab, folder, progress, &made);
+            let result = saltflat_lab::run(lab, folder, progress, &report);
             // The receiver may be gone already.
             let _ = done.send(());
             result

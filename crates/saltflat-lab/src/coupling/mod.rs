@@ -40,21 +40,18 @@ impl Lab for Coupling {
         let every = steps.div_ceil(self.rows);
         let mut trajectory = CoupledTrajectory::new(&model, start, *noise, window, rng);
         let mut rows = vec![trajectory.row()];
-        for made in 1..=steps {
+        for step in 1..=steps {
             if let Err(problem) = trajectory.step() {
                 return Ok(Outcome { rows, diverged: Some(problem) });
             }
-            if made % STEPS_PER_REPORT == 0 || made == steps {
-                progress.advance(if made % STEPS_PER_REPORT == 0 {
-                    STEPS_PER_REPORT
-                } else {
-                    made % STEPS_PER_REPORT
-                })?;
+            if step % STEPS_PER_REPORT == 0 {
+                progress.advance(STEPS_PER_REPORT)?;
             }
-            if made % every == 0 || made == steps || made == window {
+            if step % every == 0 || step == steps || step == window {
                 rows.push(trajectory.row());
             }
         }
+        progress.advance(steps % STEPS_PER_REPORT)?;
         Ok(Outcome { rows, diverged: None })
     }
 

@@ -1,4 +1,4 @@
-//! What the trajectories are made of, and which there are. The paper gives no numbers here: all are ours.
+//! Settings of the trajectories, and the trials that follow from them. The paper gives no numbers here: all are ours.
 
 use saltflat_config::Section;
 use serde::Serialize;

@@ -27,7 +27,7 @@ pub(super) struct CoupledTrajectory<'a, R> {
     first: [f64; 3],
     /// Steps of the first coupling.
     window: u64,
-    made: u64,
+    steps: u64,
     /// Sums of ‖ξ‖² and of its stationary mean, from the second coupling on.
     squares: (f64, f64),
     stationary: f64,
@@ -50,7 +50,7 @@ impl<'a, R: Rng> CoupledTrajectory<'a, R> {
             start,
             first: [0.0; 3],
             window,
-            made: 0,
+            steps: 0,
             squares: (0.0, 0.0),
             stationary: 0.0,
         };
@@ -63,7 +63,7 @@ impl<'a, R: Rng> CoupledTrajectory<'a, R> {
     /// # Errors
     /// If R has no value on a regularized trajectory, or a trajectory left all bounds: the step, and which of the two.
     pub fn step(&mut self) -> Result<(), String> {
-        if self.made > 0 && self.made.is_multiple_of(self.window) {
+        if self.steps > 0 && self.steps.is_multiple_of(self.window) {
             self.start_coupling();
         }
         let (pull, kick, kick_there) = self.draw();
@@ -72,20 +72,20 @@ impl<'a, R: Rng> CoupledTrajectory<'a, R> {
         let held = self.contraction();
         self.xi += kick_there - held * lr;
         let (model, lambda) = (self.model, self.lambda);
-        self.made += 1;
+        self.steps += 1;
         for point in [&mut self.phi, &mut self.descent] {
             let Some(of_r) = model.regularizer_gradient(point, lr) else {
                 return Err(format!(
                     "step {}: lr · λ₁ ≥ 2 on the regularized trajectory, where R has no value",
-                    self.made
+                    self.steps
                 ));
             };
             *point -= (model.gradient(point) + of_r * lambda) * lr;
         }
         if !self.theta.iter().chain(&self.phi).all(|value| value.abs() <= 1e3) {
-            return Err(format!("step {}: a coordinate of θ or Φ left [−1000, 1000]", self.made));
+            return Err(format!("step {}: a coordinate of θ or Φ left [−1000, 1000]", self.steps));
         }
-        if self.made <= self.window {
+        if self.steps <= self.window {
             let now = [self.error(), self.xi.norm(), (&self.phi - &self.start).norm()];
             self.first = std::array::from_fn(|i| self.first[i].max(now[i]));
         } else {
@@ -151,9 +151,9 @@ impl<'a, R: Rng> CoupledTrajectory<'a, R> {
         let r = |point: &DVector<f64>| self.model.regularizer(point, self.noise.lr).unwrap_or(f64::NAN);
         let held = &self.theta - &self.xi;
         let mut row = Row::new(
-            self.made,
+            self.steps,
             &[
-                ("time", self.noise.lr * self.lambda * self.made as f64),
+                ("time", self.noise.lr * self.lambda * self.steps as f64),
                 ("r", self.error()),
                 ("xi", self.xi.norm()),
                 ("movement", (&held - &self.start).norm()),

@@ -58,14 +58,14 @@ impl Lab for Cycling {
         let mut rows = vec![row(0, &theta, turns, [0.0; 4])];
         for block in 1..=trial.steps / every {
             let mut squares = [0.0; 4];
-            for made in 1..=every {
+            for step in 1..=every {
                 let (x, y) = (theta[0], theta[1]);
                 let gradient = noise.gradient(&theta, batch_size, &mut rng);
                 for (value, slope) in theta.iter_mut().zip(gradient) {
                     *value -= lr * slope;
                 }
                 if !theta.iter().all(|value| value.abs() <= BOUND) {
-                    let at = (block - 1) * every + made;
+                    let at = (block - 1) * every + step;
                     let diverged = Some(format!("step {at}: a coordinate of θ left [−{BOUND}, {BOUND}]"));
                     return Ok(Outcome { rows, diverged });
                 }
@@ -76,7 +76,7 @@ impl Lab for Cycling {
                 for (sum, z) in squares.iter_mut().zip(&theta[2..]) {
                     *sum += z * z / every as f64;
                 }
-                if made % STEPS_PER_REPORT == 0 {
+                if step % STEPS_PER_REPORT == 0 {
                     progress.advance(STEPS_PER_REPORT)?;
                 }
             }

@@ -1,4 +1,4 @@
-//! What the trajectories are made of.
+//! Settings of the trajectories.
 
 use saltflat_config::Section;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What the diagrams are made of.
+//! Settings of the diagrams.
 
 use saltflat_config::Section;
 use serde::Serialize;
@@ -34,11 +34,11 @@ pub struct LinearStability {
     pub repetitions: u32,
     /// A repetition ends when the norm has grown or fallen by this factor.
     pub factor: f64,
-    /// How batches are drawn; every diagram is made with each.
+    /// How batches are drawn; there is a diagram for each.
     pub samplings: Vec<Sampling>,
     /// The samples' losses.
     pub loss: SampleLoss,
-    /// How often all is made again with other draws.
+    /// Number of repetitions of everything with other draws.
     pub seeds: u64,
 }
 

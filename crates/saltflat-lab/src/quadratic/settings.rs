@@ -1,4 +1,4 @@
-//! What the trajectories are made of, and the series that there are.
+//! Settings of the trajectories, and the series that follow from them.
 
 use saltflat_config::Section;
 use serde::Serialize;

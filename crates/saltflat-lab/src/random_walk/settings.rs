@@ -1,4 +1,4 @@
-//! What the walks are made of. The paper gives no numbers here: all are ours.
+//! Settings of the walks. The paper gives no numbers here: all are ours.
 
 use saltflat_config::Section;
 use serde::Serialize;

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use saltflat_lab::quadratic::{Data, Draws, LabelNoise, Noise, Point, Shape};
+use saltflat_lab::quadratic::{Data, Draws, Iterate, LabelNoise, Noise, Shape};
 use saltflat_random::{Key, Stream};
 
 fn main() {
@@ -20,7 +20,7 @@ fn main() {
     let steps: u64 = arguments.get(1).and_then(|steps| steps.parse().ok()).unwrap_or(100_000);
     let data = Data::new(100, 40, 5, 0);
     let mut draws = Draws::new(noise, 1.0, LabelNoise::Sign, &data, Key::new(0, Stream::SmallWorldNoise, 0).rng());
-    let mut point = Point::new(&data, 1.0);
+    let mut point = Iterate::new(&data, 1.0);
     let clock = Instant::now();
     for _ in 0..steps {
         draws.step(&mut point, &data, 0.01);

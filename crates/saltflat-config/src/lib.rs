@@ -30,6 +30,7 @@
 //! ```
 
 mod kind;
+mod lists;
 mod names;
 mod problem;
 mod section;
@@ -38,7 +39,7 @@ mod value;
 
 pub use kind::Kind;
 pub use names::{did_you_mean, nearest};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, lines};
 pub use section::Section;
-pub use text::{parse, parse_value, set, syntax_problem};
+pub use text::{entry, parse, parse_value, set, syntax_problem};
 pub use value::FromToml;

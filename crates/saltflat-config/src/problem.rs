@@ -42,8 +42,28 @@ impl Problems {
         self.0.borrow().iter().any(|problem| problem.key == key)
     }
 
+    /// True if a problem with a key below the table of this name was noted; of any key if the name is empty.
+    pub(crate) fn are_within(&self, table: &str) -> bool {
+        let is_within =
+            |key: &str| table.is_empty() || key.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+        self.0.borrow().iter().any(|problem| is_within(&problem.key))
+    }
+
+    /// How many they are so far.
+    pub fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// All of them so far, which are forgotten here.
     pub fn take(&self) -> Vec<Problem> {
         self.0.take()
+    }
+}
+
+/// Several problems in a message: one stands in the line, more follow with their number, a line each.
+pub fn lines(problems: &[impl fmt::Display]) -> String {
+    match problems {
+        [one] => one.to_string(),
+        many => many.iter().fold(format!("{} problems", many.len()), |text, problem| format!("{text}\n  {problem}")),
     }
 }

@@ -30,6 +30,11 @@ impl Section {
         Self { name: String::new(), table, known: Vec::new(), base: base.into(), problems: problems.clone() }
     }
 
+    /// A table of a file that was read before, under its full name; relative paths in it start at the current folder.
+    pub fn named(name: &str, table: Table, problems: &Problems) -> Self {
+        Self { name: name.into(), ..Self::root(table, Path::new(""), problems) }
+    }
+
     /// The keys that `read` asks an empty table for, in its order.
     pub fn keys_of<T>(read: impl FnOnce(&mut Self) -> T) -> Vec<&'static str> {
         let mut empty = Self::root(Table::new(), Path::new(""), &Problems::default());
@@ -50,6 +55,11 @@ impl Section {
     /// True if a problem with this table itself was noted, so that an empty one stands in its place.
     pub fn is_refused(&self) -> bool {
         self.problems.is_about(&self.name)
+    }
+
+    /// True if a problem with a key of this table was noted, or of a table within it.
+    pub fn has_problems(&self) -> bool {
+        self.problems.are_within(&self.name)
     }
 
     /// Notes a problem with a key.
@@ -155,6 +165,11 @@ impl Section {
             }
         };
         self.inner(name, table)
+    }
+
+    /// A table that was the value of `key`, or of an item such as `key[1]`, as a section under that name.
+    pub fn child(&self, key: &str, table: Table) -> Self {
+        self.inner(self.path_of(key), table)
     }
 
     fn inner(&self, name: String, table: Table) -> Self {

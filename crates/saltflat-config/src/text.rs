@@ -52,21 +52,32 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Sets `section.key` in a table to the value that a text says, as `--set` does. A switch (`true` or `false`) on the way becomes
-/// a table.
+/// Sets `section.key` in a table to the value that a text says, as `--set` does.
 ///
 /// # Errors
 /// What is wrong with the key or the value.
 pub fn set(table: &mut Table, key: &str, text: &str) -> Result<(), Problem> {
     let value = parse_value(text).map_err(|message| Problem::new(key, message))?;
+    let (place, last) =
+        entry(table, key).map_err(|problem| Problem { key: format!("--set {}", problem.key), ..problem })?;
+    place.insert(last.into(), value);
+    Ok(())
+}
+
+/// The table that holds a key with dots, and the last part of the key. Tables that are missing on the way are added, and a switch (`true` or
+/// `false`) becomes a table.
+///
+/// # Errors
+/// If the key has an empty part or more than 16, or a part before the last is not a table.
+pub fn entry<'t, 'k>(table: &'t mut Table, key: &'k str) -> Result<(&'t mut Table, &'k str), Problem> {
     let mut parts: Vec<&str> = key.split('.').collect();
     if parts.len() > MOST_PARTS {
-        let message = format!("expected a key of at most {MOST_PARTS} parts");
-        return Err(Problem::new(format!("--set {}…", parts[..3].join(".")), message));
+        let start = format!("{}…", parts[..3].join("."));
+        return Err(Problem::new(start, format!("expected a key of at most {MOST_PARTS} parts")));
     }
     let last = parts.pop().unwrap_or_default();
     if last.is_empty() || parts.iter().any(|part| part.is_empty()) {
-        return Err(Problem::new(format!("--set {key}={text}"), "expected section.key=value"));
+        return Err(Problem::new(key, "expected section.key"));
     }
     let mut place = table;
     for part in parts {
@@ -77,12 +88,10 @@ pub fn set(table: &mut Table, key: &str, text: &str) -> Result<(), Problem> {
         place = match entry {
             Value::Table(inner) => inner,
             Value::Array(_) => {
-                let message = format!("{part} is a list; give the whole of it, --set '{part}=[…]'");
-                return Err(Problem::new(format!("--set {key}"), message));
+                return Err(Problem::new(key, format!("{part} is a list; give the whole of it, '{part}=[…]'")));
             }
-            _ => return Err(Problem::new(format!("--set {key}"), format!("{part} is not a table"))),
+            _ => return Err(Problem::new(key, format!("{part} is not a table"))),
         };
     }
-    place.insert(last.into(), value);
-    Ok(())
+    Ok((place, last))
 }

@@ -1,6 +1,6 @@
 //! From TOML values to Rust types.
 
-use toml::Value;
+use toml::{Table, Value};
 
 /// A type that a TOML value may have.
 pub trait FromToml: Sized {
@@ -17,24 +17,23 @@ impl FromToml for f64 {
     }
 }
 
-impl FromToml for u64 {
-    const NAME: &'static str = "a whole number, not negative";
-    fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
-    }
+macro_rules! from_whole_number {
+    ($($Number:ty)+) => {
+        $(impl FromToml for $Number {
+            const NAME: &'static str = "a whole number, not negative";
+            fn from_toml(value: &Value) -> Option<Self> {
+                value.as_integer()?.try_into().ok()
+            }
+        })+
+    };
 }
 
-impl FromToml for usize {
-    const NAME: &'static str = <u64 as FromToml>::NAME;
-    fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
-    }
-}
+from_whole_number! { u32 u64 usize }
 
-impl FromToml for u32 {
-    const NAME: &'static str = <u64 as FromToml>::NAME;
+impl FromToml for i64 {
+    const NAME: &'static str = "a whole number";
     fn from_toml(value: &Value) -> Option<Self> {
-        value.as_integer()?.try_into().ok()
+        value.as_integer()
     }
 }
 
@@ -56,5 +55,19 @@ impl<T: FromToml> FromToml for Vec<T> {
     const NAME: &'static str = "a list";
     fn from_toml(value: &Value) -> Option<Self> {
         value.as_array()?.iter().map(T::from_toml).collect()
+    }
+}
+
+impl FromToml for Table {
+    const NAME: &'static str = "a table";
+    fn from_toml(value: &Value) -> Option<Self> {
+        value.as_table().cloned()
+    }
+}
+
+impl FromToml for Value {
+    const NAME: &'static str = "a value";
+    fn from_toml(value: &Value) -> Option<Self> {
+        Some(value.clone())
     }
 }

@@ -51,7 +51,7 @@ pub fn lab(bytes: &[u8]) {
 
 /// The rows of a lab's folder: torn and foreign ones are cut away, what is kept is kept again.
 pub fn lab_rows(bytes: &[u8]) {
-    let (name, _) = LABS[3];
+    let name = LABS[3].name;
     let lab = make(name, Scale::Smoke, &[]).expect("a lab");
     let root = scratch::path("lab");
     // A file before there is a folder would be something else than a lab's.

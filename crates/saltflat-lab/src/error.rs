@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use saltflat_config::{Problem, lines};
 use saltflat_record::FolderError;
 
 /// Errors of this crate.
@@ -20,8 +21,8 @@ pub enum LabError {
     Settings {
         /// The lab.
         lab: &'static str,
-        /// A line each, which begins with the key.
-        problems: Vec<String>,
+        /// In the order of the keys.
+        problems: Vec<Problem>,
     },
     /// The folder holds something else.
     #[error("{}: holds another lab, the same with other settings, or something else. Choose another folder with --out, or remove it", .0.display())]
@@ -35,15 +36,8 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// True where the person has to change what was given.
+    /// True if the user has to change what was given.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Folder(_))
-    }
-}
-
-fn lines(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
     }
 }

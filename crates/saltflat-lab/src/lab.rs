@@ -5,40 +5,21 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-/// A small world: a claim, and the trials that show it.
-pub trait Lab: Send + Sync {
-    /// What it is.
-    fn about(&self) -> About;
+use crate::settings::Described;
 
-    /// Its settings, all of them.
-    fn settings(&self) -> toml::Table;
-
+/// A small experiment without a network: a claim of a paper, and the trials that test it.
+pub trait Lab: Described + Send + Sync {
     /// Its trials, in the order in which the page names their groups.
     fn trials(&self) -> Vec<Trial>;
 
     /// Makes one trial: a pure function of the settings, the trial's labels and its seed.
     ///
     /// # Errors
-    /// [`Stopped`] as soon as the watch says so.
-    fn run(&self, trial: &Trial, watch: &Watch) -> Result<Outcome, Stopped>;
+    /// [`Stopped`] soon after [`Progress::stop`] was called.
+    fn run(&self, trial: &Trial, progress: &Progress) -> Result<Outcome, Stopped>;
 
     /// What the paper says and what the trials say; they are given in the order of [`trials`](Self::trials).
     fn findings(&self, done: &[(Trial, Outcome)]) -> Vec<Finding>;
-}
-
-/// What a lab is.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
-    /// Its name on the command line: words with hyphens.
-    pub name: &'static str,
-    /// Heading of its page.
-    pub title: &'static str,
-    /// What is asked and how, in paragraphs with an empty line between them.
-    pub text: &'static str,
-    /// Paper and figure: `HaoChen et al. 2021, figure 1 (right)`.
-    pub source: &'static str,
-    /// Its figures as `[[figure]]` tables, as a study writes them.
-    pub figures: &'static str,
 }
 
 /// One trajectory, one diagram, one curve.
@@ -58,7 +39,13 @@ impl Trial {
         Self { labels: labels.iter().map(|(axis, value)| (axis.to_string(), value.clone())).collect(), seed, steps }
     }
 
-    /// The value of an axis; empty where it has none.
+    /// Trials with these labels, one for each seed from 0 to `seeds` − 1.
+    pub fn for_seeds(labels: &[(&str, String)], seeds: u64, steps: u64) -> impl Iterator<Item = Self> + use<> {
+        let first = Self::new(labels, 0, steps);
+        (0..seeds).map(move |seed| Self { seed, ..first.clone() })
+    }
+
+    /// The value of an axis; empty if it has none.
     pub fn label(&self, axis: &str) -> &str {
         self.labels.get(axis).map_or("", String::as_str)
     }
@@ -78,6 +65,11 @@ impl Row {
     pub fn new(step: u64, values: &[(&str, f64)]) -> Self {
         Self { step, values: values.iter().map(|(name, value)| (name.to_string(), *value)).collect() }
     }
+
+    /// The value of this name; NaN if there is none.
+    pub fn value(&self, name: &str) -> f64 {
+        self.values.get(name).copied().unwrap_or(f64::NAN)
+    }
 }
 
 /// What a trial gave.
@@ -90,13 +82,23 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The last value of this name that there is; `None` where it diverged or has none.
+    /// The last value of this name; `None` if the trial diverged, or has none that is finite.
     pub fn last(&self, name: &str) -> Option<f64> {
         if self.diverged.is_some() {
             return None;
         }
         self.rows.iter().rev().find_map(|row| row.values.get(name).copied()).filter(|value| value.is_finite())
     }
+}
+
+/// The outcomes of the trials with this value on an axis.
+pub(crate) fn outcomes<'a>(done: &'a [(Trial, Outcome)], axis: &str, value: &str) -> Vec<&'a Outcome> {
+    done.iter().filter(|(trial, _)| trial.label(axis) == value).map(|(_, outcome)| outcome).collect()
+}
+
+/// The [last](Outcome::last) values of this name, of the outcomes that have one.
+pub(crate) fn last_values<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, name: &str) -> Vec<f64> {
+    outcomes.into_iter().filter_map(|outcome| outcome.last(name)).collect()
 }
 
 /// A claim and what was found.
@@ -106,7 +108,7 @@ pub struct Finding {
     pub claim: String,
     /// What was seen, with its numbers and their errors.
     pub found: String,
-    /// Whether it agrees; `None` where that cannot be said.
+    /// Whether it agrees; `None` if that cannot be said.
     pub holds: Option<bool>,
 }
 
@@ -114,19 +116,19 @@ pub struct Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Counts steps over all trials, and tells them to stop.
+/// Counts the steps of all trials, and tells the trials to stop.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct Progress {
     steps: AtomicU64,
     stop: AtomicBool,
 }
 
-impl Watch {
-    /// Says that a trial made so many steps; asked every few milliseconds of work.
+impl Progress {
+    /// Adds steps that a trial made. A trial calls this every few milliseconds.
     ///
     /// # Errors
-    /// [`Stopped`] where it shall stop.
-    pub fn made(&self, steps: u64) -> Result<(), Stopped> {
+    /// [`Stopped`] if it should stop.
+    pub fn advance(&self, steps: u64) -> Result<(), Stopped> {
         self.steps.fetch_add(steps, Ordering::Relaxed);
         if self.stop.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
     }

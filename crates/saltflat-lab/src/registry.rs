@@ -1,26 +1,44 @@
 //! The labs by their names.
 
 use crate::{
-    Lab, LabError, Scale, Settings, binary_losses::BinaryLosses, coupling::Coupling, cycling::Cycling,
-    linear_stability::LinearStability, quadratic::Quadratic, random_walk::RandomWalk, read, regularizer::Regularizer,
+    LabError,
+    lab::Lab,
+    settings::{Listed, Scale, Settings, read},
 };
 
-/// Makes a lab from its settings.
-type Make = fn(Scale, &[(String, String)]) -> Result<Box<dyn Lab>, LabError>;
+/// Makes a lab from its settings, see [`read`].
+pub type ReadLab = fn(Scale, &[(String, String)]) -> Result<Box<dyn Lab>, LabError>;
 
-/// Every lab: its name, and what makes it.
-pub const LABS: [(&str, Make); 7] = [
-    (Quadratic::LAB, make::<Quadratic>),
-    (RandomWalk::LAB, make::<RandomWalk>),
-    (LinearStability::LAB, make::<LinearStability>),
-    (Regularizer::LAB, make::<Regularizer>),
-    (BinaryLosses::LAB, make::<BinaryLosses>),
-    (Cycling::LAB, make::<Cycling>),
-    (Coupling::LAB, make::<Coupling>),
+/// An entry in the list of labs.
+#[derive(Clone, Copy, Debug)]
+pub struct LabKind {
+    /// Its name.
+    pub name: &'static str,
+    /// Makes the lab.
+    pub read: ReadLab,
+}
+
+macro_rules! labs {
+    ($($module:ident :: $Lab:ident),+ $(,)?) => {
+        $(impl Listed for crate::$module::$Lab {})+
+
+        /// Every lab.
+        pub const LABS: &[LabKind] = &[$(kind::<crate::$module::$Lab>()),+];
+    };
+}
+
+labs![
+    quadratic::Quadratic,
+    random_walk::RandomWalk,
+    linear_stability::LinearStability,
+    regularizer::Regularizer,
+    binary_losses::BinaryLosses,
+    cycling::Cycling,
+    coupling::Coupling,
 ];
 
-fn make<S: Settings + Lab + 'static>(scale: Scale, changes: &[(String, String)]) -> Result<Box<dyn Lab>, LabError> {
-    Ok(Box::new(read::<S>(scale, changes)?))
+const fn kind<L: Settings + Lab + 'static>() -> LabKind {
+    LabKind { name: L::ABOUT.name, read: |scale, changes| Ok(Box::new(read::<L>(scale, changes)?)) }
 }
 
 /// The lab of this name at a scale, with some of its settings changed.
@@ -28,8 +46,8 @@ fn make<S: Settings + Lab + 'static>(scale: Scale, changes: &[(String, String)])
 /// # Errors
 /// [`LabError::Unknown`], and what [`read`] says.
 pub fn lab(name: &str, scale: Scale, changes: &[(String, String)]) -> Result<Box<dyn Lab>, LabError> {
-    match LABS.iter().find(|(known, _)| *known == name) {
-        Some((_, make)) => make(scale, changes),
-        None => Err(LabError::Unknown { name: name.into(), known: LABS.iter().map(|(name, _)| *name).collect() }),
+    match LABS.iter().find(|kind| kind.name == name) {
+        Some(kind) => (kind.read)(scale, changes),
+        None => Err(LabError::Unknown { name: name.into(), known: LABS.iter().map(|kind| kind.name).collect() }),
     }
 }

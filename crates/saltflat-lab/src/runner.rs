@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::{Lab, LabError, LabFolder, Outcome, Trial, Watch};
+use crate::{Lab, LabError, LabFolder, Outcome, Progress, Trial};
 
 /// Makes the trials that the folder does not hold, as many side by side as rayon has threads, and keeps each as soon as it is
 /// made. `made` is told of each. Gives all outcomes in the order of the trials, or nothing where it was told to stop before.
@@ -15,7 +15,7 @@ use crate::{Lab, LabError, LabFolder, Outcome, Trial, Watch};
 pub fn run(
     lab: &dyn Lab,
     folder: &mut LabFolder,
-    watch: &Watch,
+    progress: &Progress,
     made: &(dyn Fn(&Trial, &Outcome) + Sync),
 ) -> Result<Option<Vec<(Trial, Outcome)>>, LabError> {
     let trials = lab.trials();
@@ -27,12 +27,12 @@ pub fn run(
         for _ in 0..rayon::current_num_threads().min(left.len()) {
             scope.spawn(|_| {
                 while let Some(trial) = left.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let Ok(outcome) = lab.run(trial, watch) else { return };
+                    let Ok(outcome) = lab.run(trial, progress) else { return };
                     made(trial, &outcome);
                     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Err(error) = kept.0.keep(trial, &outcome) {
                         kept.1 = Some(error);
-                        watch.stop();
+                        progress.stop();
                     }
                 }
             });
@@ -60,13 +60,13 @@ mod tests {
         fs::read_to_string(root.join("metrics.jsonl")).unwrap()
     }
 
-    fn make(root: &std::path::Path, watch: &Watch) -> (usize, Option<Vec<(Trial, Outcome)>>) {
+    fn make(root: &std::path::Path, progress: &Progress) -> (usize, Option<Vec<(Trial, Outcome)>>) {
         let made = AtomicUsize::new(0);
         let mut folder = LabFolder::open(root, &tiny()).unwrap();
         let count = |_: &Trial, _: &Outcome| {
             made.fetch_add(1, Ordering::SeqCst);
         };
-        let done = run(&tiny(), &mut folder, watch, &count).unwrap();
+        let done = run(&tiny(), &mut folder, progress, &count).unwrap();
         (made.into_inner(), done)
     }
 
@@ -75,9 +75,9 @@ mod tests {
     fn what_is_left_is_made_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
-        let (made, done) = make(&whole, &Watch::default());
+        let (made, done) = make(&whole, &Progress::default());
         assert_eq!((made, done.unwrap().len()), (10, 10));
-        let stopped = Watch::default();
+        let stopped = Progress::default();
         stopped.stop();
         let (made, done) = make(&parts, &stopped);
         assert_eq!((made, done), (0, None));
@@ -89,12 +89,12 @@ mod tests {
         // Torn within a letter, which made the folder unreadable.
         fs::write(parts.join("metrics.jsonl"), [torn.as_bytes(), &"²".as_bytes()[..1]].concat()).unwrap();
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        let (made, done) = one.install(|| make(&parts, &Watch::default()));
+        let (made, done) = one.install(|| make(&parts, &Progress::default()));
         assert_eq!((made, done.is_some()), (8, true));
         assert_eq!(metrics(&parts), metrics(&whole));
         assert!(status(&parts).contains("finished"));
-        let (made, again) = make(&parts, &Watch::default());
-        assert_eq!((made, again), (0, make(&whole, &Watch::default()).1));
+        let (made, again) = make(&parts, &Progress::default());
+        assert_eq!((made, again), (0, make(&whole, &Progress::default()).1));
     }
 
     #[test]

@@ -9,64 +9,64 @@ use burn_cubecl::{CubeBackend, cubecl, ops::numeric::empty_device_contiguous_dty
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 use crate::{
-    Key, PART,
     box_muller::{BLOCK, PAIRS, UNIT},
-    like::Distribution,
+    draw_kind::DrawKind,
+    key::{Key, PART},
 };
 
 /// A whole turn.
 const TURN: f32 = std::f32::consts::TAU;
 
-/// Draws where the tensors are.
+/// Draws on the device of the tensors.
 #[backend_extension(Cube, Fusion: cfg(feature = "fusion"))]
 pub(crate) trait Draws: Backend {
     /// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
     #[fusion(dtype = like, shape = like)]
-    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, distribution: Distribution) -> FloatTensor<Self>;
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, kind: DrawKind) -> FloatTensor<Self>;
 }
 
 /// Whether the tensor is on a GPU, in f32.
-pub(crate) fn has(like: &Tensor<1>) -> bool {
+pub(crate) fn supports(like: &Tensor<1>) -> bool {
     let device = like.device().without_autodiff();
     matches!(device.as_dispatch(), DispatchDevice::Cube(_)) && like.dtype() == DType::F32
 }
 
 /// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
-pub(crate) fn draw(key: Key, distribution: Distribution, start: usize, like: &Tensor<1>) -> Tensor<1> {
+pub(crate) fn draw(key: Key, kind: DrawKind, start: usize, like: &Tensor<1>) -> Tensor<1> {
     let like = like.clone().without_autodiff().into_dispatch();
-    Tensor::from_dispatch(Dispatch::draw(like, key.words(), start as u32, distribution))
+    Tensor::from_dispatch(Dispatch::draw(like, key.words(), start as u32, kind))
 }
 
 impl Draws for CubeBackend {
-    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, distribution: Distribution) -> FloatTensor<Self> {
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, kind: DrawKind) -> FloatTensor<Self> {
         let shape = like.shape();
-        let (end, of_block) = (start as usize + shape.num_elements(), distribution.of_block() as usize);
+        let (end, per_block) = (start as usize + shape.num_elements(), kind.numbers_per_block() as usize);
         let out = empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, DType::F32);
-        let blocks = end.div_ceil(of_block) - start as usize / of_block;
+        let blocks = end.div_ceil(per_block) - start as usize / per_block;
         let dim = CubeDim::new(&like.client, blocks);
         let count = calculate_cube_count_elemwise(&like.client, blocks, dim);
         let mut words = SequenceArg::new();
         key.into_iter().for_each(|word| words.push(word));
-        fill::launch(&like.client, count, dim, words, start, out.clone().into_buffer_arg(), distribution);
+        fill::launch(&like.client, count, dim, words, start, out.clone().into_buffer_arg(), kind);
         out
     }
 }
 
 /// Each unit makes the numbers of one block of ChaCha.
 #[cube(launch)]
-fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] distribution: Distribution) {
-    let of_block = comptime!(distribution.of_block());
+fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] kind: DrawKind) {
+    let per_block = comptime!(kind.numbers_per_block());
     let part = comptime!(PART as u32);
-    let first = (start / of_block + ABSOLUTE_POS as u32) * of_block;
-    let words = chacha(&key, first % part / of_block, first / part);
-    // Where the block's first number goes; before the start it wraps around to beyond the end.
+    let first = (start / per_block + ABSOLUTE_POS as u32) * per_block;
+    let words = chacha(&key, first % part / per_block, first / part);
+    // Index of the first number of the block; before the start it wraps around to beyond the end.
     let to = first - start;
-    if comptime!(distribution == Distribution::Normal) {
+    if comptime!(kind == DrawKind::Normal) {
         #[unroll]
         for i in 0..PAIRS {
             let unit = f32::cast_from(words[i]) * UNIT + UNIT / 2.0f32;
             let angle = (f32::cast_from(words[PAIRS + i]) * UNIT - 0.5f32) * TURN;
-            // A logarithm that is rounded to beyond 0 must not become no number.
+            // A logarithm that rounding takes beyond 0 must not give NaN.
             let radius = (unit.ln() * -2.0f32).abs().sqrt();
             // Half a turn is taken off the angle, where a GPU's functions are most exact, and comes back as a sign.
             write(out, to + i as u32, -radius * angle.cos());
@@ -131,16 +131,16 @@ fn chacha(key: &Sequence<u32>, block: u32, stream: u32) -> Array<u32> {
 #[cube]
 fn quarter(x: &mut Array<u32>, #[comptime] a: usize, #[comptime] b: usize, #[comptime] c: usize, #[comptime] d: usize) {
     x[a] += x[b];
-    x[d] = rotated(x[d] ^ x[a], 16u32);
+    x[d] = rotate_left(x[d] ^ x[a], 16u32);
     x[c] += x[d];
-    x[b] = rotated(x[b] ^ x[c], 12u32);
+    x[b] = rotate_left(x[b] ^ x[c], 12u32);
     x[a] += x[b];
-    x[d] = rotated(x[d] ^ x[a], 8u32);
+    x[d] = rotate_left(x[d] ^ x[a], 8u32);
     x[c] += x[d];
-    x[b] = rotated(x[b] ^ x[c], 7u32);
+    x[b] = rotate_left(x[b] ^ x[c], 7u32);
 }
 
 #[cube]
-fn rotated(x: u32, #[comptime] by: u32) -> u32 {
+fn rotate_left(x: u32, #[comptime] by: u32) -> u32 {
     (x << by) | (x >> comptime!(32 - by))
 }

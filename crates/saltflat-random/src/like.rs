@@ -1,54 +1,34 @@
-//! Draws for tensors, where they are.
+//! Draws for tensors on their device.
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::Key;
-#[cfg(feature = "gpu")]
-use crate::box_muller::BLOCK;
-
-/// What is drawn for tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Distribution {
-    Normal,
-    Signs,
-}
-
-impl Distribution {
-    /// Numbers that one block of ChaCha gives.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn of_block(self) -> u32 {
-        match self {
-            Self::Normal => BLOCK as u32,
-            Self::Signs => BLOCK as u32 * u32::BITS,
-        }
-    }
-}
+use crate::{draw_kind::DrawKind, key::Key};
 
 impl Key {
     /// Standard normal numbers for tensors of one device, one [draw](Self::box_muller) over all of them in order. A GPU draws in f32 by
     /// itself: the same numbers up to the rounding of its functions.
     pub fn normal_like(self, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
-        self.draw_like(Distribution::Normal, parts)
+        self.draw_like(DrawKind::Normal, parts)
     }
 
     /// As [`normal_like`](Self::normal_like) with [signs](Self::signs), the same on every device.
     pub fn signs_like(self, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
-        self.draw_like(Distribution::Signs, parts)
+        self.draw_like(DrawKind::Signs, parts)
     }
 
-    fn draw_like(self, distribution: Distribution, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
+    fn draw_like(self, kind: DrawKind, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
         let sizes = parts.iter().map(|part| part.dims()[0]);
         let starts = sizes.clone().scan(0, |start, n| {
             *start += n;
             Some(*start - n)
         });
         #[cfg(feature = "gpu")]
-        if parts.iter().all(crate::gpu::has) {
-            return starts.zip(parts).map(|(start, part)| crate::gpu::draw(self, distribution, start, part)).collect();
+        if parts.iter().all(crate::gpu::supports) {
+            return starts.zip(parts).map(|(start, part)| crate::gpu::draw(self, kind, start, part)).collect();
         }
-        let all = match distribution {
-            Distribution::Normal => self.box_muller(sizes.sum()),
-            Distribution::Signs => self.signs(sizes.sum()),
+        let all = match kind {
+            DrawKind::Normal => self.box_muller(sizes.sum()),
+            DrawKind::Signs => self.signs(sizes.sum()),
         };
         let cut = |(start, part): (usize, &Tensor<1>)| {
             let n = part.dims()[0];

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use saltflat_config::lines;
+
 /// Why a study cannot be read or worked off.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
@@ -80,13 +82,6 @@ pub enum StudyError {
         /// The system's words.
         reason: String,
     },
-}
-
-fn lines(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-    }
 }
 
 impl StudyError {

@@ -3,12 +3,13 @@
 //! [`StudyFile`] is what the file says, [`Study`] the runs that follow from it at a scale, [`StudyFolder`] where they lie and
 //! how far they are, and [`Queue`] what works them off, one process a run. [`slurm`] writes the same as jobs of a cluster.
 
+mod axis;
+mod entry;
 mod error;
 mod expand;
 mod file;
 mod fingerprint;
 mod folder;
-mod keys;
 mod layout;
 mod lock;
 mod manifest;
@@ -18,14 +19,20 @@ mod prepare;
 mod queue;
 mod reason;
 mod results;
+mod run;
+mod scale;
 mod settings;
 pub mod slurm;
+mod stage;
+mod study;
 
+pub use entry::Entry;
 pub use error::StudyError;
-pub use expand::{Entry, Study};
-pub use file::{Measure, Stage, StudyFile};
+pub use file::{Measure, StudyFile};
 pub use folder::{Standing, StudyFolder};
 pub use lock::FolderLock;
 pub use packing::{Slot, packed};
 pub use prepare::Prepared;
 pub use queue::{Ended, Halt, Queue, Report};
+pub use stage::Stage;
+pub use study::Study;

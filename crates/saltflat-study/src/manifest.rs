@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Entry, Study, StudyError, expand::is_reserved, folder::write};
+use crate::{Entry, Study, StudyError, entry::is_reserved, folder::write};
 
 /// Its name.
 pub(crate) const MANIFEST: &str = "manifest.json";

@@ -1,4 +1,4 @@
-//! `saltflat lab`: the papers' small worlds.
+//! `saltflat lab`: the papers' small experiments that need no network.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_kernels::start_threads;
-use saltflat_lab::{Finding, LABS, Lab, LabFolder, Outcome, Scale, Trial, Watch, lab};
+use saltflat_lab::{Finding, LABS, Lab, LabFolder, LabKind, Outcome, Progress, Scale, Trial, lab};
 use saltflat_report::{Page, Run, parse_figures};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     table::length,
 };
 
-/// How often signals are looked for.
+/// Time between two looks for a signal.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the command.
@@ -45,7 +45,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         errln!("note: {note}");
     }
     let mut folder = LabFolder::open(&root, &*lab)?;
-    let Some(done) = work(&*lab, &mut folder, &stop)? else {
+    let Some(done) = run_trials(&*lab, &mut folder, &stop)? else {
         let cause = stop.cause();
         errln!("stopped by {}; the same command goes on", cause.map_or("a signal", signals::Cause::name));
         return Ok(ExitCode::from(cause.map_or(1, signals::Cause::exit_code)));
@@ -62,7 +62,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         holds,
     });
     let mut runs = Run::read_all(&root)?;
-    // The page says where within the results, wherever those lie.
+    // The page names the folder within the results, wherever those are.
     runs.iter_mut().for_each(|run| run.folder = PathBuf::from(root.file_name().unwrap_or(root.as_os_str())));
     let about = lab.about();
     let page = Page {
@@ -73,7 +73,7 @@ pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
         figures,
         ..Page::default()
     };
-    // Written before anything is printed: whether somebody reads stdout is no matter of the page.
+    // Written before anything is printed: the page must not depend on whether somebody reads stdout.
     let path = page::write(&root, &page)?;
     for finding in &findings {
         outln!("{}: {}\n    {}", verdict(finding), finding.claim, finding.found)?;
@@ -109,9 +109,9 @@ fn command(args: &LabArgs, name: &str) -> String {
 }
 
 fn list() -> anyhow::Result<()> {
-    let width = LABS.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, make) in LABS {
-        let about = make(Scale::Paper, &[])?.about();
+    let width = LABS.iter().map(|kind| kind.name.len()).max().unwrap_or(0);
+    for LabKind { name, read } in LABS {
+        let about = read(Scale::Paper, &[])?.about();
         outln!("{name:<width$}  {}\n{:<width$}  {}", about.title, "", about.source)?;
     }
     Ok(())
@@ -124,8 +124,8 @@ fn dry_run(lab: &dyn Lab, root: &Path) -> Result<(), OutputError> {
     output::data(format_args!("{}", lab.settings()))
 }
 
-/// Makes the trials that are left, and tells how it goes.
-fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Option<Vec<(Trial, Outcome)>>> {
+/// Makes the trials that are left, with a progress bar. `None` if it was stopped.
+fn run_trials(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Option<Vec<(Trial, Outcome)>>> {
     let trials = lab.trials();
     let (held, left): (Vec<&Trial>, Vec<&Trial>) = trials.iter().partition(|trial| folder.holds(trial));
     if !held.is_empty() {
@@ -136,27 +136,27 @@ fn work(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Result<Op
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent}% {msg}") {
         bar.set_style(style);
     }
-    let (watch, clock) = (Watch::default(), Instant::now());
-    let made = |trial: &Trial, outcome: &Outcome| {
+    let (progress, clock) = (Progress::default(), Instant::now());
+    let report = |trial: &Trial, outcome: &Outcome| {
         let labels: Vec<&str> = trial.labels.values().map(String::as_str).collect();
         let end = outcome.diverged.as_ref().map_or(String::new(), |why| format!(": diverged, {why}"));
         bar.suspend(|| errln!("{}, seed {}{end}", labels.join(", "), trial.seed));
     };
     let result = std::thread::scope(|scope| {
         let (done, wait) = channel();
-        let watch = &watch;
+        let progress = &progress;
         let worker = scope.spawn(move || {
-            let result = saltflat_lab::run(lab, folder, watch, &made);
-            // Whoever waits may be gone already.
+            let result = saltflat_lab::run(lab, folder, progress, &report);
+            // The receiver may be gone already.
             let _ = done.send(());
             result
         });
         while wait.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
             if stop.cause().is_some() {
-                watch.stop();
+                progress.stop();
             }
             // Trials that ended before their last step count as whole.
-            let steps = watch.steps().min(total);
+            let steps = progress.steps().min(total);
             bar.set_position(steps);
             if steps > 0 {
                 let left = clock.elapsed().as_secs_f64() * (total - steps) as f64 / steps as f64;

@@ -49,11 +49,11 @@ fn bad_input_names_its_key() {
         (&["quadratik"][..], "there is no lab quadratik; expected one of quadratic"),
         (
             &["quadratic", "--set", "gaussian_sigmas=[-1.0]"],
-            "gaussian_sigmas: expected numbers of at least 0, found -1",
+            "gaussian_sigmas: expected numbers of at least 0, got [-1.0]",
         ),
         (&["quadratic", "--set", "samples=100"], "samples: expected at least 1 and less than the dimension"),
-        (&["quadratic", "--seeds", "0"], "seeds: expected a whole number above 0, found 0"),
-        (&["quadratic", "--set", "rate=1"], "rate: there is no such key"),
+        (&["quadratic", "--seeds", "0"], "seeds: expected a whole number from 1 to 100000, got 0"),
+        (&["quadratic", "--set", "rate=1"], "rate: is not a key; quadratic has dimension, samples,"),
         (&["quadratic", "--set", "lr"], "KEY=VALUE"),
         (&["quadratic", "--scale", "huge"], "expected smoke, small, paper, got huge"),
     ] {

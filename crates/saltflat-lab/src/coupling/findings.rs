@@ -2,27 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use super::{LABELS, NOTHING, RATES};
+use super::settings::Varied;
 use crate::{
     Finding, Outcome, Trial,
-    statistics::{Mean, line, short},
+    lab::last_values,
+    statistics::{Line, Mean, short},
 };
 
+/// Trials that vary λ in the same way.
+type Trials<'a> = [&'a (Trial, Outcome)];
+
 pub(super) fn all(done: &[(Trial, Outcome)]) -> Vec<Finding> {
-    let of = |varied: &str| -> Vec<&(Trial, Outcome)> {
-        done.iter().filter(|(trial, _)| trial.label("varied") == varied).collect()
+    let all_claims = |(varied, kind): (&'static str, Varied)| -> Vec<Finding> {
+        let trials: Vec<&(Trial, Outcome)> = done.iter().filter(|(trial, _)| trial.label("varied") == varied).collect();
+        let claims: &[fn(&str, &Trials<'_>) -> Option<Finding>] = match kind {
+            Varied::LearningRate | Varied::LabelNoise => {
+                &[error_is_small, xi_is_larger, below_the_movement, regularizer_falls, xi_is_stationary, some_diverged]
+            }
+            Varied::Nothing => &[minimiser_is_kept],
+        };
+        claims.iter().filter_map(|claim| claim(varied, &trials)).collect()
     };
-    let mut findings = Vec::new();
-    for (varied, trials) in [(RATES, of(RATES)), (LABELS, of(LABELS))] {
-        findings.extend(error_is_small(varied, &trials));
-        findings.extend(xi_is_larger(varied, &trials));
-        findings.extend(below_the_movement(varied, &trials));
-        findings.extend(falls(varied, &trials));
-        findings.extend(stationary(varied, &trials));
-        findings.extend(diverged(varied, &trials));
-    }
-    findings.extend(stays(&of(NOTHING)));
-    findings
+    Varied::ALL.into_iter().flat_map(all_claims).collect()
 }
 
 fn lambda(trial: &Trial) -> Option<f64> {
@@ -30,24 +31,24 @@ fn lambda(trial: &Trial) -> Option<f64> {
 }
 
 /// Slopes of log `name` against log λ, by least squares, one a seed that has at least three values.
-fn slopes(trials: &[&(Trial, Outcome)], name: &str) -> Vec<f64> {
+fn slopes(trials: &Trials<'_>, name: &str) -> Vec<f64> {
     let mut of_seed: BTreeMap<u64, Vec<(f64, f64)>> = BTreeMap::new();
     for (trial, outcome) in trials {
         if let (Some(lambda), Some(value)) = (lambda(trial), outcome.last(name).filter(|value| *value > 0.0)) {
             of_seed.entry(trial.seed).or_default().push((lambda.ln(), value.ln()));
         }
     }
-    of_seed.values().filter_map(|points| line(points)).map(|(slope, ..)| slope).collect()
+    of_seed.values().filter_map(|points| Line::fit(points)).map(|line| line.slope).collect()
 }
 
 /// λ from and to, in words.
-fn range(trials: &[&(Trial, Outcome)]) -> String {
+fn range(trials: &Trials<'_>) -> String {
     let all: Vec<f64> = trials.iter().filter_map(|(trial, _)| lambda(trial)).collect();
     let low = all.iter().copied().fold(f64::INFINITY, f64::min);
     format!("λ from {low:.1e} to {:.1e}", all.iter().copied().fold(0.0, f64::max))
 }
 
-fn error_is_small(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn error_is_small(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let found = slopes(trials, "first_r_max");
     let slope = Mean::of(&found)?;
     Some(Finding {
@@ -62,7 +63,7 @@ fn error_is_small(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding>
     })
 }
 
-fn xi_is_larger(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn xi_is_larger(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let found = slopes(trials, "first_xi_max");
     let slope = Mean::of(&found)?;
     Some(Finding {
@@ -73,7 +74,7 @@ fn xi_is_larger(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
 }
 
 /// The error over the movement, for each λ the mean over seeds.
-fn below_the_movement(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn below_the_movement(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let ratio = |outcome: &Outcome| Some(outcome.last("first_r_max")? / outcome.last("first_movement_max")?);
     let mut at: Vec<(f64, f64)> = trials.iter().filter_map(|(trial, o)| Some((lambda(trial)?, ratio(o)?))).collect();
     at.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -82,18 +83,18 @@ fn below_the_movement(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Find
         .filter_map(|same| Some((same[0].0, Mean::of(&same.iter().map(|p| p.1).collect::<Vec<_>>())?)))
         .collect();
     let [(_, least), .., (_, most)] = means[..] else { return None };
-    let said: Vec<String> = means.iter().map(|(lambda, mean)| format!("{mean} at λ = {lambda:.1e}")).collect();
+    let ratios: Vec<String> = means.iter().map(|(lambda, mean)| format!("{mean} at λ = {lambda:.1e}")).collect();
     Some(Finding {
         claim: format!(
             "Varied {varied}: the error is small beside the movement of the regularized trajectory, for small enough λ."
         ),
-        found: format!("Largest error over largest ‖Φ − θ*‖ in the first coupling: {}.", said.join(", ")),
+        found: format!("Largest error over largest ‖Φ − θ*‖ in the first coupling: {}.", ratios.join(", ")),
         holds: Some(least.mean < most.mean && least.mean < 0.5),
     })
 }
 
 /// Whether R falls along both, and by the same.
-fn falls(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn regularizer_falls(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let drops =
         |name: &str| -> Vec<f64> { trials.iter().filter_map(|(_, outcome)| Some(outcome.last(name)? - 1.0)).collect() };
     let (sgd, descent) = (drops("regularizer_ratio"), drops("descent_ratio"));
@@ -113,10 +114,10 @@ fn falls(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
 }
 
 /// At the least λ, whose trajectories are the longest.
-fn stationary(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn xi_is_stationary(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let least = trials.iter().filter_map(|(trial, _)| lambda(trial)).reduce(f64::min)?;
     let slow = trials.iter().filter(|(trial, _)| lambda(trial) == Some(least));
-    let found: Vec<f64> = slow.filter_map(|(_, outcome)| outcome.last("xi_sq_over_stationary")).collect();
+    let found = last_values(slow.map(|(_, outcome)| outcome), "xi_sq_over_stationary");
     let ratio = Mean::of(&found)?;
     Some(Finding {
         claim: format!("Varied {varied}: E ξξᵀ → λ Π_G (2 − ηG)⁻¹ (Proposition 2)."),
@@ -128,7 +129,7 @@ fn stationary(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
     })
 }
 
-fn diverged(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
+fn some_diverged(varied: &str, trials: &Trials<'_>) -> Option<Finding> {
     let reasons: Vec<&String> = trials.iter().filter_map(|(_, outcome)| outcome.diverged.as_ref()).collect();
     Some(Finding {
         claim: format!("Varied {varied}: all trajectories stay where R has a value."),
@@ -137,8 +138,8 @@ fn diverged(varied: &str, trials: &[&(Trial, Outcome)]) -> Option<Finding> {
     })
 }
 
-fn stays(trials: &[&(Trial, Outcome)]) -> Option<Finding> {
-    let moved: Vec<f64> = trials.iter().filter_map(|(_, outcome)| outcome.last("movement")).collect();
+fn minimiser_is_kept(_: &str, trials: &Trials<'_>) -> Option<Finding> {
+    let moved = last_values(trials.iter().map(|(_, outcome)| outcome), "movement");
     let largest = moved.iter().copied().reduce(f64::max)?;
     Some(Finding {
         claim: "Without label noise SGD stays at a minimiser: its gradient and its minibatch noise are 0 there (section 4).".into(),

@@ -80,20 +80,20 @@ impl Model {
         hessian
     }
 
-    /// R(θ) = −(1/2η) tr log(I − (η/2)∇²L); `None` where ηλ₁ ≥ 2.
+    /// R(θ) = −(1/2η) tr log(I − (η/2)∇²L); `None` if ηλ₁ ≥ 2.
     pub fn regularizer(&self, theta: &DVector<f64>, lr: f64) -> Option<f64> {
-        let factor = self.below_the_edge(theta, lr)?.l();
+        let factor = self.stability_factor(theta, lr)?.l();
         Some(-factor.diagonal().iter().map(|entry| entry.ln()).sum::<f64>() / lr)
     }
 
-    /// ∇R = ¼ tr[A ∂∇²L] with A = (I − (η/2)∇²L)⁻¹, which is 2 (A∘M)θ + θ∘(M diag A); `None` where ηλ₁ ≥ 2.
+    /// ∇R = ¼ tr[A ∂∇²L] with A = (I − (η/2)∇²L)⁻¹, which is 2 (A∘M)θ + θ∘(M diag A); `None` if ηλ₁ ≥ 2.
     pub fn regularizer_gradient(&self, theta: &DVector<f64>, lr: f64) -> Option<DVector<f64>> {
-        let a = self.below_the_edge(theta, lr)?.inverse();
+        let a = self.stability_factor(theta, lr)?.inverse();
         Some(a.component_mul(&self.m) * theta * 2.0 + theta.component_mul(&(&self.m * a.diagonal())))
     }
 
-    /// The Cholesky factor of I − (η/2)∇²L, which exists where ηλ₁ < 2.
-    fn below_the_edge(&self, theta: &DVector<f64>, lr: f64) -> Option<nalgebra::Cholesky<f64, nalgebra::Dyn>> {
+    /// The Cholesky factor of I − (η/2)∇²L, which exists if ηλ₁ < 2.
+    fn stability_factor(&self, theta: &DVector<f64>, lr: f64) -> Option<nalgebra::Cholesky<f64, nalgebra::Dyn>> {
         let d = theta.len();
         (DMatrix::identity(d, d) - self.hessian(theta) * (lr / 2.0)).cholesky()
     }

@@ -3,31 +3,13 @@
 use nalgebra::DVector;
 use rand::{Rng, RngExt};
 
-use super::model::Model;
+use super::{model::Model, settings::NoiseSettings};
 use crate::Row;
 
-/// How the noise of a trajectory is drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Noise {
-    /// Learning rate η.
-    pub lr: f64,
-    /// σ of the labels.
-    pub sigma: f64,
-    /// Samples a step, drawn with replacement; `None` takes each sample once.
-    pub batch_size: Option<usize>,
-}
-
-impl Noise {
-    /// λ = ησ²/B.
-    pub fn lambda(&self, samples: usize) -> f64 {
-        self.lr * self.sigma.powi(2) / self.batch_size.unwrap_or(samples) as f64
-    }
-}
-
 /// θ, ξ and Φ, step by step.
-pub(super) struct Trajectory<'a, R> {
+pub(super) struct CoupledTrajectory<'a, R> {
     model: &'a Model,
-    noise: Noise,
+    noise: NoiseSettings,
     rng: R,
     lambda: f64,
     /// Where all began, and R there.
@@ -45,14 +27,14 @@ pub(super) struct Trajectory<'a, R> {
     first: [f64; 3],
     /// Steps of the first coupling.
     window: u64,
-    made: u64,
+    steps: u64,
     /// Sums of ‖ξ‖² and of its stationary mean, from the second coupling on.
     squares: (f64, f64),
     stationary: f64,
 }
 
-impl<'a, R: Rng> Trajectory<'a, R> {
-    pub fn new(model: &'a Model, start: DVector<f64>, noise: Noise, window: u64, rng: R) -> Self {
+impl<'a, R: Rng> CoupledTrajectory<'a, R> {
+    pub fn new(model: &'a Model, start: DVector<f64>, noise: NoiseSettings, window: u64, rng: R) -> Self {
         let lambda = noise.lambda(model.samples());
         let mut trajectory = Self {
             model,
@@ -68,7 +50,7 @@ impl<'a, R: Rng> Trajectory<'a, R> {
             start,
             first: [0.0; 3],
             window,
-            made: 0,
+            steps: 0,
             squares: (0.0, 0.0),
             stationary: 0.0,
         };
@@ -77,10 +59,12 @@ impl<'a, R: Rng> Trajectory<'a, R> {
     }
 
     /// One step of each. A new coupling begins every `window` steps (Definition 3 and Lemma 2): θ* becomes Φ, and Φ becomes θ − ξ.
-    /// What is wrong where R has no value or a trajectory left all bounds.
+    ///
+    /// # Errors
+    /// If R has no value on a regularized trajectory, or a trajectory left all bounds: the step, and which of the two.
     pub fn step(&mut self) -> Result<(), String> {
-        if self.made > 0 && self.made.is_multiple_of(self.window) {
-            self.begin_again();
+        if self.steps > 0 && self.steps.is_multiple_of(self.window) {
+            self.start_coupling();
         }
         let (pull, kick, kick_there) = self.draw();
         let lr = self.noise.lr;
@@ -88,20 +72,20 @@ impl<'a, R: Rng> Trajectory<'a, R> {
         let held = self.contraction();
         self.xi += kick_there - held * lr;
         let (model, lambda) = (self.model, self.lambda);
-        self.made += 1;
+        self.steps += 1;
         for point in [&mut self.phi, &mut self.descent] {
             let Some(of_r) = model.regularizer_gradient(point, lr) else {
                 return Err(format!(
                     "step {}: lr · λ₁ ≥ 2 on the regularized trajectory, where R has no value",
-                    self.made
+                    self.steps
                 ));
             };
             *point -= (model.gradient(point) + of_r * lambda) * lr;
         }
         if !self.theta.iter().chain(&self.phi).all(|value| value.abs() <= 1e3) {
-            return Err(format!("step {}: a coordinate of θ or Φ left [−1000, 1000]", self.made));
+            return Err(format!("step {}: a coordinate of θ or Φ left [−1000, 1000]", self.steps));
         }
-        if self.made <= self.window {
+        if self.steps <= self.window {
             let now = [self.error(), self.xi.norm(), (&self.phi - &self.start).norm()];
             self.first = std::array::from_fn(|i| self.first[i].max(now[i]));
         } else {
@@ -112,7 +96,7 @@ impl<'a, R: Rng> Trajectory<'a, R> {
     }
 
     /// The next coupling, in which θ* + Δ = θ − ξ.
-    fn begin_again(&mut self) {
+    fn start_coupling(&mut self) {
         self.reference = self.phi.clone();
         self.phi = &self.theta - &self.xi;
         self.stationary = self.stationary_square();
@@ -167,9 +151,9 @@ impl<'a, R: Rng> Trajectory<'a, R> {
         let r = |point: &DVector<f64>| self.model.regularizer(point, self.noise.lr).unwrap_or(f64::NAN);
         let held = &self.theta - &self.xi;
         let mut row = Row::new(
-            self.made,
+            self.steps,
             &[
-                ("time", self.noise.lr * self.lambda * self.made as f64),
+                ("time", self.noise.lr * self.lambda * self.steps as f64),
                 ("r", self.error()),
                 ("xi", self.xi.norm()),
                 ("movement", (&held - &self.start).norm()),
@@ -209,13 +193,13 @@ mod tests {
     fn the_first_step_is_the_noise() {
         let (model, start) = world(0);
         for batch_size in [Some(1), Some(4), None] {
-            let noise = Noise { lr: 0.3, sigma: 0.2, batch_size };
-            let mut trajectory = Trajectory::new(&model, start.clone(), noise, 10, rng());
+            let noise = NoiseSettings { lr: 0.3, sigma: 0.2, batch_size };
+            let mut trajectory = CoupledTrajectory::new(&model, start.clone(), noise, 10, rng());
             trajectory.step().unwrap();
             assert!((&trajectory.theta - &start - &trajectory.xi).amax() < 1e-15);
             assert!(trajectory.xi.norm() > 1e-3);
-            let still = Noise { sigma: 0.0, ..noise };
-            let mut trajectory = Trajectory::new(&model, start.clone(), still, 10, rng());
+            let still = NoiseSettings { sigma: 0.0, ..noise };
+            let mut trajectory = CoupledTrajectory::new(&model, start.clone(), still, 10, rng());
             (0..50).for_each(|_| trajectory.step().unwrap());
             assert!((&trajectory.theta - &start).amax() < 1e-14 && (&trajectory.descent - &start).amax() < 1e-14);
         }
@@ -227,8 +211,8 @@ mod tests {
     fn xi_has_its_stationary_covariance() {
         let (model, start) = Model::with_minimiser(3, 2, &mut Key::new(1, Stream::SmallWorld, 0).rng());
         for batch_size in [Some(2), None] {
-            let (noise, steps) = (Noise { lr: 1.2, sigma: 1e-4, batch_size }, 150_000);
-            let mut trajectory = Trajectory::new(&model, start.clone(), noise, 1000, rng());
+            let (noise, steps) = (NoiseSettings { lr: 1.2, sigma: 1e-4, batch_size }, 150_000);
+            let mut trajectory = CoupledTrajectory::new(&model, start.clone(), noise, 1000, rng());
             (0..steps).for_each(|_| trajectory.step().unwrap());
             let ratio = trajectory.row().values["xi_sq_over_stationary"];
             let rates = model.gauss_newton(&start).symmetric_eigenvalues() * noise.lr;
@@ -247,11 +231,11 @@ mod tests {
     #[test]
     fn a_new_coupling_begins_without_error() {
         let (model, start) = world(2);
-        let noise = Noise { lr: 0.3, sigma: 0.1, batch_size: None };
-        let mut trajectory = Trajectory::new(&model, start, noise, 100, rng());
+        let noise = NoiseSettings { lr: 0.3, sigma: 0.1, batch_size: None };
+        let mut trajectory = CoupledTrajectory::new(&model, start, noise, 100, rng());
         (0..100).for_each(|_| trajectory.step().unwrap());
         let (phi, theta, error) = (trajectory.phi.clone(), trajectory.theta.clone(), trajectory.error());
-        trajectory.begin_again();
+        trajectory.start_coupling();
         assert!(error > 1e-4 && trajectory.error() < 1e-15, "{error} {}", trajectory.error());
         assert_eq!((&trajectory.reference, &trajectory.theta), (&phi, &theta));
         assert!((&trajectory.theta - &trajectory.descent - &trajectory.xi).norm() > 1e-4, "the descent goes on");
@@ -260,8 +244,8 @@ mod tests {
     #[test]
     fn past_the_edge_is_said() {
         let (model, start) = world(0);
-        let noise = Noise { lr: 2.1, sigma: 0.1, batch_size: None };
-        let problem = Trajectory::new(&model, start, noise, 10, rng()).step().unwrap_err();
+        let noise = NoiseSettings { lr: 2.1, sigma: 0.1, batch_size: None };
+        let problem = CoupledTrajectory::new(&model, start, noise, 10, rng()).step().unwrap_err();
         assert!(problem.starts_with("step 1: lr · λ₁ ≥ 2"), "{problem}");
     }
 }

@@ -3,18 +3,18 @@
 use std::f64::consts::TAU;
 
 use super::{
-    Cycling, LABELS, MINIBATCH, NOTHING, Z_SQ,
-    world::{period, stationary},
+    settings::Cycling,
+    world::{GradientNoise, Z_SQ, period, stationary},
 };
-use crate::{Finding, Outcome, Row, Trial, statistics::Mean};
-
-fn value(row: &Row, name: &str) -> f64 {
-    row.values.get(name).copied().unwrap_or(f64::NAN)
-}
+use crate::{
+    Finding, Outcome, Row, Trial,
+    lab::{last_values, outcomes},
+    statistics::Mean,
+};
 
 /// The last angle in turns of each that did not diverge.
 fn advances(outcomes: &[&Outcome]) -> Vec<f64> {
-    outcomes.iter().filter_map(|outcome| outcome.last("angle")).collect()
+    last_values(outcomes.iter().copied(), "angle")
 }
 
 fn correlation(pairs: &[(f64, f64)]) -> f64 {
@@ -25,17 +25,15 @@ fn correlation(pairs: &[(f64, f64)]) -> f64 {
 }
 
 pub(super) fn all(lab: &Cycling, done: &[(Trial, Outcome)]) -> Vec<Finding> {
-    let of = |noise: &str| -> Vec<&Outcome> {
-        done.iter().filter(|(trial, _)| trial.label("noise") == noise).map(|(_, outcome)| outcome).collect()
-    };
-    let minibatch = of(MINIBATCH);
+    let of = |noise: GradientNoise| outcomes(done, "noise", noise.name());
+    let minibatch = of(GradientNoise::Minibatch);
     [
         cycles(lab, &minibatch),
-        takes_so_long(lab, &minibatch),
+        has_predicted_period(lab, &minibatch),
         follows_cosine(&minibatch),
         only_one_grows(lab, &minibatch),
-        does_not_cycle(&minibatch, &of(LABELS)),
-        stays(&of(NOTHING)),
+        does_not_cycle(&minibatch, &of(GradientNoise::LabelNoise)),
+        start_is_minimal(&of(GradientNoise::Nothing)),
     ]
     .into_iter()
     .flatten()
@@ -64,7 +62,7 @@ fn cycles(lab: &Cycling, minibatch: &[&Outcome]) -> Option<Finding> {
     })
 }
 
-fn takes_so_long(lab: &Cycling, minibatch: &[&Outcome]) -> Option<Finding> {
+fn has_predicted_period(lab: &Cycling, minibatch: &[&Outcome]) -> Option<Finding> {
     let turns = Mean::of(&advances(minibatch))?;
     let expected = lab.steps as f64 / lab.predicted_period();
     // Terms of the next order in η change the speed by a share of the order of η.
@@ -88,9 +86,9 @@ fn follows_cosine(minibatch: &[&Outcome]) -> Option<Finding> {
     let mut found = Vec::new();
     for outcome in &ended {
         let sum = |of: &dyn Fn(f64, &Row) -> f64| outcome.rows.iter().map(|row| of(row.step as f64, row)).sum::<f64>();
-        let rate = sum(&|step, row| step * value(row, "angle")) / sum(&|step, _| step * step);
+        let rate = sum(&|step, row| step * row.value("angle")) / sum(&|step, _| step * step);
         let against = |name: &str, of: fn(f64) -> f64| {
-            let pair = |row: &Row| (value(row, name), of(TAU * rate * row.step as f64));
+            let pair = |row: &Row| (row.value(name), of(TAU * rate * row.step as f64));
             correlation(&outcome.rows.iter().map(pair).collect::<Vec<_>>())
         };
         found.extend([against("x", f64::cos), against("y", f64::sin)]);
@@ -98,7 +96,7 @@ fn follows_cosine(minibatch: &[&Outcome]) -> Option<Finding> {
     let mean = Mean::of(&found)?.mean;
     let least = found.iter().copied().fold(f64::INFINITY, f64::min);
     let rows = ended.iter().flat_map(|outcome| &outcome.rows);
-    let apart = rows.map(|row| (value(row, "radius") - 1.0).abs()).fold(0.0, f64::max);
+    let apart = rows.map(|row| (row.value("radius") - 1.0).abs()).fold(0.0, f64::max);
     Some(Finding {
         claim: "x follows a cosine curve and y a sine curve (figure 5).".into(),
         found: format!(
@@ -109,24 +107,24 @@ fn follows_cosine(minibatch: &[&Outcome]) -> Option<Finding> {
     })
 }
 
-/// The averages of zᵢ² where (x, y) is near (1, 0), in units of η/B.
+/// The averages of zᵢ² over the rows in which (x, y) is near (1, 0), in units of η/B.
 fn only_one_grows(lab: &Cycling, minibatch: &[&Outcome]) -> Option<Finding> {
     let after_the_first = minibatch.iter().flat_map(|outcome| outcome.rows.iter().skip(1));
-    let near: Vec<&Row> = after_the_first.filter(|row| value(row, "x") > 0.97).collect();
+    let near: Vec<&Row> = after_the_first.filter(|row| row.value("x") > 0.97).collect();
     let mean = |name: &str| {
-        let sum = near.iter().map(|row| value(row, name)).sum::<f64>();
+        let sum = near.iter().map(|row| row.value(name)).sum::<f64>();
         sum / near.len() as f64 * lab.batch_size as f64 / lab.lr
     };
     let grown @ [z1, others @ ..] = Z_SQ.map(mean);
-    let said = |values: [f64; 4]| values.map(|z_sq| format!("{z_sq:.2}")).join(", ");
+    let listed = |values: [f64; 4]| values.map(|z_sq| format!("{z_sq:.2}")).join(", ");
     (!near.is_empty()).then(|| Finding {
         claim: "At x = 1, y = 0 only z₁ can grow to become nonzero (intuition in appendix F.2).".into(),
         found: format!(
             "Where x > 0.97, the averages of z₁² to z₄² are {} times η/B ({} rows); held at x = 1, y = 0 they are {}. There f₇, f₈ = \
              2z₄ ∓ 1 shake z₄ also, f₃, f₄ = z₂ ∓ 1 shake z₂, and only z₃ is at rest. The sum of their pushes still increases y.",
-            said(grown),
+            listed(grown),
             near.len(),
-            said(stationary(1.0, 0.0)),
+            listed(stationary(1.0, 0.0)),
         ),
         holds: Some(others.iter().all(|z_sq| *z_sq < 0.1 * z1)),
     })
@@ -148,9 +146,9 @@ fn does_not_cycle(minibatch: &[&Outcome], labels: &[&Outcome]) -> Option<Finding
     })
 }
 
-fn stays(nothing: &[&Outcome]) -> Option<Finding> {
+fn start_is_minimal(nothing: &[&Outcome]) -> Option<Finding> {
     let rows = &nothing.first()?.rows;
-    let moved = rows.iter().map(|row| (value(row, "x") - 1.0).abs().max(value(row, "y").abs())).fold(0.0, f64::max);
+    let moved = rows.iter().map(|row| (row.value("x") - 1.0).abs().max(row.value("y").abs())).fold(0.0, f64::max);
     Some(Finding {
         claim: "The start (1, 0, 0, 0, 0, 0) is a minimum of L: the motion is the noise's.".into(),
         found: format!("Full-batch gradient descent moves x and y by at most {moved:.1e}."),

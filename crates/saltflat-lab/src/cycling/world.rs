@@ -4,10 +4,25 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
 
-use super::{LABELS, MINIBATCH};
+use crate::named::named_enum;
 
 /// (x, y, z₁, z₂, z₃, z₄).
-pub(super) type Point = [f64; 6];
+pub(super) type Theta = [f64; 6];
+
+/// Names of the moving averages of zᵢ² in rows.
+pub(super) const Z_SQ: [&str; 4] = ["z1_sq", "z2_sq", "z3_sq", "z4_sq"];
+
+named_enum! {
+    /// The noise of a trajectory.
+    pub(super) enum GradientNoise {
+        /// The functions of each step are drawn.
+        Minibatch = "minibatch",
+        /// One label of the full gradient is disturbed by ±σ.
+        LabelNoise = "label noise",
+        /// None: gradient descent.
+        Nothing = "no noise",
+    }
+}
 
 /// Functions f₁ to f₁₃.
 const FUNCTIONS: usize = 13;
@@ -30,7 +45,7 @@ const PRODUCTS: [(f64, usize, usize, f64); 12] = [
 const LABEL_NOISE: f64 = 6.0 / 11.0;
 
 /// fᵢ(θ) and its two derivatives that are not zero, as (place, derivative).
-fn function(i: usize, theta: &Point) -> (f64, [(usize, f64); 2]) {
+fn function(i: usize, theta: &Theta) -> (f64, [(usize, f64); 2]) {
     match PRODUCTS.get(i) {
         Some(&(sign, w, z, offset)) => {
             let factor = 1.0 + sign * theta[w];
@@ -44,7 +59,7 @@ fn function(i: usize, theta: &Point) -> (f64, [(usize, f64); 2]) {
 }
 
 /// Adds `weight(fᵢ) ∇fᵢ`.
-fn add(sum: &mut Point, i: usize, theta: &Point, weight: impl Fn(f64) -> f64) {
+fn add(sum: &mut Theta, i: usize, theta: &Theta, weight: impl Fn(f64) -> f64) {
     let (value, derivatives) = function(i, theta);
     for (place, derivative) in derivatives {
         sum[place] += weight(value) * derivative;
@@ -52,34 +67,36 @@ fn add(sum: &mut Point, i: usize, theta: &Point, weight: impl Fn(f64) -> f64) {
 }
 
 /// ∇L, L = (1/13) Σ ½ fᵢ².
-fn gradient(theta: &Point) -> Point {
-    let mut sum = Point::default();
+fn gradient(theta: &Theta) -> Theta {
+    let mut sum = Theta::default();
     for i in 0..FUNCTIONS {
         add(&mut sum, i, theta, |value| value / FUNCTIONS as f64);
     }
     sum
 }
 
-/// The gradient of a step.
-pub(super) fn step(noise: &str, theta: &Point, batch_size: u64, rng: &mut impl Rng) -> Point {
-    let share = 1.0 / batch_size as f64;
-    match noise {
-        MINIBATCH => {
-            let mut sum = Point::default();
-            for _ in 0..batch_size {
-                add(&mut sum, rng.random_range(0..FUNCTIONS), theta, |value| share * value);
+impl GradientNoise {
+    /// The gradient of a step with a batch of `batch_size` functions, drawn with replacement.
+    pub fn gradient(self, theta: &Theta, batch_size: u64, rng: &mut impl Rng) -> Theta {
+        let share = 1.0 / batch_size as f64;
+        match self {
+            Self::Minibatch => {
+                let mut sum = Theta::default();
+                for _ in 0..batch_size {
+                    add(&mut sum, rng.random_range(0..FUNCTIONS), theta, |value| share * value);
+                }
+                sum
             }
-            sum
-        }
-        LABELS => {
-            let mut sum = gradient(theta);
-            for _ in 0..batch_size {
-                let sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
-                add(&mut sum, rng.random_range(0..FUNCTIONS), theta, |_| share * sign * LABEL_NOISE.sqrt());
+            Self::LabelNoise => {
+                let mut sum = gradient(theta);
+                for _ in 0..batch_size {
+                    let sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
+                    add(&mut sum, rng.random_range(0..FUNCTIONS), theta, |_| share * sign * LABEL_NOISE.sqrt());
+                }
+                sum
             }
-            sum
+            Self::Nothing => gradient(theta),
         }
-        _ => gradient(theta),
     }
 }
 
@@ -88,7 +105,7 @@ fn factors(x: f64, y: f64) -> [(f64, f64); 4] {
     [(1.0 - y, 1.0 - x), (1.0 + y, 1.0 + x), (1.0 - x, 1.0 + y), (1.0 + x, 1.0 - y)]
 }
 
-/// E zᵢ² · B/η where (x, y) stands still and η is small: aᵢ²/(2aᵢ² + bᵢ²).
+/// E zᵢ² · B/η if (x, y) stands still and η is small: aᵢ²/(2aᵢ² + bᵢ²).
 pub(super) fn stationary(x: f64, y: f64) -> [f64; 4] {
     factors(x, y).map(|(a, b)| if a == 0.0 { 0.0 } else { a * a / (2.0 * a * a + b * b) })
 }
@@ -111,13 +128,13 @@ pub(super) fn period() -> f64 {
 mod tests {
     use super::*;
 
-    const SOMEWHERE: Point = [0.3, -0.7, 0.11, -0.23, 0.31, 0.05];
+    const SOMEWHERE: Theta = [0.3, -0.7, 0.11, -0.23, 0.31, 0.05];
 
-    fn loss(theta: &Point) -> f64 {
+    fn loss(theta: &Theta) -> f64 {
         (0..FUNCTIONS).map(|i| 0.5 * function(i, theta).0.powi(2)).sum::<f64>() / FUNCTIONS as f64
     }
 
-    fn on_circle(angle: f64) -> Point {
+    fn on_circle(angle: f64) -> Theta {
         [angle.cos(), angle.sin(), 0.0, 0.0, 0.0, 0.0]
     }
 
@@ -179,11 +196,16 @@ mod tests {
     fn both_noises_are_unbiased() {
         let theta = on_circle(0.5);
         let mut rng = saltflat_random::Key::new(1, saltflat_random::Stream::SmallWorldNoise, 0).rng();
-        for (noise, batch_size) in [(MINIBATCH, 1), (MINIBATCH, 4), (LABELS, 1), (LABELS, 4)] {
+        for (noise, batch_size) in [
+            (GradientNoise::Minibatch, 1),
+            (GradientNoise::Minibatch, 4),
+            (GradientNoise::LabelNoise, 1),
+            (GradientNoise::LabelNoise, 4),
+        ] {
             let draws = 200_000;
-            let (mut sum, mut squares, mut fourth) = (Point::default(), 0.0, 0.0);
+            let (mut sum, mut squares, mut fourth) = (Theta::default(), 0.0, 0.0);
             for _ in 0..draws {
-                let drawn = step(noise, &theta, batch_size, &mut rng);
+                let drawn = noise.gradient(&theta, batch_size, &mut rng);
                 let square: f64 = drawn.iter().map(|d| d * d).sum();
                 (squares, fourth) = (squares + square, fourth + square * square);
                 sum.iter_mut().zip(drawn).for_each(|(sum, d)| *sum += d);
@@ -191,8 +213,11 @@ mod tests {
             let n = f64::from(draws);
             let (trace, exact) = (squares / n, 12.0 / 13.0 / batch_size as f64);
             let error = ((fourth / n - trace * trace) / n).sqrt();
-            assert!((trace - exact).abs() < 5.0 * error, "{noise} {batch_size}: {trace} ± {error}, {exact}");
-            assert!(sum.iter().all(|sum| (sum / n).abs() < 5.0 * (exact / n).sqrt()), "{noise} {batch_size}: {sum:?}");
+            assert!((trace - exact).abs() < 5.0 * error, "{noise:?} {batch_size}: {trace} ± {error}, {exact}");
+            assert!(
+                sum.iter().all(|sum| (sum / n).abs() < 5.0 * (exact / n).sqrt()),
+                "{noise:?} {batch_size}: {sum:?}"
+            );
         }
     }
 }

@@ -1,9 +1,28 @@
-//! The Hessians of the proof of theorem 2, and where SGD on them is stable.
+//! The Hessians of the proof of theorem 2, and the batch sizes at which SGD on them is stable.
 
-use super::{
-    sampling::{LogFactorials, Sampling},
-    settings::Loss,
-};
+use super::sampling::{LogFactorials, Sampling};
+use crate::named::named_enum;
+
+named_enum! {
+    /// The loss of a sample, which says how its Hessian is made of m and a coordinate.
+    pub enum SampleLoss {
+        /// ½ wᵀHᵢw: its Hessian is Hᵢ, as in definition 1 and the theorems.
+        HalfQuadratic = "half-quadratic",
+        /// wᵀHᵢw, as section 5.1 writes it: its Hessian is 2Hᵢ, so that λ₁ is 4 and gradient descent itself diverges at
+        /// every rate above ½. The lines are those of 2Hᵢ.
+        Quadratic = "quadratic",
+    }
+}
+
+impl SampleLoss {
+    /// The Hessian of the loss over Hᵢ.
+    pub fn curvature(self) -> f64 {
+        match self {
+            Self::HalfQuadratic => 1.0,
+            Self::Quadratic => 2.0,
+        }
+    }
+}
 
 /// n Hessians of rank one: Hᵢ = m e₁e₁ᵀ for the first σ samples and m e_{i−σ+1} e_{i−σ+1}ᵀ for the others, with
 /// m = 2n/σ (twice that for the loss wᵀHᵢw), in n − σ + 1 dimensions.
@@ -23,7 +42,7 @@ pub struct Construction {
 
 impl Construction {
     /// The Hessians of n samples with this coherence.
-    pub fn new(n: usize, sigma: usize, loss: Loss) -> Self {
+    pub fn new(n: usize, sigma: usize, loss: SampleLoss) -> Self {
         Self { n, sigma, curvature: loss.curvature() * 2.0 * n as f64 / sigma as f64 }
     }
 
@@ -37,28 +56,28 @@ impl Construction {
         self.sigma as f64 * self.curvature / self.n as f64
     }
 
-    /// How many samples share a coordinate: σ, and 1 where there are others.
+    /// How many samples share a coordinate: σ, and 1 if there are others.
     fn shares(&self) -> impl Iterator<Item = usize> {
         std::iter::once(self.sigma).chain((self.sigma < self.n).then_some(1))
     }
 
     /// The batch size below which theorem 1 says that E‖Ĵₖ…Ĵ₁‖ grows without bound: n/(1 + (σ/(ηλ₁))²), from
-    /// λ₁ > (σ/η)(n/B − 1)^(−1/2); infinite where λ₁ > 2/η.
+    /// λ₁ > (σ/η)(n/B − 1)^(−1/2); infinite if λ₁ > 2/η.
     pub fn theorem_1_batch_size(&self, eta: f64) -> f64 {
         let edge = eta * self.top_eigenvalue();
         if edge > 2.0 { f64::INFINITY } else { self.n as f64 / (1.0 + (self.sigma as f64 / edge).powi(2)) }
     }
 
     /// The batch size above which theorem 2's condition λ₁ < (2σ/η)(σ + n/B − 1)⁻¹ holds: n/(2σ/(ηλ₁) − σ + 1); infinite
-    /// where no batch size fulfils it.
+    /// if no batch size fulfils it.
     pub fn theorem_2_batch_size(&self, eta: f64) -> f64 {
         let sigma = self.sigma as f64;
         let least = 2.0 * sigma / (eta * self.top_eigenvalue()) - sigma + 1.0;
         if least > 0.0 { self.n as f64 / least } else { f64::INFINITY }
     }
 
-    /// The batch size below which E‖w‖² grows: where the mean of (1 − (ηm/B) K)² is 1 for the coordinate that needs the
-    /// largest batch; infinite where no batch size will do.
+    /// The batch size below which E‖w‖² grows: at which the mean of (1 − (ηm/B) K)² is 1 for the coordinate that needs the
+    /// largest batch; infinite if no batch size will do.
     ///
     /// With c = ηm/B, E(1 − cK)² < 1 says c(E K² / E K) < 2, that is Var K/E K + E K < 2/c. With E K = Bs/n this is
     /// 1/B < 2/(ηm) − (s−1)/n for Bernoulli draws (with s = σ: theorem 2's line),
@@ -80,7 +99,7 @@ impl Construction {
     }
 
     /// The largest Lyapunov exponent, by which a typical trajectory grows: the larger of E ln|1 − (ηm/B) K| of the first
-    /// coordinate and of the others. −∞ where every coordinate can be hit by a factor of exactly 0.
+    /// coordinate and of the others. −∞ if every coordinate can be hit by a factor of exactly 0.
     pub(super) fn lyapunov_exponent(&self, logs: &LogFactorials, eta: f64, batch: usize, sampling: Sampling) -> f64 {
         let rate = eta * self.curvature / batch as f64;
         let of = |s: usize| -> f64 {
@@ -90,7 +109,7 @@ impl Construction {
         self.shares().map(of).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    /// The largest batch size at which a typical trajectory grows: the largest Lyapunov exponent is above 0; 0 where there
+    /// The largest batch size at which a typical trajectory grows: the largest Lyapunov exponent is above 0; 0 if there
     /// is none.
     pub(super) fn almost_sure_batch_size(&self, logs: &LogFactorials, eta: f64, sampling: Sampling) -> usize {
         let grows = |batch: &usize| self.lyapunov_exponent(logs, eta, *batch, sampling) > 0.0;
@@ -98,7 +117,7 @@ impl Construction {
     }
 }
 
-/// ln|1 − rate k|; −∞ where that is 0 but for rounding.
+/// ln|1 − rate k|; −∞ if that is 0 but for rounding.
 fn log_factor(rate: f64, k: usize) -> f64 {
     let factor = 1.0 - rate * k as f64;
     if factor.abs() < 1e-12 { f64::NEG_INFINITY } else { factor.abs().ln() }
@@ -133,7 +152,7 @@ mod tests {
     }
 
     fn all(n: usize) -> impl Iterator<Item = (Construction, f64)> {
-        let losses = [Loss::HalfQuadratic, Loss::Quadratic];
+        let losses = [SampleLoss::HalfQuadratic, SampleLoss::Quadratic];
         let constructions = move |loss| (1..=n).map(move |sigma| Construction::new(n, sigma, loss));
         let etas = |construction| (1..40).map(move |i| (construction, 0.0243 * f64::from(i)));
         losses.into_iter().flat_map(constructions).flat_map(etas)
@@ -227,7 +246,7 @@ mod tests {
             let line = construction.almost_sure_batch_size(&logs, eta, Sampling::Bernoulli);
             let grows = |batch| construction.lyapunov_exponent(&logs, eta, batch, Sampling::Bernoulli) > 0.0;
             assert!((line == 0 || grows(line)) && !(line + 1..=30).any(grows));
-            // Jensen: where the mean logarithm is above 0, the mean square is above 1.
+            // Jensen: if the mean logarithm is above 0, the mean square is above 1.
             assert!(line == 0 || (line as f64) < construction.mean_square_batch_size(eta, Sampling::Bernoulli));
         }
     }

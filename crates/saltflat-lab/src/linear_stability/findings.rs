@@ -1,118 +1,26 @@
 //! What the diagrams say about the paper's claims.
 
-use std::collections::BTreeMap;
-
+use super::diagram::{Border, Cell, CellDiagram, gather};
 use crate::{
-    Finding, Outcome, Row, Trial,
-    statistics::{line, median},
+    Finding, Outcome, Trial,
+    statistics::{Line, median},
 };
 
-/// A diagram made with one sampling: its cells over all seeds.
-struct Cells {
-    diagram: String,
-    sampling: String,
-    /// The name of the axis below.
-    axis: &'static str,
-    cells: Vec<Cell>,
-}
-
-/// A cell of a diagram.
-#[derive(Clone, Copy)]
-struct Cell {
-    seed: u64,
-    x: f64,
-    batch_size: f64,
-    diverged: bool,
-    theorem_1: f64,
-    theorem_2: f64,
-    lyapunov: f64,
-}
-
-impl Cell {
-    fn of(seed: u64, axis: &str, row: &Row) -> Option<Self> {
-        let value = |name: &str| row.values.get(name).copied();
-        Some(Self {
-            seed,
-            x: value(axis)?,
-            batch_size: value("batch_size")?,
-            diverged: value("cell")? > 0.0,
-            // What was read back from a file has no infinite values: there no batch size is large enough.
-            theorem_1: value("theorem_1_batch_size").filter(|line| !line.is_nan()).unwrap_or(f64::INFINITY),
-            theorem_2: value("theorem_2_batch_size").filter(|line| !line.is_nan()).unwrap_or(f64::INFINITY),
-            lyapunov: value("lyapunov_exponent").filter(|line| !line.is_nan()).unwrap_or(f64::NEG_INFINITY),
-        })
-    }
-}
-
-/// A column's border: between the largest batch size that diverged and the next one.
-struct Border {
-    x: f64,
-    at: f64,
-    /// From that batch size to the next.
-    step: f64,
-    theorem_1: f64,
-    theorem_2: f64,
-}
-
-impl Cells {
-    fn place(&self, cell: &Cell) -> String {
-        format!("{} {}, B {}", self.axis, short(cell.x), cell.batch_size)
-    }
-
-    fn name(&self) -> String {
-        format!("{}, {}", self.diagram, self.sampling)
-    }
-
-    /// The borders of the columns that have one within the diagram.
-    fn borders(&self) -> Vec<Border> {
-        let mut columns: BTreeMap<(u64, u64), Vec<&Cell>> = BTreeMap::new();
-        for cell in &self.cells {
-            // Positive numbers are in the order of their bits.
-            columns.entry((cell.seed, cell.x.to_bits())).or_default().push(cell);
-        }
-        let border = |column: &Vec<&Cell>| {
-            let last = column.iter().rposition(|cell| cell.diverged)?;
-            let (cell, next) = (column[last], column.get(last + 1)?);
-            let at = (cell.batch_size + next.batch_size) / 2.0;
-            let step = next.batch_size - cell.batch_size;
-            Some(Border { x: cell.x, at, step, theorem_1: cell.theorem_1, theorem_2: cell.theorem_2 })
-        };
-        columns.values().filter_map(border).collect()
-    }
-}
-
-/// A border's place counts where what it is compared with is at least so many steps of the grid long.
+/// A border's place counts if what it is compared with is at least so many steps of the grid long.
 const RESOLVED: f64 = 4.0;
 
 /// The findings of all diagrams that are done.
-pub(super) fn findings(done: &[(Trial, Outcome)]) -> Vec<Finding> {
-    let all = gathered(done);
+pub(super) fn all(done: &[(Trial, Outcome)]) -> Vec<Finding> {
+    let all = gather(done);
     let mut findings: Vec<Finding> = all.iter().flat_map(|cells| [theorem_1(cells), theorem_2(cells)]).collect();
-    findings.extend(all.iter().map(typical));
+    findings.extend(all.iter().map(follows_lyapunov));
     findings.extend(all.iter().filter_map(samplings_agree(&all)));
     findings.extend(nearer_line(&all));
     findings.extend(all.iter().filter_map(square_scaling));
     findings
 }
 
-/// Trials that differ in their seeds alone as one diagram.
-fn gathered(done: &[(Trial, Outcome)]) -> Vec<Cells> {
-    let mut all: Vec<Cells> = Vec::new();
-    for (trial, outcome) in done {
-        let (diagram, sampling) = (trial.label("diagram"), trial.label("sampling"));
-        let over_eta = outcome.rows.iter().any(|row| row.values.contains_key("eta"));
-        let axis = if over_eta { "eta" } else { "sigma" };
-        let cells: Vec<Cell> = outcome.rows.iter().filter_map(|row| Cell::of(trial.seed, axis, row)).collect();
-        match all.iter_mut().find(|known| known.diagram == diagram && known.sampling == sampling) {
-            Some(known) => known.cells.extend(cells),
-            None => all.push(Cells { diagram: diagram.into(), sampling: sampling.into(), axis, cells }),
-        }
-    }
-    all.retain(|cells| !cells.cells.is_empty());
-    all
-}
-
-fn theorem_1(cells: &Cells) -> Finding {
+fn theorem_1(cells: &CellDiagram) -> Finding {
     let below: Vec<&Cell> = cells.cells.iter().filter(|cell| cell.batch_size < cell.theorem_1).collect();
     let except: Vec<&Cell> = below.iter().copied().filter(|cell| !cell.diverged).collect();
     let mut found = format!(
@@ -120,7 +28,7 @@ fn theorem_1(cells: &Cells) -> Finding {
         below.len(),
         cells.cells.len(),
         except.len(),
-        listed(cells, &except)
+        cells.listed(&except)
     );
     if !except.is_empty() {
         let typical = except.iter().filter(|cell| cell.lyapunov <= 0.0).count();
@@ -136,7 +44,7 @@ fn theorem_1(cells: &Cells) -> Finding {
     }
 }
 
-fn theorem_2(cells: &Cells) -> Finding {
+fn theorem_2(cells: &CellDiagram) -> Finding {
     let above: Vec<&Cell> = cells.cells.iter().filter(|cell| cell.batch_size > cell.theorem_2).collect();
     let except: Vec<&Cell> = above.iter().copied().filter(|cell| cell.diverged).collect();
     Finding {
@@ -146,7 +54,7 @@ fn theorem_2(cells: &Cells) -> Finding {
             above.len(),
             cells.cells.len(),
             except.len(),
-            listed(cells, &except),
+            cells.listed(&except),
             if cells.sampling == "bernoulli" { "" } else { " The theorem itself is about Bernoulli draws." }
         ),
         holds: (!above.is_empty()).then_some(except.is_empty()),
@@ -154,7 +62,7 @@ fn theorem_2(cells: &Cells) -> Finding {
 }
 
 /// Not a claim of the paper: what the border follows.
-fn typical(cells: &Cells) -> Finding {
+fn follows_lyapunov(cells: &CellDiagram) -> Finding {
     let wrong: Vec<&Cell> = cells.cells.iter().filter(|cell| cell.diverged != (cell.lyapunov > 0.0)).collect();
     let open = |cell: &Cell| cell.batch_size >= cell.theorem_1 && cell.batch_size <= cell.theorem_2;
     let between = cells.cells.iter().filter(|cell| open(cell)).count();
@@ -165,14 +73,14 @@ fn typical(cells: &Cells) -> Finding {
             "{between} cells lie between the lines, where the theorems say nothing. The sign of the largest Lyapunov \
              exponent says what all cells do but {}{}.",
             wrong.len(),
-            listed(cells, &wrong)
+            cells.listed(&wrong)
         ),
         holds: (between > 0).then_some(share > 0.9),
     }
 }
 
 /// Every other sampling of a diagram against Bernoulli draws.
-fn samplings_agree(all: &[Cells]) -> impl Fn(&Cells) -> Option<Finding> {
+fn samplings_agree(all: &[CellDiagram]) -> impl Fn(&CellDiagram) -> Option<Finding> {
     move |cells| {
         let first = all.iter().find(|other| other.diagram == cells.diagram && other.sampling == "bernoulli")?;
         if cells.sampling == first.sampling || cells.cells.len() != first.cells.len() {
@@ -189,7 +97,7 @@ fn samplings_agree(all: &[Cells]) -> impl Fn(&Cells) -> Option<Finding> {
                 percent(share),
                 cells.cells.len(),
                 differ.len(),
-                listed(cells, &differ)
+                cells.listed(&differ)
             ),
             holds: Some(share > 0.95),
         })
@@ -197,8 +105,8 @@ fn samplings_agree(all: &[Cells]) -> impl Fn(&Cells) -> Option<Finding> {
 }
 
 /// Section 5.2.1 on figure 1: the lower line is nearer to the border at the smaller rate, the upper one at the larger.
-fn nearer_line(all: &[Cells]) -> Option<Finding> {
-    let mut said = Vec::new();
+fn nearer_line(all: &[CellDiagram]) -> Option<Finding> {
+    let mut places = Vec::new();
     let mut nearer = Vec::new();
     for cells in all.iter().filter(|cells| cells.axis == "sigma") {
         let borders = cells.borders();
@@ -208,7 +116,7 @@ fn nearer_line(all: &[Cells]) -> Option<Finding> {
             .map(|b| (b.at - b.theorem_1) / (b.theorem_2 - b.theorem_1))
             .collect();
         let Some(middle) = median(gaps) else { continue };
-        said.push(format!("{}: {} of the way from theorem 1's line to theorem 2's", cells.name(), percent(middle)));
+        places.push(format!("{}: {} of the way from theorem 1's line to theorem 2's", cells.name(), percent(middle)));
         nearer.push((eta(&cells.diagram)?, middle));
     }
     nearer.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -223,26 +131,27 @@ fn nearer_line(all: &[Cells]) -> Option<Finding> {
                 .into(),
         found: format!(
             "The border's median place over the coherences with at least {RESOLVED} steps of the grid between the lines: {}.",
-            said.join("; ")
+            places.join("; ")
         ),
         holds: both.then_some(agrees),
     })
 }
 
 /// The paper expects the border's B to be linear in η².
-fn square_scaling(cells: &Cells) -> Option<Finding> {
+fn square_scaling(cells: &CellDiagram) -> Option<Finding> {
     let mut borders = if cells.axis == "eta" { cells.borders() } else { Vec::new() };
     borders.retain(|b| b.at >= RESOLVED * b.step);
-    let fit = |of: &dyn Fn(&Border) -> f64| line(&borders.iter().map(|b| (b.x.ln(), of(b).ln())).collect::<Vec<_>>());
-    let (power, error, _) = fit(&|b| b.at)?;
-    let (lower, ..) = fit(&|b| b.theorem_1)?;
-    let (slope, _, explained) = line(&borders.iter().map(|b| (b.x * b.x, b.at)).collect::<Vec<_>>())?;
+    let fit =
+        |of: &dyn Fn(&Border) -> f64| Line::fit(&borders.iter().map(|b| (b.x.ln(), of(b).ln())).collect::<Vec<_>>());
+    let Line { slope: power, std_error, .. } = fit(&|b| b.at)?;
+    let lower = fit(&|b| b.theorem_1)?.slope;
+    let Line { slope, explained, .. } = Line::fit(&borders.iter().map(|b| (b.x * b.x, b.at)).collect::<Vec<_>>())?;
     let start = borders.iter().map(|b| b.at - slope * b.x * b.x).sum::<f64>() / borders.len() as f64;
     Some(Finding {
         claim: format!("{}: the border's batch size is roughly linear in η² (section 5.2.2)", cells.name()),
         found: format!(
             "Over the {} learning rates with a border at {RESOLVED} steps of the grid or more, it goes as η to the power \
-             {power:.2} ± {error:.2}, theorem 1's line to the power {lower:.2}. The straight line {start:.1} + {slope:.1} η² \
+             {power:.2} ± {std_error:.2}, theorem 1's line to the power {lower:.2}. The straight line {start:.1} + {slope:.1} η² \
              explains {} of its variance. It holds if the power is within 0.25 of 2, and is left open if the straight line \
              explains 95 % though the power is not.",
             borders.len(),
@@ -260,23 +169,6 @@ fn eta(diagram: &str) -> Option<f64> {
     diagram.rsplit(' ').next()?.parse().ok()
 }
 
-/// The first few cells.
-fn listed(of: &Cells, cells: &[&Cell]) -> String {
-    const FEW: usize = 6;
-    let named: Vec<String> = cells.iter().take(FEW).map(|cell| of.place(cell)).collect();
-    match (cells.len(), named.is_empty()) {
-        (_, true) => String::new(),
-        (many, _) if many > FEW => format!(" ({}; …)", named.join("; ")),
-        _ => format!(" ({})", named.join("; ")),
-    }
-}
-
-/// Three digits that count.
-fn short(x: f64) -> String {
-    let rounded = format!("{x:.2e}").parse().unwrap_or(x);
-    if x.fract() == 0.0 { x.to_string() } else { f64::to_string(&rounded) }
-}
-
 fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
@@ -284,6 +176,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Row;
 
     fn row(x: f64, batch_size: f64, cell: f64) -> Row {
         Row::new(
@@ -310,7 +203,7 @@ mod tests {
 
     #[test]
     fn exceptions_are_counted_and_named() {
-        let found = findings(&[trial("bernoulli", 5, |_| 3.0), trial("without-replacement", 5, |x| 4.0 * x - 1.0)]);
+        let found = all(&[trial("bernoulli", 5, |_| 3.0), trial("without-replacement", 5, |x| 4.0 * x - 1.0)]);
         let text: Vec<(&str, Option<bool>)> = found.iter().map(|f| (f.found.as_str(), f.holds)).collect();
         assert_eq!(text[0], ("3 of 15 cells lie below the line; 0 of them did not diverge.", Some(true)));
         assert_eq!(text[1], ("3 of 15 cells lie above the line; 0 of them diverged.", Some(true)));
@@ -319,19 +212,19 @@ mod tests {
         // None of B ≤ 3 diverges at 0.25, and two of three do not at 0.5: 5 of 15 differ.
         assert!(text[6].0.starts_with("66.67 % of 15 cells end alike; 5 do not (eta 0.25, B 1; "), "{}", text[6].0);
         assert!(found[6].claim.ends_with("SGD without replacement does as SGD with Bernoulli draws"));
-        let over = findings(&[trial("bernoulli", 5, |_| 5.0)]);
+        let over = all(&[trial("bernoulli", 5, |_| 5.0)]);
         assert_eq!(
             over[1].found,
             "3 of 15 cells lie above the line; 3 of them diverged (eta 0.25, B 5; eta 0.5, B 5; eta 1, B 5)."
         );
-        assert!(findings(&[]).is_empty());
+        assert!(all(&[]).is_empty());
     }
 
     /// Borders at 4.5, 8.5 and 16.5 at rates with equal ratios: the slope is that between the ends.
     #[test]
     fn the_border_is_fitted() {
-        let (slope, error, explained) = line(&[(0.0, 1.0), (1.0, 2.0), (2.0, 6.0)]).unwrap();
-        assert!((slope - 2.5).abs() < 1e-12 && (error - (1.5f64 / 2.0).sqrt()).abs() < 1e-12);
+        let Line { slope, std_error, explained } = Line::fit(&[(0.0, 1.0), (1.0, 2.0), (2.0, 6.0)]).unwrap();
+        assert!((slope - 2.5).abs() < 1e-12 && (std_error - (1.5f64 / 2.0).sqrt()).abs() < 1e-12);
         assert!((explained - 12.5 / 14.0).abs() < 1e-12);
         let last = |x: f64| 16.0 * x;
         let (trial, mut outcome) = trial("bernoulli", 20, last);
@@ -339,7 +232,7 @@ mod tests {
             let x = row.values["eta"];
             row.values.insert("theorem_1_batch_size".into(), 1.9 * x * x);
         }
-        let found = findings(&[(trial, outcome)]);
+        let found = all(&[(trial, outcome)]);
         let power = (16.5f64 / 4.5).ln() / 4f64.ln();
         assert!(found[3].found.contains(&format!("to the power {power:.2}")), "{}", found[3].found);
         assert!(found[3].found.contains("theorem 1's line to the power 2.00"), "{}", found[3].found);
@@ -361,11 +254,11 @@ mod tests {
             (trial, outcome)
         };
         // Borders at 2.5 and 3.5 between lines at 1 and 5.
-        let found = findings(&[of(0.5, 2.0), of(0.8, 3.0)]);
+        let found = all(&[of(0.5, 2.0), of(0.8, 3.0)]);
         let last = found.last().unwrap();
         assert!(last.found.contains("eta 0.5, bernoulli: 37.50 % of the way"), "{}", last.found);
         assert_eq!(last.holds, Some(true));
-        let found = findings(&[of(0.5, 3.0), of(0.8, 2.0)]);
+        let found = all(&[of(0.5, 3.0), of(0.8, 2.0)]);
         assert_eq!(found.last().unwrap().holds, Some(false));
     }
 }

@@ -1,6 +1,8 @@
 //! Linearised SGD on quadratic losses: where it diverges, beside the lines of Dexter et al. 2024.
 
+mod about;
 mod construction;
+mod diagram;
 mod findings;
 mod sampling;
 mod settings;
@@ -8,11 +10,11 @@ mod trajectory;
 
 use saltflat_random::{Key, Stream};
 
-pub use construction::Construction;
+pub use construction::{Construction, SampleLoss};
 pub use sampling::Sampling;
-pub use settings::{LinearStability, Loss};
+pub use settings::LinearStability;
 
-use crate::{About, Finding, Lab, Outcome, Row, Settings, Stopped, Trial, Watch};
+use crate::{Finding, Lab, Outcome, Progress, Row, Stopped, Trial};
 use sampling::LogFactorials;
 use trajectory::{Ending, Rule, Trajectory};
 
@@ -57,8 +59,8 @@ impl LinearStability {
         of_sigma.chain(of_eta).collect()
     }
 
-    /// What a trial's labels name, and its number among the trials of its seed.
-    fn named(&self, trial: &Trial) -> Option<(Diagram, Sampling, u64)> {
+    /// What the labels of a trial name, and its number among the trials of its seed.
+    fn diagram_of(&self, trial: &Trial) -> Option<(Diagram, Sampling, u64)> {
         let diagrams = self.diagrams();
         let diagram = diagrams.iter().position(|d| d.name() == trial.label("diagram"))?;
         let sampling = self.samplings.iter().position(|s| s.name() == trial.label("sampling"))?;
@@ -68,20 +70,6 @@ impl LinearStability {
 }
 
 impl Lab for LinearStability {
-    fn about(&self) -> About {
-        About {
-            name: LinearStability::LAB,
-            title: "Linear stability of SGD and the coherence of Hessians",
-            text: TEXT,
-            source: "Dexter et al. 2024, figures 1 and 2",
-            figures: FIGURES,
-        }
-    }
-
-    fn settings(&self) -> toml::Table {
-        toml::Table::try_from(self).unwrap_or_default()
-    }
-
     fn trials(&self) -> Vec<Trial> {
         let LinearStability { samplings, seeds, steps, repetitions, .. } = self;
         let mut trials = Vec::new();
@@ -90,111 +78,63 @@ impl Lab for LinearStability {
             let steps = (cells as u64 * u64::from(*repetitions)).saturating_mul(*steps);
             for sampling in samplings {
                 let labels = [("diagram", diagram.name()), ("sampling", sampling.name().to_string())];
-                trials.extend((0..*seeds).map(|seed| Trial::new(&labels, seed, steps)));
+                trials.extend(Trial::for_seeds(&labels, *seeds, steps));
             }
         }
         trials
     }
 
-    fn run(&self, trial: &Trial, watch: &Watch) -> Result<Outcome, Stopped> {
-        let Some((diagram, sampling, number)) = self.named(trial) else { return Ok(Outcome::default()) };
-        let settings = self;
+    fn run(&self, trial: &Trial, progress: &Progress) -> Result<Outcome, Stopped> {
+        let Some((diagram, sampling, number)) = self.diagram_of(trial) else { return Ok(Outcome::default()) };
         let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number).rng();
-        let rule = Rule { steps: settings.steps, factor: settings.factor };
-        let logs = LogFactorials::up_to(settings.n);
+        let rule = Rule { steps: self.steps, factor: self.factor };
+        let logs = LogFactorials::up_to(self.n);
         let mut rows = Vec::new();
-        for (x, sigma, eta) in diagram.columns(settings) {
-            let construction = settings.construction(sigma);
+        for (x, sigma, eta) in diagram.columns(self) {
+            let construction = Construction::new(self.n, sigma, self.loss);
             let lines = [
                 ("theorem_1_batch_size", construction.theorem_1_batch_size(eta)),
                 ("theorem_2_batch_size", construction.theorem_2_batch_size(eta)),
                 ("mean_square_batch_size", construction.mean_square_batch_size(eta, sampling)),
                 ("almost_sure_batch_size", construction.almost_sure_batch_size(&logs, eta, sampling) as f64),
             ];
-            for batch_size in settings.batch_sizes() {
+            for batch_size in self.batch_sizes() {
                 let mut trajectory = Trajectory::new(&construction, eta, batch_size, sampling);
                 let (mut diverged, mut decayed) = (0, 0);
-                for _ in 0..settings.repetitions {
+                for _ in 0..self.repetitions {
                     match trajectory.run(rule, &mut rng) {
                         Ending::Diverged => diverged += 1,
                         Ending::Decayed => decayed += 1,
                         Ending::Between => {}
                     }
                     // All steps of a repetition that ended early need no more making.
-                    watch.made(settings.steps)?;
+                    progress.advance(self.steps)?;
                 }
-                let share = |times: u32| f64::from(times) / f64::from(settings.repetitions);
+                let share = |times: u32| f64::from(times) / f64::from(self.repetitions);
                 let lyapunov = construction.lyapunov_exponent(&logs, eta, batch_size, sampling);
-                let mut row = Row::new(rows.len() as u64, &lines);
-                row.values.extend(
-                    Row::new(
-                        0,
-                        &[
-                            (diagram.axis(), x),
-                            ("batch_size", batch_size as f64),
-                            ("diverged", share(diverged)),
-                            ("decayed", share(decayed)),
-                            ("cell", f64::from(u8::from(2 * diverged > settings.repetitions))),
-                            ("lyapunov_exponent", lyapunov),
-                        ],
-                    )
-                    .values,
-                );
-                rows.push(row);
+                let cell = [
+                    (diagram.axis(), x),
+                    ("batch_size", batch_size as f64),
+                    ("diverged", share(diverged)),
+                    ("decayed", share(decayed)),
+                    ("cell", f64::from(u8::from(2 * diverged > self.repetitions))),
+                    ("lyapunov_exponent", lyapunov),
+                ];
+                rows.push(Row::new(rows.len() as u64, &[&lines[..], &cell].concat()));
             }
         }
         Ok(Outcome { rows, diverged: None })
     }
 
     fn findings(&self, done: &[(Trial, Outcome)]) -> Vec<Finding> {
-        findings::findings(done)
+        findings::all(done)
     }
 }
-
-const TEXT: &str = "\
-A minimum at 0 of n quadratic losses is stable for SGD or not: w ← (I − (η/B) Σ Hᵢ) w over the batch either falls or grows. \
-The coherence σ of the Hessians Hᵢ says how alike they are. Theorem 1: E‖w‖ grows without bound if \
-λ₁(H) > (σ/η)(n/B − 1)^(−1/2) or λ₁(H) > 2/η. Theorem 2: there are Hessians with λ₁(H) < (2σ/η)(σ + n/B − 1)⁻¹ for which \
-E‖w‖² stays bounded. Between the two lines the theorems say nothing.
-
-The Hessians here are Hᵢ = m e₁e₁ᵀ for the first σ samples and m times a coordinate of its own for each other, m = 2n/σ, so that \
-λ₁(H) = 2 and the coherence is σ exactly. A cell is a batch size and a coherence or a learning rate. It diverges if the norm grows \
-by 1000 in the majority of five repetitions; a repetition ends early where the norm has fallen or grown by 1000. \
-Open in the paper, and our choice: the start (standard normal), the range of learning rates of figure 2, and the factor ½ in the \
-loss. The paper writes the losses as wᵀHᵢw, whose gradient is 2Hᵢw; then gradient descent itself would diverge at η = 0.8. With \
-½wᵀHᵢw the Hessians are Hᵢ, as the theorems need (`loss` chooses).
-
-Theorem 1 is about the mean of the norm, theorem 2 about its mean square, a majority of repetitions about what is typical. We add \
-the line that belongs to the latter: a coordinate shared by s samples is multiplied by 1 − (ηm/B) K at each step, K the number of \
-its samples in the batch, so that almost every trajectory grows if E ln|1 − (ηm/B) K| > 0 for s = σ or s = 1 (the largest Lyapunov \
-exponent). Its line is the largest batch size for which that is so.";
-
-const FIGURES: &str = r#"
-[[figure]]
-kind = "phase"
-rows = true
-x = "sigma"
-y = "batch_size"
-value = "diverged"
-lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
-title = "Share of repetitions that diverged"
-caption = "As figure 1 of Dexter et al. 2024."
-
-[[figure]]
-kind = "phase"
-rows = true
-x = "eta"
-y = "batch_size"
-value = "diverged"
-lines = ["theorem_1_batch_size", "theorem_2_batch_size", "almost_sure_batch_size"]
-title = "Share of repetitions that diverged"
-caption = "As figure 2 of Dexter et al. 2024, with equal ratios of the learning rate."
-"#;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LabError, Scale, read};
+    use crate::{Scale, Settings, testing::assert_refused};
 
     fn small() -> LinearStability {
         LinearStability {
@@ -214,12 +154,12 @@ mod tests {
     fn a_trial_is_a_diagram_and_a_pure_function() {
         // So few steps that many repetitions end between the factors.
         let lab = LinearStability { steps: 60, ..small() };
-        let watch = Watch::default();
+        let progress = Progress::default();
         let trials = lab.trials();
         assert_eq!((trials.len(), trials[0].steps), (8, 4 * 12 * 5 * 60));
-        let outcomes: Vec<Outcome> = trials.iter().map(|trial| lab.run(trial, &watch).unwrap()).collect();
-        assert_eq!(watch.steps(), trials.iter().map(|trial| trial.steps).sum::<u64>());
-        assert_eq!(lab.run(&trials[3], &Watch::default()).unwrap(), outcomes[3]);
+        let outcomes: Vec<Outcome> = trials.iter().map(|trial| lab.run(trial, &progress).unwrap()).collect();
+        assert_eq!(progress.steps(), trials.iter().map(|trial| trial.steps).sum::<u64>());
+        assert_eq!(lab.run(&trials[3], &Progress::default()).unwrap(), outcomes[3]);
         assert_ne!(outcomes[0], outcomes[1]);
         for outcome in &outcomes {
             assert!(outcome.rows.len() == 48 && outcome.rows.iter().enumerate().all(|(i, row)| row.step == i as u64));
@@ -230,13 +170,13 @@ mod tests {
         let alike = LinearStability { etas: vec![0.6, 0.6 + 1e-12], steps: 60, eta_count: 0, ..small() };
         let lab_of_two = alike;
         let shares = |i: usize| -> Vec<f64> {
-            let outcome = lab_of_two.run(&lab_of_two.trials()[i], &Watch::default()).unwrap();
+            let outcome = lab_of_two.run(&lab_of_two.trials()[i], &Progress::default()).unwrap();
             outcome.rows.iter().map(|row| row.values["decayed"]).collect()
         };
         assert_ne!(shares(0), shares(4));
-        watch.stop();
-        assert_eq!(lab.run(&trials[0], &watch), Err(Stopped));
-        assert_eq!(lab.run(&Trial::new(&[], 0, 1), &Watch::default()).unwrap(), Outcome::default());
+        progress.stop();
+        assert_eq!(lab.run(&trials[0], &progress), Err(Stopped));
+        assert_eq!(lab.run(&Trial::new(&[], 0, 1), &Progress::default()).unwrap(), Outcome::default());
     }
 
     /// σ = n without replacement is gradient descent in one dimension: 1 − ηλ₁ = −0.2 at η = 0.6. With batches of one and
@@ -251,7 +191,7 @@ mod tests {
             ..small()
         };
         let lab = settings;
-        let outcome = lab.run(&lab.trials()[0], &Watch::default()).unwrap();
+        let outcome = lab.run(&lab.trials()[0], &Progress::default()).unwrap();
         for row in &outcome.rows {
             let at = |name: &str| row.values[name];
             if at("sigma") == 12.0 {
@@ -266,7 +206,7 @@ mod tests {
 
     #[test]
     fn wrong_settings_are_named() {
-        for (key, value) in [
+        assert_refused::<LinearStability>(&[
             ("n", "1"),
             ("sigma", "0"),
             ("sigma", "101"),
@@ -282,14 +222,7 @@ mod tests {
             ("factor", "1"),
             ("samplings", "[]"),
             ("seeds", "0"),
-        ] {
-            let error = read::<LinearStability>(Scale::Smoke, &[(key.into(), value.into())]).unwrap_err();
-            let LabError::Settings { problems, .. } = &error else { panic!("{error}") };
-            assert!(problems.iter().any(|problem| problem.starts_with(&format!("{key}: expected "))), "{error}");
-        }
-        for (_, scale) in Scale::ALL {
-            assert!(LinearStability::at(scale).problems().is_empty());
-        }
+        ]);
         // The borders of a grid whatever its step: no diagram is empty.
         assert_eq!(small().batch_sizes().len(), 12);
         assert_eq!(small().eta_grid().last(), Some(&1.0));

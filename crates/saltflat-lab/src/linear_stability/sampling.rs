@@ -1,39 +1,18 @@
 //! How batches are drawn, and how often a batch meets a set of samples.
 
 use rand::{Rng, RngExt};
-use serde::{Deserialize, Serialize};
 
-/// How a batch of B of n samples is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sampling {
-    /// Each sample by itself with probability B/n (definition 1): B is the mean of the batch's size.
-    Bernoulli,
-    /// B different samples.
-    WithoutReplacement,
-    /// B samples, each any of the n.
-    WithReplacement,
-}
+use crate::named::named_enum;
 
-impl Sampling {
-    /// The name in settings and labels.
-    pub fn name(self) -> &'static str {
-        match self {
-            Sampling::Bernoulli => "bernoulli",
-            Sampling::WithoutReplacement => "without-replacement",
-            Sampling::WithReplacement => "with-replacement",
-        }
-    }
-
-    /// Var K / B of the number K of draws in `s` of the n samples: B(s/n)(1 − B/n)/B with Bernoulli draws, the
-    /// hypergeometric and the binomial variance for the others.
-    pub fn variance_per_draw(self, n: usize, s: usize, batch_size: f64) -> f64 {
-        let (n, s) = (n as f64, s as f64);
-        match self {
-            Sampling::Bernoulli => s / n * (1.0 - batch_size / n),
-            Sampling::WithoutReplacement => s / n * (1.0 - s / n) * (n - batch_size) / (n - 1.0),
-            Sampling::WithReplacement => s / n * (1.0 - s / n),
-        }
+named_enum! {
+    /// How a batch of B of n samples is drawn.
+    pub enum Sampling {
+        /// Each sample by itself with probability B/n (definition 1): B is the mean of the batch's size.
+        Bernoulli = "bernoulli",
+        /// B different samples.
+        WithoutReplacement = "without-replacement",
+        /// B samples, each any of the n.
+        WithReplacement = "with-replacement",
     }
 }
 
@@ -47,7 +26,7 @@ impl LogFactorials {
         Self(logs)
     }
 
-    /// ln of `n` over `k`; −∞ where `k` is more than `n`.
+    /// ln of `n` over `k`; −∞ if `k` is more than `n`.
     fn choose(&self, n: usize, k: usize) -> f64 {
         if k > n { f64::NEG_INFINITY } else { self.0[n] - self.0[k] - self.0[n - k] }
     }
@@ -92,7 +71,7 @@ impl Sampler {
         let n = self.order.len();
         match self.sampling {
             Sampling::Bernoulli => {
-                // Of 2³² words; all of them where B = n.
+                // Of 2³² words; all of them if B = n.
                 let below = ((self.batch_size as u64) << 32) / n as u64;
                 times.iter_mut().for_each(|t| *t = u32::from(u64::from(rng.next_u32()) < below));
             }
@@ -103,7 +82,7 @@ impl Sampler {
                 }
             }
             Sampling::WithoutReplacement => {
-                // Of a large batch those are drawn that stay away.
+                // For a large batch those are drawn that are not in it.
                 let (drawn, mark) =
                     if 2 * self.batch_size > n { (n - self.batch_size, 0) } else { (self.batch_size, 1) };
                 times.fill(1 - mark);
@@ -121,19 +100,28 @@ mod tests {
     use super::*;
     use saltflat_random::{Key, Stream};
 
-    const ALL: [Sampling; 3] = [Sampling::Bernoulli, Sampling::WithoutReplacement, Sampling::WithReplacement];
+    /// Var K / B of the number K of draws in `s` of the n samples: B(s/n)(1 − B/n)/B with Bernoulli draws, the
+    /// hypergeometric and the binomial variance for the others.
+    fn variance_per_draw(sampling: Sampling, n: usize, s: usize, batch_size: f64) -> f64 {
+        let (n, s) = (n as f64, s as f64);
+        match sampling {
+            Sampling::Bernoulli => s / n * (1.0 - batch_size / n),
+            Sampling::WithoutReplacement => s / n * (1.0 - s / n) * (n - batch_size) / (n - 1.0),
+            Sampling::WithReplacement => s / n * (1.0 - s / n),
+        }
+    }
 
     /// The probabilities sum to 1, with mean Bs/n and the variance that the lines use.
     #[test]
     fn counts_have_their_moments() {
         let logs = LogFactorials::up_to(60);
-        for sampling in ALL {
+        for (_, sampling) in Sampling::ALL {
             for (s, batch_size) in [(1, 1), (7, 20), (7, 60), (60, 13), (60, 60), (59, 2)] {
                 let p = logs.counts(sampling, 60, s, batch_size);
                 let moment =
                     |power: i32| -> f64 { p.iter().enumerate().map(|(k, p)| p * (k as f64).powi(power)).sum() };
                 let mean = (batch_size * s) as f64 / 60.0;
-                let variance = batch_size as f64 * sampling.variance_per_draw(60, s, batch_size as f64);
+                let variance = batch_size as f64 * variance_per_draw(sampling, 60, s, batch_size as f64);
                 assert!((moment(0) - 1.0).abs() < 1e-11 && (moment(1) - mean).abs() < 1e-11 * (1.0 + mean));
                 assert!((moment(2) - mean * mean - variance).abs() < 1e-10 * (1.0 + mean * mean), "{sampling:?} {s}");
             }
@@ -146,7 +134,7 @@ mod tests {
     fn draws_follow_the_probabilities() {
         let (n, s, many) = (12, 4, 40_000);
         let logs = LogFactorials::up_to(n);
-        for sampling in ALL {
+        for (_, sampling) in Sampling::ALL {
             for batch_size in [1, 5, 9, 12] {
                 let mut rng = Key::new(3, Stream::SmallWorldNoise, 0).part(batch_size as u64).rng();
                 let mut sampler = Sampler::new(sampling, n, batch_size);
@@ -165,7 +153,7 @@ mod tests {
                 for (k, p) in logs.counts(sampling, n, s, batch_size).into_iter().enumerate() {
                     assert!(near(seen[k], p, p * (1.0 - p).max(0.0)), "{sampling:?} {batch_size} {k}: {}", seen[k]);
                 }
-                let variance = batch_size as f64 * sampling.variance_per_draw(n, 1, batch_size as f64);
+                let variance = batch_size as f64 * variance_per_draw(sampling, n, 1, batch_size as f64);
                 let mean = batch_size as f64 / n as f64;
                 assert!(each.iter().all(|&sum| near(sum, mean, variance)), "{sampling:?} {batch_size} {each:?}");
             }

@@ -1,13 +1,16 @@
-//! What the diagrams are made of.
+//! Settings of the diagrams.
 
-use serde::{Deserialize, Serialize};
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::{construction::Construction, sampling::Sampling};
-use crate::{Scale, Settings};
+use super::{about::ABOUT, construction::SampleLoss, sampling::Sampling};
+use crate::{
+    About, Scale, Settings,
+    settings::{are_distinct, is_positive, read_seeds},
+};
 
 /// Settings of the lab `linear-stability`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LinearStability {
     /// Samples n.
     pub n: usize,
@@ -29,44 +32,17 @@ pub struct LinearStability {
     pub steps: u64,
     /// Repetitions of a cell, each from a start of its own.
     pub repetitions: u32,
-    /// A repetition ends where the norm has grown or fallen by this factor.
+    /// A repetition ends when the norm has grown or fallen by this factor.
     pub factor: f64,
-    /// How batches are drawn; every diagram is made with each.
+    /// How batches are drawn; there is a diagram for each.
     pub samplings: Vec<Sampling>,
     /// The samples' losses.
-    pub loss: Loss,
-    /// How often all is made again with other draws.
+    pub loss: SampleLoss,
+    /// Number of repetitions of everything with other draws.
     pub seeds: u64,
 }
 
-/// The loss of a sample, which says how its Hessian is made of m and a coordinate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// ½ wᵀHᵢw: its Hessian is Hᵢ, as in definition 1 and the theorems.
-    #[default]
-    HalfQuadratic,
-    /// wᵀHᵢw, as section 5.1 writes it: its Hessian is 2Hᵢ, so that λ₁ is 4 and gradient descent itself diverges at
-    /// every rate above ½. The lines are those of 2Hᵢ.
-    Quadratic,
-}
-
-impl Loss {
-    /// The Hessian of the loss over Hᵢ.
-    pub fn curvature(self) -> f64 {
-        match self {
-            Loss::HalfQuadratic => 1.0,
-            Loss::Quadratic => 2.0,
-        }
-    }
-}
-
 impl LinearStability {
-    /// The Hessians at a coherence.
-    pub(super) fn construction(&self, sigma: usize) -> Construction {
-        Construction::new(self.n, sigma, self.loss)
-    }
-
     /// The coherences of a diagram.
     pub(super) fn sigmas(&self) -> Vec<usize> {
         (1..=self.n).step_by(self.sigma_step).collect()
@@ -93,7 +69,7 @@ const MOST_STEPS: u64 = 100_000;
 const MOST_SAMPLES: usize = 1000;
 
 impl Settings for LinearStability {
-    const LAB: &'static str = "linear-stability";
+    const ABOUT: About = ABOUT;
 
     fn at(scale: Scale) -> Self {
         let (step, eta_count, steps) = match scale {
@@ -114,46 +90,42 @@ impl Settings for LinearStability {
             repetitions: 5,
             factor: 1000.0,
             samplings: vec![Sampling::Bernoulli, Sampling::WithoutReplacement],
-            loss: Loss::HalfQuadratic,
+            loss: SampleLoss::HalfQuadratic,
             seeds: 1,
         }
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut expect = |fine: bool, key: &str, expected: &str, found: String| {
-            if !fine {
-                problems.push(format!("{key}: expected {expected}, found {found}"));
-            }
-        };
-        let number = |x: f64| x > 0.0 && x.is_finite();
+    fn read(&mut self, section: &mut Section) {
+        let expected = format!("a whole number from 2 to {MOST_SAMPLES}");
+        section.update("n", &mut self.n, &expected, |n| (2..=MOST_SAMPLES).contains(n));
+        let are_possible = |etas: &Vec<f64>| etas.iter().all(is_positive) && are_distinct(etas);
+        section.update("etas", &mut self.etas, "numbers above 0, each once", are_possible);
         let n = self.n;
-        expect((2..=MOST_SAMPLES).contains(&n), "n", "a whole number from 2 to 1000", n.to_string());
-        expect(self.etas.iter().all(|&eta| number(eta)), "etas", "numbers above 0", format!("{:?}", self.etas));
-        expect(distinct(&self.etas), "etas", "each number once", format!("{:?}", self.etas));
-        let some = !self.etas.is_empty() || self.eta_count > 0;
-        expect(some, "etas", "at least one learning rate where eta_count is 0", "none".into());
-        let up_to_n = format!("a whole number from 1 to n = {n}");
-        for (key, value) in
-            [("sigma_step", self.sigma_step), ("sigma", self.sigma), ("batch_size_step", self.batch_size_step)]
-        {
-            expect((1..=n).contains(&value), key, &up_to_n, value.to_string());
+        let steps = [&mut self.sigma_step, &mut self.sigma, &mut self.batch_size_step];
+        for (key, value) in ["sigma_step", "sigma", "batch_size_step"].into_iter().zip(steps) {
+            section.update(key, value, &format!("a whole number from 1 to n = {n}"), |value| (1..=n).contains(value));
         }
-        expect(number(self.eta_min), "eta_min", "a number above 0", self.eta_min.to_string());
-        let above = self.eta_max.is_finite() && self.eta_max > self.eta_min;
-        expect(above, "eta_max", &format!("a number above eta_min = {}", self.eta_min), self.eta_max.to_string());
-        expect(self.eta_count <= 1000, "eta_count", "a whole number up to 1000", self.eta_count.to_string());
-        let steps = (1..=MOST_STEPS).contains(&self.steps);
-        expect(steps, "steps", &format!("a whole number from 1 to {MOST_STEPS}"), self.steps.to_string());
-        expect(self.repetitions > 0, "repetitions", "a whole number above 0", self.repetitions.to_string());
-        expect(self.factor > 1.0 && self.factor < 1e100, "factor", "a number from 1 to 1e100", self.factor.to_string());
-        expect(!self.samplings.is_empty(), "samplings", "at least one", "none".into());
-        expect(distinct(&self.samplings), "samplings", "each sampling once", format!("{:?}", self.samplings));
-        expect(self.seeds > 0, "seeds", "a whole number above 0", self.seeds.to_string());
-        problems
+        section.update("eta_min", &mut self.eta_min, "a number above 0", is_positive);
+        let eta_min = self.eta_min;
+        let is_above = |eta: &f64| eta.is_finite() && *eta > eta_min;
+        section.update("eta_max", &mut self.eta_max, &format!("a number above eta_min = {eta_min}"), is_above);
+        section.update("eta_count", &mut self.eta_count, "a whole number up to 1000", |count| *count <= 1000);
+        if self.etas.is_empty() && self.eta_count == 0 {
+            section.problem("etas", "expected at least one learning rate if eta_count is 0, got []");
+        }
+        let expected = format!("a whole number from 1 to {MOST_STEPS}");
+        section.update("steps", &mut self.steps, &expected, |steps| (1..=MOST_STEPS).contains(steps));
+        section.update("repetitions", &mut self.repetitions, "a whole number above 0", |n| *n > 0);
+        let is_possible = |factor: &f64| *factor > 1.0 && *factor < 1e100;
+        section.update("factor", &mut self.factor, "a number from 1 to 1e100", is_possible);
+        match section.choices("samplings", &Sampling::ALL) {
+            Some(all) if all.is_empty() || !are_distinct(&all) => {
+                section.problem("samplings", "expected at least one sampling, each once");
+            }
+            Some(all) => self.samplings = all,
+            None => {}
+        }
+        self.loss = section.choice("loss", &SampleLoss::ALL).unwrap_or(self.loss);
+        read_seeds(section, &mut self.seeds);
     }
-}
-
-fn distinct<T: PartialEq>(values: &[T]) -> bool {
-    values.iter().enumerate().all(|(i, value)| !values[..i].contains(value))
 }

@@ -85,7 +85,7 @@ impl Trajectory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linear_stability::Loss;
+    use crate::linear_stability::SampleLoss;
     use saltflat_random::{Key, Stream};
 
     fn rng() -> impl Rng {
@@ -97,7 +97,7 @@ mod tests {
     /// Definition 1 with every sample in the batch: coordinate j is multiplied by 1 − ηλⱼ, λ₁ = 2 and λⱼ = 2/σ.
     #[test]
     fn a_batch_of_all_is_gradient_descent() {
-        let construction = Construction::new(10, 4, Loss::HalfQuadratic);
+        let construction = Construction::new(10, 4, SampleLoss::HalfQuadratic);
         for sampling in [Sampling::Bernoulli, Sampling::WithoutReplacement] {
             let mut trajectory = Trajectory::new(&construction, 0.7, 10, sampling);
             assert_eq!(trajectory.run(Rule { steps: 0, ..FOREVER }, &mut rng()), Ending::Between);
@@ -114,7 +114,7 @@ mod tests {
     /// a thousandth after 6.
     #[test]
     fn a_repetition_ends_at_the_factor() {
-        let construction = Construction::new(2, 2, Loss::HalfQuadratic);
+        let construction = Construction::new(2, 2, SampleLoss::HalfQuadratic);
         let ends = |eta: f64, steps: u64| {
             let mut trajectory = Trajectory::new(&construction, eta, 1, Sampling::WithReplacement);
             trajectory.run(Rule { steps, factor: 1000.0 }, &mut rng())
@@ -129,7 +129,7 @@ mod tests {
     /// t(B/n)(1 − B/n) ln²|1 − ηm/B|. Within 4.5 standard errors over 2000 trajectories.
     #[test]
     fn a_single_coordinate_follows_its_closed_form() {
-        let construction = Construction::new(10, 4, Loss::HalfQuadratic);
+        let construction = Construction::new(10, 4, SampleLoss::HalfQuadratic);
         let log = (1.0 - 0.7 * construction.curvature / 2.0f64).abs().ln();
         for sampling in [Sampling::Bernoulli, Sampling::WithoutReplacement] {
             let mut trajectory = Trajectory::new(&construction, 0.7, 2, sampling);

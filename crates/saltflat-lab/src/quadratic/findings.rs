@@ -1,9 +1,13 @@
 //! What the paper says of each noise, and what was seen.
 
-use super::{Noise, Quadratic, Shape};
+use super::{
+    noise::{Noise, Shape},
+    settings::Quadratic,
+};
 use crate::{
     Finding, Outcome, Trial,
-    statistics::{Mean, short, spread},
+    lab::{last_values, outcomes},
+    statistics::{Mean, range_in_words, short},
 };
 
 /// A test error below this counts as having found v⋆ (a random point of the same norm has about 5).
@@ -11,21 +15,17 @@ const FOUND: f64 = 0.5;
 /// A training error below this counts as fitted.
 const FITTED: f64 = 1e-20;
 
-pub(super) fn of(lab: &Quadratic, done: &[(Trial, Outcome)]) -> Vec<Finding> {
+pub(super) fn all(lab: &Quadratic, done: &[(Trial, Outcome)]) -> Vec<Finding> {
     let series = lab.series();
     let descent = series.iter().find(|(_, noise)| *noise == Noise::FullBatch);
-    let descent = descent.map_or(Vec::new(), |(label, _)| of_label(done, label));
+    let descent = descent.map_or(Vec::new(), |(label, _)| outcomes(done, "noise", label));
     let descent: Vec<Option<f64>> = descent.iter().map(|outcome| outcome.last("test_error")).collect();
-    series.iter().map(|(label, noise)| one(lab, label, *noise, &of_label(done, label), &descent)).collect()
-}
-
-fn of_label<'a>(done: &'a [(Trial, Outcome)], label: &str) -> Vec<&'a Outcome> {
-    done.iter().filter(|(trial, _)| trial.label("noise") == label).map(|(_, outcome)| outcome).collect()
+    series.iter().map(|(label, noise)| one(lab, label, *noise, &outcomes(done, "noise", label), &descent)).collect()
 }
 
 /// `descent`: test errors of gradient descent on the same data.
 fn one(lab: &Quadratic, label: &str, noise: Noise, outcomes: &[&Outcome], descent: &[Option<f64>]) -> Finding {
-    let last = |name: &str| outcomes.iter().filter_map(|outcome| outcome.last(name)).collect::<Vec<f64>>();
+    let last = |name: &str| last_values(outcomes.iter().copied(), name);
     let (train, test) = (last("train_error"), last("test_error"));
     let diverged = outcomes.len() - test.len();
     let claim = match noise {
@@ -40,7 +40,7 @@ fn one(lab: &Quadratic, label: &str, noise: Noise, outcomes: &[&Outcome], descen
         Noise::Minibatch(_) | Noise::LabelNoise(_) => "as strong in another shape (the paper shows none)",
     };
     let mut found = format!("{label}: ");
-    if let (Some(mean), Some(range)) = (Mean::of(&test), spread(&test)) {
+    if let (Some(mean), Some(range)) = (Mean::of(&test), range_in_words(&test)) {
         let train = train.iter().fold(0.0, |a: f64, b| a.max(*b));
         found += &format!("test error {mean} ({range}), training error at most {}", short(train));
     }
@@ -77,7 +77,7 @@ fn one(lab: &Quadratic, label: &str, noise: Noise, outcomes: &[&Outcome], descen
     Finding { claim: claim.into(), found, holds: holds.filter(|_| whole) }
 }
 
-/// ‖v‖² at the end less that in the middle.
+/// ‖v‖² at the end minus that in the middle.
 fn growth(outcome: &Outcome) -> Option<f64> {
     let square = |i: usize| outcome.rows.get(i).and_then(|row| row.values.get("norm")).map(|norm| norm * norm);
     Some(square(outcome.rows.len().checked_sub(1)?)? - square(outcome.rows.len() / 2)?)

@@ -5,7 +5,7 @@ use saltflat_random::{Key, Stream};
 
 /// Rows are padded with zeros to a multiple of this, so that a processor takes several numbers at once.
 const LANES: usize = 4;
-/// As many rows are taken together; there are zero rows at the end where the samples are no multiple of it.
+/// As many rows are taken together; zero rows at the end make the samples a multiple of it.
 const BLOCK: usize = 4;
 
 /// Inputs xᵢ ~ N(0, I_d) and labels yᵢ = ⟨v⋆∘v⋆, xᵢ⟩ with v⋆ = (1, …, 1, 0, …, 0). HaoChen et al. 2021, section 2.1.
@@ -67,9 +67,9 @@ impl Data {
     }
 }
 
-/// A point v with room for what a step needs.
+/// The current v with room for what a step needs.
 #[derive(Clone, Debug)]
-pub struct Point<'a> {
+pub struct Iterate<'a> {
     data: &'a Data,
     /// `[width]`; the padding stays 0.
     v: Vec<f64>,
@@ -79,7 +79,7 @@ pub struct Point<'a> {
     sum: Vec<f64>,
 }
 
-impl<'a> Point<'a> {
+impl<'a> Iterate<'a> {
     /// v = scale · (1, …, 1).
     pub fn new(data: &'a Data, scale: f64) -> Self {
         let mut v = vec![0.0; data.width];
@@ -182,7 +182,7 @@ mod tests {
         let number = |key: &str| case[key].as_f64().unwrap();
         let inputs: Vec<Vec<f64>> = case["inputs"].as_array().unwrap().iter().map(list).collect();
         let data = Data::of(&inputs, number("ones") as usize);
-        let mut point = Point::new(&data, number("start"));
+        let mut point = Iterate::new(&data, number("start"));
         for draw in case["draws"].as_array().unwrap() {
             let [weights, addends, more] = ["weights", "addends", "more"].map(|key| list(&draw[key]));
             let more = more.iter().any(|z| *z != 0.0).then_some(&more[..]);
@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn a_step_goes_down_the_quarter_of_the_mean_square() {
         let data = Data::new(7, 5, 2, 3);
-        let loss = |v: &[f64]| Point { v: padded(v, &data), ..Point::new(&data, 0.0) }.errors().0 / 4.0;
-        let mut point = Point::new(&data, 0.7);
+        let loss = |v: &[f64]| Iterate { v: padded(v, &data), ..Iterate::new(&data, 0.0) }.errors().0 / 4.0;
+        let mut point = Iterate::new(&data, 0.7);
         let (start, weights) = (point.v().to_vec(), vec![0.2; 5]);
         point.step(1.0, &weights, &[0.0; 5], None);
         for k in 0..7 {
@@ -227,6 +227,6 @@ mod tests {
         assert_ne!(Data::new(10, 4, 2, 1), Data::new(10, 4, 2, 2));
         // v⋆ fits.
         let data = Data::new(10, 4, 10, 1);
-        assert_eq!(Point::new(&data, 1.0).errors(), (0.0, 0.0));
+        assert_eq!(Iterate::new(&data, 1.0).errors(), (0.0, 0.0));
     }
 }

@@ -3,9 +3,10 @@
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::model::{Data, Point};
+use super::model::{Data, Iterate};
+use crate::named::named_enum;
 
-/// Which noise. HaoChen et al. 2021, appendix A.1, except where it says otherwise.
+/// Which noise. HaoChen et al. 2021, appendix A.1, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
     /// None: gradient descent.
@@ -24,44 +25,31 @@ pub enum Noise {
     Langevin(f64),
 }
 
-/// How noise on a label is distributed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabelNoise {
-    /// ±δ, as the paper says.
-    Sign,
-    /// N(0, δ²), as the published code draws it.
-    Gaussian,
+named_enum! {
+    /// How noise on a label is distributed.
+    pub enum LabelNoise {
+        /// ±δ, as the paper says.
+        Sign = "sign",
+        /// N(0, δ²), as the published code draws it.
+        Gaussian = "gaussian",
+    }
 }
 
-impl LabelNoise {
-    /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 2] = [("sign", Self::Sign), ("gaussian", Self::Gaussian)];
+named_enum! {
+    /// Which shape a noise has whose strength is that of another.
+    pub enum Shape {
+        /// As it is drawn.
+        Own = "own",
+        /// Gaussian with the same covariance.
+        Gaussian = "gaussian",
+        /// Gaussian with the diagonal of that covariance.
+        Diagonal = "diagonal",
+        /// Gaussian with the trace of that covariance, the same in all directions.
+        Isotropic = "isotropic",
+    }
 }
 
-/// Which shape a noise has whose strength is that of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// As it is drawn.
-    Own,
-    /// Gaussian with the same covariance.
-    Gaussian,
-    /// Gaussian with the diagonal of that covariance.
-    Diagonal,
-    /// Gaussian with the trace of that covariance, the same in all directions.
-    Isotropic,
-}
-
-impl Shape {
-    /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("own", Self::Own),
-        ("gaussian", Self::Gaussian),
-        ("diagonal", Self::Diagonal),
-        ("isotropic", Self::Isotropic),
-    ];
-}
-
-/// Draws the noise of one step after another, for [`Point::step`].
+/// Draws the noise of one step after another, for [`Iterate::step`].
 #[derive(Clone, Debug)]
 pub struct Draws<R> {
     noise: Noise,
@@ -98,7 +86,7 @@ impl<R: RngExt> Draws<R> {
     }
 
     /// Makes one step.
-    pub fn step(&mut self, point: &mut Point<'_>, data: &Data, lr: f64) {
+    pub fn step(&mut self, point: &mut Iterate<'_>, data: &Data, lr: f64) {
         let (n, delta) = (data.samples, self.delta);
         match self.noise {
             Noise::FullBatch => point.step(lr, &self.weights, &self.addends, None),
@@ -113,7 +101,7 @@ impl<R: RngExt> Draws<R> {
             }
             Noise::LabelNoise(Shape::Own) => {
                 let i = self.rng.random_range(0..n);
-                self.addends[i] = self.on_label();
+                self.addends[i] = self.draw_label_noise();
                 point.step(lr, &self.weights, &self.addends, None);
                 self.addends[i] = 0.0;
             }
@@ -121,7 +109,7 @@ impl<R: RngExt> Draws<R> {
                 let i = self.rng.random_range(0..n);
                 self.weights[i] = 1.0;
                 if self.noise == Noise::LabelNoiseSgd {
-                    self.addends[i] = self.on_label();
+                    self.addends[i] = self.draw_label_noise();
                 }
                 point.step(lr, &self.weights, &self.addends, None);
                 self.weights[i] = 0.0;
@@ -155,7 +143,7 @@ impl<R: RngExt> Draws<R> {
     }
 
     /// With δ² times these variances on the diagonal, or their mean everywhere.
-    fn step_like(&mut self, point: &mut Point<'_>, lr: f64, variances: &[f64], shape: Shape) {
+    fn step_like(&mut self, point: &mut Iterate<'_>, lr: f64, variances: &[f64], shape: Shape) {
         let mean = variances.iter().sum::<f64>() / variances.len() as f64;
         let delta = self.delta;
         match shape {
@@ -165,12 +153,12 @@ impl<R: RngExt> Draws<R> {
     }
 
     /// With Gaussian noise of these standard deviations.
-    fn step_with(&mut self, point: &mut Point<'_>, lr: f64, std: impl Fn(usize) -> f64) {
+    fn step_with(&mut self, point: &mut Iterate<'_>, lr: f64, std: impl Fn(usize) -> f64) {
         normal(&mut self.rng, &mut self.more, std);
         point.step(lr, &self.weights, &self.addends, Some(&self.more));
     }
 
-    fn on_label(&mut self) -> f64 {
+    fn draw_label_noise(&mut self) -> f64 {
         match self.labels {
             LabelNoise::Sign if self.rng.random() => self.delta,
             LabelNoise::Sign => -self.delta,
@@ -190,7 +178,7 @@ fn normal<R: RngExt>(rng: &mut R, out: &mut [f64], std: impl Fn(usize) -> f64) {
 }
 
 /// The diagonal of the covariance of ∇ℓᵢ − ∇ℓⱼ: 2 ((1/n) Σᵢ rᵢ² xᵢₖ² vₖ² − (∇L)ₖ²), `[d]`.
-fn variances(point: &Point<'_>, data: &Data) -> Vec<f64> {
+fn variances(point: &Iterate<'_>, data: &Data) -> Vec<f64> {
     let residuals = point.residuals();
     let squares = data.mean_squares(|i| residuals[i] * residuals[i]);
     let gradient = data.mean_inputs(|i| residuals[i]);
@@ -210,7 +198,7 @@ mod tests {
     fn moments(noise: Noise, labels: LabelNoise, data: &Data) -> (Vec<f64>, Vec<f64>) {
         let rng = Key::new(5, Stream::SmallWorldNoise, 0).rng();
         let mut draws = Draws::new(noise, 1.5, labels, data, rng);
-        let start = Point::new(data, 0.8);
+        let start = Iterate::new(data, 0.8);
         let mut descent = start.clone();
         descent.step(1.0, &vec![1.0 / data.samples as f64; data.samples], &vec![0.0; data.samples], None);
         let (mut mean, mut square) = (vec![0.0; data.dimension], vec![0.0; data.dimension]);
@@ -256,7 +244,7 @@ mod tests {
     fn every_shape_has_the_diagonal_or_the_trace_of_the_noise() {
         let of_labels: Vec<f64> =
             (0..9).map(|k| 2.25 * (0..6).map(|i| (0.8 * sample(i)[k]).powi(2)).sum::<f64>() / 6.0).collect();
-        let residuals = Point::new(&data(), 0.8).residuals();
+        let residuals = Iterate::new(&data(), 0.8).residuals();
         let gradients = |i: usize| sample(i).iter().map(|x| residuals[i] * x * 0.8).collect::<Vec<_>>();
         let of_pairs: Vec<f64> = expected(gradients).iter().map(|variance| 2.0 * 2.25 * variance).collect();
         for shape in [Shape::Own, Shape::Gaussian, Shape::Diagonal] {
@@ -272,7 +260,7 @@ mod tests {
     /// One sample's gradient has the full one as its mean; with labels δ² (1/n) Σᵢ (xᵢₖ vₖ)² comes on top. σ², and 2/(ηλ).
     #[test]
     fn the_other_kinds() {
-        let residuals = Point::new(&data(), 0.8).residuals();
+        let residuals = Iterate::new(&data(), 0.8).residuals();
         let gradients = |i: usize| sample(i).iter().map(|x| residuals[i] * x * 0.8).collect::<Vec<_>>();
         let of_samples = expected(gradients);
         check(Noise::Sgd, LabelNoise::Sign, &of_samples);

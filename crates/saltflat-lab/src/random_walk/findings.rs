@@ -1,7 +1,10 @@
 //! What the walkers say about the paper's claims, beside closed forms.
 
-use super::{settings::RandomWalk, walk::NEAR_ZERO, walk::Walk};
-use crate::{Finding, Outcome, Row, Trial};
+use super::{
+    settings::RandomWalk,
+    walk::{NEAR_ZERO, Walk},
+};
+use crate::{Finding, Outcome, Row, Trial, lab::outcomes};
 
 /// Agreement is within so many standard errors.
 const ERRORS: f64 = 4.0;
@@ -17,14 +20,12 @@ struct Pooled {
 impl Pooled {
     /// The mean over seeds.
     fn mean(&self, name: &str) -> f64 {
-        self.rows.iter().map(|row| row.values.get(name).copied().unwrap_or(f64::NAN)).sum::<f64>()
-            / self.rows.len() as f64
+        self.rows.iter().map(|row| row.value(name)).sum::<f64>() / self.rows.len() as f64
     }
 
     /// ln of the geometric mean over seeds.
     fn mean_log(&self, name: &str) -> f64 {
-        let log = |row: &Row| row.values.get(name).map_or(f64::NAN, |value| value.ln());
-        self.rows.iter().map(log).sum::<f64>() / self.rows.len() as f64
+        self.rows.iter().map(|row| row.value(name).ln()).sum::<f64>() / self.rows.len() as f64
     }
 }
 
@@ -34,9 +35,16 @@ struct Findings<'a> {
 }
 
 /// The findings of all walks that are done.
-pub(super) fn findings(settings: &RandomWalk, done: &[(Trial, Outcome)]) -> Vec<Finding> {
+pub(super) fn all(settings: &RandomWalk, done: &[(Trial, Outcome)]) -> Vec<Finding> {
     let all = Findings { settings, done };
-    let own = [all.mean_is_kept(), all.brownian(), all.typical(), all.caught(), all.potential(), all.dimensions()];
+    let own = [
+        all.mean_is_kept(),
+        all.brownian_variance(),
+        all.typical_shrinks(),
+        all.converges(),
+        all.potential_falls(),
+        all.equal_variance_is_free(),
+    ];
     own.into_iter().flatten().collect()
 }
 
@@ -45,11 +53,9 @@ impl Findings<'_> {
     fn at(&self, walk: Walk, most: f64) -> Option<Pooled> {
         // 1/0.1² is less than 100 in floating point.
         let most = most * (1.0 + 1e-9);
-        let of_walk = |(trial, _): &&(Trial, Outcome)| trial.label("walk") == walk.name();
-        let outcomes: Vec<&Outcome> =
-            self.done.iter().filter(of_walk).map(|(_, outcome)| outcome).filter(|o| o.diverged.is_none()).collect();
-        let last = |outcome: &&Outcome| outcome.rows.iter().rev().find(|row| row.step as f64 <= most).cloned();
-        let rows: Vec<Row> = outcomes.iter().filter_map(last).collect();
+        let ended = outcomes(self.done, "walk", walk.name()).into_iter().filter(|outcome| outcome.diverged.is_none());
+        let last = |outcome: &Outcome| outcome.rows.iter().rev().find(|row| row.step as f64 <= most).cloned();
+        let rows: Vec<Row> = ended.filter_map(last).collect();
         let step = rows.first()?.step;
         let walkers = (rows.len() * self.settings.walkers) as f64;
         rows.iter().all(|row| row.step == step).then_some(Pooled { step, walkers, rows })
@@ -81,7 +87,7 @@ impl Findings<'_> {
         })
     }
 
-    fn brownian(&self) -> Option<Finding> {
+    fn brownian_variance(&self) -> Option<Finding> {
         let end = self.end(Walk::Brownian)?;
         let variance = self.settings.eta.powi(2) * end.step as f64;
         let (mean, mean_error) = (end.mean("mean"), (variance / end.walkers).sqrt());
@@ -99,7 +105,7 @@ impl Findings<'_> {
     }
 
     /// ln v is a sum of signs: its median is (t/2) ln(1 − η²) up to a step of the lattice of sums.
-    fn typical(&self) -> Option<Finding> {
+    fn typical_shrinks(&self) -> Option<Finding> {
         let (eta, end) = (self.settings.eta, self.end(Walk::ParameterDependent)?);
         let steps = end.step as f64;
         let (expected, seen) = (steps / 2.0 * (-eta * eta).ln_1p(), end.mean_log("median_abs"));
@@ -119,7 +125,7 @@ impl Findings<'_> {
         })
     }
 
-    fn caught(&self) -> Option<Finding> {
+    fn converges(&self) -> Option<Finding> {
         let (end, brownian) = (self.end(Walk::ParameterDependent)?, self.end(Walk::Brownian)?);
         let expected = near_zero(self.settings.eta, end.step);
         let (seen, error) = (end.mean("share_near_zero"), (expected * (1.0 - expected) / end.walkers).sqrt());
@@ -141,7 +147,7 @@ impl Findings<'_> {
     }
 
     /// E √v = rᵗ with r = (√(1+η) + √(1−η))/2, and Var √v = 1 − r²ᵗ; tested while η²t/4 is at most 1.
-    fn potential(&self) -> Option<Finding> {
+    fn potential_falls(&self) -> Option<Finding> {
         let eta = self.settings.eta;
         let early = self.at(Walk::ParameterDependent, 4.0 * eta.powi(-2))?;
         let end = self.end(Walk::ParameterDependent)?;
@@ -162,7 +168,7 @@ impl Findings<'_> {
         })
     }
 
-    fn dimensions(&self) -> Option<Finding> {
+    fn equal_variance_is_free(&self) -> Option<Finding> {
         let (own, equal) = (self.end(Walk::ParameterDependent)?, self.end(Walk::EqualVariance)?);
         let [caught, free] = [&own, &equal].map(|end| end.mean("share_near_zero"));
         Some(Finding {
@@ -198,7 +204,7 @@ fn near_zero(eta: f64, steps: u64) -> f64 {
     probability.min(1.0)
 }
 
-/// Three digits that count.
+/// Four decimals, or three significant digits of small and large numbers.
 fn short(x: f64) -> String {
     if x != 0.0 && !(1e-3..1e5).contains(&x.abs()) { format!("{x:.2e}") } else { format!("{x:.4}") }
 }
@@ -206,7 +212,7 @@ fn short(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Lab, Scale, Settings, Watch, random_walk::RandomWalk};
+    use crate::{Lab, Progress, Scale, Settings};
 
     /// Three steps of η = 0.95: below 0.001 are 0.05³ and none else; four: 0.05⁴ and 0.05³·1.95, five of 16.
     #[test]
@@ -220,12 +226,12 @@ mod tests {
     fn holds(settings: &RandomWalk, spoil: impl Fn(&mut Row)) -> Vec<Option<bool>> {
         let lab = settings.clone();
         let run = |trial: Trial| {
-            let mut outcome = lab.run(&trial, &Watch::default()).unwrap();
+            let mut outcome = lab.run(&trial, &Progress::default()).unwrap();
             outcome.rows.iter_mut().for_each(&spoil);
             (trial, outcome)
         };
         let done: Vec<(Trial, Outcome)> = lab.trials().into_iter().map(run).collect();
-        findings(settings, &done).into_iter().map(|finding| finding.holds).collect()
+        all(settings, &done).into_iter().map(|finding| finding.holds).collect()
     }
 
     #[test]
@@ -243,6 +249,6 @@ mod tests {
         // Too few steps to say what v converges to.
         let few = holds(&RandomWalk { steps: 100, ..settings.clone() }, |_| {});
         assert_eq!(few, [Some(true), Some(true), Some(true), None, Some(true), None]);
-        assert!(findings(&settings, &[]).is_empty());
+        assert!(all(&settings, &[]).is_empty());
     }
 }

@@ -1,18 +1,19 @@
-//! What the walks are made of. The paper gives no numbers here: all are ours.
+//! Settings of the walks. The paper gives no numbers here: all are ours.
 
-use serde::{Deserialize, Serialize};
+use saltflat_config::Section;
+use serde::Serialize;
 
-use crate::{Scale, Settings};
+use super::about::ABOUT;
+use crate::{About, Scale, Settings, settings::read_seeds};
 
 /// Settings of the lab `random-walk`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RandomWalk {
     /// Learning rate η, below 1 so that walks with parameter-dependent noise stay above 0.
     pub eta: f64,
     /// Steps.
     pub steps: u64,
-    /// Walkers of a trial; coordinates, where the noise ties them together.
+    /// Walkers of a trial; coordinates of points, if the noise ties them together.
     pub walkers: usize,
     /// Coordinates that share their variance in the comparison of d dimensions; divides the number of walkers.
     pub dimension: usize,
@@ -23,7 +24,7 @@ pub struct RandomWalk {
 }
 
 impl Settings for RandomWalk {
-    const LAB: &'static str = "random-walk";
+    const ABOUT: About = ABOUT;
 
     fn at(scale: Scale) -> Self {
         let (steps, walkers) = match scale {
@@ -34,25 +35,18 @@ impl Settings for RandomWalk {
         Self { eta: 0.1, steps, walkers, dimension: 100, rows: 100, seeds: 5 }
     }
 
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut expect = |fine: bool, key: &str, expected: &str, found: String| {
-            if !fine {
-                problems.push(format!("{key}: expected {expected}, found {found}"));
-            }
-        };
-        let eta = self.eta > 0.0 && self.eta < 1.0;
-        expect(eta, "eta", "a number between 0 and 1, both left out", self.eta.to_string());
-        expect(self.steps > 0, "steps", "a whole number above 0", self.steps.to_string());
-        let walkers = (2..=MOST_WALKERS).contains(&self.walkers);
-        expect(walkers, "walkers", &format!("a whole number from 2 to {MOST_WALKERS}"), self.walkers.to_string());
-        let divides = self.dimension > 0 && self.walkers.is_multiple_of(self.dimension);
-        let expected = format!("a whole number that divides walkers = {}", self.walkers);
-        expect(divides, "dimension", &expected, self.dimension.to_string());
-        let rows = format!("a whole number from 1 to steps = {}", self.steps);
-        expect((1..=self.steps).contains(&self.rows), "rows", &rows, self.rows.to_string());
-        expect(self.seeds > 0, "seeds", "a whole number above 0", self.seeds.to_string());
-        problems
+    fn read(&mut self, section: &mut Section) {
+        section.update("eta", &mut self.eta, "a number between 0 and 1, both left out", |eta| *eta > 0.0 && *eta < 1.0);
+        section.update("steps", &mut self.steps, "a whole number above 0", |steps| *steps > 0);
+        let expected = format!("a whole number from 2 to {MOST_WALKERS}");
+        section.update("walkers", &mut self.walkers, &expected, |walkers| (2..=MOST_WALKERS).contains(walkers));
+        let (steps, walkers) = (self.steps, self.walkers);
+        let divides = |dimension: &usize| *dimension > 0 && walkers.is_multiple_of(*dimension);
+        let expected = format!("a whole number that divides walkers = {walkers}");
+        section.update("dimension", &mut self.dimension, &expected, divides);
+        let expected = format!("a whole number from 1 to steps = {steps}");
+        section.update("rows", &mut self.rows, &expected, |rows| (1..=steps).contains(rows));
+        read_seeds(section, &mut self.seeds);
     }
 }
 

@@ -1,38 +1,27 @@
-//! The walks, and what is seen of many walkers.
+//! The walks, and statistics of many walkers.
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::Row;
+use crate::{Row, named::named_enum, statistics::median};
 
 /// Walkers this near to 0 count as arrived there.
 pub(super) const NEAR_ZERO: f64 = 1e-3;
 
-/// What moves a walker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
-    /// v ← v + ηξv, ξ = ±1 (equation 5). In d dimensions: d such walks in parallel.
-    ParameterDependent,
-    /// v ← v + ηξ, ξ standard normal (equation 6).
-    Brownian,
-    /// In d dimensions v ← v + η(‖v‖/√d) ξ, ξ standard normal: the noise of each coordinate has the mean of the variances
-    /// η²vₖ² that the coordinates would have by themselves. (The paper's η²‖v‖² is the same at η√d.)
-    EqualVariance,
+named_enum! {
+    /// What moves a walker.
+    pub enum Walk {
+        /// v ← v + ηξv, ξ = ±1 (equation 5). In d dimensions: d such walks in parallel.
+        ParameterDependent = "parameter-dependent",
+        /// v ← v + ηξ, ξ standard normal (equation 6).
+        Brownian = "brownian",
+        /// In d dimensions v ← v + η(‖v‖/√d) ξ, ξ standard normal: the noise of each coordinate has the mean of the variances
+        /// η²vₖ² that the coordinates would have by themselves. (The paper's η²‖v‖² is the same at η√d.)
+        EqualVariance = "equal-variance",
+    }
 }
 
 impl Walk {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Walk::ParameterDependent, Walk::Brownian, Walk::EqualVariance];
-
-    /// The name in labels.
-    pub fn name(self) -> &'static str {
-        match self {
-            Walk::ParameterDependent => "parameter-dependent",
-            Walk::Brownian => "brownian",
-            Walk::EqualVariance => "equal-variance",
-        }
-    }
-
     /// Makes one step of all walkers, each `dimension` of which are the coordinates of one point.
     pub(super) fn step(self, walkers: &mut [f64], eta: f64, dimension: usize, rng: &mut impl Rng) {
         let normal = |v: &mut f64, scale: f64, rng: &mut _| {
@@ -58,22 +47,20 @@ impl Walk {
     }
 }
 
-/// What is seen of the walkers after a step: their `mean` with its standard error, their `variance`, the median of |v|, the
-/// share with |v| below 0.001, and, where all are at or above 0, the mean of √v with its standard error.
-pub(super) fn seen(step: u64, walkers: &[f64]) -> Row {
+/// Statistics of the walkers after a step: their `mean` with its standard error, their `variance`, the median of |v|, the
+/// share with |v| below 0.001, and, if all are at or above 0, the mean of √v with its standard error.
+pub(super) fn statistics_of(step: u64, walkers: &[f64]) -> Row {
     let (mean, variance) = moments(walkers.iter().copied());
     let n = walkers.len() as f64;
-    let mut sizes: Vec<f64> = walkers.iter().map(|v| v.abs()).collect();
-    sizes.sort_by(f64::total_cmp);
-    let median = (sizes[(sizes.len() - 1) / 2] + sizes[sizes.len() / 2]) / 2.0;
-    let near = sizes.partition_point(|&v| v < NEAR_ZERO) as f64 / n;
+    let sizes: Vec<f64> = walkers.iter().map(|v| v.abs()).collect();
+    let near = sizes.iter().filter(|&&v| v < NEAR_ZERO).count() as f64 / n;
     let mut row = Row::new(
         step,
         &[
             ("mean", mean),
             ("mean_std_error", (variance / n).sqrt()),
             ("variance", variance),
-            ("median_abs", median),
+            ("median_abs", median(sizes).unwrap_or(f64::NAN)),
             ("share_near_zero", near),
         ],
     );
@@ -101,7 +88,7 @@ mod tests {
         let mut rng = Key::new(5, Stream::SmallWorldNoise, 0).part(walk as u64).rng();
         let mut all = vec![1.0; walkers];
         (0..steps).for_each(|_| walk.step(&mut all, 0.2, dimension, &mut rng));
-        seen(steps, &all)
+        statistics_of(steps, &all)
     }
 
     /// After t steps of η = 0.2: E v = 1 in all walks; Var v = (1 + η²)ᵗ − 1 for both noises that scale with v, η²t for the
@@ -146,11 +133,11 @@ mod tests {
 
     #[test]
     fn what_is_seen() {
-        let row = seen(3, &[-1.0, 0.0, 0.0005, 4.0]);
+        let row = statistics_of(3, &[-1.0, 0.0, 0.0005, 4.0]);
         let expected = [("mean", 3.0005 / 4.0), ("median_abs", 1.0005 / 2.0), ("share_near_zero", 0.5)];
         assert!(expected.iter().all(|(name, value)| (row.values[*name] - value).abs() < 1e-12), "{row:?}");
         assert!(row.step == 3 && !row.values.contains_key("mean_sqrt"));
-        let row = seen(0, &[0.0, 4.0, 1.0]);
+        let row = statistics_of(0, &[0.0, 4.0, 1.0]);
         assert!((row.values["mean_sqrt"] - 1.0).abs() < 1e-12 && (row.values["variance"] - 13.0 / 3.0).abs() < 1e-12);
         assert!((row.values["mean_sqrt_std_error"] - (1.0f64 / 3.0).sqrt()).abs() < 1e-12);
     }

@@ -11,7 +11,7 @@ mod selection;
 
 use std::path::{Path, PathBuf};
 
-use saltflat_config::{Problem, Problems, Section};
+use saltflat_config::{Problem, Problems, Section, lines};
 use saltflat_data::DataConfig;
 use saltflat_models::ModelConfig;
 use serde::Serialize;
@@ -60,14 +60,6 @@ pub struct ConfigError {
     problems: Vec<Problem>,
 }
 
-fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    match lines.as_slice() {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-    }
-}
-
 impl ConfigError {
     /// Problems that are found when the configuration meets its data.
     pub(crate) fn new(problems: Vec<Problem>) -> Self {
@@ -77,6 +69,11 @@ impl ConfigError {
     /// All of them, each with its key.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// What is wrong, without the name of the file.
+    pub fn text(&self) -> String {
+        lines(&self.problems)
     }
 }
 

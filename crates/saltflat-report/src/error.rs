@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use saltflat_record::FolderError;
+
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlotError {
@@ -75,4 +77,10 @@ pub enum PlotError {
         /// What the writer said.
         reason: String,
     },
+}
+
+impl From<FolderError> for PlotError {
+    fn from(FolderError { path, reason }: FolderError) -> Self {
+        Self::Run { path, reason }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use saltflat_record::FolderError;
+
 /// Why a study cannot be read or worked off.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
@@ -108,5 +110,11 @@ impl StudyError {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |e| Self::File { path, reason: e.to_string() }
+    }
+}
+
+impl From<FolderError> for StudyError {
+    fn from(FolderError { path, reason }: FolderError) -> Self {
+        Self::File { path, reason }
     }
 }

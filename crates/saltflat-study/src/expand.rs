@@ -6,12 +6,11 @@ use std::{
 };
 
 use saltflat_config::nearest;
-use saltflat_record::is_control;
+use saltflat_record::{Entry, is_control};
 use saltflat_train::{
     config::{BestBy, Config},
     start_sha256,
 };
-use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::{
@@ -28,29 +27,6 @@ pub(crate) const RESERVED: [&str; 4] = ["configs", "figures", "logs", "slurm"];
 
 /// Runs that a study may have. A file of a few lines can ask for any number of them.
 pub(crate) const MOST_RUNS: usize = 10_000;
-
-/// A run of a study.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Its number, from 0; a run that it starts from has a smaller one.
-    pub index: usize,
-    /// Its folder within the study's: `STAGE/LABELS-sSEED`.
-    pub name: String,
-    /// Its stage.
-    pub stage: String,
-    /// What it is among the others: a label an axis.
-    pub labels: BTreeMap<String, String>,
-    /// Its seed.
-    pub seed: u64,
-    /// The run whose final weights it starts from.
-    pub parent: Option<usize>,
-    /// The weights that it starts from where they are not of this study, as the study writes their path: a file or the folder of a run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<String>,
-    /// What that run's last measurement must have reached, by the names of the metrics.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub require: BTreeMap<String, f64>,
-}
 
 /// The runs of a study at a scale.
 #[derive(Clone, Debug)]

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::is_control;
+use saltflat_record::{is_control, write_if_changed};
 
-use crate::{StudyError, StudyFolder, folder::write};
+use crate::{StudyError, StudyFolder};
 
 /// How the jobs are made.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
         );
         let script = script(stage);
         let path = place.join(&script);
-        write(&path, &text)?;
+        write_if_changed(&path, text.as_bytes())?;
         written.push(path);
         let runs = |other: &str| stages.iter().position(|(stage, _)| *stage == other);
         let mut before: Vec<usize> = tasks
@@ -88,11 +88,11 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
             ("@COMMAND@", &command),
         ],
     );
-    write(&path, &text)?;
+    write_if_changed(&path, text.as_bytes())?;
     written.push(path);
     submit.push_str("submit --dependency=\"afterany:$(IFS=:; echo \"${jobs[*]}\")\" \"$here/page.sbatch\"\n");
     let path = place.join("submit.sh");
-    write(&path, &submit)?;
+    write_if_changed(&path, submit.as_bytes())?;
     written.push(path);
     Ok(written)
 }

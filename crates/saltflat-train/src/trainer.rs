@@ -8,12 +8,12 @@ use burn::tensor::Tensor;
 use saltflat_metrics::{Estimate, Interrupt, MetricError};
 use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
+use saltflat_record::Best;
 
 use crate::{
     EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
     batch_step::{BatchGradient, BatchStep, Contribution},
     config::ConfiguredNoise,
-    state::Best,
     step_noise::StepNoise,
 };
 
@@ -453,7 +453,7 @@ impl<'a> Trainer<'a> {
             step: self.step,
             curvature_samples: found.curvature_samples,
             alignment_samples: found.alignment_samples,
-            measured_loss: Some(MeasuredLoss::of(self.plan)),
+            measured_loss: Some(MeasuredLoss::of(self.plan).into()),
             metrics: found.metrics,
         };
         observer.measurement(&row)?;

@@ -246,7 +246,7 @@ fn what_does_not_fit_is_refused() {
     let try_on = |config: &Config| -> Result<(), TrainError> {
         let plan = Plan::new(config.clone(), &runs.cpu.device, burn::tensor::DType::F32)?;
         let mut folder = RunFolder::open(&run)?;
-        folder.go_on(&resume(&run, &plan)?, &runs.cpu, &[]).map(drop)
+        folder.resume(&resume(&run, &plan)?, &runs.cpu, &[]).map(drop)
     };
     fs::write(run.join("metrics.jsonl"), format!("{rows}{{\"kind\":\"epoch\"}}\n{{\"kind\":\"ep")).unwrap();
     try_on(&runs.config).unwrap();

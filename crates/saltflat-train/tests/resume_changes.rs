@@ -217,7 +217,7 @@ fn data_are_compared_by_their_content() {
         let mut plan = runs.plan();
         change(&mut plan);
         let mut folder = RunFolder::open(&runs.path("run"))?;
-        folder.go_on(&resume(&runs.path("run"), &plan)?, &runs.cpu, &[]).map(drop)
+        folder.resume(&resume(&runs.path("run"), &plan)?, &runs.cpu, &[]).map(drop)
     };
     go_on(&|plan| plan.sources[1].0 = "/elsewhere/MNIST/raw/train-labels-idx1-ubyte".into()).unwrap();
     let said = go_on(&|plan| plan.sources[1].1 = "0123".into()).unwrap_err().to_string();

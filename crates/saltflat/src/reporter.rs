@@ -7,12 +7,12 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_record::Row;
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{
-    Before, Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError,
+    Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder, TrainError,
     Trainer,
 };
-use serde_json::Value;
 
 use crate::{
     output::OutputError,
@@ -26,9 +26,8 @@ const TENSORBOARD: &str = "tensorboard";
 const OF_EPOCH: &str = "train/";
 
 /// Says of each event, by a tag of it and its step, whether it is that of one of these rows; a second one of the same row is not.
-fn rows_once(rows: &[Value]) -> impl FnMut(&str, u64) -> bool {
-    let row = |row: &Value| Some((row["kind"] == "epoch", row["step"].as_u64()?));
-    let mut left: BTreeSet<(bool, u64)> = rows.iter().filter_map(row).collect();
+fn rows_once(rows: &[Row]) -> impl FnMut(&str, u64) -> bool {
+    let mut left: BTreeSet<(bool, u64)> = rows.iter().map(|row| (row.kind() == "epoch", row.count("step"))).collect();
     move |tag, step| left.remove(&(tag.starts_with(OF_EPOCH), step))
 }
 
@@ -101,11 +100,16 @@ impl Reporter {
     }
 
     /// Goes on after these rows.
-    pub fn resumed(&mut self, trainer: &Trainer<'_>, Before { rows, changed }: &Before, changes: &ConfigChanges) {
+    pub fn resumed(
+        &mut self,
+        trainer: &Trainer<'_>,
+        ResumeReport { rows, changed }: &ResumeReport,
+        changes: &ConfigChanges,
+    ) {
         let step = trainer.steps();
         self.rows = rows.len();
-        let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
-        let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
+        let mut measurements = rows.iter().filter(|row| row.kind() == "measurement");
+        let parsed = |row: &Row| row.parse::<MeasurementRow>();
         self.first = measurements.next().and_then(parsed);
         self.last = measurements.next_back().and_then(parsed).or_else(|| self.first.clone());
         self.measured = self.first.is_some();

@@ -15,7 +15,7 @@ use anyhow::Context;
 use saltflat_kernels::{compute_here, thread_count};
 use saltflat_record::{RunState, Status};
 use saltflat_study::{
-    Entry, FolderLock, Halt, Prepared, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm,
+    Entry, FolderLock, Halt, Prepared, Queue, Standing, Study, StudyError, StudyFile, StudyFolder, slurm, too_long,
 };
 
 use self::{
@@ -76,7 +76,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
             problems.extend(of_runs);
             let root = root(args, &study);
-            problems.extend(StudyFolder::too_long(&root, &study.entries));
+            problems.extend(too_long(&root, &study.entries));
             if problems.is_empty() {
                 StudyFolder::check_owner(&root, &study)?;
             }

@@ -121,7 +121,7 @@ fn go_on(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         return finished();
     }
     stop.prepared(checkpoint_bytes(&plan));
-    let before = folder.go_on(&resumed, &device, &features());
+    let before = folder.resume(&resumed, &device, &features());
     let before = before.map_err(|e| note(&folder, e))?;
     let mut reporter = Reporter::new(folder, &plan, &device);
     notes.extend(device.note());

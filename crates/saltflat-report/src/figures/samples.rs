@@ -1,5 +1,6 @@
 //! A list of numbers, one a sample, in order of size.
 
+use saltflat_record::numbers;
 use serde::Deserialize;
 
 use super::{different_losses, left_out, nothing, sentences, title};
@@ -10,7 +11,6 @@ use crate::{
     metric::{heading, words},
     number,
     page::Page,
-    run::numbers,
     statistics::median,
 };
 

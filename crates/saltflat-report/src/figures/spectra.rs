@@ -5,14 +5,8 @@ use serde::Deserialize;
 
 use super::{nothing, sentences};
 use crate::{
-    Mark, PlotError, Run, SpectralDensity,
-    figure::Drawing,
-    measured_loss::in_words,
-    metric::words,
-    number,
-    page::Page,
-    run::{spectral_density as found_density, value},
-    spectral_density,
+    Mark, PlotError, Run, SpectralDensity, figure::Drawing, measured_loss::in_words, metric::words, number, page::Page,
+    run::spectral_density as found_density, spectral_density, value,
 };
 
 /// Width of the Gaussian kernel, as a part of the range of eigenvalues.

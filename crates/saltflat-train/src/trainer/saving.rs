@@ -6,13 +6,10 @@ use std::time::Instant;
 use saltflat_metrics::{NoiseStrength, Samples};
 use saltflat_models::Vector;
 use saltflat_noise::StrengthControl;
+use saltflat_record::Progress;
 
 use super::{EpochSums, Read, Trainer};
-use crate::{
-    Observer, Plan, TrainError,
-    config::Every,
-    state::{Named, Progress},
-};
+use crate::{Observer, Plan, TrainError, config::Every, state::TensorMap};
 
 impl<'a> Trainer<'a> {
     /// True where the configuration asks for a checkpoint at this step.
@@ -67,9 +64,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// What a checkpoint holds beside the weights.
-    pub(crate) fn state(&self) -> (Progress, Named) {
+    pub(crate) fn state(&self) -> (Progress, TensorMap) {
         let layout = self.plan.network.layout();
-        let mut tensors = Named::default();
+        let mut tensors = TensorMap::default();
         tensors.put_vector("momentum", layout, self.sgd.velocity());
         tensors.put_vector("update", layout, self.sgd.update());
         for (i, vector) in self.measurer.eigenvectors.iter().enumerate() {
@@ -112,7 +109,7 @@ impl<'a> Trainer<'a> {
         plan: &'a Plan,
         weights: (Vector, Vector),
         progress: Progress,
-        mut tensors: Named,
+        mut tensors: TensorMap,
     ) -> Result<Self, String> {
         let layout = plan.network.layout();
         tensors.check(plan.dtype)?;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use saltflat_train::{
-    Before, Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, RunFolder, SavedRun, TrainError,
-    Trainer, choose, config::Config, resume, start,
+    Chosen, DeviceChoice, EpochRow, MeasurementRow, Observer, Outcome, Plan, ResumeReport, RunFolder, SavedRun,
+    TrainError, Trainer, choose, config::Config, resume, start,
 };
 use tempfile::TempDir;
 
@@ -115,7 +115,7 @@ impl Runs {
         let plan = self.plan();
         let mut folder = RunFolder::open(&self.path(name)).unwrap();
         let mut resumed = resume(&self.path(name), &plan).unwrap();
-        folder.go_on(&resumed, &self.cpu, &[]).unwrap();
+        folder.resume(&resumed, &self.cpu, &[]).unwrap();
         resumed.trainer.run(&mut Keeper(folder), stop).unwrap()
     }
 
@@ -130,13 +130,13 @@ impl Runs {
         name: &str,
         then: &Config,
         stop: &dyn Fn() -> bool,
-    ) -> Result<(Before, Outcome), TrainError> {
+    ) -> Result<(ResumeReport, Outcome), TrainError> {
         let plan = self.plan();
         let mut folder = RunFolder::open(&self.path(name))?;
         let saved = SavedRun::find(&self.path(name))?;
         let changes = saved.config_changes(then, &self.config)?;
         let mut resumed = saved.resume(&plan, changes)?;
-        let before = folder.go_on(&resumed, &self.cpu, &[])?;
+        let before = folder.resume(&resumed, &self.cpu, &[])?;
         Ok((before, resumed.trainer.run(&mut Keeper(folder), stop)?))
     }
 }

@@ -27,6 +27,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Several problems as the end of a message: one as it is, more below their number.
+pub fn problem_lines(problems: &[impl fmt::Display]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    match lines.as_slice() {
+        [one] => one.clone(),
+        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
 /// The problems found so far, shared by the sections of a file while it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Problems(Rc<RefCell<Vec<Problem>>>);

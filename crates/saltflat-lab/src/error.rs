@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use saltflat_config::problem_lines;
 use saltflat_record::FolderError;
 
 /// Errors of this crate.
@@ -16,7 +17,7 @@ pub enum LabError {
         known: Vec<&'static str>,
     },
     /// Everything that is wrong with the settings.
-    #[error("{lab}: {}", lines(problems))]
+    #[error("{lab}: {}", problem_lines(problems))]
     Settings {
         /// The lab.
         lab: &'static str,
@@ -35,15 +36,8 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// True where the person has to change what was given.
+    /// True if the person has to change what was given.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Folder(_))
-    }
-}
-
-fn lines(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
     }
 }

@@ -39,7 +39,7 @@ impl Status {
         Self { schema: SCHEMA, status, reason, step, requeue: false, at }
     }
 
-    /// Writes `status.json`. On a full disk, where no second file has room, the old one is written over in its place.
+    /// Writes `status.json`. On a full disk, which has no room for a second file, the old one is written over in its place.
     ///
     /// # Errors
     /// [`FolderError`].

@@ -44,7 +44,7 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
         rows.map(|row| row.count("step")).max()
     };
     let mut kept: Vec<(Identity, Option<PathBuf>, Run)> = Vec::new();
-    let mut said = Vec::new();
+    let mut left_out = Vec::new();
     for run in runs {
         let (identity, folder) = (Identity::of(&run), place(&run));
         let same = kept
@@ -60,16 +60,16 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
         };
         let [first, second] = [&*known, &run].map(|run| run.folder.display().to_string());
         if first == second {
-            said.push(format!("{first} is given more than once and counts once"));
+            left_out.push(format!("{first} is given more than once and counts once"));
         } else if reached(&run) > reached(known) {
-            said.push(format!("{second} is counted and {first} is not: {why}"));
+            left_out.push(format!("{second} is counted and {first} is not: {why}"));
             *known = run;
             *known_folder = folder;
         } else {
-            said.push(format!("{second} is left out, since {first} is counted: {why}"));
+            left_out.push(format!("{second} is left out, since {first} is counted: {why}"));
         }
     }
-    (kept.into_iter().map(|(.., run)| run).collect(), said)
+    (kept.into_iter().map(|(.., run)| run).collect(), left_out)
 }
 
 #[cfg(test)]

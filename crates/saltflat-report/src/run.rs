@@ -88,7 +88,7 @@ impl Run {
         self.labels.iter().map(|(axis, value)| labelled(axis, value)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether its last values say where a run of its group ends: it neither diverged nor failed.
+    /// Whether its last values tell how a run of its group ends: it neither diverged nor failed.
     pub fn counts(&self) -> bool {
         !matches!(self.status.as_str(), "diverged" | "failed")
     }
@@ -172,13 +172,7 @@ impl Run {
     /// The losses that the values of a metric depend on, each once: one, unless the run was resumed with another.
     pub(crate) fn losses_of(&self, name: &str) -> Vec<KnownLoss> {
         let lists = self.measurements.iter().filter(|row| !numbers(row, name).is_empty());
-        let mut losses: Vec<KnownLoss> = Vec::new();
-        for loss in self.rows_with(name).chain(lists).filter_map(|row| self.loss_of(row, name)) {
-            if !losses.contains(&loss) {
-                losses.push(loss);
-            }
-        }
-        losses
+        each_once(self.rows_with(name).chain(lists).filter_map(|row| self.loss_of(row, name)))
     }
 
     /// The configuration as [dotted keys](flat_config) with their values as text.
@@ -201,6 +195,17 @@ impl From<RunRecord> for Run {
         let (labels, stage) = (BTreeMap::new(), None);
         Self { folder, name, config, environment, status, reason, epochs, measurements, labels, step, seed, stage }
     }
+}
+
+/// The losses without repetitions, in the order of their first appearance.
+pub(crate) fn each_once(losses: impl Iterator<Item = KnownLoss>) -> Vec<KnownLoss> {
+    let mut distinct = Vec::new();
+    for loss in losses {
+        if !distinct.contains(&loss) {
+            distinct.push(loss);
+        }
+    }
+    distinct
 }
 
 /// The spectral density of a row; none if it is absent with a reason.

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use saltflat_config::problem_lines;
 use saltflat_record::FolderError;
 
 /// Why a study cannot be read or worked off.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// Everything that is wrong with the file.
-    #[error("{}: {}", file.display(), lines(problems))]
+    #[error("{}: {}", file.display(), problem_lines(problems))]
     Problems {
         /// The study.
         file: PathBuf,
@@ -84,15 +85,8 @@ pub enum StudyError {
     },
 }
 
-fn lines(problems: &[String]) -> String {
-    match problems {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-    }
-}
-
 impl StudyError {
-    /// True where the person has to change what was given.
+    /// True if the person has to change what was given.
     pub fn is_bad_input(&self) -> bool {
         matches!(
             self,

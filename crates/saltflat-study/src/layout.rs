@@ -1,4 +1,4 @@
-//! Where the files of a run lie in the folder of its study.
+//! The paths of a run's files in the folder of its study.
 
 use std::{
     collections::BTreeMap,

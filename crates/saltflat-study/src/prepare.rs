@@ -28,7 +28,7 @@ const OF_THE_START: [&str; 5] = [CONFIG, ENVIRONMENT, STATUS, LOG, LOCK];
 /// aside if it holds anything else.
 ///
 /// # Errors
-/// [`StudyError::File`] where that cannot be done, and where it cannot be told what is in the folder: then nothing is changed.
+/// [`StudyError::File`] if that cannot be done, and if it cannot be told what is in the folder: then nothing is changed.
 pub(crate) fn prepare(folder: &Path) -> Result<Prepared, StudyError> {
     let checkpoints = folder.join(CHECKPOINTS);
     let is_sidecar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");

@@ -33,12 +33,12 @@ pub enum Halt {
 pub struct Ended<'a> {
     /// The run.
     pub entry: &'a Entry,
-    /// Where it stands now.
+    /// How far it is now.
     pub state: RunState,
-    /// Why: as its folder says where this process wrote it there; else the signal that ended it, or its exit status and the error
+    /// Why: as its folder says if this process wrote it there; else the signal that ended it, or its exit status and the error
     /// that it printed.
     pub reason: String,
-    /// True where it ended by an error, also by one of which its folder says nothing: it was killed, or refused to start.
+    /// True if it ended by an error, also by one of which its folder says nothing: it was killed, or refused to start.
     pub failed: bool,
     /// Since it was started.
     pub elapsed: Duration,

@@ -98,14 +98,14 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// True where the device, or this machine, has no memory left. Backends say so in words alone.
+    /// True if the device, or this machine, has no memory left. Backends say so in words alone.
     pub fn is_out_of_memory(&self) -> bool {
         const WORDS: [&str; 4] = ["out of memory", "out of device memory", "out-of-memory", "can't allocate buffer"];
         let text = self.to_string().to_lowercase();
         !self.is_bad_input() && WORDS.iter().any(|words| text.contains(words))
     }
 
-    /// True where the input is wrong, not the machine.
+    /// True if the input is wrong, not the machine.
     pub fn is_bad_input(&self) -> bool {
         !matches!(self, Self::Metric(_) | Self::Training(_) | Self::File { .. })
     }

@@ -9,8 +9,6 @@ use super::{field::Field, row::Row};
 /// A trial whose last row is there.
 #[derive(Clone, Debug)]
 pub struct RecordedTrial {
-    /// As [`trial_name`] gives it.
-    pub name: String,
     /// Axis to value.
     pub labels: BTreeMap<String, String>,
     /// Trials that differ in their seeds alone are one group.
@@ -31,7 +29,7 @@ pub struct TrialReader {
 }
 
 impl TrialReader {
-    /// The name of the trial that a row belongs to, if it belongs to one.
+    /// The [name](trial_name) of the trial that a row belongs to, if it belongs to one.
     pub fn name(row: &Row) -> Option<String> {
         let (labels, seed) = (row.get("labels")?, row.get("seed")?.as_u64()?);
         labels.is_object().then(|| json!([labels.to_value(), seed]).to_string())
@@ -52,7 +50,6 @@ impl TrialReader {
         let label = |(axis, value): (&str, Field<'_>)| Some((axis.to_string(), value.as_str()?.to_string()));
         let text = |key: &str| row.get(key).and_then(Field::as_str).map(String::from);
         Some(RecordedTrial {
-            name,
             labels: row.get("labels").into_iter().flat_map(Field::entries).filter_map(label).collect(),
             seed: row.count("seed"),
             status: text("status").unwrap_or_default(),
@@ -81,7 +78,7 @@ mod tests {
         assert!(reader.add(&measured).is_none());
         let trial = reader.add(&end).unwrap();
         assert_eq!((trial.seed, trial.status.as_str(), trial.rows.len()), (3, "diverged", 1));
-        assert_eq!(trial.name, trial_name(&BTreeMap::from([("b".into(), "2".into())]), 3));
+        assert_eq!(TrialReader::name(&end).unwrap(), trial_name(&BTreeMap::from([("b".into(), "2".into())]), 3));
         assert!(reader.add(&row(r#"{"kind":"epoch","step":1}"#)).is_none());
     }
 }

@@ -8,7 +8,7 @@ use saltflat_record::{CHECKPOINTS, FolderError, NewestCheckpoint, STATE, WEIGHTS
 
 use crate::{Plan, TrainError, Trainer, state::TensorMap};
 
-/// Where a plan starts: at `train.init`, or at random.
+/// The weights and buffers at which a plan starts: those of `train.init`, or random ones.
 ///
 /// # Errors
 /// As [`load_start`], and [`TrainError::OtherStart`].
@@ -89,7 +89,7 @@ pub(super) fn read_state(path: &Path, plan: &Plan) -> Result<TensorMap, TrainErr
     TensorMap::from_bytes(&bytes, path, &plan.device)
 }
 
-/// False only where there is definitely nothing at this path.
+/// False only if there is definitely nothing at this path.
 fn is_there(path: &Path) -> Result<bool, FolderError> {
     path.try_exists().map_err(FolderError::at(path))
 }

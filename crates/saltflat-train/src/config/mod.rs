@@ -13,7 +13,7 @@ mod selection;
 
 use std::path::{Path, PathBuf};
 
-use saltflat_config::{Problem, Problems, Section};
+use saltflat_config::{Problem, Problems, Section, problem_lines};
 use saltflat_data::DataConfig;
 use saltflat_models::ModelConfig;
 use serde::Serialize;
@@ -65,18 +65,10 @@ pub enum Purpose {
 
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), lines(problems))]
+#[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), problem_lines(problems))]
 pub struct ConfigError {
     file: Option<PathBuf>,
     problems: Vec<Problem>,
-}
-
-fn lines(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    match lines.as_slice() {
-        [one] => one.clone(),
-        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
-    }
 }
 
 impl ConfigError {

@@ -74,9 +74,8 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
     }
     let path = place.join(OF_PAGE);
     let (name, log) = (quoted(&format!("{study}-page")), log(&root, "slurm-page.log")?);
-    let text = format!(
-        "#!/usr/bin/env bash\n#SBATCH --job-name={name}\n#SBATCH --output={log}\nexec {command} --page\n"
-    );
+    let text =
+        format!("#!/usr/bin/env bash\n#SBATCH --job-name={name}\n#SBATCH --output={log}\nexec {command} --page\n");
     write_if_changed(&path, text.as_bytes())?;
     written.push(path);
     submit.push_str("submit --dependency=\"afterany:$(IFS=:; echo \"${jobs[*]}\")\" \"$here/page.sbatch\"\n");

@@ -54,7 +54,7 @@ impl RunFolder {
             _ => FolderError::at(root)(e).into(),
         })?;
         let fill = || {
-            let folder = take(root)?;
+            let folder = lock_run(root)?;
             fs::create_dir(root.join(CHECKPOINTS)).map_err(FolderError::at(root))?;
             write_config(&folder, &plan.config)?;
             environment(plan, device, features).write(&folder)?;
@@ -86,7 +86,7 @@ impl RunFolder {
                 return Err(TrainError::Resume { path: root.into(), reason });
             }
         }
-        let folder = take(root)?;
+        let folder = lock_run(root)?;
         for folder in [root.to_path_buf(), root.join(CHECKPOINTS)] {
             remove_temporary(&folder);
         }
@@ -218,7 +218,7 @@ impl RunFolder {
     }
 }
 
-fn take(root: &Path) -> Result<LockedFolder, TrainError> {
+fn lock_run(root: &Path) -> Result<LockedFolder, TrainError> {
     LockedFolder::take(root)?.ok_or_else(|| TrainError::Locked(root.into()))
 }
 

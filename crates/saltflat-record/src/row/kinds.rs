@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{field::Field, row::Row};
+use super::{compact::Row, field::Field};
 
 /// A row as a line of `metrics.jsonl`: its kind, then what it holds.
 ///

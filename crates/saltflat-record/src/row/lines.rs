@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::row::{Row, RowBuilder};
+use super::compact::{Row, RowBuilder};
 use crate::{
     error::FolderError,
     names::METRICS,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{field::Field, row::Row};
+use super::{compact::Row, field::Field};
 
 /// A trial whose last row is there.
 #[derive(Clone, Debug)]

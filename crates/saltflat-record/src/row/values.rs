@@ -1,6 +1,6 @@
 //! The metrics of a row by their names.
 
-use super::{field::Field, row::Row};
+use super::{compact::Row, field::Field};
 
 /// Value of a metric in a row of either kind: a number, an estimate's `value`, or the first of a list of estimates, such as
 /// the largest of `top_eigenvalues`; a list of numbers (`feature_norms`) has none. `trace_hessian_by_tensor.NAME` goes into a map.

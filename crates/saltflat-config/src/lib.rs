@@ -39,7 +39,7 @@ mod value;
 
 pub use kind::Kind;
 pub use names::{did_you_mean, nearest};
-pub use problem::{Problem, Problems, lines};
+pub use problem::{Problem, Problems, problem_lines};
 pub use section::Section;
 pub use text::{entry, parse, parse_value, set, syntax_problem};
 pub use value::FromToml;

@@ -27,6 +27,15 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Several problems as the end of a message: one as it is, more below their number.
+pub fn problem_lines(problems: &[impl fmt::Display]) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    match lines.as_slice() {
+        [one] => one.clone(),
+        many => format!("{} problems\n  {}", many.len(), many.join("\n  ")),
+    }
+}
+
 /// The problems found so far, shared by the sections of a file while it is read.
 #[derive(Clone, Debug, Default)]
 pub struct Problems(Rc<RefCell<Vec<Problem>>>);
@@ -57,13 +66,5 @@ impl Problems {
     /// All of them so far, which are forgotten here.
     pub fn take(&self) -> Vec<Problem> {
         self.0.take()
-    }
-}
-
-/// Several problems in a message: one stands in the line, more follow with their number, a line each.
-pub fn lines(problems: &[impl fmt::Display]) -> String {
-    match problems {
-        [one] => one.to_string(),
-        many => many.iter().fold(format!("{} problems", many.len()), |text, problem| format!("{text}\n  {problem}")),
     }
 }

@@ -4,6 +4,7 @@ use std::{fs, sync::OnceLock};
 
 use burn::tensor::{DType, Device};
 use saltflat_models::{load, save};
+use saltflat_record::sha256_hex;
 use saltflat_train::{Observer, Plan, Trainer, config::Config, load_update, resume, save_checkpoint};
 
 use crate::scratch;
@@ -72,7 +73,7 @@ pub fn weights(bytes: &[u8]) {
 /// What a run carries beside its weights: the momentum by itself, and all of it in a run that goes on.
 pub fn state(bytes: &[u8]) {
     let [weights, old, sidecar] = whole();
-    let sidecar = String::from_utf8_lossy(&sidecar).replace(&saltflat_record::sha256_hex(&old), STATE);
+    let sidecar = String::from_utf8_lossy(&sidecar).replace(&sha256_hex(&old), STATE);
     resume_and_run(&weights, bytes, &sidecar);
 }
 
@@ -84,9 +85,7 @@ pub fn progress(bytes: &[u8]) {
 
 /// Writes a checkpoint, reads it as a run that goes on, and goes on to the end of the plan.
 fn resume_and_run(weights: &[u8], state: &[u8], sidecar: &str) {
-    let sidecar = sidecar
-        .replace(WEIGHTS, &saltflat_record::sha256_hex(weights))
-        .replace(STATE, &saltflat_record::sha256_hex(state));
+    let sidecar = sidecar.replace(WEIGHTS, &sha256_hex(weights)).replace(STATE, &sha256_hex(state));
     let folder = "run/checkpoints/step-00000001";
     for (extension, content) in [("safetensors", weights), ("state.safetensors", state), ("json", sidecar.as_bytes())] {
         scratch::file(&format!("{folder}.{extension}"), content);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use saltflat_config::{Problem, lines};
+use saltflat_config::{Problem, problem_lines};
 use saltflat_record::FolderError;
 
 /// Errors of this crate.
@@ -17,7 +17,7 @@ pub enum LabError {
         known: Vec<&'static str>,
     },
     /// Everything that is wrong with the settings.
-    #[error("{lab}: {}", lines(problems))]
+    #[error("{lab}: {}", problem_lines(problems))]
     Settings {
         /// The lab.
         lab: &'static str,

@@ -1,4 +1,4 @@
-//! Makes the trials of a lab that are not made yet.
+//! Runs the trials of a lab that are not in its folder yet.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -8,10 +8,10 @@ use std::sync::{
 use crate::{Lab, LabError, LabFolder, Outcome, Progress, Trial};
 
 /// Makes the trials that the folder does not hold, as many side by side as rayon has threads, and keeps each as soon as it is
-/// made. `made` is told of each. Gives all outcomes in the order of the trials, or nothing where it was told to stop before.
+/// made. `made` is told of each. Gives all outcomes in the order of the trials, or nothing if it was told to stop before.
 ///
 /// # Errors
-/// [`LabError::Folder`] where the disk fails; what was kept stays.
+/// [`LabError::Folder`] if the disk fails; what was kept stays.
 pub fn run(
     lab: &dyn Lab,
     folder: &mut LabFolder,

@@ -2,16 +2,18 @@
 
 use std::{
     fs::File,
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::{
-    FolderError, Status, append,
-    file::{indented, write_checked},
-    lock,
+    atomic::{indented, open_to_append, write_checked},
+    error::FolderError,
+    lock::lock,
+    names::LOCK,
+    status::Status,
 };
 
 /// A folder whose lock this process holds while this lives. A folder can be removed or renamed all the same, and another process
@@ -24,7 +26,7 @@ pub struct LockedFolder {
 }
 
 impl LockedFolder {
-    /// Takes the lock; absent where another process holds it. On a file system that has no locks everybody gets it.
+    /// Takes the lock; absent if another process holds it. On a file system that has no locks everybody gets it.
     ///
     /// # Errors
     /// [`FolderError`].
@@ -42,7 +44,7 @@ impl LockedFolder {
     /// # Errors
     /// [`FolderError`] if it was removed or replaced, or cannot be looked at.
     pub fn check(&self) -> Result<(), FolderError> {
-        let path = self.root.join("lock");
+        let path = self.root.join(LOCK);
         let happened = match is_same(&self.lock, &path) {
             Ok(true) => return Ok(()),
             Ok(false) => "the folder was removed and made again by another process",
@@ -53,20 +55,21 @@ impl LockedFolder {
         Err(FolderError { path: self.root.clone(), reason })
     }
 
-    /// [Writes](crate::write()) a file in the folder, which is checked before, and again before the file takes its name.
+    /// [Writes](crate::write()) a file in the folder, which is checked before, and again before the file takes its name. `name` may lead
+    /// into a folder within.
     ///
     /// # Errors
     /// As [`check`](Self::check), and [`FolderError`].
-    pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
-        write_checked(path, bytes, &|| self.check())
+    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FolderError> {
+        write_checked(&self.root.join(name), bytes, &|| self.check())
     }
 
-    /// Writes JSON, indented.
+    /// Writes indented JSON, with the keys in alphabetical order.
     ///
     /// # Errors
     /// As [`write`](Self::write).
-    pub fn write_json(&self, path: &Path, value: &Value) -> Result<(), FolderError> {
-        self.write(path, indented(path, value)?.as_bytes())
+    pub fn write_json(&self, name: impl AsRef<Path>, value: &impl Serialize) -> Result<(), FolderError> {
+        self.write(&name, indented(name.as_ref(), value)?.as_bytes())
     }
 
     /// Writes `status.json`, as [`Status::write`] does.
@@ -81,9 +84,40 @@ impl LockedFolder {
     ///
     /// # Errors
     /// As [`check`](Self::check), and [`FolderError`].
-    pub fn append(&self, name: &str) -> Result<File, FolderError> {
+    pub fn append(&self, name: &str) -> Result<AppendFile, FolderError> {
         self.check()?;
-        append(&self.root, name)
+        let path = self.root.join(name);
+        match open_to_append(&path) {
+            Ok(file) => Ok(AppendFile { path, file }),
+            Err(e) => Err(FolderError::at(path)(e)),
+        }
+    }
+}
+
+/// A file of a [`LockedFolder`] that is only appended to.
+#[derive(Debug)]
+pub struct AppendFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl AppendFile {
+    /// Appends a text, if the folder is still the one whose lock is held: a file that was removed can be written to, but nobody would
+    /// find it.
+    ///
+    /// # Errors
+    /// As [`LockedFolder::check`], and [`FolderError`].
+    pub fn append(&self, folder: &LockedFolder, text: &str) -> Result<(), FolderError> {
+        folder.check()?;
+        (&self.file).write_all(text.as_bytes()).map_err(FolderError::at(&self.path))
+    }
+
+    /// Flushes what was appended to disk.
+    ///
+    /// # Errors
+    /// [`FolderError`].
+    pub fn sync(&self) -> Result<(), FolderError> {
+        self.file.sync_all().map_err(FolderError::at(&self.path))
     }
 }
 
@@ -118,8 +152,8 @@ mod tests {
         assert!(LockedFolder::take(&root).unwrap().is_none());
         let all = |folder: &LockedFolder| {
             [
-                folder.write(&root.join("a"), b"a").err(),
-                folder.write_json(&root.join("b"), &Value::Null).err(),
+                folder.write("a", b"a").err(),
+                folder.write_json("b", &()).err(),
                 folder.status(&Status::new("running", None, 1)).err(),
                 folder.append("c").err(),
             ]

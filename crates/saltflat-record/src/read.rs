@@ -1,4 +1,4 @@
-//! Files that are read: regular files alone, of a size that is sensible, and absent only where the system says so.
+//! Reads regular files only, up to a sensible size, and takes a file for absent only if the system says so.
 
 use std::{
     fs::{self, File, Metadata},
@@ -16,7 +16,7 @@ pub fn open_regular(path: &Path) -> Result<File> {
     File::open(path)
 }
 
-/// Whether there is a regular file.
+/// Checks that there is a regular file.
 ///
 /// # Errors
 /// As [`open_regular`].
@@ -26,11 +26,11 @@ pub(crate) fn check_regular(path: &Path) -> Result<()> {
         return Ok(());
     }
     let kind = if found.is_dir() { ErrorKind::IsADirectory } else { ErrorKind::InvalidInput };
-    Err(Error::new(kind, format!("is {}, expected a file", what(&found))))
+    Err(Error::new(kind, format!("is {}, expected a file", describe(&found))))
 }
 
-/// What something is that is no regular file.
-fn what(found: &Metadata) -> &'static str {
+/// What something is that is not a regular file.
+fn describe(found: &Metadata) -> &'static str {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
@@ -55,7 +55,7 @@ fn what(found: &Metadata) -> &'static str {
 pub fn read_regular(path: &Path) -> Result<Vec<u8>> {
     let mut file = open_regular(path)?;
     let mut bytes = Vec::new();
-    // Room for all of it at once, or an error where there is none.
+    // Room for all of it at once, or an error if there is none.
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     bytes.try_reserve_exact(size).map_err(|_| {
         Error::new(ErrorKind::OutOfMemory, format!("has {size} bytes, for which this machine has no memory"))
@@ -78,7 +78,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     }
 }
 
-/// As [`read_regular`]; absent only where there is definitely no such file. That it cannot be read is an error: what is there and
+/// As [`read_regular`]; absent only if there is definitely no such file. That it cannot be read is an error: what is there and
 /// cannot be read must not be taken for absent and made again.
 ///
 /// # Errors
@@ -121,6 +121,6 @@ mod tests {
         assert!(made.success());
         assert_eq!(said(&pipe), "is a pipe, expected a file");
         assert_eq!(crate::open_to_append(&pipe).unwrap_err().to_string(), "is a pipe, expected a file");
-        assert_eq!(crate::is_taken(&pipe).unwrap_err().to_string(), "is a pipe, expected a file");
+        assert_eq!(crate::is_locked(&pipe).unwrap_err().to_string(), "is a pipe, expected a file");
     }
 }

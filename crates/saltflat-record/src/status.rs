@@ -1,28 +1,21 @@
-//! Where a run stands, as its folder says.
+//! `status.json`: how far a run is.
 
-use std::{
-    fs::{File, OpenOptions, TryLockError},
-    io::{self, ErrorKind, Write},
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{fs::OpenOptions, io::Write, path::Path};
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
-    FolderError, SCHEMA,
-    file::{indented, write_checked},
-    now, open_regular, open_to_append, read_if_there,
+    atomic::{indented, write_checked},
+    error::FolderError,
+    lock::is_locked,
+    names::{LOCK, SCHEMA, STATUS},
+    read::read_if_there,
+    time::now,
 };
 
-/// How often, and how long after one another, a lock is tried.
-const ATTEMPTS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// `status.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The content of `status.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Version of the layout.
     pub schema: u32,
@@ -32,8 +25,8 @@ pub struct Status {
     pub reason: Option<String>,
     /// Steps made.
     pub step: u64,
-    /// True where the run stopped so that it can be started again, as batch systems do.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// True if the run stopped so that it can be started again, as batch systems do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub requeue: bool,
     /// Universal time, ISO 8601.
     pub at: String,
@@ -46,7 +39,7 @@ impl Status {
         Self { schema: SCHEMA, status, reason, step, requeue: false, at }
     }
 
-    /// Writes `status.json`. On a full disk, where no second file has room, the old one is written over in its place.
+    /// Writes `status.json`. On a full disk, which has no room for a second file, the old one is written over in its place.
     ///
     /// # Errors
     /// [`FolderError`].
@@ -60,10 +53,10 @@ impl Status {
         folder: &Path,
         check: &dyn Fn() -> Result<(), FolderError>,
     ) -> Result<(), FolderError> {
-        let (path, value) = (folder.join("status.json"), json!(self));
-        write_checked(&path, indented(&path, &value)?.as_bytes(), check).or_else(|error| {
+        let path = folder.join(STATUS);
+        write_checked(&path, indented(&path, self)?.as_bytes(), check).or_else(|error| {
             check()?;
-            let text = format!("{value}\n");
+            let text = format!("{}\n", json!(self));
             let over = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
                 file.set_len(text.len() as u64)
@@ -72,18 +65,37 @@ impl Status {
         })
     }
 
-    /// The status of a run folder; absent where there is definitely none, and where what is there is no status.
+    /// The status of a run folder; absent if there is definitely none, and if what is there is no status.
     ///
     /// # Errors
-    /// [`FolderError`] where it is there and cannot be read.
+    /// [`FolderError`] if it is there and cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, FolderError> {
-        let path = folder.join("status.json");
+        let path = folder.join(STATUS);
         let bytes = read_if_there(&path).map_err(FolderError::at(path))?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes).ok()))
+    }
+
+    /// Reads the content of `status.json`, of which only the key `status` has to be there.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
+        let keys: Map<String, Value> =
+            serde_json::from_slice(json).map_err(|e| format!("expected a JSON object: {e}"))?;
+        let text = |key: &str| keys.get(key).and_then(Value::as_str).map(String::from);
+        let count = |key: &str| keys.get(key).and_then(Value::as_u64).unwrap_or(0);
+        Ok(Self {
+            schema: u32::try_from(count("schema")).unwrap_or(0),
+            status: text("status").ok_or("expected the key status with a text")?,
+            reason: text("reason"),
+            step: count("step"),
+            requeue: keys.get("requeue").and_then(Value::as_bool).unwrap_or(false),
+            at: text("at").unwrap_or_default(),
+        })
     }
 }
 
-/// Where a run stands.
+/// How far a run is, as its folder says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// All its steps are made, or a goal was reached.
@@ -96,7 +108,7 @@ pub enum RunState {
     Failed,
     /// A process runs in it.
     Running,
-    /// Its process ended without a word; it can be resumed from its last checkpoint.
+    /// Its process ended without writing why; it can be resumed from its last checkpoint.
     Dead,
     /// No run: there is no folder, or no status in it.
     None,
@@ -105,10 +117,10 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// Where the run in this folder stands now.
+    /// How far the run in this folder is now.
     pub fn of(folder: &Path) -> Self {
         // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
-        let status = match is_taken(&folder.join("lock")) {
+        let status = match is_locked(&folder.join(LOCK)) {
             Ok(true) => return Self::Running,
             Ok(false) => Status::read(folder),
             Err(_) => return Self::Unreadable,
@@ -124,55 +136,5 @@ impl RunState {
                 _ => Self::Dead,
             },
         }
-    }
-}
-
-/// Takes the run's lock, which ends with its process; absent where another holds it. On a file system that has no locks
-/// everybody gets it.
-///
-/// # Errors
-/// [`FolderError`].
-pub fn lock(folder: &Path) -> Result<Option<File>, FolderError> {
-    let path = folder.join("lock");
-    let failed = |e: io::Error| FolderError { path: path.clone(), reason: e.to_string() };
-    let file = open_to_append(&path).map_err(failed)?;
-    Ok(take(&file).map_err(failed)?.then_some(file))
-}
-
-/// Takes the lock of a file; false where another holds it. It is held as long as anybody has this file open, also a process
-/// that inherited it. On a file system that has no locks everybody gets it.
-///
-/// # Errors
-/// What the system says.
-pub fn take(file: &File) -> io::Result<bool> {
-    for attempt in 0.. {
-        match file.try_lock() {
-            Ok(()) => break,
-            // Who looks where the run stands holds it for an instant.
-            Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => thread::sleep(PAUSE),
-            Err(TryLockError::WouldBlock) => return Ok(false),
-            Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => break,
-            Err(TryLockError::Error(e)) => return Err(e),
-        }
-    }
-    Ok(true)
-}
-
-/// True where a process holds the lock of this file; false where there is definitely no such file, and on a file system that has
-/// no locks.
-///
-/// # Errors
-/// What the system says.
-pub fn is_taken(path: &Path) -> io::Result<bool> {
-    let file = match open_regular(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(e) => return Err(e),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => Ok(false),
-        Err(TryLockError::Error(e)) => Err(e),
     }
 }

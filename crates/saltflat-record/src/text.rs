@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::read_at_most;
+use crate::read::read_at_most;
 
 /// True for what a terminal obeys in place of showing it: control characters, and the marks that separate lines and paragraphs or change
 /// the direction of writing.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use saltflat_record::FolderError;
+
 use crate::plot::PlotError;
 
 /// Errors of reading runs and of drawing figures of them.
@@ -24,4 +26,10 @@ pub enum ReportError {
     /// A figure cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),
+}
+
+impl From<FolderError> for ReportError {
+    fn from(FolderError { path, reason }: FolderError) -> Self {
+        Self::Run { path, reason }
+    }
 }

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use serde_json::Value;
-
-use crate::{Run, run::is_bookkeeping};
+use crate::{Run, run_labels::is_bookkeeping};
 
 /// Keys of a configuration that say where files are, or what a run is called. The data are known by their checksums.
 const NAMES_AND_PLACES: [&str; 3] = ["run.name", "data.path", "data.data_dir"];
@@ -29,8 +27,7 @@ impl Identity {
         {
             *init = path.to_string_lossy().into_owned();
         }
-        let files = run.env.get("datasets").and_then(Value::as_array).into_iter().flatten();
-        let mut data: Vec<String> = files.filter_map(|file| Some(file.get("sha256")?.as_str()?.to_string())).collect();
+        let mut data: Vec<String> = run.environment.datasets().into_iter().filter_map(|file| file.sha256).collect();
         data.sort();
         let trial = run.lab().map(|_| run.labels.clone());
         Self { config, data, seed: run.seed, trial }
@@ -44,10 +41,10 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
     let place = |run: &Run| fs::canonicalize(&run.folder).ok();
     let reached = |run: &Run| {
         let rows = run.epochs.iter().chain(&run.measurements);
-        rows.filter_map(|row| row.get("step")?.as_u64()).max()
+        rows.map(|row| row.count("step")).max()
     };
     let mut kept: Vec<(Identity, Option<PathBuf>, Run)> = Vec::new();
-    let mut said = Vec::new();
+    let mut left_out = Vec::new();
     for run in runs {
         let (identity, folder) = (Identity::of(&run), place(&run));
         let same = kept
@@ -63,33 +60,35 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
         };
         let [first, second] = [&*known, &run].map(|run| run.folder.display().to_string());
         if first == second {
-            said.push(format!("{first} is given more than once and counts once"));
+            left_out.push(format!("{first} is given more than once and counts once"));
         } else if reached(&run) > reached(known) {
-            said.push(format!("{second} is counted and {first} is not: {why}"));
+            left_out.push(format!("{second} is counted and {first} is not: {why}"));
             *known = run;
             *known_folder = folder;
         } else {
-            said.push(format!("{second} is left out, since {first} is counted: {why}"));
+            left_out.push(format!("{second} is left out, since {first} is counted: {why}"));
         }
     }
-    (kept.into_iter().map(|(.., run)| run).collect(), said)
+    (kept.into_iter().map(|(.., run)| run).collect(), left_out)
 }
 
 #[cfg(test)]
 mod tests {
+    use saltflat_record::Environment;
+
     use super::*;
 
     fn run(name: &str, config: &str, data: &str, step: u64) -> Run {
         let config: toml::Table = config.parse().unwrap();
         let seed = config["run"]["seed"].as_integer().unwrap().unsigned_abs();
-        let env = serde_json::json!({ "datasets": [{ "file": name, "sha256": data }] });
+        let environment = serde_json::json!({ "datasets": [{ "file": name, "sha256": data }] });
         let row = serde_json::json!({ "kind": "measurement", "step": step });
         Run {
             folder: name.into(),
             name: name.into(),
             config,
             seed,
-            env: env.as_object().unwrap().clone(),
+            environment: Environment::new(&environment),
             measurements: vec![row.as_object().unwrap().clone().into()],
             ..Run::default()
         }

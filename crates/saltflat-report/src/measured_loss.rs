@@ -4,10 +4,11 @@ use std::fmt;
 
 use saltflat_models::{Loss, LossKind};
 use saltflat_noise::{FlipTo, LabelFlip, Noise};
+use saltflat_record::RecordedLoss;
 use serde::Serialize;
 use toml::{Table, Value};
 
-use crate::{Field, Row, number};
+use crate::{Row, number};
 
 /// A loss as a measurement takes it, or why it is not known.
 pub type KnownLoss = Result<MeasuredLoss, String>;
@@ -80,19 +81,10 @@ impl MeasuredLoss {
     /// What a row of measurements says about its loss; `None` if it is of a version whose rows did not say it. Those were of the
     /// loss that was trained on.
     pub(crate) fn of_row(row: &Row) -> Option<KnownLoss> {
-        let written = row.get("measured_loss").filter(|written| !written.is_null())?;
-        let missing = |key: &str| format!("measured_loss of a row cannot be read: it has no {key}");
-        let number = |key: &str| written.get(key).and_then(Field::as_f64).ok_or_else(|| missing(key));
-        let read = || {
-            let kind = written.get("kind").and_then(Field::as_str).ok_or_else(|| missing("kind"))?;
-            Ok(Self::OfOutputs {
-                kind: kind_of(kind)?,
-                smoothing: number("smoothing")?,
-                floor: number("floor")?,
-                weight_decay: number("weight_decay")?,
-            })
-        };
-        Some(read())
+        Some(RecordedLoss::of_row(row)?.and_then(|loss| {
+            let RecordedLoss { kind, smoothing, floor, weight_decay } = loss;
+            Ok(Self::OfOutputs { kind: kind_of(&kind)?, smoothing, floor, weight_decay })
+        }))
     }
 
     /// The loss whose expectation the training of a resolved configuration descends on: smoothed as `loss.smoothing` says, else as

@@ -8,6 +8,7 @@ use crate::{
     DependsOn, Group, MeasuredLoss, Page, Run, depends_on,
     identity::Identity,
     measured_loss::{KnownLoss, in_words},
+    run::each_once,
     statistics::{Difference, Mean},
 };
 
@@ -175,16 +176,6 @@ fn values(group: &Group<'_>, name: &str) -> Vec<(Identity, Seeds, f64)> {
 /// The losses that the last values of a metric depend on, each once; none for a metric that depends on no loss.
 fn losses(group: &Group<'_>, name: &str) -> Vec<KnownLoss> {
     each_once(group.counting().filter_map(|run| run.loss_of_last(name)))
-}
-
-fn each_once(losses: impl Iterator<Item = KnownLoss>) -> Vec<KnownLoss> {
-    let mut known = Vec::new();
-    for loss in losses {
-        if !known.contains(&loss) {
-            known.push(loss);
-        }
-    }
-    known
 }
 
 fn list(losses: &[KnownLoss]) -> String {

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use saltflat_config::lines;
+use saltflat_config::problem_lines;
+use saltflat_record::FolderError;
 
 /// Why a study cannot be read or worked off.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// Everything that is wrong with the file.
-    #[error("{}: {}", file.display(), lines(problems))]
+    #[error("{}: {}", file.display(), problem_lines(problems))]
     Problems {
         /// The study.
         file: PathBuf,
@@ -85,7 +86,7 @@ pub enum StudyError {
 }
 
 impl StudyError {
-    /// True where the person has to change what was given.
+    /// True if the person has to change what was given.
     pub fn is_bad_input(&self) -> bool {
         matches!(
             self,
@@ -103,5 +104,11 @@ impl StudyError {
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |e| Self::File { path, reason: e.to_string() }
+    }
+}
+
+impl From<FolderError> for StudyError {
+    fn from(FolderError { path, reason }: FolderError) -> Self {
+        Self::File { path, reason }
     }
 }

@@ -8,8 +8,8 @@ use saltflat_train::config::BestBy;
 
 use crate::{
     axis::{AxisValue, of_axis, of_starts, product},
-    entry::{RESERVED, is_reserved},
     file::StudyFile,
+    reserved::{RESERVED, is_reserved},
     run::{Refusal, RunBuilder, Runs},
     scale::{ScaleOverrides, StageOverrides},
     stage::{Combine, MOST_RUNS, Stage, Start},

@@ -1,7 +1,7 @@
 //! A fingerprint of a study, by which a page can be told from that of an earlier version of the study.
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use saltflat_record::sha256_hex;
+use serde_json::json;
 
 use crate::{Entry, Study, StudyFile};
 
@@ -12,7 +12,8 @@ impl Study {
         let run = |(run, settings): (&Entry, &String)| {
             json!([run.name, run.stage, run.labels, run.seed, run.parent, settings])
         };
-        sha256(&self.entries.iter().zip(&self.settings).map(run).collect())
+        let runs: Vec<_> = self.entries.iter().zip(&self.settings).map(run).collect();
+        sha256_hex(json!(runs).to_string().as_bytes())
     }
 }
 
@@ -21,11 +22,7 @@ impl StudyFile {
     /// figures.
     pub fn page_sha256(&self, settings_sha256: &str) -> String {
         let study = &self.study;
-        sha256(&json!([settings_sha256, study.name, study.title, study.text, study.baseline, self.figures]))
+        let page = json!([settings_sha256, study.name, study.title, study.text, study.baseline, self.figures]);
+        sha256_hex(page.to_string().as_bytes())
     }
-}
-
-/// Of its JSON, whose keys are in order.
-fn sha256(value: &Value) -> String {
-    Sha256::digest(value.to_string().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Where the files of a run lie in the folder of its study.
+//! The paths of a run's files in the folder of its study.
 
 use std::{
     collections::BTreeMap,
@@ -16,6 +16,9 @@ const BEHIND_FOLDER: usize = 96;
 
 /// Characters of a name that are quoted in a message.
 const MOST_QUOTED: usize = 60;
+
+/// The study as it was given.
+pub(crate) const STUDY: &str = "study.toml";
 
 /// `configs/STAGE/RUN.toml`.
 pub(crate) fn config(root: &Path, name: &str) -> PathBuf {
@@ -76,8 +79,8 @@ fn flat(name: &str) -> String {
     name.replace('/', "-")
 }
 
-/// What is too long for the file system that `root` is, or will be, on: names of runs, and paths in their folders.
-pub(crate) fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
+/// What is too long for the file system that `root` is, or will be, on, a sentence each: names of runs, and paths in their folders.
+pub fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.into());
     let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let (most_name, most_path) = limits(existing);

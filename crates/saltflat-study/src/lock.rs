@@ -1,8 +1,11 @@
 //! The lock of a study's folder.
 
-use std::{fs, fs::File, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
-use saltflat_record::{append, take};
+use saltflat_record::{open_to_append, try_lock};
 
 use crate::StudyError;
 
@@ -24,9 +27,10 @@ impl FolderLock {
     /// [`StudyError::File`].
     pub fn take(root: &Path, wait: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StudyError> {
         fs::create_dir_all(root).map_err(StudyError::file(root))?;
-        let file = append(root, LOCK).map_err(|e| StudyError::File { path: e.path, reason: e.reason })?;
+        let path = root.join(LOCK);
+        let file = open_to_append(&path).map_err(StudyError::file(&path))?;
         // Each attempt waits a while by itself.
-        while !take(&file).map_err(StudyError::file(root.join(LOCK)))? {
+        while !try_lock(&file).map_err(StudyError::file(&path))? {
             if !wait() {
                 return Ok(None);
             }

@@ -2,13 +2,10 @@
 
 use std::{fs, path::Path};
 
+use saltflat_record::{MANIFEST, read_text};
 use serde_json::Value;
 
-use crate::{
-    Study, StudyError,
-    lock::LOCK,
-    manifest::{MANIFEST, Manifest},
-};
+use crate::{Study, StudyError, layout::STUDY, lock::LOCK, manifest::read_manifest};
 
 /// What a page of this program begins with.
 const GENERATOR: &str = "<meta name=\"generator\" content=\"Saltflat";
@@ -32,7 +29,7 @@ pub(crate) fn check(root: &Path, study: &Study) -> Result<(), StudyError> {
             ))),
         };
     }
-    let manifest = Manifest::read(root).map_err(|e| match e {
+    let manifest = read_manifest(root).map_err(|e| match e {
         StudyError::NoStudy { reason, .. } => {
             foreign(format!("holds no study ({reason}); choose another folder with --out"))
         }
@@ -98,6 +95,6 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 
 /// True if the study's file has the content of the copy in the folder.
 fn is_same_text(root: &Path, file: &Path) -> bool {
-    let copy = fs::read_to_string(root.join("study.toml"));
-    copy.is_ok_and(|copy| saltflat_record::read_text(file).is_ok_and(|text| text == copy))
+    let copy = fs::read_to_string(root.join(STUDY));
+    copy.is_ok_and(|copy| read_text(file).is_ok_and(|text| text == copy))
 }

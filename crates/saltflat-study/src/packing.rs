@@ -1,4 +1,4 @@
-//! When the runs of a study run, where it is known how long each takes.
+//! When the runs of a study run, if it is known how long each takes.
 
 use crate::Entry;
 

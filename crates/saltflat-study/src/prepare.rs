@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::{is_temporary, set_aside};
+use saltflat_record::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, METRICS, STATUS, is_temporary, set_aside};
 
 use crate::StudyError;
 
@@ -22,15 +22,15 @@ pub enum Prepared {
 }
 
 /// Files of a run that say nothing about it that could not be written again, if it has neither rows nor checkpoints.
-const OF_THE_START: [&str; 5] = ["config.toml", "env.json", "status.json", "log.txt", "lock"];
+const OF_THE_START: [&str; 5] = [CONFIG, ENVIRONMENT, STATUS, LOG, LOCK];
 
 /// Makes room for a run. A folder without a checkpoint is removed if it holds nothing but what a run writes before its first row, and moved
 /// aside if it holds anything else.
 ///
 /// # Errors
-/// [`StudyError::File`] where that cannot be done, and where it cannot be told what is in the folder: then nothing is changed.
+/// [`StudyError::File`] if that cannot be done, and if it cannot be told what is in the folder: then nothing is changed.
 pub(crate) fn prepare(folder: &Path) -> Result<Prepared, StudyError> {
-    let checkpoints = folder.join("checkpoints");
+    let checkpoints = folder.join(CHECKPOINTS);
     let is_sidecar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
     let has_checkpoint = match list(&checkpoints) {
         Ok(paths) => paths.iter().any(is_sidecar),
@@ -42,10 +42,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<Prepared, StudyError> {
     }
     match holds_nothing(folder) {
         Ok(true) => fs::remove_dir_all(folder).map(|()| Prepared::Anew).map_err(StudyError::file(folder)),
-        Ok(false) => {
-            let place = set_aside(folder).map_err(|e| StudyError::File { path: e.path, reason: e.reason })?;
-            Ok(Prepared::SetAside(place))
-        }
+        Ok(false) => Ok(Prepared::SetAside(set_aside(folder)?)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Prepared::Anew),
         Err(e) => Err(StudyError::file(folder)(e)),
     }
@@ -60,8 +57,8 @@ fn holds_nothing(folder: &Path) -> io::Result<bool> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let found = fs::symlink_metadata(&path)?;
         let is_worthless = match name.as_str() {
-            "checkpoints" => found.is_dir() && list(&path)?.iter().all(|path| is_temporary_file(path)),
-            "metrics.jsonl" => found.is_file() && found.len() == 0,
+            CHECKPOINTS => found.is_dir() && list(&path)?.iter().all(|path| is_temporary_file(path)),
+            METRICS => found.is_file() && found.len() == 0,
             name => found.is_file() && (OF_THE_START.contains(&name) || is_temporary(name)),
         };
         if !is_worthless {

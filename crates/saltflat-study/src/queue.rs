@@ -1,18 +1,22 @@
-//! What works off a study: a process a run.
+//! Works off a study: a process a run.
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
+    fs::File,
     io::Write,
     path::Path,
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use saltflat_record::{RunState, Status};
+use saltflat_record::{Entry, RunState};
 
-use crate::{Entry, Prepared, Standing, StudyError, StudyFolder, folder::ENDED, reason::reason};
+use crate::{
+    Prepared, Standing, StudyError, StudyFolder,
+    folder::ENDED,
+    process::{Ended, Halt, RunProcess, start_failed},
+};
 
 /// From one look at the processes to the next.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,36 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks at the runs of other processes pass so many times as long as a look takes: there may be thousands of them.
 const REST: u32 = 50;
 
-/// What the processes of the runs are to do before they are done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Halt {
-    /// Save and end, as at SIGINT.
-    Interrupt,
-    /// Save and end, as at SIGTERM.
-    Terminate,
-    /// Save and end, as at SIGUSR1: they are to be started again.
-    Requeue,
-    /// End at once; nothing is saved.
-    Kill,
-}
-
-/// How a run's process ended.
-#[derive(Clone, Debug)]
-pub struct Ended<'a> {
-    /// The run.
-    pub entry: &'a Entry,
-    /// Where it stands now.
-    pub state: RunState,
-    /// Why: as its folder says where this process wrote it there; else the signal that ended it, or its exit status and the error
-    /// that it printed.
-    pub reason: String,
-    /// True where it ended by an error, also by one of which its folder says nothing: it was killed, or refused to start.
-    pub failed: bool,
-    /// Since it was started.
-    pub elapsed: Duration,
-}
-
-/// Hears how it goes.
+/// Progress callbacks of a queue.
 pub trait Report {
     /// A run has nothing to go on from; what was in its folder is now here.
     fn set_aside(&mut self, _entry: &Entry, _place: &Path) {}
@@ -63,10 +38,10 @@ pub trait Report {
     fn looking(&mut self, _running: &[&Entry]) {}
 }
 
-/// What works off the runs that are not done: as many at once as `jobs`, each started when the run before it is finished.
+/// Works off the runs that are not done: as many at once as `jobs`, each started when the run before it is finished.
 ///
 /// Each process has a process group of its own, so that a terminal's Ctrl-C reaches the study alone, which passes it on. Its
-/// standard input is a pipe whose other end this process holds: it ends with this process, also where that is killed. It holds
+/// standard input is a pipe whose other end this process holds: it ends with this process, also if that is killed. It holds
 /// the lock of its [log](StudyFolder::claim) as long as it lives, so that no other process starts the same run.
 pub struct Queue<'a> {
     /// The study.
@@ -81,18 +56,6 @@ pub struct Queue<'a> {
     pub command: &'a dyn Fn(&Entry, bool, &str) -> Command,
 }
 
-struct Work<'a> {
-    entry: &'a Entry,
-    child: Child,
-    /// Its end tells the process to save and end.
-    _input: Option<ChildStdin>,
-    device: usize,
-    since: Instant,
-    /// What its folder said before, and the size of its log.
-    before: Option<Status>,
-    log: u64,
-}
-
 /// What a queue knows of the runs that are not done.
 struct View<'a> {
     /// Tried once: what fails in this call is not tried again in it.
@@ -100,7 +63,7 @@ struct View<'a> {
     /// The runs that other processes work on, and those of them that were reported.
     elsewhere: Vec<&'a Entry>,
     reported: BTreeSet<usize>,
-    /// True where a run may be ready that was not at the last look at all of them.
+    /// True if a run may be ready that was not at the last look at all of them.
     is_stale: bool,
     /// When the runs of other processes are looked at again.
     next: Instant,
@@ -111,9 +74,9 @@ impl Queue<'_> {
     /// processes in the same folder are waited for.
     ///
     /// # Errors
-    /// [`StudyError::Start`] where a process cannot be started; those that are at work are told to save and end, and waited for.
+    /// [`StudyError::Start`] if a process cannot be started; those that are at work are told to save and end, and waited for.
     pub fn run(&self, report: &mut dyn Report, halt: &dyn Fn() -> Option<Halt>) -> Result<(), StudyError> {
-        let mut work: Vec<Work<'_>> = Vec::new();
+        let mut work: Vec<RunProcess<'_>> = Vec::new();
         let (tried, reported) = (BTreeSet::new(), BTreeSet::new());
         let mut view = View { tried, elsewhere: Vec::new(), reported, is_stale: true, next: Instant::now() };
         let mut told = None;
@@ -122,21 +85,21 @@ impl Queue<'_> {
         loop {
             let mut still = Vec::new();
             for mut at in work {
-                match at.child.try_wait() {
+                match at.try_wait() {
                     Ok(None) => still.push(at),
                     Ok(Some(status)) => {
                         view.is_stale = true;
-                        report.ended(&self.ended(&at, status, told.is_some()));
+                        report.ended(&at.ended(self.folder, status, told.is_some()));
                     }
                     // It is told to end by the end of its input.
-                    Err(e) => failed = failed.or(Some(start_failed(at.entry, &e))),
+                    Err(error) => failed = failed.or(Some(error)),
                 }
             }
             work = still;
             let asked = halt().or_else(|| failed.is_some().then_some(Halt::Terminate));
             if let Some(asked) = asked {
                 if told != Some(asked) {
-                    work.iter_mut().for_each(|at| tell(&mut at.child, asked));
+                    work.iter_mut().for_each(|at| at.tell(asked));
                     told = Some(asked);
                 }
                 if work.is_empty() {
@@ -173,7 +136,7 @@ impl Queue<'_> {
     /// Starts the runs that are ready, in their order, until enough are at work, and notes which ones other processes work on.
     fn start_what_is_ready<'a>(
         &'a self,
-        work: &mut Vec<Work<'a>>,
+        work: &mut Vec<RunProcess<'a>>,
         view: &mut View<'a>,
         report: &mut dyn Report,
     ) -> Result<(), StudyError> {
@@ -232,7 +195,8 @@ impl Queue<'_> {
                 }
             };
             report.started(entry, resumed, name);
-            work.push(self.spawn(entry, log, resumed, (device, name))?);
+            let command = (self.command)(entry, resumed, name);
+            work.push(RunProcess::start(self.folder, entry, log, command, device)?);
         }
         Ok(())
     }
@@ -247,79 +211,5 @@ impl Queue<'_> {
 
     fn claimed(&self, entry: &Entry) -> Result<Option<File>, StudyError> {
         self.folder.claim(entry).map_err(|e| start_failed(entry, &e))
-    }
-
-    fn spawn<'a>(
-        &self,
-        entry: &'a Entry,
-        mut log: File,
-        resumed: bool,
-        (device, name): (usize, &str),
-    ) -> Result<Work<'a>, StudyError> {
-        let path = self.folder.log(entry);
-        let mut command = (self.command)(entry, resumed, name);
-        // Which command it was helps to repeat it by hand. If the log cannot be written, nobody would learn why the process ends.
-        let in_log = |e: std::io::Error| start_failed(entry, &format!("{}: {e}", path.display()));
-        writeln!(log, "$ {command:?}").map_err(in_log)?;
-        let size = log.metadata().map_or(0, |metadata| metadata.len());
-        let before = Status::read(&self.folder.run(entry)).ok().flatten();
-        let copy = log.try_clone().map_err(in_log)?;
-        command.stdin(Stdio::piped()).stdout(copy).stderr(log);
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.spawn().map_err(|e| start_failed(entry, &format!("{program}: {e}")))?;
-        let input = child.stdin.take();
-        Ok(Work { entry, child, _input: input, device, since: Instant::now(), before, log: size })
-    }
-
-    fn ended<'a>(&self, at: &Work<'a>, status: ExitStatus, told: bool) -> Ended<'a> {
-        let run = self.folder.run(at.entry);
-        let now = Status::read(&run).ok().flatten().filter(|now| Some(now) != at.before.as_ref());
-        let mut reason = reason(now.as_ref(), status, &self.folder.log(at.entry), at.log);
-        let state = RunState::of(&run);
-        // A process that was told to end may not have begun; any other says in the end how it went.
-        let silent = now.is_none_or(|now| now.reason.is_none());
-        let failed = matches!(state, RunState::Failed | RunState::Unreadable) || silent && !told && !status.success();
-        if silent {
-            // For who asks later. If it cannot be written, the process could not say there what was wrong, either.
-            let log = OpenOptions::new().append(true).open(self.folder.log(at.entry));
-            let line = format!("{ENDED}{}\n", reason.replace('\n', " "));
-            if let Err(e) = log.and_then(|mut log| log.write_all(line.as_bytes())) {
-                reason += &format!("; its log cannot be written: {e}");
-            }
-        }
-        Ended { entry: at.entry, state, reason, failed, elapsed: at.since.elapsed() }
-    }
-}
-
-fn start_failed(entry: &Entry, e: &dyn std::fmt::Display) -> StudyError {
-    StudyError::Start { run: entry.name.clone(), reason: e.to_string() }
-}
-
-/// Tells a process to end.
-#[cfg(unix)]
-fn tell(child: &mut Child, halt: Halt) {
-    use nix::{
-        sys::signal::{Signal, kill},
-        unistd::Pid,
-    };
-    let signal = match halt {
-        Halt::Interrupt => Signal::SIGINT,
-        Halt::Terminate => Signal::SIGTERM,
-        Halt::Requeue => Signal::SIGUSR1,
-        Halt::Kill => Signal::SIGKILL,
-    };
-    // Its number is its own until it has been waited for. A process that has ended in the meantime needs no signal.
-    if let Ok(number) = i32::try_from(child.id()) {
-        let _ = kill(Pid::from_raw(number), signal);
-    }
-}
-
-#[cfg(not(unix))]
-fn tell(child: &mut Child, halt: Halt) {
-    // Ctrl-C reaches every process of the console; there is no other gentle way.
-    if halt == Halt::Kill {
-        let _ = child.kill();
     }
 }

@@ -15,7 +15,7 @@ const ERROR: &str = "saltflat: ";
 /// Bytes at the end of a log in which the error is looked for.
 const MOST: u64 = 1 << 16;
 
-/// Why a process ended: what it wrote into the run's folder itself (`status`, absent where it wrote nothing); else the signal that
+/// Why a process ended: what it wrote into the run's folder itself (`status`, absent if it wrote nothing); else the signal that
 /// ended it, or its exit status and the error that it printed to `log` after the first `from` bytes.
 pub(crate) fn reason(status: Option<&Status>, exit: ExitStatus, log: &Path, from: u64) -> String {
     if let Some(reason) = status.and_then(|status| status.reason.clone()) {
@@ -43,7 +43,7 @@ fn last_line(log: &Path, from: u64, start: &str) -> Option<String> {
     text.lines().next_back().filter(|line| line.starts_with(start)).map(String::from)
 }
 
-/// The last error that was printed: its line, and where that counts problems, those under it.
+/// The last error that was printed: its line, and if that counts problems, those under it.
 fn error(log: &Path, from: u64) -> Option<String> {
     let text = tail(log, from)?;
     let lines: Vec<&str> = text.lines().collect();

@@ -1,9 +1,9 @@
-//! What a run's folder says about where it ended.
+//! Whether a run reached what is required of it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
+use saltflat_record::{last_row, value};
 use saltflat_train::config::BestBy;
-use serde_json::Value;
 use toml::Table;
 
 /// What the last measurement of a run lacks of what is required of it: accuracies at least, losses at most.
@@ -13,7 +13,7 @@ pub(crate) fn lacking(run: &Path, require: &BTreeMap<String, f64>) -> Option<Str
         Err(e) => return Some(format!("its rows cannot be read ({e})")),
     };
     let of = |(name, &required): (&String, &f64)| {
-        let value = row.as_ref().and_then(|row| row["metrics"][name.as_str()]["value"].as_f64());
+        let value = row.as_ref().and_then(|row| value(row, name));
         let Some(value) = value else { return Some(format!("no {name} was measured at its end")) };
         let (_, by) = BestBy::ALL.into_iter().find(|(known, _)| known == name)?;
         // Equal is enough.
@@ -36,7 +36,7 @@ pub(crate) fn missed_goal(run: &Path, config: &str) -> Option<String> {
     let config: Table = config.parse().ok()?;
     let goal = |key: &str| config.get("train")?.get(key)?.as_float();
     let epoch = last_row(run, "epoch").ok()?;
-    let value = |key: &str| epoch.as_ref().and_then(|epoch| epoch[key].as_f64());
+    let value = |key: &str| value(epoch.as_ref()?, key);
     let (loss, accuracy) = (goal("stop_loss"), goal("stop_accuracy"));
     let reached = loss.zip(value("running_loss")).is_some_and(|(goal, value)| value <= goal)
         || accuracy.zip(value("running_accuracy")).is_some_and(|(goal, value)| value >= goal);
@@ -54,18 +54,10 @@ pub(crate) fn missed_goal(run: &Path, config: &str) -> Option<String> {
     (!reached && !missed.is_empty()).then(|| missed.join(", "))
 }
 
-/// The last row of a kind in `metrics.jsonl`, if there is one; a torn last line is passed over.
-fn last_row(run: &Path, kind: &str) -> std::io::Result<Option<Value>> {
-    let text = fs::read(run.join("metrics.jsonl"))?;
-    let text = String::from_utf8_lossy(&text);
-    Ok(text.lines().rev().find_map(|line| {
-        let row: Value = serde_json::from_str(line).ok()?;
-        (row["kind"] == kind).then_some(row)
-    }))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn run(rows: &str) -> tempfile::TempDir {

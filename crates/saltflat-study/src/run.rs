@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use saltflat_config::Problem;
+use saltflat_record::Entry;
 use saltflat_train::{config::Config, start_sha256};
 use toml::{Table, Value};
 
 use crate::{
     axis::{AxisValue, START},
-    entry::Entry,
     file::StudyFile,
     scale::{ScaleOverrides, StageOverrides},
     settings::apply,

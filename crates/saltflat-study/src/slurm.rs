@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::is_control;
+use saltflat_record::{is_control, write_if_changed};
 
-use crate::{StudyError, StudyFolder, folder::write};
+use crate::{StudyError, StudyFolder};
 
 /// How the jobs are made.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub struct Job<'a> {
 /// put back into the queue and goes on from there, as after a kill. A run that diverged is a result: its task succeeds.
 ///
 /// # Errors
-/// [`StudyError::InScript`] where a path cannot stand in a script, [`StudyError::File`].
+/// [`StudyError::InScript`] if a path cannot stand in a script, [`StudyError::File`].
 pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyError> {
     let root = std::path::absolute(folder.root()).map_err(StudyError::file(folder.root()))?;
     let study = root.file_name().map_or("study".into(), |name| name.to_string_lossy().into_owned());
@@ -51,18 +51,11 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
     let mut submit = String::from(SUBMIT);
     for (stage, tasks) in &stages {
         let range = format!("{}-{}", tasks[0], tasks[tasks.len() - 1]);
-        let text = filled(
-            TASK,
-            &[
-                ("@NAME@", &quoted(&format!("{study}-{stage}"))),
-                ("@ARRAY@", &range),
-                ("@LOG@", &log(&root, "slurm-%A_%a.log")?),
-                ("@COMMAND@", &format!("{command} --devices {device}")),
-            ],
-        );
+        let name = quoted(&format!("{study}-{stage}"));
+        let text = task(&name, &range, &log(&root, "slurm-%A_%a.log")?, &format!("{command} --devices {device}"));
         let script = script(stage);
         let path = place.join(&script);
-        write(&path, &text)?;
+        write_if_changed(&path, text.as_bytes())?;
         written.push(path);
         let runs = |other: &str| stages.iter().position(|(stage, _)| *stage == other);
         let mut before: Vec<usize> = tasks
@@ -80,19 +73,14 @@ pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyEr
         submit.push_str(&format!("submit{dependency} \"$here/{script}\"\n"));
     }
     let path = place.join(OF_PAGE);
-    let text = filled(
-        PAGE,
-        &[
-            ("@NAME@", &quoted(&format!("{study}-page"))),
-            ("@LOG@", &log(&root, "slurm-page.log")?),
-            ("@COMMAND@", &command),
-        ],
-    );
-    write(&path, &text)?;
+    let (name, log) = (quoted(&format!("{study}-page")), log(&root, "slurm-page.log")?);
+    let text =
+        format!("#!/usr/bin/env bash\n#SBATCH --job-name={name}\n#SBATCH --output={log}\nexec {command} --page\n");
+    write_if_changed(&path, text.as_bytes())?;
     written.push(path);
     submit.push_str("submit --dependency=\"afterany:$(IFS=:; echo \"${jobs[*]}\")\" \"$here/page.sbatch\"\n");
     let path = place.join("submit.sh");
-    write(&path, &submit)?;
+    write_if_changed(&path, submit.as_bytes())?;
     written.push(path);
     Ok(written)
 }
@@ -107,27 +95,6 @@ fn script(stage: &str) -> String {
         true => format!("{stage}.stage.sbatch"),
         false => script,
     }
-}
-
-/// A template with a text in the place of each of these names. In one pass: what is filled in may hold such a name.
-fn filled(template: &str, texts: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find('@') {
-        text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match texts.iter().find(|(name, _)| rest.starts_with(name)) {
-            Some((name, filling)) => {
-                text.push_str(filling);
-                rest = &rest[name.len()..];
-            }
-            None => {
-                text.push('@');
-                rest = &rest[1..];
-            }
-        }
-    }
-    text + rest
 }
 
 /// A path as one word of a shell.
@@ -166,10 +133,13 @@ submit() {
 }
 "#;
 
-const TASK: &str = r#"#!/usr/bin/env bash
-#SBATCH --job-name=@NAME@
-#SBATCH --array=@ARRAY@
-#SBATCH --output=@LOG@
+/// The script of a stage: one run a task.
+fn task(name: &str, array: &str, log: &str, command: &str) -> String {
+    format!(
+        r#"#!/usr/bin/env bash
+#SBATCH --job-name={name}
+#SBATCH --array={array}
+#SBATCH --output={log}
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@120
@@ -177,7 +147,7 @@ const TASK: &str = r#"#!/usr/bin/env bash
 # into the queue, where it goes on from its checkpoint.
 set -u
 requeue=
-@COMMAND@ --task "$SLURM_ARRAY_TASK_ID" &
+{command} --task "$SLURM_ARRAY_TASK_ID" &
 run=$!
 trap 'requeue=1; kill -USR1 "$run"' USR1
 trap 'kill -TERM "$run"' TERM
@@ -189,17 +159,13 @@ while kill -0 "$run" 2>/dev/null; do
     code=$?
 done
 # A run that was killed goes on from its last checkpoint, three times at most.
-[ "$code" = 137 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ] && requeue=1 && code=0
+[ "$code" = 137 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt 3 ] && requeue=1 && code=0
 if [ -n "$requeue" ] && [ "$code" = 0 ]; then
-    exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+    exec scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi
 # Diverged: a result.
 [ "$code" = 3 ] && code=0
 exit "$code"
-"#;
-
-const PAGE: &str = r#"#!/usr/bin/env bash
-#SBATCH --job-name=@NAME@
-#SBATCH --output=@LOG@
-exec @COMMAND@ --page
-"#;
+"#
+    )
+}

@@ -1,6 +1,7 @@
 //! The loss that is measured, as rows and messages name it.
 
 use saltflat_models::{Loss, LossKind};
+use saltflat_record::RecordedLoss;
 use serde::{Deserialize, Serialize};
 
 use crate::Plan;
@@ -25,6 +26,12 @@ impl MeasuredLoss {
         let loss = plan.measured_loss();
         let floor = loss.floor(plan.network.outputs());
         Self { kind: loss.kind, smoothing: loss.smoothing, floor, weight_decay: 0.0 }
+    }
+}
+
+impl From<MeasuredLoss> for RecordedLoss {
+    fn from(MeasuredLoss { kind, smoothing, floor, weight_decay }: MeasuredLoss) -> Self {
+        Self { kind: kind.name().into(), smoothing, floor, weight_decay }
     }
 }
 

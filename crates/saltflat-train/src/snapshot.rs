@@ -1,11 +1,9 @@
 //! What is saved of a run.
 
 use saltflat_models::Vector;
+use saltflat_record::Progress;
 
-use crate::{
-    Plan,
-    state::{Progress, TensorMap},
-};
+use crate::{Plan, state::TensorMap};
 
 /// A run at some step, with all from which it can be resumed: what an [`Observer`](crate::Observer) is given to save.
 #[derive(Clone, Debug)]

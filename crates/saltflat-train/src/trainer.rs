@@ -10,9 +10,10 @@ use std::time::Instant;
 
 use saltflat_metrics::{Interrupt, MetricError};
 use saltflat_models::Vector;
+use saltflat_record::Best;
 
 use self::epoch_totals::EpochSums;
-use crate::{Measurer, Observer, Plan, Sgd, TrainError, state::Best, step::RunNoise};
+use crate::{Measurer, Observer, Plan, Sgd, TrainError, step::RunNoise};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]

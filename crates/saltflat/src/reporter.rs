@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_record::Row;
 use saltflat_train::{
     ConfigChanges, DeviceInfo, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder,
     Snapshot, TrainError,
 };
-use serde_json::Value;
 
 use crate::{
     output::OutputError,
@@ -84,8 +84,8 @@ impl<'a> Reporter<'a> {
     /// Goes on at this step after the rows of the report.
     pub fn resume(&mut self, step: u64, ResumeReport { rows, changed }: &ResumeReport, changes: &ConfigChanges) {
         self.rows = rows.len();
-        let mut measurements = rows.iter().filter(|row| row["kind"] == "measurement");
-        let parsed = |row: &Value| serde_json::from_value::<MeasurementRow>(row.clone()).ok();
+        let mut measurements = rows.iter().filter(|row| row.kind() == "measurement");
+        let parsed = |row: &Row| row.parse::<MeasurementRow>();
         self.first = measurements.next().and_then(parsed);
         self.last = measurements.next_back().and_then(parsed).or_else(|| self.first.clone());
         self.measured = self.first.is_some();

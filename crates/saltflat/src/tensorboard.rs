@@ -6,9 +6,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use saltflat_record::Row;
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError};
-use serde_json::Value;
 
 use crate::reporter::Messages;
 
@@ -29,7 +29,7 @@ pub struct EventFiles<'a> {
 impl<'a> EventFiles<'a> {
     /// Opens a file, if the configuration asks for one. Of a run that is `resumed` at a step, after these rows, the events of other
     /// rows are removed.
-    pub fn open(plan: &Plan, folder: &RunFolder, messages: &Messages<'a>, resumed: Option<(u64, &[Value])>) -> Self {
+    pub fn open(plan: &Plan, folder: &RunFolder, messages: &Messages<'a>, resumed: Option<(u64, &[Row])>) -> Self {
         let path = || folder.check().map(|()| folder.root().join(TENSORBOARD)).map_err(io::Error::other);
         if let Some((_, rows)) = resumed
             && let Err(e) = path().and_then(|path| cut_back_events(&path, &mut rows_once(rows)))
@@ -83,9 +83,8 @@ impl Observer for EventFiles<'_> {
 }
 
 /// Says of each event, by a tag of it and its step, whether it is that of one of these rows; a second one of the same row is not.
-fn rows_once(rows: &[Value]) -> impl FnMut(&str, u64) -> bool {
-    let row = |row: &Value| Some((row["kind"] == "epoch", row["step"].as_u64()?));
-    let mut left: BTreeSet<(bool, u64)> = rows.iter().filter_map(row).collect();
+fn rows_once(rows: &[Row]) -> impl FnMut(&str, u64) -> bool {
+    let mut left: BTreeSet<(bool, u64)> = rows.iter().map(|row| (row.kind() == "epoch", row.count("step"))).collect();
     move |tag, step| left.remove(&(tag.starts_with(OF_EPOCH), step))
 }
 

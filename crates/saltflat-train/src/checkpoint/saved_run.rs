@@ -6,10 +6,15 @@ use std::{
 };
 
 use saltflat_models::load;
-use serde_json::Value;
+use saltflat_record::{
+    FolderError, METRICS, NewestCheckpoint, Row, STATE, Sidecar, WEIGHTS, complete_lines, read_regular, value,
+};
 
-use super::{Sidecar, config_changes::ConfigChanges, newest::Newest, read_state, start};
-use crate::{Plan, TrainError, Trainer, config::Config, run_folder::read_rows};
+use super::{
+    config_changes::ConfigChanges,
+    start::{read_state, start},
+};
+use crate::{Plan, TrainError, Trainer, config::Config};
 
 /// A run as it was saved last: at its newest whole checkpoint whose rows are all in `metrics.jsonl`, or at its start if no
 /// checkpoint is whole.
@@ -19,7 +24,7 @@ pub struct SavedRun {
     /// The sidecar's path and content.
     checkpoint: Option<(PathBuf, Sidecar)>,
     /// The rows of `metrics.jsonl` that belong to it.
-    rows: Vec<Value>,
+    rows: Vec<Row>,
     skipped: Vec<String>,
 }
 
@@ -50,9 +55,11 @@ impl SavedRun {
     /// # Errors
     /// [`TrainError::Resume`] if the rows of every whole checkpoint are missing, [`TrainError::File`].
     pub fn find(run: &Path) -> Result<Self, TrainError> {
-        let mut rows = read_rows(run)?;
+        let path = run.join(METRICS);
+        let text = read_regular(&path).map_err(FolderError::at(path))?;
+        let mut rows: Vec<Row> = complete_lines(&text).map_while(|(_, row)| row).collect();
         let lacks_rows = Cell::new(false);
-        let Newest { whole, skipped } = Newest::of(run, |sidecar| match sidecar.progress.rows {
+        let NewestCheckpoint { whole, skipped } = NewestCheckpoint::of(run, |sidecar| match sidecar.progress.rows {
             needed if needed > rows.len() as u64 => {
                 lacks_rows.set(true);
                 let (found, step) = (rows.len(), sidecar.step);
@@ -108,8 +115,8 @@ impl SavedRun {
                 format!("{change}; batch normalisation takes its statistics from a pass, so it may not change");
             return Err(self.refused(reason));
         }
-        let weights = load(&path.with_extension("safetensors"), plan.network.layout(), &plan.device, plan.dtype)?;
-        let state = path.with_extension("state.safetensors");
+        let weights = load(&path.with_extension(WEIGHTS), plan.network.layout(), &plan.device, plan.dtype)?;
+        let state = path.with_extension(STATE);
         let tensors = read_state(&state, plan)?;
         let trainer = Trainer::restored(plan, weights, sidecar.progress.clone(), tensors)
             .map_err(|reason| self.refused(format!("{}: {reason}", state.display())))?;
@@ -127,11 +134,9 @@ impl SavedRun {
             return Err(self.refused(reason));
         }
         if changes.moves_the_end() {
-            let last = self.rows.iter().rfind(|row| row["kind"] == "epoch" && row["step"] == step);
-            trainer.judge_again(last.and_then(|row| {
-                let accuracy = row["running_accuracy"].as_f64();
-                Some((row["running_loss"].as_f64()?, accuracy))
-            }));
+            let last = self.rows.iter().rfind(|row| row.kind() == "epoch" && row.count("step") == step);
+            trainer
+                .judge_again(last.and_then(|row| Some((value(row, "running_loss")?, value(row, "running_accuracy")))));
         }
         Ok(trainer)
     }

@@ -11,7 +11,7 @@ mod selection;
 
 use std::path::{Path, PathBuf};
 
-use saltflat_config::{Problem, Problems, Section, lines};
+use saltflat_config::{Problem, Problems, Section, problem_lines};
 use saltflat_data::DataConfig;
 use saltflat_models::ModelConfig;
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub struct Config {
 
 /// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), lines(problems))]
+#[error("{}{}", file.as_ref().map_or(String::new(), |file| format!("{}: ", file.display())), problem_lines(problems))]
 pub struct ConfigError {
     file: Option<PathBuf>,
     problems: Vec<Problem>,
@@ -73,7 +73,7 @@ impl ConfigError {
 
     /// What is wrong, without the name of the file.
     pub fn text(&self) -> String {
-        lines(&self.problems)
+        problem_lines(&self.problems)
     }
 }
 

@@ -5,14 +5,10 @@ use std::time::Instant;
 
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
+use saltflat_record::Progress;
 
 use super::{Trainer, epoch_totals::EpochSums};
-use crate::{
-    Observer, Plan, Snapshot, TrainError,
-    config::Every,
-    state::{Progress, TensorMap},
-    step::RunNoise,
-};
+use crate::{Observer, Plan, Snapshot, TrainError, config::Every, state::TensorMap, step::RunNoise};
 
 impl<'a> Trainer<'a> {
     /// True if the configuration asks for a checkpoint at this step.

@@ -1,12 +1,12 @@
 //! The measurements of a run.
 
 use saltflat_metrics::Estimate;
+use saltflat_record::Best;
 use serde_json::json;
 
 use super::Trainer;
 use crate::{
-    MeasuredLoss, MeasurementRow, Observer, Point, TrainError, measure_schedule::epoch_of, state::Best,
-    step::ScheduledNoises,
+    MeasuredLoss, MeasurementRow, Observer, Point, TrainError, measure_schedule::epoch_of, step::ScheduledNoises,
 };
 
 impl Trainer<'_> {
@@ -29,7 +29,7 @@ impl Trainer<'_> {
             step: self.step,
             curvature_samples: found.curvature_samples,
             alignment_samples: found.alignment_samples,
-            measured_loss: Some(MeasuredLoss::of(self.plan)),
+            measured_loss: Some(MeasuredLoss::of(self.plan).into()),
             metrics: found.metrics,
         };
         observer.measurement(&row)?;

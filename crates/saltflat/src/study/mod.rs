@@ -15,7 +15,7 @@ use std::{
 };
 
 use saltflat_kernels::{init_thread_pool, thread_count};
-use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder};
+use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder, too_long};
 
 use self::{
     check::{Found, Runs},
@@ -76,7 +76,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
             problems.extend(of_runs);
             let root = root(args, &study);
-            problems.extend(StudyFolder::too_long(&root, &study.entries));
+            problems.extend(too_long(&root, &study.entries));
             if problems.is_empty() {
                 StudyFolder::check_owner(&root, &study)?;
             }

@@ -104,7 +104,7 @@ impl Pages {
     }
 
     fn lacks_axis(&self, name: &str) -> bool {
-        let has = |run: &Run| run.labels.contains_key(name) || run.flat_config().contains_key(name);
+        let has = |run: &Run| run.labels.contains_key(name) || run.config_value(name).is_some();
         self.elsewhere.is_some() && !self.all().flat_map(|page| &page.runs).any(has)
     }
 

@@ -10,7 +10,7 @@ use crate::{Axis, ReportError, Run, page::contents::Page};
 pub(super) fn axis_value(run: &Run, axis: &str) -> Option<String> {
     let of_metric =
         || run.last(axis).map(|value| format!("{:e}", format!("{value:.5e}").parse::<f64>().unwrap_or(value)));
-    run.labels.get(axis).cloned().or_else(|| run.flat_config().remove(axis)).or_else(of_metric)
+    run.labels.get(axis).cloned().or_else(|| run.config_value(axis)).or_else(of_metric)
 }
 
 /// The values of an axis: its numbers in order, or its names as they appear.

@@ -1,13 +1,13 @@
 //! A list of numbers, one a sample, in order of size.
 
 use saltflat_config::Section;
+use saltflat_record::numbers;
 
 use super::captions::{different_losses, left_out, no_data, sentences};
 use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
 use super::kind::FigureKind;
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::run::numbers;
 use crate::statistics::median;
 use crate::{Axis, ReportError, Run, Series, number};
 

@@ -9,8 +9,8 @@ use super::kind::FigureKind;
 use crate::measured_loss::in_words;
 use crate::metric::words;
 use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::run::{spectral_density as found_density, value};
-use crate::{Field, Mark, ReportError, Row, Run, SpectralDensity, number, spectral_density};
+use crate::run::spectral_density as found_density;
+use crate::{Field, Mark, ReportError, Row, Run, SpectralDensity, number, spectral_density, value};
 
 /// Width of the Gaussian kernel, as a part of the range of eigenvalues.
 const SMOOTHING: f64 = 0.01;

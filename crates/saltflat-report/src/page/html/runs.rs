@@ -89,7 +89,7 @@ pub(super) fn configurations(page: &Page) -> Markup {
 pub(super) fn environments(page: &Page) -> Markup {
     let mut found: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
     for run in &page.runs {
-        for (key, value) in run.env.iter().filter(|(key, _)| !PASSING.contains(&key.as_str())) {
+        for (key, value) in run.environment.keys().iter().filter(|(key, _)| !PASSING.contains(&key.as_str())) {
             for (key, value) in lines(key, value) {
                 let values = found.entry(key).or_default();
                 match values.iter_mut().find(|(known, _)| *known == value) {

@@ -1,31 +1,31 @@
 //! Which checkpoint of a run is the newest that can be used.
 
 use std::{
-    fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use saltflat_record::{SCHEMA, read_if_there};
-use sha2::{Digest, Sha256};
-
-use super::Sidecar;
-use crate::TrainError;
+use super::{
+    files::{STATE, WEIGHTS, file_name, sidecars},
+    sidecar::Sidecar,
+};
+use crate::{error::FolderError, names::SCHEMA, read::read_if_there, sha256::sha256_hex};
 
 /// The newest checkpoint that is whole and fits, and a sentence about each newer one that is not.
-pub(super) struct Newest {
-    /// Its sidecar's path and content.
-    pub(super) whole: Option<(PathBuf, Sidecar)>,
-    pub(super) skipped: Vec<String>,
+#[derive(Debug)]
+pub struct NewestCheckpoint {
+    /// Its sidecar's path and content; absent if there is no such checkpoint.
+    pub whole: Option<(PathBuf, Sidecar)>,
+    /// A sentence about each newer one.
+    pub skipped: Vec<String>,
 }
 
-impl Newest {
+impl NewestCheckpoint {
     /// Of a run; `fits` says what else is wrong with one that is whole.
     ///
     /// # Errors
-    /// [`TrainError::File`] where a checkpoint may be whole but cannot be read now: an older one in its place would cost the steps
-    /// in between.
-    pub(super) fn of(run: &Path, fits: impl Fn(&Sidecar) -> Result<(), String>) -> Result<Self, TrainError> {
+    /// [`FolderError`] if a checkpoint may be whole but cannot be read now: an older one in its place would cost the steps in between.
+    pub fn of(run: &Path, fits: impl Fn(&Sidecar) -> Result<(), String>) -> Result<Self, FolderError> {
         let mut skipped = Vec::new();
         for (_, path) in sidecars(run)? {
             let sound = whole(&path).and_then(|sidecar| fits(&sidecar).map(|()| sidecar).map_err(Unusable::Damaged));
@@ -39,7 +39,7 @@ impl Newest {
                         "it cannot be read ({e}), which says nothing about the checkpoint; if the file is removed, \
                          the run goes on from an older checkpoint, or from its start"
                     );
-                    return Err(TrainError::File { path, reason });
+                    return Err(FolderError::new(path, reason));
                 }
             }
         }
@@ -69,12 +69,12 @@ fn whole(path: &Path) -> Result<Sidecar, Unusable> {
     if sidecar.checksum() != sidecar.sha256 {
         return damaged("its sidecar does not have the SHA-256 that was saved with it".into());
     }
-    for extension in ["safetensors", "state.safetensors"] {
+    for extension in [WEIGHTS, STATE] {
         let file = path.with_extension(extension);
         let name = file_name(&file);
         let Some(expected) = sidecar.files.get(&name) else { return damaged(format!("it names no {name}")) };
         let bytes = read(&file)?;
-        if sha256(&bytes) != *expected {
+        if sha256_hex(&bytes) != *expected {
             return damaged(format!("{name} ({} bytes) does not have the SHA-256 that was saved with it", bytes.len()));
         }
     }
@@ -90,36 +90,4 @@ fn read(path: &Path) -> Result<Vec<u8>, Unusable> {
         }
         Err(e) => Err(Unusable::Unread(path.into(), e)),
     }
-}
-
-/// The sidecars of a run with their steps, newest first.
-pub(super) fn sidecars(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let mut found = step_files(run)?;
-    found.retain(|(_, path)| path.extension().is_some_and(|extension| extension == "json"));
-    found.reverse();
-    Ok(found)
-}
-
-/// All files `checkpoints/step-N.*` with their steps, in the order of steps and names.
-pub(super) fn step_files(run: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let folder = run.join("checkpoints");
-    let failed = |e: io::Error| TrainError::File { path: folder.clone(), reason: e.to_string() };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = file_name(&path);
-        let step = name.strip_prefix("step-").and_then(|name| name.split('.').next()?.parse().ok());
-        found.extend(step.map(|step| (step, path)));
-    }
-    found.sort();
-    Ok(found)
-}
-
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// SHA-256, hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

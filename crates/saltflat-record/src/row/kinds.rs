@@ -1,0 +1,171 @@
+//! What the kinds of rows hold.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{compact::Row, field::Field};
+
+/// A row as a line of `metrics.jsonl`: its kind, then what it holds.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn line(kind: &str, row: &impl Serialize) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Line<'a, R> {
+        kind: &'a str,
+        #[serde(flatten)]
+        row: &'a R,
+    }
+    serde_json::to_string(&Line { kind, row }).map(|line| line + "\n")
+}
+
+/// One epoch of training; kind `epoch`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochRow {
+    /// 1 for the first.
+    pub epoch: u64,
+    /// Steps made so far.
+    pub step: u64,
+    /// Learning rate of the epoch's last step.
+    pub lr: f64,
+    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets where they are trained on,
+    /// counted from the expected loss's floor (under a schedule of the noise, that of each step).
+    pub running_loss: f64,
+    /// Part of the epoch's samples that were classified rightly as they came, against clean labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_accuracy: Option<f64>,
+    /// Mean ‖ξ‖² of the noise in the gradient, over the steps of the epoch where it was measured: the achieved strength beside
+    /// `noise.strength`. Noise on the parameters counts as the gradient noise that moves them as far, displacement over η. Of
+    /// several noises, which are independent and of mean zero, the sum of their ‖ξ‖²: its expectation is E‖Σξ‖², without the
+    /// variance of the products ⟨ξ, ξ′⟩.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_sq: Option<f64>,
+    /// Those steps.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise_steps: u64,
+}
+
+/// The values of an [`EpochRow`], by their names in `metrics.jsonl`: beside the metrics what a curve may show.
+pub const EPOCH_VALUES: [&str; 7] =
+    ["epoch", "step", "lr", "running_loss", "running_accuracy", "noise_sq", "noise_steps"];
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// One measurement: the metrics by name, each with value, standard error, probes or the reason why it is absent; kind `measurement`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MeasurementRow {
+    /// Epochs made so far; 0 is the start.
+    pub epoch: u64,
+    /// Steps made so far.
+    pub step: u64,
+    /// Training samples on which curvature and gradient norm were measured.
+    pub curvature_samples: usize,
+    /// Training samples on which the alignment was measured.
+    pub alignment_samples: usize,
+    /// The loss of which the metrics are; absent in rows of old versions, whose metrics are of the trained loss.
+    #[serde(default)]
+    pub measured_loss: Option<RecordedLoss>,
+    /// By the names of the definitions (`trace_hessian`, `alpha`, …).
+    pub metrics: Map<String, Value>,
+}
+
+impl MeasurementRow {
+    /// Value of a metric, if it has one.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name)?.get("value")?.as_f64()
+    }
+
+    /// Standard error of a metric, if it has one.
+    pub fn std_error(&self, name: &str) -> Option<f64> {
+        self.metrics.get(name)?.get("std_error")?.as_f64()
+    }
+}
+
+/// The loss that a measurement was made on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordedLoss {
+    /// `cross_entropy` or `square`.
+    pub kind: String,
+    /// Label smoothing; 0 for none.
+    pub smoothing: f64,
+    /// The smallest value that the smoothed loss can have; `loss` and `test_loss` are counted from it.
+    pub floor: f64,
+    /// Factor of ½‖θ‖² in the loss; 0 for none.
+    pub weight_decay: f64,
+}
+
+impl RecordedLoss {
+    /// The loss that a row says, if it says one: rows of old versions do not.
+    ///
+    /// # Errors
+    /// Says which key is missing.
+    pub fn of_row(row: &Row) -> Option<Result<Self, String>> {
+        let written = row.get("measured_loss").filter(|written| !written.is_null())?;
+        let missing = |key: &str| format!("measured_loss of a row cannot be read: it has no {key}");
+        let number = |key: &str| written.get(key).and_then(Field::as_f64).ok_or_else(|| missing(key));
+        let read = || {
+            let kind = written.get("kind").and_then(Field::as_str).ok_or_else(|| missing("kind"))?;
+            let (smoothing, floor, weight_decay) = (number("smoothing")?, number("floor")?, number("weight_decay")?);
+            Ok(Self { kind: kind.into(), smoothing, floor, weight_decay })
+        };
+        Some(read())
+    }
+}
+
+/// One measurement in a trial of a lab; kind `measurement`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrialMeasurement<'a> {
+    /// Axis to value of the trial.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Name to value; what is not finite becomes null.
+    pub metrics: &'a BTreeMap<String, f64>,
+    /// Seed of the trial.
+    pub seed: u64,
+    /// Steps made, or the number of a point of a diagram.
+    pub step: u64,
+}
+
+/// The end of a trial of a lab; kind `trial`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TrialEnd<'a> {
+    /// Axis to value of the trial.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Why it diverged.
+    pub reason: Option<&'a str>,
+    /// Number of its measurements.
+    pub rows: usize,
+    /// Seed of the trial.
+    pub seed: u64,
+    /// `finished` or `diverged`.
+    pub status: &'a str,
+    /// Step of the last measurement.
+    pub step: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_a_row() {
+        let row = EpochRow {
+            epoch: 1,
+            step: 2,
+            lr: 0.1,
+            running_loss: 1.0,
+            running_accuracy: Some(0.5),
+            noise_sq: Some(1.0),
+            noise_steps: 1,
+        };
+        let row = serde_json::to_value(row).expect("a row");
+        let mut names: Vec<&str> = row.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut expected = EPOCH_VALUES;
+        names.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+    }
+}

@@ -90,7 +90,7 @@ where
         DispatchAutodiffContext::Disabled => Autodiff::<Flex, C>::from_inner(primitive::<Flex>(input)),
     };
     let inputs = inputs.map(tracked);
-    let nodes = inputs.each_ref().map(|input| input.node());
+    let nodes = inputs.each_ref().map(FloatTensor::<Autodiff<Flex, C>>::node);
     let (inputs, constants) =
         (inputs.map(Autodiff::<Flex, C>::inner), constants.map(|x| Autodiff::<Flex, C>::inner(tracked(x))));
     let (output, backward) = forward(inputs, constants);

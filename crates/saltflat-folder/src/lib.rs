@@ -5,6 +5,7 @@
 
 mod file;
 mod locked;
+pub mod metric;
 mod provenance;
 mod read;
 mod status;

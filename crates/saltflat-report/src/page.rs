@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Field, Figure, Over, Row, Run, metric::HEADLINE};
+use crate::{Field, Figure, Over, Row, Run, metric::headline_rank};
 use serde::{Deserialize, Serialize};
 
 /// What a page shows.
@@ -146,7 +146,7 @@ impl Page {
         }
         let some = |name: &&str| self.runs.iter().any(|run| !run.curve(name, Over::Step).is_empty());
         let mut names: Vec<String> = names.into_iter().filter(some).map(String::from).collect();
-        names.sort_by_key(|name| HEADLINE.iter().position(|known| known == name).unwrap_or(HEADLINE.len()));
+        names.sort_by_key(|name| headline_rank(name).unwrap_or(usize::MAX));
         names
     }
 

@@ -31,8 +31,11 @@ pub use checkpoint::{
 pub use device::{Chosen, DeviceChoice, adapter_names, choose};
 pub use error::TrainError;
 pub use losses::MeasuredLoss;
-pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
-pub use observer::{EPOCH_VALUES, EpochRow, MeasurementRow, Observer};
+pub use measure::{
+    Cost, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory, MetricGroup,
+    PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
+};
+pub use observer::{EpochRow, MeasurementRow, Observer};
 pub use optimizer::{Sam, Sgd};
 pub use plan::{Outline, Plan};
 pub use run_folder::{Before, RunFolder};

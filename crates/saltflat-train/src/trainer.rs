@@ -5,12 +5,13 @@ mod saving;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use saltflat_folder::metric;
 use saltflat_metrics::{Estimate, Interrupt, MetricError};
 use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
 
 use crate::{
-    EpochRow, MeasuredLoss, MeasurementRow, Measurer, Observer, Plan, Point, Sgd, TrainError,
+    EpochRow, MeasuredLoss, MeasurementPoint, MeasurementRow, Measurer, Observer, Plan, Sgd, TrainError,
     batch_step::{BatchGradient, BatchStep, Contribution},
     config::ConfiguredNoise,
     state::Best,
@@ -436,7 +437,8 @@ impl<'a> Trainer<'a> {
         let epoch = self.step.div_ceil(self.plan.steps_per_epoch.max(1));
         observer.measuring(epoch);
         let due = metrics.due(self.measurer.count);
-        let point = Point { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
+        let point =
+            MeasurementPoint { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
         let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
         if metrics.noise_strength.is_some() {
             // Of a schedule's steps the last one says why none of them counts.
@@ -446,7 +448,7 @@ impl<'a> Trainer<'a> {
                 (true, Ok(_)) if self.step == 0 => Estimate::absent("no step has been made yet"),
                 _ => self.measurer.strength.take()?,
             };
-            found.metrics.insert("trace_from_noise".into(), serde_json::json!(estimate));
+            found.put(&metric::TRACE_FROM_NOISE, estimate);
         }
         let row = MeasurementRow {
             epoch,

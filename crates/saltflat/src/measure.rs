@@ -3,12 +3,14 @@
 use std::{path::Path, process::ExitCode};
 
 use burn::tensor::DType;
+use saltflat_folder::metric::{self, Origin};
 use saltflat_kernels::compute_here;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    Chosen, Cost, DeviceChoice, MeasuredLoss, Measurement, Measurer, Memory, Plan, Point, TrainError, choose,
-    config::{METRICS, MetricsConfig, Purpose},
+    Chosen, Cost, DeviceChoice, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
+    choose,
+    config::{MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
 use serde_json::{Map, Value, json};
@@ -28,8 +30,9 @@ const CHECK_SAMPLES: usize = 32;
 /// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     if args.metrics.iter().any(|name| name == "help") {
-        for (group, metrics) in METRICS {
-            outln!("{group}: {}", metrics.join(", "))?;
+        for group in metric::groups_from(Origin::Measurement) {
+            let names: Vec<&str> = group.selectable().map(|metric| metric.name).collect();
+            outln!("{}: {}", group.name, names.join(", "))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -46,7 +49,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     plan.config.metrics = chosen(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
-    let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
     notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
@@ -62,7 +65,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let mut found = measurer.measure(&plan, &plan.config.metrics, point)?;
     if !args.slice.is_empty() {
         let slice = slices::measure(args, &plan, point)?;
-        found.metrics.insert("loss_slice".into(), slice);
+        found.put(&metric::LOSS_SLICE, slice);
     }
     if let Some(folder) = &args.plots {
         for path in slices::draw(folder, &plan, &found.metrics)? {
@@ -107,7 +110,7 @@ fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> 
         [] => {
             // What the configuration asks for, and what else says how stable the point is.
             let mut on: Vec<&str> = plan.config.metrics.groups();
-            on.extend(["eigenvalues", "stability"]);
+            on.extend([metric::EIGENVALUES.name, metric::STABILITY.name]);
             plan.config.metrics.only(&on)
         }
         names => plan.config.metrics.only(names),
@@ -213,7 +216,7 @@ fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
 }
 
 /// `--check`: exit code 1 where a check fails.
-fn check(plan: &Plan, point: Point<'_>) -> anyhow::Result<ExitCode> {
+fn check(plan: &Plan, point: MeasurementPoint<'_>) -> anyhow::Result<ExitCode> {
     let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
     let memory = Memory::new(plan, &plan.config.metrics);
     let train = plan.measured_samples();

@@ -7,6 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_folder::metric::{self, Metric};
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{
     Before, Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError,
@@ -183,7 +184,7 @@ impl Reporter {
         self.bar.finish_and_clear();
         let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
-            for name in ["loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "mu"] {
+            for name in metric::all().filter(|metric| metric.is_in_summary).map(|metric| metric.name) {
                 if let (Some(from), Some(to)) = (first.value(name), last.value(name)) {
                     let error = last.std_error(name).map_or(String::new(), |error| format!(" ± {}", number(error)));
                     let to = number(to) + &error;
@@ -194,7 +195,9 @@ impl Reporter {
                     });
                 }
             }
-            if let (Some(norm), Some(bound)) = (last.value("gram_frobenius"), last.value("wu_bound_frobenius")) {
+            if let (Some(norm), Some(bound)) =
+                (last.value(metric::GRAM_FROBENIUS.name), last.value(metric::WU_BOUND_FROBENIUS.name))
+            {
                 let (side, norm, bound) = (if norm > bound { "above" } else { "below" }, number(norm), number(bound));
                 let of = "the Wu bound sqrt(B/mu (n-1)/(n-B))/lr";
                 text.push_str(&format!("\n  |G|_F = {norm} is {side} {of} = {bound}, both of the alignment's samples"));
@@ -223,13 +226,13 @@ impl Observer for Reporter {
         self.folder.epoch(row)?;
         self.rows += 1;
         let values = [
-            ("lr", Some(row.lr)),
-            ("running_loss", Some(row.running_loss)),
-            ("running_accuracy", row.running_accuracy),
-            ("noise_sq", row.noise_sq),
+            (&metric::LR, Some(row.lr)),
+            (&metric::RUNNING_LOSS, Some(row.running_loss)),
+            (&metric::RUNNING_ACCURACY, row.running_accuracy),
+            (&metric::NOISE_SQ, row.noise_sq),
         ];
-        let values: Vec<_> =
-            values.into_iter().filter_map(|(name, value)| Some((format!("{OF_EPOCH}{name}"), value?))).collect();
+        let tagged = |(metric, value): (&Metric, Option<f64>)| Some((format!("{OF_EPOCH}{}", metric.name), value?));
+        let values: Vec<_> = values.into_iter().filter_map(tagged).collect();
         self.scalars(row.step, &values);
         if !self.measured {
             let accuracy = row.running_accuracy.map_or(String::new(), |a| format!(", accuracy {:.1} %", 100.0 * a));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{name, section as section_of, table::Table, text};
 use crate::{
     Difference, GroupSummary, Known, MeasuredLoss, Page,
-    metric::{HEADLINE, words},
+    metric::{headline_rank, words},
     number::{interval, p_value},
     statistics::Mean,
     with_error,
@@ -19,7 +19,7 @@ const MANY: usize = 10;
 /// The section.
 pub(super) fn section(page: &Page, summary: &[GroupSummary]) -> String {
     let (mut main, mut more): (Vec<String>, Vec<String>) =
-        page.metrics().into_iter().partition(|name| HEADLINE.contains(&name.as_str()));
+        page.metrics().into_iter().partition(|name| headline_rank(name).is_some());
     if main.is_empty() {
         // A small world has names of its own.
         std::mem::swap(&mut main, &mut more);

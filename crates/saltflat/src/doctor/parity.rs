@@ -11,7 +11,7 @@ use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Sample
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    Chosen, Measurer, Plan, Point, TrainError, Trainer,
+    Chosen, MeasurementPoint, Measurer, Plan, TrainError, Trainer,
     config::{Config, Purpose},
 };
 
@@ -150,7 +150,7 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let [v, w] = [0, 1].map(|i| theta.normal_like(Key::new(1, Stream::Probe, i)));
     // Without a backward pass, by the second coefficients of the layers, both directions in one walk.
     let forms = CurvatureOperator::new(&objective, &theta, Curvature::Hessian).forms(&[v.clone(), w])?.values();
-    let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: None, step: 0 };
     let aligned = plan.config.metrics.only(&["alignment"]).map_err(TrainError::Training)?;
     let inner = Measurer::default().measure(&plan, &aligned, point)?;
     let inner: Vec<f64> = inner.metrics.values().filter_map(|estimate| estimate["value"].as_f64()).collect();

@@ -8,6 +8,7 @@ mod view;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use saltflat_folder::metric;
 use saltflat_report::{Page, distinct};
 
 use crate::{args::WatchArgs, output, page::read_runs};
@@ -54,7 +55,7 @@ impl Watched {
                 .iter()
                 .position(|known| known == name)
                 .ok_or_else(|| format!("--metric: expected one of {}, got {name}", watched.metrics.join(", ")))?;
-        } else if let Some(trace) = watched.metrics.iter().position(|name| name == "trace_hessian") {
+        } else if let Some(trace) = watched.metrics.iter().position(|name| name == metric::TRACE_HESSIAN.name) {
             watched.metric = trace;
         }
         Ok(watched)

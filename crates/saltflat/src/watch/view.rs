@@ -1,12 +1,10 @@
 //! What is shown of the runs.
 
+use saltflat_folder::metric;
 use saltflat_report::{Over, Run, number};
 
 use super::Watched;
 use crate::plain::one_line;
-
-/// Metrics of the table, those that there are.
-const COLUMNS: [&str; 6] = ["running_loss", "loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "noise_sq"];
 
 /// `running, epoch 12 of 100, step 240`.
 pub fn standing(run: &Run) -> String {
@@ -27,7 +25,8 @@ pub fn table(watched: &Watched) -> String {
     let mut text: String = watched.page.notes.iter().map(|note| one_line(note) + "\n").collect();
     for run in &watched.page.runs {
         text.push_str(&format!("{}: {}\n", one_line(&run.name), standing(run)));
-        let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
+        let watched = metric::all().filter(|metric| metric.is_watched).map(|metric| metric.name);
+        let columns: Vec<&str> = watched.filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
         let mut epochs: Vec<u64> =
             columns.iter().flat_map(|name| run.curve(name, Over::Epoch)).map(|(epoch, _)| epoch as u64).collect();
         epochs.sort_unstable();

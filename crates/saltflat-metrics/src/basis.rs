@@ -119,7 +119,7 @@ impl<'a> Basis<'a> {
         self.len += 1;
     }
 
-    /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again where its rows
+    /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again if its rows
     /// are. A chunk of columns at a time, so that no second basis is ever held.
     /// If it is interrupted the basis is of no further use.
     pub(crate) fn rotate(&mut self, coefficients: &DMatrix<f64>) -> Result<(), MetricError> {
@@ -176,7 +176,7 @@ impl<'a> Basis<'a> {
     }
 }
 
-/// ‖v‖, of which everything here is made: where it overflows nothing more can be computed.
+/// ‖v‖, of which everything here is made: if it overflows nothing more can be computed.
 ///
 /// # Errors
 /// [`MetricError::NotFinite`], and [`MetricError::Device`].

@@ -37,7 +37,7 @@ pub fn norm(v: &Vector) -> Result<f64, MetricError> {
 /// Loss and accuracy on the objective's samples. Costs a third of a gradient; one read from the device.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation, MetricError> {
     let scoring = objective.samples.scoring();
     let mut sums = Vec::new();

@@ -42,24 +42,31 @@ pub struct CurvatureOperator<'a> {
     theta: &'a Vector,
     curvature: Curvature,
     /// Directions of one pass of quadratic forms.
-    together: usize,
+    directions_per_pass: usize,
     gradients: Cell<f64>,
     products: Cell<usize>,
 }
 
 /// Directions that share a pass of quadratic forms: of 1 + 4 K layer products the 1 is shared.
-const TOGETHER: usize = 4;
+const DIRECTIONS_PER_PASS: usize = 4;
 
 impl<'a> CurvatureOperator<'a> {
     /// That matrix at this point.
     pub fn new(objective: &'a Objective<'a>, theta: &'a Vector, curvature: Curvature) -> Self {
-        Self { objective, theta, curvature, together: TOGETHER, gradients: Cell::new(0.0), products: Cell::new(0) }
+        Self {
+            objective,
+            theta,
+            curvature,
+            directions_per_pass: DIRECTIONS_PER_PASS,
+            gradients: Cell::new(0.0),
+            products: Cell::new(0),
+        }
     }
 
     /// Takes this many directions along in a pass of [`forms`](Operator::forms); changes the time and the memory, nothing
     /// else.
-    pub fn together(self, directions: usize) -> Self {
-        Self { together: directions.max(1), ..self }
+    pub fn directions_per_pass(self, directions: usize) -> Self {
+        Self { directions_per_pass: directions.max(1), ..self }
     }
 
     /// Cost so far, in gradients of the objective's n samples: 8/3 a product with H, 5/3 with the Gauss–Newton matrix,
@@ -176,7 +183,7 @@ impl Operator for CurvatureOperator<'_> {
         self.products.set(self.products.get() + directions.len());
         let order = if self.curvature == Curvature::Hessian { 2 } else { 1 };
         let mut forms = Forms::default();
-        for chunk in directions.chunks(self.together) {
+        for chunk in directions.chunks(self.directions_per_pass) {
             self.count((1.0 + 2.0 * f64::from(order) * chunk.len() as f64) / 3.0);
             let stacked = Directions::new(chunk);
             let mut sums = Vec::new();

@@ -42,7 +42,7 @@ impl Check {
 /// θ's length a coordinate) and the tolerance 1e−4.
 ///
 /// # Errors
-/// [`MetricError::Device`] where numbers cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if numbers cannot be read, and [`MetricError::Interrupted`].
 pub fn self_check(objective: &Objective<'_>, theta: &Vector, key: Key) -> Result<Vec<Check>, MetricError> {
     let operator = CurvatureOperator::new(objective, theta, Curvature::Hessian);
     let ggn = CurvatureOperator::new(objective, theta, Curvature::GaussNewton);

@@ -36,7 +36,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, device(args)?);
+    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, choose_device(args)?);
     if device.backend == "cuda" {
         device.takes(config.train.precision)?;
     }
@@ -46,7 +46,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     };
     let mut notes = Vec::from_iter(compute_here());
     let mut plan = Plan::new(config, &device.device, dtype)?;
-    plan.config.metrics = chosen(args, &plan)?;
+    plan.config.metrics = selected_metrics(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
     let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
@@ -57,7 +57,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         notes.extend(weights_note(weights)?);
     }
     notes.iter().for_each(|note| errln!("note: {note}"));
-    say(&plan, &device, args);
+    print_plan(&plan, &device, args);
     if args.check {
         return check(&plan, point);
     }
@@ -86,7 +86,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// f64 is a matter of the CPU.
-fn device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
+fn choose_device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
     if args.precision == Precision::F32 && !args.check {
         return choose(&args.common.device);
     }
@@ -100,7 +100,7 @@ fn device(args: &MeasureArgs) -> Result<Chosen, TrainError> {
 }
 
 /// What the options make of `[metrics]`.
-fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
+fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
     let n = plan.train.len();
     let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
     let names: Vec<&str> = args.metrics.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
@@ -162,7 +162,7 @@ fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> 
 }
 
 /// The plan, on stderr.
-fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
+fn print_plan(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
     let n = plan.train.len();
@@ -183,7 +183,7 @@ fn say(plan: &Plan, device: &Chosen, args: &MeasureArgs) {
             groups => groups.join(", "),
         },
         memory.microbatch,
-        memory.together,
+        memory.directions_per_pass,
         memory.vectors >> 20,
         memory.cotangents >> 20,
         number(measurement_cost(plan, config)),
@@ -215,7 +215,7 @@ fn report(plan: &Plan, device: &Chosen, found: &Measurement) -> Value {
     })
 }
 
-/// `--check`: exit code 1 where a check fails.
+/// `--check`: exit code 1 if a check fails.
 fn check(plan: &Plan, point: MeasurementPoint<'_>) -> anyhow::Result<ExitCode> {
     let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
     let memory = Memory::new(plan, &plan.config.metrics);

@@ -51,7 +51,7 @@ pub struct Reporter {
     stdout_failed: bool,
     /// Weights of the last checkpoint.
     checkpoint: Option<PathBuf>,
-    /// Event files, where they are asked for and can be written.
+    /// Event files, if they are asked for and can be written.
     events: Option<EventWriter>,
 }
 
@@ -134,7 +134,7 @@ impl Reporter {
         self.open_events(trainer.plan(), |folder| EventWriter::resume(folder, now(), step));
     }
 
-    /// Opens an event file where one is asked for. It is not the result: what cannot be made is said and ends nothing.
+    /// Opens an event file if one is asked for. It is not the result: what cannot be made is said and ends nothing.
     fn open_events(&mut self, plan: &Plan, open: impl Fn(&Path) -> std::io::Result<EventWriter>) {
         if plan.config.run.tensorboard {
             let checked = self.folder.check().map_err(std::io::Error::other);

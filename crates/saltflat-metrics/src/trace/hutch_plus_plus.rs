@@ -2,7 +2,7 @@
 
 use saltflat_random::Key;
 
-use super::{TraceEstimate, TraceOptions, probe};
+use super::options::{TraceEstimate, TraceOptions, probe};
 use crate::{
     Estimate, MetricError, Operator,
     basis::{Basis, norm},
@@ -11,7 +11,7 @@ use crate::{
 /// tr A = tr(QᵀAQ) + E uᵀAu with u = (I − QQᵀ)v, where Q is an orthonormal basis of A S for a random S: a third of the
 /// products each for A S, for A Q and for the probes u (Meyer, Musco, Musco, Woodruff 2021, arXiv 2010.09649). With the same
 /// products ‖A‖_F² = ‖AQ‖_F² + E‖Au‖². Unbiased; the standard error is that of the probes u, given Q. The variance falls as
-/// 1/m² in the number m of products for any spectrum, and faster where the spectrum decays.
+/// 1/m² in the number m of products for any spectrum, and faster if the spectrum decays.
 pub(super) fn estimate(
     operator: &dyn Operator,
     options: &TraceOptions,

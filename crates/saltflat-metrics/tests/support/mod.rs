@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;
-use saltflat_metrics::{Batch, Objective, Samples, Scoring};
+use saltflat_metrics::{Objective, Scoring, TensorSamples};
 use saltflat_models::{
     Architecture, Initialisation, Loss, LossKind, Network, Norm, Vector,
     layers::Activation,
@@ -23,36 +23,11 @@ pub struct Golden {
     pub theta: Vector,
     pub buffers: Vector,
     pub loss: Loss,
-    pub samples: Fixed,
+    pub samples: TensorSamples,
     pub labels: Vec<u32>,
     pub lr: f64,
     pub batch_size: usize,
     pub expected: Value,
-}
-
-pub struct Fixed {
-    pub inputs: Tensor<4>,
-    pub targets: Tensor<2>,
-    pub scoring: Scoring,
-}
-
-impl Samples for Fixed {
-    fn len(&self) -> usize {
-        self.inputs.dims()[0]
-    }
-
-    fn batch(&self, indices: &[u32]) -> Batch {
-        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
-        let indices = Tensor::from_data(TensorData::from(indices.as_slice()), &self.inputs.device());
-        Batch {
-            inputs: self.inputs.clone().select(0, indices.clone()),
-            targets: self.targets.clone().select(0, indices),
-        }
-    }
-
-    fn scoring(&self) -> Scoring {
-        self.scoring
-    }
 }
 
 impl Golden {
@@ -127,7 +102,7 @@ fn read(name: &'static str, model: Architecture, loss: Loss, lr: f64, batch_size
         theta,
         buffers,
         loss,
-        samples: Fixed { inputs, targets, scoring },
+        samples: TensorSamples { inputs, targets, scoring },
         labels,
         lr,
         batch_size,

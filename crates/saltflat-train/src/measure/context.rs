@@ -133,7 +133,8 @@ impl MeasurementContext<'_> {
 
     /// The Hessian or the Gauss–Newton matrix on the samples of the curvature.
     pub fn operator(&self, curvature: Curvature) -> CurvatureOperator<'_> {
-        CurvatureOperator::new(&self.subset, self.point.theta, curvature).together(self.memory.together)
+        CurvatureOperator::new(&self.subset, self.point.theta, curvature)
+            .directions_per_pass(self.memory.directions_per_pass)
     }
 
     /// Inner products on disjoint subsets, measured once for alignment and stability.

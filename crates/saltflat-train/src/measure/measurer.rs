@@ -19,9 +19,9 @@ const CURVATURE_SUBSET: u64 = 0;
 
 /// Copies of every activation that a Hessian-vector product holds at its peak: values and first coefficients, kept for the
 /// backward pass (measured: 1.5 on VGG-11, 2.2 on ResNet-18, whose layers between two activations are counted too).
-const KEPT: usize = 3;
+const ACTIVATION_COPIES: usize = 3;
 /// Copies of the largest activation that a pass of quadratic forms holds, for the values and for each direction.
-const PASSING: usize = 8;
+const FORM_COPIES: usize = 8;
 
 /// Measures what configurations ask for, and keeps from one measurement to the next what helps it.
 #[derive(Clone, Debug, Default)]
@@ -153,11 +153,11 @@ impl Memory {
         let n = MeasurementSizes::new(plan, config).subset;
         // A subset is walked in at least eight microbatches, so that their spread tells the subset's error.
         let parts = if n < plan.train.len() { 8 } else { 1 };
-        let fits = (limit / 4 / all.saturating_mul(size * KEPT).max(1)).max(1);
+        let fits = (limit / 4 / all.saturating_mul(size * ACTIVATION_COPIES).max(1)).max(1);
         let microbatch = config.microbatch.min(fits).min(n.div_ceil(parts)).max(1);
-        let per_direction = largest.saturating_mul(size * PASSING).saturating_mul(microbatch);
-        let together = (limit / 4 / per_direction.max(1)).saturating_sub(1).clamp(1, 4);
-        Self { microbatch, together, vectors: limit / 4 * 3, cotangents: limit / 2 }
+        let per_direction = largest.saturating_mul(size * FORM_COPIES).saturating_mul(microbatch);
+        let directions_per_pass = (limit / 4 / per_direction.max(1)).saturating_sub(1).clamp(1, 4);
+        Self { microbatch, directions_per_pass, vectors: limit / 4 * 3, cotangents: limit / 2 }
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Memory {
     /// Samples of one pass.
     pub microbatch: usize,
     /// Directions of one pass of quadratic forms.
-    pub together: usize,
+    pub directions_per_pass: usize,
     /// Bytes for vectors in parameter space: Lanczos bases and sketches.
     pub vectors: usize,
     /// Bytes for the cotangents of a Gram matrix.

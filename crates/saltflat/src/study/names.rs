@@ -9,7 +9,7 @@ use saltflat_study::{Entry, Study, StudyFile};
 
 use crate::page;
 
-/// So many names are listed where none is near.
+/// So many names are listed if none is near.
 const MOST_LISTED: usize = 20;
 
 /// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
@@ -18,32 +18,33 @@ pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec
     let (figures, mut problems) = page::figures(source);
     let pages = Pages::new(source, file, runs);
     for (number, figure) in &figures {
-        problems.extend(of_figure(figure, source, &pages).into_iter().map(|p| format!("figure {number}: {p}")));
+        problems.extend(figure_problems(figure, source, &pages).into_iter().map(|p| format!("figure {number}: {p}")));
     }
     if let Some(baseline) = &source.study.baseline
         && pages.lacks_group(baseline)
     {
-        problems.push(format!("study.baseline: {}", no(baseline, "group", &pages.groups())));
+        problems.push(format!("study.baseline: {}", unknown_name(baseline, "group", &pages.groups())));
     }
     problems
 }
 
-fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> {
+fn figure_problems(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> {
     let stages: Vec<String> = source.stages.iter().map(|stage| stage.name.clone()).collect();
     let metrics = metrics_of(|shape| shape != Shape::PerSample);
     let is_metric = |name: &str| metrics.iter().any(|known| known == name) || is_of_a_tensor(name);
     let problem = |(key, name): (&str, Name<'_>)| {
         let wrong = match name {
-            Name::Metric(name) => (!is_metric(name)).then(|| no(name, "metric", &metrics)),
+            Name::Metric(name) => (!is_metric(name)).then(|| unknown_name(name, "metric", &metrics)),
             Name::List(name) => {
                 let lists = metrics_of(|shape| shape == Shape::PerSample);
-                (!lists.iter().any(|known| known == name)).then(|| no(name, "list of numbers", &lists))
+                (!lists.iter().any(|known| known == name)).then(|| unknown_name(name, "list of numbers", &lists))
             }
-            Name::Stage(name) => (!stages.iter().any(|known| known == name)).then(|| no(name, "stage", &stages)),
-            Name::Group(name) => pages.lacks_group(name).then(|| no(name, "group", &pages.groups())),
-            Name::Axis(name) => {
-                (!is_metric(name) && pages.lacks_axis(name)).then(|| no(name, "axis, key or metric", &pages.axes()))
+            Name::Stage(name) => {
+                (!stages.iter().any(|known| known == name)).then(|| unknown_name(name, "stage", &stages))
             }
+            Name::Group(name) => pages.lacks_group(name).then(|| unknown_name(name, "group", &pages.groups())),
+            Name::Axis(name) => (!is_metric(name) && pages.lacks_axis(name))
+                .then(|| unknown_name(name, "axis, key or metric", &pages.axes())),
         };
         wrong.map(|wrong| format!("{key}: {wrong}"))
     };
@@ -51,7 +52,7 @@ fn of_figure(figure: &Figure, source: &StudyFile, pages: &Pages) -> Vec<String> 
 }
 
 /// `there is no metric "trace_hesian"; did you mean trace_hessian?`
-fn no(name: &str, what: &str, known: &[String]) -> String {
+fn unknown_name(name: &str, what: &str, known: &[String]) -> String {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let hint = match nearest(name, &names) {
         Some(near) => format!("did you mean {near}?"),
@@ -79,7 +80,7 @@ fn is_of_a_tensor(name: &str) -> bool {
 struct Pages {
     /// At this scale.
     here: Page,
-    /// At all others; absent where one of them cannot be expanded, so that nobody knows what is on it.
+    /// At all others; absent if one of them cannot be expanded, so that nobody knows what is on it.
     elsewhere: Option<Vec<Page>>,
 }
 

@@ -3,11 +3,11 @@
 use saltflat_folder::metric;
 use saltflat_report::{Over, Run, number};
 
-use super::Watched;
+use super::watched::Watched;
 use crate::plain::one_line;
 
 /// `running, epoch 12 of 100, step 240`.
-pub fn standing(run: &Run) -> String {
+pub fn progress(run: &Run) -> String {
     let last = run.epochs.last().into_iter().chain(run.measurements.last());
     let at = |key: &str| last.clone().filter_map(|row| row.get(key)?.as_u64()).max().unwrap_or(0);
     let of = |key: &str| run.config.get("train")?.get(key)?.as_integer();
@@ -24,7 +24,7 @@ pub fn standing(run: &Run) -> String {
 pub fn table(watched: &Watched) -> String {
     let mut text: String = watched.page.notes.iter().map(|note| one_line(note) + "\n").collect();
     for run in &watched.page.runs {
-        text.push_str(&format!("{}: {}\n", one_line(&run.name), standing(run)));
+        text.push_str(&format!("{}: {}\n", one_line(&run.name), progress(run)));
         let watched = metric::all().filter(|metric| metric.is_watched).map(|metric| metric.name);
         let columns: Vec<&str> = watched.filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
         let mut epochs: Vec<u64> =

@@ -64,7 +64,7 @@ pub use effective_regularization::{LabelNoiseScale, effective_regularization};
 pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
 pub use evaluation::{Evaluation, evaluate, norm};
-pub use hessian::{Curvature, CurvatureOperator, gradient, hessian_vector_product};
+pub use hessian::{Curvature, CurvatureOperator, gradient};
 pub use interrupt::Interrupt;
 pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, expected_label_noise};
 pub use lanczos::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions, lanczos};

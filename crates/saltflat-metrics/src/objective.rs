@@ -180,12 +180,16 @@ impl<'a> Objective<'a> {
             let leaves = theta.leaves();
             let Some(value) = term(&leaves, batch?) else { continue };
             let mut gradients = value.sum().mul_scalar(scale).backward();
-            let gradient = leaves.take_gradients(&mut gradients);
-            sum = Some(match sum {
-                None => gradient,
-                Some(sum) => sum.plus(&gradient),
-            });
+            add_to(&mut sum, leaves.take_gradients(&mut gradients));
         }
         Ok(sum.unwrap_or_else(|| theta.zeros_like()))
     }
+}
+
+/// Adds to a sum that may not have begun.
+pub(crate) fn add_to(sum: &mut Option<Vector>, term: Vector) {
+    *sum = Some(match sum.take() {
+        None => term,
+        Some(sum) => sum.plus(&term),
+    });
 }

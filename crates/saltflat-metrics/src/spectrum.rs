@@ -118,7 +118,7 @@ fn quadrature(
     basis.push(&start.scale(1.0 / size));
     let mut largest: f64 = 0.0;
     for step in 0..steps {
-        let Some(product) = operator.apply(&[basis.vector(step)])?.pop() else { break };
+        let product = operator.apply(&basis.vector(step))?;
         let (rest, _) = outside.remove(Basis::regroup(&product))?;
         let (rest, coefficients) = basis.remove(rest)?;
         diagonal.push(coefficients[step]);

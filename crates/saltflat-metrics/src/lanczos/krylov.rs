@@ -84,9 +84,8 @@ impl<'a> Krylov<'a> {
             return Ok(!self.start_random()?);
         };
         let q = self.basis.vector(index);
-        let mut product = self.operator.apply(std::slice::from_ref(&q))?;
+        let product = self.operator.apply(&q)?;
         self.products += 1;
-        let Some(product) = product.pop() else { return Ok(true) };
         let size = norm(&product)?;
         let (rest, mut column) = self.basis.remove(Basis::regroup(&product))?;
         let before = self.basis.len();

@@ -83,24 +83,22 @@ impl Group {
         let mut r = DMatrix::zeros(k, k);
         for i in 0..k {
             let omega = space.signs_like(key.part(first + i as u64));
-            for image in operator.apply(std::slice::from_ref(&omega))? {
-                let image = Basis::regroup(&image);
-                let size = norm(&image)?;
-                let (rest, coefficients) = q.remove(image.clone())?;
-                coefficients.iter().enumerate().for_each(|(j, c)| r[(j, i)] = *c);
-                let left = norm(&rest)?;
-                if left > 1e-5 * size {
-                    r[(q.len(), i)] = left;
-                    q.push(&rest.scale(1.0 / left));
-                }
-                images.push(image);
+            let image = Basis::regroup(&operator.apply(&omega)?);
+            let size = norm(&image)?;
+            let (rest, coefficients) = q.remove(image.clone())?;
+            coefficients.iter().enumerate().for_each(|(j, c)| r[(j, i)] = *c);
+            let left = norm(&rest)?;
+            if left > 1e-5 * size {
+                r[(q.len(), i)] = left;
+                q.push(&rest.scale(1.0 / left));
             }
+            images.push(image);
             omegas.push(Basis::regroup(&omega));
         }
         let rank = q.len();
         let mut products: Vec<Vector> = Vec::with_capacity(rank);
         for i in 0..rank {
-            products.extend(operator.apply(&[q.vector(i)])?.iter().map(Basis::regroup));
+            products.push(Basis::regroup(&operator.apply(&q.vector(i))?));
         }
         let dots = |basis: &Basis<'_>, vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
             let all = vectors.iter().map(|v| basis.dots(v)).collect::<Result<Vec<_>, _>>()?;

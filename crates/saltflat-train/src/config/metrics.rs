@@ -71,10 +71,11 @@ macro_rules! metrics_config {
                 }
             }
 
-            /// The groups that are on, in the order in which they are measured.
-            pub(crate) fn measured_groups(&self) -> impl Iterator<Item = &dyn MetricGroup> {
-                let evaluate = self.evaluate.then_some(&Evaluate as &dyn MetricGroup);
-                [evaluate, $(self.$group.as_ref().map(|group| group as &dyn MetricGroup)),*].into_iter().flatten()
+            /// The groups that are on, in the order in which they are measured, and at every how many measurements each is.
+            pub(crate) fn schedule(&self) -> impl Iterator<Item = (&dyn MetricGroup, u64)> {
+                let evaluate = self.evaluate.then_some((&Evaluate as &dyn MetricGroup, 1));
+                let others = [$(self.$group.as_ref().map(|group| (group as &dyn MetricGroup, group.every.max(1)))),*];
+                evaluate.into_iter().chain(others.into_iter().flatten())
             }
 
             /// Switches groups on, with their defaults if they were off, for which `is_on` is true, and off for which it is not;
@@ -96,7 +97,7 @@ macro_rules! metrics_config {
             /// What is due at measurement number `index` (0 is the first): the groups whose `every` divides it.
             pub(crate) fn due(&self, index: u64) -> Self {
                 let mut due = self.clone();
-                $(due.$group.take_if(|group| !index.is_multiple_of(group.every().max(1)));)*
+                $(due.$group.take_if(|group| !index.is_multiple_of(group.every.max(1)));)*
                 due
             }
         }
@@ -142,6 +143,11 @@ fn defaults<T>(read: fn(&mut Section) -> T) -> T {
 }
 
 impl MetricsConfig {
+    /// The groups that are on, in the order in which they are measured.
+    pub(crate) fn measured_groups(&self) -> impl Iterator<Item = &dyn MetricGroup> {
+        self.schedule().map(|(group, _)| group)
+    }
+
     /// True if anything is measured.
     pub fn is_on(&self) -> bool {
         self.noise_strength.is_some() || self.measured_groups().next().is_some()

@@ -50,22 +50,22 @@ impl MetricGroup for AlignmentConfig {
         &metric::ALIGNMENT
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     /// A gradient for each output; the inner products are not counted.
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         let rows = self.signs.map_or(sizes.outputs as f64, |signs| signs as f64 + 1.0);
         rows * sizes.pairs.samples as f64 * sizes.pairs.subsets as f64
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.pairs.samples.min(sizes.train), self.subsets)
+    fn samples(&self, sizes: &MeasurementSizes) -> usize {
+        sizes.pairs.samples.min(sizes.train)
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        (sizes.with_pairs(samples, times), Box::new(self.clone()))
+    fn repetitions(&self) -> usize {
+        self.subsets
+    }
+
+    fn with_repetitions(&self, _count: usize) -> Box<dyn MetricGroup> {
+        Box::new(self.clone())
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

@@ -55,21 +55,16 @@ impl MetricGroup for EigenvaluesConfig {
         &metric::EIGENVALUES
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         self.expected_products() as f64 * 8.0 / 3.0 * sizes.subset as f64
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.subset, self.expected_products())
+    fn repetitions(&self) -> usize {
+        self.expected_products()
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        let part = Self { products: self.products.min(times.max(self.count())), ..self.clone() };
-        (sizes.at_most(samples), Box::new(part))
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup> {
+        Box::new(Self { products: self.products.min(count.max(self.count())), ..self.clone() })
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

@@ -22,20 +22,20 @@ impl MetricGroup for Evaluate {
         &metric::EVALUATE
     }
 
-    fn every(&self) -> u64 {
-        1
-    }
-
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         (sizes.train + sizes.test) as f64 / 3.0 + sizes.subset as f64
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.train.max(sizes.test), 1)
+    fn samples(&self, sizes: &MeasurementSizes) -> usize {
+        sizes.train.max(sizes.test)
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, _times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        (sizes.at_most(samples), Box::new(*self))
+    fn repetitions(&self) -> usize {
+        1
+    }
+
+    fn with_repetitions(&self, _count: usize) -> Box<dyn MetricGroup> {
+        Box::new(*self)
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

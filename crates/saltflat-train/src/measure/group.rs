@@ -8,14 +8,11 @@ use super::{
     sizes::MeasurementSizes,
 };
 
-/// Metrics that are measured together, as `[metrics]` configures them. A group is one file of this folder, with the keys of its table,
-/// and one line in the list of `config/metrics.rs`.
+/// Metrics that are measured together, as `[metrics]` configures them. A group is one file of this folder, with the keys of its table
+/// (`every`, its schedule, among them), and one line in the list of `config/metrics.rs`.
 pub trait MetricGroup {
     /// Its name and its metrics.
     fn group(&self) -> &'static Group;
-
-    /// It is measured at every so many measurements, the first included.
-    fn every(&self) -> u64;
 
     /// Changes the settings that decide which metrics there are, if metrics are asked for by name; `is_asked` says which names are.
     fn select(&mut self, _is_asked: &dyn Fn(&str) -> bool) {}
@@ -24,11 +21,16 @@ pub trait MetricGroup {
     /// less. The number of Lanczos products is a guess.
     fn cost(&self, sizes: &MeasurementSizes) -> f64;
 
-    /// Samples on which it is measured, and how often it is measured on them: probes, products, batches.
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize);
+    /// Samples on which it is measured.
+    fn samples(&self, sizes: &MeasurementSizes) -> usize {
+        sizes.subset
+    }
 
-    /// A part of it that is timed in its place, on at most so many samples and with at most so many repetitions.
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>);
+    /// How often it is measured on its samples: probes, products, batches, subsets.
+    fn repetitions(&self) -> usize;
+
+    /// With at most so many repetitions, or the fewest with which it can be timed.
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup>;
 
     /// Measures what other groups would have measured before it.
     ///

@@ -32,20 +32,16 @@ impl MetricGroup for SharpnessConfig {
         &metric::SHARPNESS
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         self.batches as f64 * sizes.batch_size as f64 * 8.0 / 3.0 + sizes.subset as f64 * (1.0 + 10.0 / 3.0)
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.subset, self.batches)
+    fn repetitions(&self) -> usize {
+        self.batches
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        (sizes.at_most(samples), Box::new(Self { batches: self.batches.min(times), ..self.clone() }))
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup> {
+        Box::new(Self { batches: self.batches.min(count), ..self.clone() })
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

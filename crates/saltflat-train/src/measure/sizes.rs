@@ -47,16 +47,14 @@ impl PairsOptions {
 }
 
 impl MeasurementSizes {
-    /// With at most so many samples of each split.
-    pub fn at_most(self, samples: usize) -> Self {
+    /// Those of a part that is timed in place of the whole: at most so many samples of each set, and subsets of the alignment.
+    pub fn part(self, samples: usize, subsets: usize) -> Self {
         let least = |all: usize| all.min(samples);
-        Self { train: least(self.train), test: least(self.test), subset: least(self.subset), ..self }
-    }
-
-    /// With at most so many subsets of so many samples for the inner products.
-    pub fn with_pairs(self, samples: usize, subsets: usize) -> Self {
-        let subsets = subsets.min(self.pairs.subsets);
-        Self { pairs: PairsOptions { samples, subsets, ..self.pairs }, ..self }
+        let pairs = match self.pairs.are_of_alignment {
+            true => PairsOptions { samples, subsets: self.pairs.subsets.min(subsets), ..self.pairs },
+            false => self.pairs,
+        };
+        Self { train: least(self.train), test: least(self.test), subset: least(self.subset), pairs, ..self }
     }
 }
 

@@ -74,22 +74,17 @@ impl MetricGroup for SpectrumConfig {
         &metric::SPECTRUM
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         self.expected_products() as f64 * 8.0 / 3.0 * sizes.subset as f64
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.subset, self.expected_products())
+    fn repetitions(&self) -> usize {
+        self.expected_products()
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        let steps = self.steps.min(times.max(2));
-        let part = Self { probes: self.probes.min((times / steps).max(1)), steps, deflate: 0, ..self.clone() };
-        (sizes.at_most(samples), Box::new(part))
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup> {
+        let steps = self.steps.min(count.max(2));
+        Box::new(Self { probes: self.probes.min((count / steps).max(1)), steps, deflate: 0, ..self.clone() })
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

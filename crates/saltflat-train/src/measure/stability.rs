@@ -38,22 +38,21 @@ impl MetricGroup for StabilityConfig {
         &metric::STABILITY
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     /// It takes the inner products of the alignment if that is on.
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
         if sizes.pairs.are_of_alignment { 0.0 } else { (sizes.outputs * sizes.pairs.samples) as f64 }
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.pairs.samples.min(sizes.train), 1)
+    fn samples(&self, sizes: &MeasurementSizes) -> usize {
+        sizes.pairs.samples.min(sizes.train)
     }
 
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        let part = if sizes.pairs.are_of_alignment { sizes.with_pairs(samples, times) } else { sizes };
-        (part, Box::new(self.clone()))
+    fn repetitions(&self) -> usize {
+        1
+    }
+
+    fn with_repetitions(&self, _count: usize) -> Box<dyn MetricGroup> {
+        Box::new(self.clone())
     }
 
     fn prepare(&self, context: &mut MeasurementContext<'_>) -> Result<(), MetricError> {

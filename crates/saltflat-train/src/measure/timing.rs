@@ -33,17 +33,18 @@ fn seconds(
     budget: f64,
 ) -> Result<f64, TrainError> {
     let (sizes, memory) = (MeasurementSizes::new(plan, config), Memory::new(plan, config));
-    let (samples, repetitions) = group.extent(&sizes);
-    let full = samples.saturating_mul(repetitions).max(1);
+    let samples = group.samples(&sizes);
+    let full = samples.saturating_mul(group.repetitions());
     // Fewer samples first, then fewer repetitions; the whole is the group itself.
     let part = |size: usize| {
-        let is_part = size < samples.saturating_mul(repetitions);
-        is_part.then(|| group.part(sizes, size.min(samples).max(2), (size / samples.max(1)).max(1)))
+        let repetitions = (size / samples.max(1)).max(1);
+        let part = || (sizes.part(size.min(samples).max(2), repetitions), group.with_repetitions(repetitions));
+        (size < full).then(part)
     };
     // What has no cost in gradients is timed whole.
     let cost =
         |size: usize| part(size).map_or_else(|| group.cost(&sizes), |(sizes, group)| group.cost(&sizes)).max(1e-9);
-    extrapolated(full, budget, cost, |size| {
+    extrapolated(full.max(1), budget, cost, |size| {
         let part = part(size);
         let (sizes, group) = part.as_ref().map_or((sizes, group), |(sizes, group)| (*sizes, group.as_ref()));
         let microbatch = memory.microbatch.min(sizes.subset.max(sizes.train)).max(1);

@@ -68,10 +68,6 @@ impl MetricGroup for TraceConfig {
         }
     }
 
-    fn every(&self) -> u64 {
-        self.every
-    }
-
     /// Of H only quadratic forms are taken unless a metric is asked for that needs products.
     fn select(&mut self, is_asked: &dyn Fn(&str) -> bool) {
         self.frobenius = match self.curvature {
@@ -91,14 +87,13 @@ impl MetricGroup for TraceConfig {
         self.probes as f64 * if self.frobenius { product } else { form } / 3.0 * sizes.subset as f64
     }
 
-    fn extent(&self, sizes: &MeasurementSizes) -> (usize, usize) {
-        (sizes.subset, self.probes)
+    /// With so many probes that an estimator of several parts has some for each, and passes of several directions are full.
+    fn repetitions(&self) -> usize {
+        self.probes
     }
 
-    /// With so many probes that an estimator of several parts has some for each, and passes of several directions are full.
-    fn part(&self, sizes: MeasurementSizes, samples: usize, times: usize) -> (MeasurementSizes, Box<dyn MetricGroup>) {
-        let part = Self { probes: self.probes.min(times.max(4)), ..self.clone() };
-        (sizes.at_most(samples), Box::new(part))
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup> {
+        Box::new(Self { probes: self.probes.min(count.max(4)), ..self.clone() })
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {

@@ -20,8 +20,7 @@ impl Counts {
     pub fn new(config: &Config, steps: u64, steps_per_epoch: u64) -> Self {
         let metrics = &config.metrics;
         let measurements = if metrics.is_on() { measurements(metrics, steps, steps_per_epoch.max(1)) } else { 0 };
-        let groups = metrics.measured_groups();
-        let groups = groups.map(|group| (group.group().name, measurements.div_ceil(group.every().max(1))));
+        let groups = metrics.schedule().map(|(group, every)| (group.group().name, measurements.div_ceil(every)));
         Self { steps, noise_steps: noise_steps(config, steps, steps_per_epoch.max(1)), groups: groups.collect() }
     }
 

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use saltflat_random::{Key, Stream};
 
-use crate::config::Adversarial;
+use crate::dataset::Adversarial;
 use crate::error::DataError;
 use crate::examples::{Examples, Inputs, Labels};
 

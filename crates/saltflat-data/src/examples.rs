@@ -1,13 +1,10 @@
 //! Samples in host memory.
 
-use burn::data::dataset::{Dataset, DatasetError};
 use serde::Serialize;
 
 use crate::error::DataError;
 
 /// One split on the host: n inputs of one shape and their labels.
-///
-/// Also a [`Dataset`] of burn's, item by item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examples {
     pub(crate) shape: [usize; 3],
@@ -48,9 +45,9 @@ pub enum Labels {
 pub struct Splits {
     /// The training split.
     pub train: Examples,
-    /// The test split, where there is one.
+    /// The test split, if there is one.
     pub test: Option<Examples>,
-    /// How images are standardised; none where the configuration does not ask for it, and for tensors.
+    /// How images are standardised; none if the configuration does not ask for it, and for tensors.
     pub standardise: Option<Standardise>,
     /// The files that were read, each with the SHA-256 (hexadecimal) of its content; of MNIST decompressed.
     pub source: Vec<(String, String)>,
@@ -65,29 +62,11 @@ pub struct Standardise {
     pub std: Vec<f32>,
 }
 
-/// One sample, as [`Dataset`] hands it out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    /// `[channels · height · width]`: images in [0, 1], numbers as they are; never standardised.
-    pub input: Vec<f32>,
-    /// Its label.
-    pub label: Label,
-}
-
-/// Label of one sample.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Label {
-    /// A class.
-    Class(u32),
-    /// `[outputs]` real targets.
-    Real(Vec<f32>),
-}
-
 impl Examples {
     /// Samples of the shape `[channels, height, width]`.
     ///
     /// # Errors
-    /// [`DataError::Examples`] where the lengths do not belong together, an axis is 0, or a label is not a class.
+    /// [`DataError::Examples`] if the lengths do not belong together, an axis is 0, or a label is not a class.
     pub fn new(shape: [usize; 3], inputs: Inputs, labels: Labels) -> Result<Self, DataError> {
         let examples = Self { shape, inputs, labels };
         let wrong = |reason: String| Err(DataError::Examples { reason });
@@ -117,7 +96,7 @@ impl Examples {
         self.labels.len()
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -183,7 +162,7 @@ impl Inputs {
         }
     }
 
-    /// True where there is no entry.
+    /// True if there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -198,7 +177,7 @@ impl Labels {
         }
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -223,26 +202,6 @@ impl Labels {
     }
 }
 
-impl Dataset<Example> for Examples {
-    fn get(&self, index: usize) -> Result<Example, DatasetError> {
-        let width = self.width();
-        let range = index * width..(index + 1) * width;
-        let input = match &self.inputs {
-            Inputs::Bytes(bytes) => bytes[range].iter().map(|&byte| f32::from(byte) / 255.0).collect(),
-            Inputs::Floats(floats) => floats[range].to_vec(),
-        };
-        let label = match &self.labels {
-            Labels::Classes { labels, .. } => Label::Class(labels[index]),
-            Labels::Real { values, outputs } => Label::Real(values[index * outputs..(index + 1) * outputs].to_vec()),
-        };
-        Ok(Example { input, label })
-    }
-
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
-}
-
 fn rows<T: Copy>(data: &[T], width: usize, indices: &[usize]) -> Vec<T> {
     indices.iter().flat_map(|&i| &data[i * width..(i + 1) * width]).copied().collect()
 }
@@ -254,15 +213,6 @@ mod tests {
     fn two_by_three() -> Examples {
         let labels = Labels::Real { values: vec![1.0, 2.0, 3.0, 4.0], outputs: 2 };
         Examples::new([3, 1, 1], Inputs::Bytes(vec![0, 51, 255, 1, 2, 3]), labels).unwrap()
-    }
-
-    #[test]
-    fn items_are_scaled_to_one() {
-        let examples = two_by_three();
-        let item = Dataset::get(&examples, 0).unwrap();
-        assert_eq!(item, Example { input: vec![0.0, 0.2, 1.0], label: Label::Real(vec![1.0, 2.0]) });
-        assert_eq!(Dataset::len(&examples), 2);
-        assert_eq!(Dataset::iter(&examples).count(), 2);
     }
 
     #[test]

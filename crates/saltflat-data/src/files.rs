@@ -4,15 +4,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use saltflat_folder::{open_regular, read_regular};
-use sha2::{Digest, Sha256};
+use saltflat_record::{open_regular, read_regular};
 
 use crate::error::DataError;
-
-/// SHA-256, hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// The content of a file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
@@ -63,12 +57,6 @@ pub(crate) fn gunzip(name: &str, compressed: impl Read, expected: Option<u64>) -
 mod tests {
     use super::*;
     use crate::testing::gzip;
-
-    /// FIPS 180-2, appendix B.1.
-    #[test]
-    fn sha256_of_abc() {
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
 
     #[test]
     fn gzip_of_the_right_size_only() {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The data folder: the one that was given, else that of the environment variable `SALTFLAT_DATA`, else the user's own:
-/// `saltflat/data` in `XDG_DATA_HOME`, or, where that is not set, in `~/.local/share` (macOS: `~/Library/Application
+/// `saltflat/data` in `XDG_DATA_HOME`, or, if that is not set, in `~/.local/share` (macOS: `~/Library/Application
 /// Support`, Windows: the local application data). None for a user without a home.
 pub fn data_folder(given: Option<&Path>) -> Option<PathBuf> {
     folder(given, |name| std::env::var_os(name), std::env::home_dir())

@@ -1,17 +1,15 @@
-//! Datasets: from files to batches on a device.
-//!
-//! [`load`] reads what a [`DataConfig`] asks for into host memory ([`Splits`]): the samples that ship with the program,
-//! the official files of MNIST, CIFAR-10 and CIFAR-100 (checked against their checksums; [`Official`] is the list of them),
-//! tensors from a safetensors file, or samples of a teacher. [`DeviceData`] puts a split on a device once and gathers batches there; [`Batches`] say which.
-//! Every random draw follows from (seed, stream, step) alone, see [`saltflat_random`].
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adversarial;
 mod augment;
 mod batches;
 mod cifar;
+mod cifar10;
+mod cifar100;
 mod config;
+mod dataset;
+mod datasets;
 mod device;
 mod error;
 mod examples;
@@ -21,8 +19,10 @@ mod folder;
 pub mod fuzzing;
 mod idx;
 mod load;
+mod mnist;
 mod official;
 mod options;
+mod published;
 mod shards;
 mod shipped;
 mod summary;
@@ -34,11 +34,18 @@ mod warnings;
 
 pub use augment::Change;
 pub use batches::{BatchSampling, Batches, epoch_order};
-pub use config::{Adversarial, DataConfig, DataKind, Sample};
+pub use cifar10::{Cifar10, Cifar10_1k};
+pub use cifar100::Cifar100;
+pub use dataset::{Adversarial, DataConfig, DataKind, Dataset, Listed, Sample, Sizes, Storage, Targets};
+pub use datasets::DATASETS;
 pub use device::DeviceData;
 pub use error::DataError;
-pub use examples::{Example, Examples, Inputs, Label, Labels, Splits, Standardise};
+pub use examples::{Examples, Inputs, Labels, Splits, Standardise};
 pub use folder::data_folder;
 pub use load::load;
-pub use official::{Official, Published};
+pub use mnist::{Mnist, Mnist1k};
+pub use official::Official;
+pub use published::{Archive, Layout, Package, Packing, Published};
 pub use summary::Summary;
+pub use teachers::{LinearTeacher, RandomFeatureTeacher};
+pub use tensors::Tensors;

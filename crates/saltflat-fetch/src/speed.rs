@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::get::Options;
+use crate::options::Options;
 
 /// The mean speed of a download over the last [`Options::silence`].
 pub(crate) struct Speed {

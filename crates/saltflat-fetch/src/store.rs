@@ -2,16 +2,14 @@
 
 use std::{
     fs::{self, File},
-    io::Read,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
 use saltflat_data::Published;
-use sha2::{Digest, Sha256};
 
-use crate::{error::FetchError, listener::Listener, sets::Set};
+use crate::{error::FetchError, progress::Progress, sets::Set};
 
 /// How long after one another the lock of another process is tried.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -28,16 +26,16 @@ pub(crate) struct Store<'a> {
 impl<'a> Store<'a> {
     /// Makes the folder and waits until no other process fetches this set; what that one brought is not wanted any
     /// more.
-    pub fn open(set: &'a Set, data: &Path, listener: &dyn Listener) -> Result<Self, FetchError> {
+    pub fn open(set: &'a Set, data: &Path, progress: &dyn Progress) -> Result<Self, FetchError> {
         let folder = set.folder(data);
         fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
         let mut waiting = false;
         let lock = loop {
-            if let Some(lock) = saltflat_folder::lock(&folder)? {
+            if let Some(lock) = saltflat_record::lock(&folder)? {
                 break lock;
             }
             if !waiting {
-                listener.say(&format!(
+                progress.message(&format!(
                     "another process is fetching {} into {}, waiting for it",
                     set.name,
                     folder.display()
@@ -67,7 +65,7 @@ impl<'a> Store<'a> {
     /// Keeps a file whose size and checksum are right; `from` is what a message calls it.
     pub fn keep(&mut self, file: Published, from: &str, content: &[u8]) -> Result<(), FetchError> {
         file.check(from, content)?;
-        saltflat_folder::write(&self.folder.join(file.name), content)?;
+        saltflat_record::write(&self.folder.join(file.name), content)?;
         self.wanted.retain(|wanted| wanted.name != file.name);
         self.kept.push(file);
         Ok(())
@@ -79,17 +77,4 @@ pub(crate) fn wanted(set: &Set, data: &Path) -> Vec<Published> {
     let places = set.places(data);
     let is_there = |file: &Published| file.find(&places).is_some_and(|path| file.read(&path).is_ok());
     set.files.iter().filter(|file| !is_there(file)).copied().collect()
-}
-
-/// SHA-256 of a file, hexadecimal.
-pub(crate) fn sha256(path: &Path) -> Result<String, FetchError> {
-    let mut file = saltflat_folder::open_regular(path).map_err(FetchError::at(path))?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer).map_err(FetchError::at(path))? {
-            0 => break,
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -65,7 +65,7 @@ pub(crate) fn gunzip(file: &str, compressed: impl Read, most: u64) -> Result<Vec
     Ok(content)
 }
 
-/// Fails where it should give more than it may.
+/// Fails if it should give more than it may.
 struct Limited<R> {
     inner: R,
     left: u64,

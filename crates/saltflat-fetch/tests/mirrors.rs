@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use saltflat_fetch::{Listener, Options, Set, Silent, Source, get};
+use saltflat_fetch::{Options, Progress, Set, Silent, Source, get};
 use support::{Reply, Server, bytes, fetched, is_whole, names, options, small};
 use tempfile::TempDir;
 
@@ -44,18 +44,18 @@ struct Ear {
     last: Cell<(u64, u64)>,
 }
 
-impl Listener for Ear {
-    fn say(&self, text: &str) {
+impl Progress for Ear {
+    fn message(&self, text: &str) {
         self.said.borrow_mut().push(text.into());
     }
 
-    fn progress(&self, file: &str, bytes: u64, of: u64) {
+    fn advance(&self, file: &str, bytes: u64, of: u64) {
         assert_eq!(file, "set.tar.gz");
         assert!(bytes >= self.last.get().0, "{bytes}");
         self.last.set((bytes, of));
     }
 
-    fn end(&self) {}
+    fn finish(&self) {}
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::{fs, sync::OnceLock};
 use burn::tensor::{DType, Device};
 use saltflat_models::{load, save};
 use saltflat_train::{Observer, Plan, Trainer, config::Config, load_update, resume, save_checkpoint};
-use sha2::{Digest, Sha256};
 
 use crate::scratch;
 
@@ -73,7 +72,7 @@ pub fn weights(bytes: &[u8]) {
 /// What a run carries beside its weights: the momentum by itself, and all of it in a run that goes on.
 pub fn state(bytes: &[u8]) {
     let [weights, old, sidecar] = whole();
-    let sidecar = String::from_utf8_lossy(&sidecar).replace(&sha256(&old), STATE);
+    let sidecar = String::from_utf8_lossy(&sidecar).replace(&saltflat_record::sha256_hex(&old), STATE);
     go_on(&weights, bytes, &sidecar);
 }
 
@@ -85,7 +84,9 @@ pub fn progress(bytes: &[u8]) {
 
 /// Writes a checkpoint, reads it as a run that goes on, and goes on to the end of the plan.
 fn go_on(weights: &[u8], state: &[u8], sidecar: &str) {
-    let sidecar = sidecar.replace(WEIGHTS, &sha256(weights)).replace(STATE, &sha256(state));
+    let sidecar = sidecar
+        .replace(WEIGHTS, &saltflat_record::sha256_hex(weights))
+        .replace(STATE, &saltflat_record::sha256_hex(state));
     let folder = "run/checkpoints/step-00000001";
     for (extension, content) in [("safetensors", weights), ("state.safetensors", state), ("json", sidecar.as_bytes())] {
         scratch::file(&format!("{folder}.{extension}"), content);
@@ -103,8 +104,3 @@ fn go_on(weights: &[u8], state: &[u8], sidecar: &str) {
 struct Nobody;
 
 impl Observer for Nobody {}
-
-/// As the sidecar writes it.
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use saltflat_folder::FolderError;
+use saltflat_record::FolderError;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]

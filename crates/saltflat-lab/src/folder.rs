@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use saltflat_folder::{FolderError, LockedFolder, Status, is_temporary, provenance, read_if_there};
+use saltflat_record::{FolderError, LockedFolder, Status, is_temporary, provenance, read_if_there};
 use serde_json::{Map, Value, json};
 
 use crate::{Lab, LabError, Outcome, Row, Trial};

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use saltflat_folder::read_regular;
+use saltflat_record::read_regular;
 
 use crate::{Layout, ModelError, TensorSpec, Vector, differences::differences, foreign::refusal};
 

@@ -1,7 +1,7 @@
 //! Metrics in words.
 
-pub use saltflat_folder::metric::{DependsOn, depends_on};
-pub(crate) use saltflat_folder::metric::{headline_rank, words};
+pub use saltflat_record::metric::{DependsOn, depends_on};
+pub(crate) use saltflat_record::metric::{headline_rank, words};
 
 /// Words as a heading; a bare name stays as it is.
 pub(crate) fn heading(words: String) -> String {

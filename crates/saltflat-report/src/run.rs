@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{open_regular, read_text};
+use saltflat_record::{open_regular, read_text};
 use serde_json::{Map, Value};
 
 use crate::{

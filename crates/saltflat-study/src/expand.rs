@@ -6,7 +6,7 @@ use std::{
 };
 
 use saltflat_config::nearest;
-use saltflat_folder::is_control;
+use saltflat_record::is_control;
 use saltflat_train::{
     config::{BestBy, Config},
     start_sha256,

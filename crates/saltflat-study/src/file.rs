@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use saltflat_config::syntax_problem;
-use saltflat_folder::read_text;
+use saltflat_record::read_text;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::{Table, Value};
 

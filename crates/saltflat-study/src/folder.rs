@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{RunState, is_taken, open_to_append, read_text, take};
+use saltflat_record::{RunState, is_taken, open_to_append, read_text, take};
 use toml::{Table, Value};
 
 use crate::{
@@ -360,5 +360,5 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), StudyError> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    saltflat_folder::write(path, text.as_bytes()).map_err(|e| StudyError::File { path: e.path, reason: e.reason })
+    saltflat_record::write(path, text.as_bytes()).map_err(|e| StudyError::File { path: e.path, reason: e.reason })
 }

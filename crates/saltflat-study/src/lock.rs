@@ -2,7 +2,7 @@
 
 use std::{fs, fs::File, path::Path};
 
-use saltflat_folder::{append, take};
+use saltflat_record::{append, take};
 
 use crate::StudyError;
 

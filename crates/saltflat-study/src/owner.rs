@@ -99,5 +99,5 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 /// True if the study's file has the content of the copy in the folder.
 fn is_same_text(root: &Path, file: &Path) -> bool {
     let copy = fs::read_to_string(root.join("study.toml"));
-    copy.is_ok_and(|copy| saltflat_folder::read_text(file).is_ok_and(|text| text == copy))
+    copy.is_ok_and(|copy| saltflat_record::read_text(file).is_ok_and(|text| text == copy))
 }

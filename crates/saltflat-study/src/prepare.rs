@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{is_temporary, set_aside};
+use saltflat_record::{is_temporary, set_aside};
 
 use crate::StudyError;
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saltflat_folder::{RunState, Status};
+use saltflat_record::{RunState, Status};
 
 use crate::{Entry, Prepared, Standing, StudyError, StudyFolder, folder::ENDED, reason::reason};
 

@@ -7,7 +7,7 @@ use std::{
     process::ExitStatus,
 };
 
-use saltflat_folder::Status;
+use saltflat_record::Status;
 
 /// What the program puts before the error that ends it.
 const ERROR: &str = "saltflat: ";

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::is_control;
+use saltflat_record::is_control;
 
 use crate::{StudyError, StudyFolder, folder::write};
 

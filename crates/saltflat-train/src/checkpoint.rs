@@ -11,8 +11,8 @@ use std::{
 };
 
 use burn::tensor::{DType, Device};
-use saltflat_folder::{LockedFolder, SCHEMA, read_regular, write, write_json};
 use saltflat_models::{Layout, Network, Vector, half_precision, load, save};
+use saltflat_record::{LockedFolder, SCHEMA, read_regular, write, write_json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use saltflat_data::DataError;
-use saltflat_folder::FolderError;
 use saltflat_metrics::MetricError;
 use saltflat_models::ModelError;
+use saltflat_record::FolderError;
 
 use crate::config::ConfigError;
 

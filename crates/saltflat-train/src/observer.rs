@@ -89,7 +89,7 @@ pub trait Observer {
 
 #[cfg(test)]
 mod tests {
-    use saltflat_folder::metric::{Origin, groups_from};
+    use saltflat_record::metric::{Origin, groups_from};
 
     use super::*;
 

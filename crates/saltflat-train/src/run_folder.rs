@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use saltflat_folder::{LockedFolder, Status, now, provenance, read_if_there, read_regular, remove_temporary};
+use saltflat_record::{LockedFolder, Status, now, provenance, read_if_there, read_regular, remove_temporary};
 
 use crate::{
     Chosen, EpochRow, MeasurementRow, Plan, Resumed, TrainError, Trainer, checkpoint::save_in, config::Config,

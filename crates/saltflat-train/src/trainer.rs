@@ -5,10 +5,10 @@ mod saving;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use saltflat_folder::metric;
 use saltflat_metrics::{Estimate, Interrupt, MetricError};
 use saltflat_models::Vector;
 use saltflat_noise::{StrengthControl, displacement};
+use saltflat_record::metric;
 
 use crate::{
     EpochRow, MeasuredLoss, MeasurementPoint, MeasurementRow, Measurer, Observer, Plan, Sgd, TrainError,

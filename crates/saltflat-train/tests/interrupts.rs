@@ -6,8 +6,8 @@ mod support;
 use std::cell::Cell;
 
 use burn::tensor::{DType, Device};
-use saltflat_folder::metric::{Origin, groups_from};
 use saltflat_models::Vector;
+use saltflat_record::metric::{Origin, groups_from};
 use saltflat_train::{Measurement, MeasurementPoint, Measurer, Plan, Trainer};
 use support::read;
 

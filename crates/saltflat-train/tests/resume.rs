@@ -7,7 +7,7 @@ mod support;
 use std::{collections::BTreeMap, fs};
 
 use runs::{ALL, Runs, TINY, at_question, at_step, files};
-use saltflat_folder::{RunState, Status};
+use saltflat_record::{RunState, Status};
 use saltflat_train::{Outcome, Plan, RunFolder, TrainError, config::Config, resume};
 use support::read;
 

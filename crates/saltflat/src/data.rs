@@ -8,14 +8,16 @@ use std::{
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_data::{DataConfig, DataKind, Published, data_folder, load};
-use saltflat_fetch::{Listener, Options, Set, Source, get, sets};
+use saltflat_data::{DATASETS, DataConfig, Dataset, Published, Storage, data_folder, load};
+use saltflat_fetch::{Options, Progress, Set, Source, get, sets};
 use serde::Serialize;
 
 use crate::args::{DataArgs, DataCommand, GetArgs};
 
-/// The samples in the program.
-const SHIPPED: [DataKind; 2] = [DataKind::Mnist1k, DataKind::Cifar10_1k];
+/// The datasets inside the program.
+fn shipped() -> impl Iterator<Item = &'static dyn Dataset> {
+    DATASETS.iter().copied().filter(|dataset| matches!(dataset.storage(), Storage::Shipped(_)))
+}
 
 /// Where there is no terminal, how far a file is that is smaller is not worth a line.
 const LARGE: u64 = 50_000_000;
@@ -42,7 +44,7 @@ fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
     };
     let options = Options { mirror: args.mirror.clone(), ..Options::default() };
     for set in sets().iter().filter(|set| args.names.iter().any(|name| name == set.name)) {
-        let got = get(set, folder, &source, &options, &Progress::new())?;
+        let got = get(set, folder, &source, &options, &TerminalProgress::new())?;
         match got.files.len() {
             0 => errln!("{}: all its files are there, as they were published", set.name),
             n => errln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
@@ -69,9 +71,9 @@ struct Listed {
 }
 
 fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
-    let shipped = SHIPPED.map(|kind| Listed {
-        name: kind.name(),
-        about: about(kind.name()),
+    let shipped = shipped().map(|dataset| Listed {
+        name: dataset.name(),
+        about: dataset.about(),
         shipped: true,
         bytes: None,
         files: 0,
@@ -82,7 +84,7 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
         let found: Vec<_> = set.files.iter().filter_map(|file| file.find(&set.places(folder))).collect();
         Listed {
             name: set.name,
-            about: about(set.name),
+            about: set.about,
             shipped: false,
             bytes: Some(set.files.iter().map(|file| file.bytes).sum()),
             files: set.files.len(),
@@ -90,7 +92,7 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
             folder: found.first().and_then(|path| path.parent()).map(Path::to_path_buf),
         }
     });
-    let rows: Vec<_> = shipped.into_iter().chain(official).collect();
+    let rows: Vec<_> = shipped.chain(official).collect();
     if json {
         outln!("{}", serde_json::to_string_pretty(&rows)?)?;
         return Ok(());
@@ -114,18 +116,6 @@ impl Listed {
     }
 }
 
-/// Training and test samples, their shape, and how many classes.
-fn about(name: &str) -> &'static str {
-    match name {
-        "mnist-1k" => "1,000 + 1,000 handwritten digits, 1 × 28 × 28, 10 classes",
-        "cifar10-1k" => "1,000 + 500 colour images, 3 × 32 × 32, 10 classes",
-        "mnist" => "60,000 + 10,000 handwritten digits, 1 × 28 × 28, 10 classes",
-        "cifar10" => "50,000 + 10,000 colour images, 3 × 32 × 32, 10 classes",
-        "cifar100" => "50,000 + 10,000 colour images, 3 × 32 × 32, 100 classes",
-        _ => "",
-    }
-}
-
 /// A row of `verify`.
 #[derive(Serialize)]
 struct Verified {
@@ -141,7 +131,7 @@ struct Verified {
 fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCode> {
     let asked = |name: &str| names.iter().any(|asked| asked == name);
     let mut rows = Vec::new();
-    for kind in SHIPPED.into_iter().filter(|kind| names.is_empty() || asked(kind.name())) {
+    for kind in shipped().filter(|kind| names.is_empty() || asked(kind.name())) {
         let reason = load(&DataConfig::new(kind)).err().map(|e| e.to_string());
         let status = if reason.is_none() { "ok" } else { "damaged" };
         rows.push(Verified { set: kind.name(), file: "in the program", status, path: None, reason });
@@ -190,27 +180,27 @@ fn size(bytes: u64) -> String {
 }
 
 /// A bar on a terminal, lines otherwise.
-struct Progress {
+struct TerminalProgress {
     bar: RefCell<Option<ProgressBar>>,
     /// The last tenth that was said.
     tenth: Cell<u64>,
 }
 
-impl Progress {
+impl TerminalProgress {
     fn new() -> Self {
         Self { bar: RefCell::new(None), tenth: Cell::new(0) }
     }
 }
 
-impl Listener for Progress {
-    fn say(&self, text: &str) {
+impl Progress for TerminalProgress {
+    fn message(&self, text: &str) {
         match &*self.bar.borrow() {
             Some(bar) => bar.suspend(|| errln!("{text}")),
             None => errln!("{text}"),
         }
     }
 
-    fn progress(&self, file: &str, bytes: u64, of: u64) {
+    fn advance(&self, file: &str, bytes: u64, of: u64) {
         if crate::output::can_move_cursor(&std::io::stderr()) {
             let mut bar = self.bar.borrow_mut();
             bar.get_or_insert_with(|| new_bar(file, of)).set_position(bytes);
@@ -222,7 +212,7 @@ impl Listener for Progress {
         }
     }
 
-    fn end(&self) {
+    fn finish(&self) {
         self.tenth.set(0);
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

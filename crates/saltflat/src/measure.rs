@@ -3,10 +3,10 @@
 use std::{path::Path, process::ExitCode};
 
 use burn::tensor::DType;
-use saltflat_folder::metric::{self, Origin};
 use saltflat_kernels::compute_here;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
+use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
     Chosen, Cost, DeviceChoice, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
     choose,
@@ -78,7 +78,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
             let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
             match file == Path::new("-") {
                 true => output::data(format_args!("{text}"))?,
-                false => saltflat_folder::write_named(file, text.as_bytes())?,
+                false => saltflat_record::write_named(file, text.as_bytes())?,
             }
         }
     }

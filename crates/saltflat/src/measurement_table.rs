@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use saltflat_folder::metric::{self, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
 use saltflat_metrics::Samples;
+use saltflat_record::metric::{self, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
 use saltflat_train::{MeasuredLoss, Measurement, Plan};
 use serde_json::Value;
 

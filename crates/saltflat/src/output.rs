@@ -13,7 +13,7 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use crate::plain::plain;
+use crate::sanitize_terminal::plain;
 
 /// Stdout could not be written.
 #[derive(Debug, thiserror::Error)]

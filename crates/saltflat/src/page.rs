@@ -147,7 +147,7 @@ pub fn of_study(folder: &StudyFolder, study: &StudyFile, file: &Path) -> anyhow:
 pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
     let write = |name: &str, text: String| {
         let path = root.join(name);
-        saltflat_folder::write(&path, text.as_bytes()).map(|()| path)
+        saltflat_record::write(&path, text.as_bytes()).map(|()| path)
     };
     let place = root.join(FIGURES);
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;

@@ -2,7 +2,7 @@
 
 use std::{fs, io::ErrorKind, path::Path, process::ExitCode};
 
-use saltflat_folder::{FolderError, read_regular, write_named};
+use saltflat_record::{FolderError, read_regular, write_named};
 use saltflat_report::{Page, Run, csv, distinct, html, json, label_by_differences};
 
 use crate::{

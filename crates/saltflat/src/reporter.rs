@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_folder::metric::{self, Metric};
+use saltflat_record::metric::{self, Metric};
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{
     Before, Chosen, ConfigChanges, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, RunFolder, TrainError,

@@ -139,7 +139,7 @@ pub fn draw(folder: &Path, plan: &Plan, metrics: &Map<String, Value>) -> anyhow:
     for (name, figure) in figures {
         let Some(figure) = figure else { continue };
         let path = folder.join(name).with_extension("svg");
-        saltflat_folder::write(&path, figure.with_context(|| name.to_string())?.as_bytes())?;
+        saltflat_record::write(&path, figure.with_context(|| name.to_string())?.as_bytes())?;
         files.push(path);
     }
     anyhow::ensure!(

@@ -1,6 +1,6 @@
 //! The table of epochs on stdout.
 
-use saltflat_folder::metric::{self, Column, ColumnStyle, Metric};
+use saltflat_record::metric::{self, Column, ColumnStyle, Metric};
 use saltflat_train::MeasurementRow;
 
 /// Which columns a run has, from its first measurement.

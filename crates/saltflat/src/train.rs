@@ -3,8 +3,8 @@
 use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
-use saltflat_folder::Status;
 use saltflat_kernels::compute_here;
+use saltflat_record::Status;
 use saltflat_train::{
     Chosen, ConfigChanges, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose,
     config::{Config, Purpose},

@@ -93,8 +93,7 @@ fn an_interrupted_lab_goes_on() {
     while !status.exists() {
         thread::sleep(Duration::from_millis(5));
     }
-    let pid = running.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    support::send(nix::sys::signal::Signal::SIGTERM, running.id());
     assert_eq!(running.wait().unwrap().code(), Some(143));
     assert!(place.read("results/lab/quadratic-small/status.json").contains("interrupted"));
     assert!(!place.path("results/lab/quadratic-small/report.html").exists());

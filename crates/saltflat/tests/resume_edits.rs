@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use support::{Place, text};
 
@@ -23,7 +21,7 @@ fn stopped(place: &Place, run: &str) {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    support::send(nix::sys::signal::Signal::SIGTERM, child.id());
     assert_eq!(child.wait().unwrap().code(), Some(143));
 }
 

@@ -209,8 +209,7 @@ fn an_interrupt_saves_and_exits() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    support::send(nix::sys::signal::Signal::SIGINT, child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let status: serde_json::Value = serde_json::from_str(&place.read("results/tiny/status.json")).unwrap();
     assert_eq!(status["status"], "interrupted");

@@ -5,34 +5,24 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Stdio, thread, time::Duration};
 
-use support::{Place, text};
+use nix::sys::signal::Signal;
+use support::{Place, send, text};
 
 const ONE_LONG_EPOCH: [&str; 3] = ["data.limit=1000", "optimizer.batch_size=1", "metrics.enabled=false"];
 
 /// What the first run writes next, its settings, and the signal that it gets.
-const CASES: [(&str, &[&str], Option<&str>); 4] = [
+const CASES: [(&str, &[&str], Option<Signal>); 4] = [
     ("a row", &["train.epochs=1000000", "metrics.every_epochs=1000"], None),
     ("a checkpoint", &["train.epochs=1000000", "train.checkpoint={every_steps=50, keep=3}"], None),
     (
         "the checkpoint and the status at SIGTERM",
         &["train.epochs=1000000", "train.checkpoint={every_minutes=60}"],
-        Some("TERM"),
+        Some(Signal::SIGTERM),
     ),
     ("the last row, checkpoint and status", &["train.epochs=4", "train.checkpoint={every_minutes=60}"], None),
 ];
-
-fn signal(process: u32, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap().success());
-}
 
 /// Every file of a run, by its path.
 fn files(run: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -57,12 +47,12 @@ fn the_first_of_two_writers_ends() {
         }
         thread::sleep(Duration::from_millis(100));
         // Nothing is written between the two.
-        signal(first.id(), "STOP");
+        send(Signal::SIGSTOP, first.id());
         fs::rename(&run, place.path("moved")).unwrap();
         place.trained(&["tiny.toml", "--out", "run", "--set", "optimizer.lr=0.001"]);
         let before = files(&run);
-        signal(first.id(), "CONT");
-        told.iter().for_each(|name| signal(first.id(), name));
+        send(Signal::SIGCONT, first.id());
+        told.iter().for_each(|&signal| send(signal, first.id()));
         let output = first.wait_with_output().unwrap();
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{next}: {said}");

@@ -13,7 +13,6 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use saltflat_data::Published;
 use saltflat_fetch::{Archive, FetchError, Got, Options, Packing, Set, Silent, Source, get};
-use sha2::{Digest, Sha256};
 
 /// Bytes that do not compress.
 pub fn bytes(n: usize, seed: u32) -> Vec<u8> {
@@ -26,8 +25,7 @@ pub fn bytes(n: usize, seed: u32) -> Vec<u8> {
 }
 
 pub fn sha256(bytes: &[u8]) -> &'static str {
-    let text: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    Box::leak(text.into_boxed_str())
+    Box::leak(saltflat_record::sha256_hex(bytes).into_boxed_str())
 }
 
 pub fn gzip(content: &[u8]) -> Vec<u8> {
@@ -66,7 +64,7 @@ pub fn small(mirrors: &[&Server]) -> (Set, Vec<u8>) {
 pub fn set(files: Vec<Published>, name: &'static str, archive: &[u8], packing: Packing, mirrors: &[&Server]) -> Set {
     let mirrors = mirrors.iter().map(|server| server.address.clone()).collect();
     let archive = Archive { name, bytes: archive.len() as u64, sha256: sha256(archive), mirrors, packing };
-    Set { name: "small", folders: vec!["small", "set-bin"], files, archives: vec![archive], package: None }
+    Set { name: "small", about: "", folders: vec!["small", "set-bin"], files, archives: vec![archive], package: None }
 }
 
 /// Patience of tests.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::write;
+use saltflat_record::write;
 
 use super::record;
 

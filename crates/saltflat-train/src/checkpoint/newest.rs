@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_folder::{SCHEMA, read_if_there};
+use saltflat_record::{SCHEMA, read_if_there};
 use sha2::{Digest, Sha256};
 
 use super::Sidecar;

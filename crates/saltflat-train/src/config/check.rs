@@ -1,6 +1,6 @@
 //! What two keys say together and cannot both hold.
 
-use saltflat_data::{BatchSampling, DataKind};
+use saltflat_data::{BatchSampling, Targets};
 use saltflat_models::LossKind;
 use saltflat_noise::{FlipTo, LabelFlip, LabelSmoothing, NoiseConfig};
 
@@ -31,12 +31,7 @@ impl Config {
 
     /// Number of outputs C, where the configuration tells it.
     fn outputs(&self) -> Option<usize> {
-        let of_kind = match self.data.kind {
-            DataKind::Mnist1k | DataKind::Cifar10_1k | DataKind::Mnist | DataKind::Cifar10 => Some(10),
-            DataKind::Cifar100 => Some(100),
-            DataKind::RandomFeatureTeacher | DataKind::LinearTeacher => Some(1),
-            DataKind::Tensors => None,
-        };
+        let of_kind = self.data.kind.targets().map(Targets::outputs);
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
     }
 
@@ -96,8 +91,7 @@ impl Config {
                     root.problem(&kind, text);
                 }
                 NoiseConfig::LabelNoise(_)
-                    if self.data.kind != DataKind::Tensors
-                        && !self.data.kind.is_teacher()
+                    if matches!(self.data.kind.targets(), Some(Targets::Classes(_)))
                         && !self.data.binary
                         && !root.refused(&["data.kind", "data.binary"]) =>
                 {

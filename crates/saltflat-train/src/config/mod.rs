@@ -1,7 +1,6 @@
 //! Configurations: read with all problems at once, resolved, written back.
 
 mod check;
-mod data;
 mod metrics;
 mod model;
 mod noise;
@@ -127,7 +126,7 @@ impl Config {
 
     fn from_section(mut root: Section, name: String, purpose: Purpose) -> Self {
         let run = run::read_run(root.section("run"), name);
-        let data = data::read(root.section("data"), run.seed);
+        let data = DataConfig::read(root.section("data"), run.seed);
         let model = model::read(root.section("model"));
         let noise = NoiseList::read(&mut root);
         let loss = optimizer::read_loss(root.section("loss"));

@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use std::path::PathBuf;
 
 use burn::tensor::FloatDType;
-use saltflat_folder::is_control;
+use saltflat_record::is_control;
 use serde::Serialize;
 
 use super::Purpose;

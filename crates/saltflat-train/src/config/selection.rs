@@ -1,7 +1,7 @@
 //! Which metrics are measured, by their names.
 
 use saltflat_config::nearest;
-use saltflat_folder::metric::{self, Group, Origin};
+use saltflat_record::metric::{self, Group, Origin};
 
 use super::MetricsConfig;
 

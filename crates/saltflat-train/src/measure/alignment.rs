@@ -1,11 +1,11 @@
 //! The alignment of the gradient noise with the landscape, and what follows from it.
 
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group};
 use saltflat_metrics::{
     Alignment, Estimate, ExpectedLabelNoise, GramRows, MetricError, Pairs, expected_label_noise, feature_norms,
     noise_eigenvalues, wu_bound, wu_bound_mu1, wu_growth_bound,
 };
+use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use saltflat_folder::metric::Metric;
 use saltflat_metrics::{
     Curvature, CurvatureOperator, Estimate, LabelNoiseScale, MetricError, Objective, Operator, Outputs, Pairs,
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
+use saltflat_record::metric::Metric;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,9 @@
 //! Eigenvalues at both ends of the spectrum of the Hessian.
 
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group};
 use saltflat_metrics::{Curvature, Estimate, LanczosOptions, MetricError, lanczos};
 use saltflat_random::Stream;
+use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{

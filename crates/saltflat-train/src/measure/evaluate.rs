@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use saltflat_folder::metric::{self, Group, Metric};
 use saltflat_metrics::{
     Estimate, LabelNoiseScale, MetricError, Objective, effective_regularization, evaluate, gradient, norm,
 };
+use saltflat_record::metric::{self, Group, Metric};
 
 use super::{
     context::{Cost, MeasurementContext},

@@ -1,7 +1,7 @@
 //! A group of metrics.
 
-use saltflat_folder::metric::Group;
 use saltflat_metrics::MetricError;
+use saltflat_record::metric::Group;
 
 use super::{
     context::{Cost, MeasurementContext},

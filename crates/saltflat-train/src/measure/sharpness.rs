@@ -1,9 +1,9 @@
 //! Curvature along gradients and updates.
 
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group};
 use saltflat_metrics::{MetricError, sharpness};
 use saltflat_random::Stream;
+use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{

@@ -1,13 +1,13 @@
 //! Spectral density of the Hessian, and the implicit regularizer.
 
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group};
 use saltflat_metrics::{
     Curvature, CurvatureOperator, Eigenvalue, Estimate, LabelNoiseScale, LanczosOptions, MetricError, Spectrum,
     SpectrumOptions, lanczos, regularizer, spectrum,
 };
 use saltflat_models::Vector;
 use saltflat_random::Stream;
+use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use burn::tensor::DType;
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group};
 use saltflat_metrics::{
     Estimate, MetricError,
     stability::{
@@ -12,6 +11,7 @@ use saltflat_metrics::{
         dexter_divergence_bound, gram_eigenvalues,
     },
 };
+use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{

@@ -1,9 +1,9 @@
 //! Trace and Frobenius norm of the Hessian and of the Gauss–Newton matrix.
 
 use saltflat_config::Section;
-use saltflat_folder::metric::{self, Group, Metric};
 use saltflat_metrics::{Curvature, MetricError, TraceMethod, TraceOptions, trace};
 use saltflat_random::Stream;
+use saltflat_record::metric::{self, Group, Metric};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,9 @@
 //! The program, the processor and the graphics adapters.
 
-use saltflat_folder::provenance;
+use saltflat_record::provenance;
 use saltflat_train::{Chosen, adapter_names};
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{output::OutputError, train::features};
 
 pub fn look(findings: &mut Findings, device: &Chosen) -> Result<(), OutputError> {

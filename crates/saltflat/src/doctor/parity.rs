@@ -15,7 +15,7 @@ use saltflat_train::{
     config::{Config, Purpose},
 };
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 
 /// Samples of each network.

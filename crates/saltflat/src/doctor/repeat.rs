@@ -9,7 +9,7 @@ use saltflat_train::{
     config::{Config, Purpose},
 };
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, dry_run::resident, faults::caught};
 
 const RUN: &str = "[data]\nkind = \"mnist-1k\"\nlimit = 200\ntest_limit = 50\n[model]\nkind = \"lenet\"\nwidth = 4\n[loss]\n\

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use saltflat_data::{DataConfig, DataKind};
+use saltflat_data::{DATASETS, DataConfig, Dataset, Storage};
 
-use super::{Finding, Findings};
+use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, output::OutputError};
 
 /// Less room than this is worth a word: a ResNet-18's checkpoint with its momentum takes 90 MB.
@@ -15,8 +15,8 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs) -> Result<(), OutputErro
     if let Some(finding) = room(&args.out) {
         findings.add(finding)?;
     }
-    for kind in [DataKind::Mnist1k, DataKind::Cifar10_1k, DataKind::Mnist, DataKind::Cifar10, DataKind::Cifar100] {
-        findings.add(dataset(kind, args))?;
+    for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage(), Storage::Made(_))) {
+        findings.add(look_at(*dataset, args))?;
     }
     Ok(())
 }
@@ -29,7 +29,7 @@ fn existing(folder: &Path) -> &Path {
 
 fn write_access(folder: &Path) -> Finding {
     let place = existing(folder).join(format!(".saltflat-doctor-{}", std::process::id()));
-    let tried = saltflat_folder::write(&place, b"doctor\n");
+    let tried = saltflat_record::write(&place, b"doctor\n");
     let _ = fs::remove_file(&place);
     let check = format!("write access to {}", folder.display());
     match tried {
@@ -58,10 +58,10 @@ fn room(_folder: &Path) -> Option<Finding> {
     None
 }
 
-fn dataset(kind: DataKind, args: &DoctorArgs) -> Finding {
-    let mut config = DataConfig::new(kind);
+fn look_at(dataset: &'static dyn Dataset, args: &DoctorArgs) -> Finding {
+    let mut config = DataConfig::new(dataset);
     config.data_dir.clone_from(&args.data_dir);
-    let check = format!("dataset {kind}");
+    let check = format!("dataset {}", dataset.name());
     match saltflat_data::load(&config) {
         Ok(splits) => {
             let test = splits.test.as_ref().map_or(0, saltflat_data::Examples::len);

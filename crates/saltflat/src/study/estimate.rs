@@ -20,7 +20,7 @@ use super::check::Runs;
 use crate::{
     dry_run::{may_end_early, seconds},
     output::OutputError,
-    plain::one_line,
+    sanitize_terminal::one_line,
 };
 
 /// Seconds for which all kinds of runs together are timed, roughly, and the budget of the steps of each kind at least and at most.

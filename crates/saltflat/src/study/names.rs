@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use saltflat_config::nearest;
-use saltflat_folder::metric::{self, Origin, Shape};
+use saltflat_record::metric::{self, Origin, Shape};
 use saltflat_report::{Figure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyFile};
 

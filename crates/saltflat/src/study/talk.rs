@@ -7,10 +7,10 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use saltflat_folder::RunState;
+use saltflat_record::RunState;
 use saltflat_study::{Ended, Entry, Report, Standing, StudyFolder};
 
-use crate::{plain::one_line, table::length};
+use crate::{sanitize_terminal::one_line, table::length};
 
 /// How many runs stand where.
 #[derive(Default)]

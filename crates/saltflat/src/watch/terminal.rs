@@ -24,7 +24,7 @@ use ratatui::{
 use saltflat_report::{Over, number};
 
 use super::{view::progress, watched::Watched};
-use crate::{args::WatchArgs, plain::one_line, signals::Stop};
+use crate::{args::WatchArgs, sanitize_terminal::one_line, signals::Stop};
 
 /// From one look at the folders to the next, and at the keys.
 const READ: Duration = Duration::from_millis(1000);

@@ -1,10 +1,10 @@
 //! What is shown of the runs.
 
-use saltflat_folder::metric;
+use saltflat_record::metric;
 use saltflat_report::{Over, Run, number};
 
 use super::watched::Watched;
-use crate::plain::one_line;
+use crate::sanitize_terminal::one_line;
 
 /// `running, epoch 12 of 100, step 240`.
 pub fn progress(run: &Run) -> String {

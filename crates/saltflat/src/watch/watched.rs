@@ -1,6 +1,6 @@
 //! The runs that are watched.
 
-use saltflat_folder::metric;
+use saltflat_record::metric;
 use saltflat_report::{Page, distinct};
 
 use crate::{args::WatchArgs, page::read_runs};

@@ -8,6 +8,7 @@ mod locked;
 pub mod metric;
 mod provenance;
 mod read;
+mod sha256;
 mod status;
 mod text;
 
@@ -17,6 +18,7 @@ pub use file::{
 pub use locked::LockedFolder;
 pub use provenance::provenance;
 pub use read::{open_regular, read_at_most, read_if_there, read_regular};
+pub use sha256::{sha256_hex, sha256_of_file};
 pub use status::{RunState, Status, is_taken, lock, take};
 pub use text::{is_control, read_text};
 

@@ -1,6 +1,6 @@
 //! Text from files and names on its way to a terminal.
 
-use saltflat_folder::is_control;
+use saltflat_record::is_control;
 
 /// Lines of text alone: a control character other than a line feed and a tab, which a terminal would obey, becomes U+FFFD, and so does
 /// what turns the direction of writing. Everything that is written through [`output`](crate::output) is made plain there; only what draws

@@ -1,0 +1,24 @@
+//! Progress callbacks.
+
+/// Is told how fetching a set proceeds.
+pub trait Progress {
+    /// A line for the person who waits.
+    fn message(&self, text: &str);
+
+    /// So many bytes of a file have arrived.
+    fn advance(&self, file: &str, bytes: u64, of: u64);
+
+    /// The file of [`advance`](Self::advance) is complete, or was given up.
+    fn finish(&self);
+}
+
+/// Ignores everything.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn message(&self, _text: &str) {}
+
+    fn advance(&self, _file: &str, _bytes: u64, _of: u64) {}
+
+    fn finish(&self) {}
+}

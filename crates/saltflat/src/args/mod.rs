@@ -1,0 +1,50 @@
+//! The command line.
+
+mod common;
+mod machine;
+mod measure;
+mod pages;
+mod study;
+mod train;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub use common::Common;
+pub use machine::{DataArgs, DataCommand, DoctorArgs, GetArgs};
+pub use measure::{MeasureArgs, Precision, SliceStatistics};
+pub use pages::{LabArgs, ReportArgs, ReportFormat, WatchArgs};
+pub use study::{Emit, StudyArgs};
+pub use train::TrainArgs;
+pub use values::Count;
+
+/// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 129 hung up, 130 interrupted, 143 terminated."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network as a configuration says, measuring on the way; leaves a run folder
+    Train(TrainArgs),
+    /// Measure curvature and gradient noise at given weights, each number with its error
+    Measure(MeasureArgs),
+    /// Run a study: many runs from one file, as many at once as asked, and a page that compares them
+    Study(StudyArgs),
+    /// Show a claim of a paper in a small world that needs no network; without a name, list them
+    Lab(LabArgs),
+    /// Show the curves of running jobs in the terminal
+    Watch(WatchArgs),
+    /// Compare finished or running runs on one page: numbers with errors over seeds, figures, configurations
+    Report(ReportArgs),
+    /// List, fetch and check the official datasets
+    Data(DataArgs),
+    /// Look whether this machine gives the numbers that it should, and say what to do about what is found
+    Doctor(DoctorArgs),
+}

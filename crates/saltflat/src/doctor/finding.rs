@@ -1,0 +1,87 @@
+//! Findings of the doctor.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::output::OutputError;
+
+/// What was looked at, and what a person does about it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finding {
+    check: String,
+    pub verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+/// Outcome of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Numbers would be wrong, or runs would fail.
+    Failed,
+}
+
+impl Finding {
+    /// Under a longer name.
+    pub fn named(self, before: &str) -> Self {
+        Self { check: format!("{before}{}", self.check), ..self }
+    }
+
+    /// As it should be.
+    pub fn ok(check: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { check: check.into(), verdict: Verdict::Ok, found: found.into(), advice: None }
+    }
+
+    /// Worth knowing, and what to do about it.
+    pub fn note(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Note, advice: Some(advice.into()), ..Self::ok(check, found) }
+    }
+
+    /// Not as it should be, and what to do about it.
+    pub fn failed(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failed, advice: Some(advice.into()), ..Self::ok(check, found) }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Note => "note",
+            Verdict::Failed => "FAILED",
+        };
+        write!(f, "{verdict:<7}{}: {}", self.check, self.found)?;
+        self.advice.iter().try_for_each(|advice| write!(f, "\n       -> {advice}"))
+    }
+}
+
+/// Findings, told as they come.
+pub struct Findings {
+    /// In the order in which they were found.
+    pub all: Vec<Finding>,
+    /// True if they are printed as JSON at the end, and not as they come.
+    pub json: bool,
+}
+
+impl Findings {
+    /// Adds a finding and prints it.
+    pub fn add(&mut self, finding: Finding) -> Result<(), OutputError> {
+        if !self.json {
+            outln!("{finding}")?;
+        }
+        self.all.push(finding);
+        Ok(())
+    }
+
+    /// Says that the next finding takes a while.
+    pub fn wait_for(&self, what: &str) {
+        errln!("       ({what} …)");
+    }
+}

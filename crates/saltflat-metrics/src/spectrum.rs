@@ -137,12 +137,9 @@ fn quadrature(
         1 => beside[i.min(j)],
         _ => 0.0,
     });
-    let eigen = eigen(tridiagonal, operator.interrupt())?;
-    let mut pairs: Vec<(f64, f64)> =
-        (0..m).map(|j| (eigen.eigenvalues[j], size * size * eigen.eigenvectors[(0, j)].powi(2))).collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (nodes, weights) = pairs.into_iter().unzip();
-    Ok(Quadrature { nodes, weights })
+    let (nodes, vectors) = eigen(tridiagonal, operator.interrupt())?;
+    let weights = vectors.row(0).iter().map(|x| size * size * x.powi(2)).rev().collect();
+    Ok(Quadrature { nodes: nodes.into_iter().rev().collect(), weights })
 }
 
 impl Spectrum {

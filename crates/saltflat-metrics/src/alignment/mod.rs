@@ -156,8 +156,7 @@ pub fn noise_eigenvalues(pairs: &Pairs, count: usize, interrupt: Interrupt<'_>) 
     let centred = DMatrix::from_fn(n, n, |i, j| {
         (0.5 * (matrix[(i, j)] + matrix[(j, i)]) - means[i] - means[j] + grand) / n as f64
     });
-    let mut values = eigen(centred, interrupt)?.eigenvalues.as_slice().to_vec();
-    values.sort_by(|a, b| b.total_cmp(a));
+    let (mut values, _) = eigen(centred, interrupt)?;
     values.truncate(count);
     Ok(values)
 }

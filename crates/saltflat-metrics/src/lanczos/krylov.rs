@@ -108,11 +108,7 @@ impl<'a> Krylov<'a> {
         let m = self.processed.len();
         let matrix =
             DMatrix::from_fn(m, m, |a, b| 0.5 * (self.entry(self.processed[a], b) + self.entry(self.processed[b], a)));
-        let eigen = eigen(matrix, self.operator.interrupt())?;
-        let mut order: Vec<usize> = (0..m).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-        let values: Vec<f64> = order.iter().map(|&i| eigen.eigenvalues[i]).collect();
-        let vectors = DMatrix::from_fn(m, m, |row, column| eigen.eigenvectors[(row, order[column])]);
+        let (values, vectors) = eigen(matrix, self.operator.interrupt())?;
         let residual = |s: usize| {
             let component = |&f: &usize| (0..m).map(|j| self.entry(f, j) * vectors[(j, s)]).sum::<f64>();
             self.frontier.iter().map(|f| component(f).powi(2)).sum::<f64>().sqrt()

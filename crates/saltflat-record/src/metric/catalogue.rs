@@ -11,7 +11,7 @@ use super::entry::{
         UnstableAboveOne, Value,
     },
     SampleSet,
-    Shape::{ByTensor, List, Object, PerSample},
+    Shape::{ByTensor, PerSample},
 };
 
 /// One entry a metric: name, words, the loss that it depends on, then what else is to be said of it.
@@ -83,13 +83,13 @@ catalogue! {
     /// Both ends of the spectrum of the Hessian.
     Measurement EIGENVALUES = "eigenvalues" {
         TOP_EIGENVALUES = "top_eigenvalues", "largest eigenvalue", MeasuredLoss,
-            is_headline: true, shape: List, reference: Some(EdgeOfStability);
+            is_headline: true, reference: Some(EdgeOfStability);
         MIN_EIGENVALUE = "min_eigenvalue", "smallest eigenvalue", MeasuredLoss;
     }
 
     /// The spectral density of the Hessian, and the implicit regularizer.
     Measurement SPECTRUM = "spectrum" {
-        SPECTRAL_DENSITY = "spectral_density", "", MeasuredLoss, shape: Object;
+        SPECTRAL_DENSITY = "spectral_density", "", MeasuredLoss;
         REGULARIZER = "regularizer", "regularizer R(θ)", MeasuredLoss,
             reference: Some(Value("three terms of its series:", &REGULARIZER_SERIES, None));
         REGULARIZER_SERIES = "regularizer_series", "", MeasuredLoss;
@@ -124,7 +124,7 @@ catalogue! {
         FLIP_NOISE_SQ = "flip_noise_sq", "", MeasuredLoss;
         TRACE_FROM_NOISE_EXPECTED = "trace_from_noise_expected", "expected trace from noise", MeasuredLoss,
             reference: Some(Value("trace_hessian", &TRACE_HESSIAN, Some(SampleSet::Curvature)));
-        NOISE_TOP_EIGENVALUES = "noise_top_eigenvalues", "", MeasuredLoss, shape: List;
+        NOISE_TOP_EIGENVALUES = "noise_top_eigenvalues", "", MeasuredLoss;
         FEATURE_NORMS = "feature_norms", "relative feature norm", MeasuredLoss, shape: PerSample;
     }
 
@@ -163,7 +163,7 @@ catalogue! {
 
     /// The loss along directions.
     Row SLICE = "slice" {
-        LOSS_SLICE = "loss_slice", "", MeasuredLoss, shape: Object;
+        LOSS_SLICE = "loss_slice", "", MeasuredLoss;
     }
 
     /// What else rows and folders hold, also those of earlier versions.

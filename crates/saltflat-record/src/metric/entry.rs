@@ -43,16 +43,12 @@ pub enum DependsOn {
 /// What a row holds under the name of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// A number, or an estimate with its error.
-    Number,
-    /// A list of estimates, such as eigenvalues.
-    List,
+    /// A number, an estimate with its error, a list of estimates, or an object of its own.
+    Single,
     /// A list of numbers, one a sample, if the configuration asks for it.
     PerSample,
     /// An estimate for each tensor of the network, by its name.
     ByTensor,
-    /// An object of its own.
-    Object,
 }
 
 /// How a table prints a value.
@@ -151,7 +147,7 @@ impl Metric {
             name,
             words,
             depends_on,
-            shape: Shape::Number,
+            shape: Shape::Single,
             format: Format::Number,
             is_headline: false,
             is_watched: false,

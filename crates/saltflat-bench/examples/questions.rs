@@ -5,7 +5,7 @@ use std::{cell::Cell, path::Path, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_train::{
-    DeviceChoice, Measurer, Plan, Point, Trainer, choose_device,
+    DeviceChoice, MeasurementPoint, Measurer, Plan, Trainer, choose_device,
     config::{Config, Purpose},
 };
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.data.data_dir = Some(data.into());
     let plan = Plan::new(config, &choose_device(&DeviceChoice::Cpu)?.device, DType::F32)?;
     let (theta, buffers) = Trainer::random_start(&plan);
-    let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: None, step: 0 };
     for group in plan.config.metrics.groups() {
         let one = plan.config.metrics.only(&[group])?;
         let (start, longest, questions) = (Instant::now(), Cell::new(0.0), Cell::new(0));

@@ -5,7 +5,7 @@ mod shape;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{
     Alignment, Batch, Curvature, CurvatureOperator, MeasuredPairs, Objective, Operator, Outputs, Pairs, Samples,
-    Scoring, gradient, hessian_vector_product,
+    Scoring, gradient,
 };
 use saltflat_models::{GramChunks, Loss, LossKind, Network, Pass, Vector, gram};
 use saltflat_random::{Key, Stream};
@@ -87,7 +87,8 @@ impl Workload {
             },
             "hvp" => {
                 let objective = One(&self.batch);
-                match hessian_vector_product(&self.objective(&objective), &self.theta, &self.direction) {
+                let objective = self.objective(&objective);
+                match CurvatureOperator::new(&objective, &self.theta, Curvature::Hessian).apply(&self.direction) {
                     Ok(found) => self.wait(&found),
                     Err(error) => eprintln!("{error}"),
                 }

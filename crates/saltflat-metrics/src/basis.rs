@@ -67,25 +67,31 @@ impl<'a> Basis<'a> {
 
     /// Σ cᵢ qᵢ, in chunks; `coefficients` has k entries, at least one.
     pub(crate) fn combine(&self, coefficients: &[f64]) -> Result<Vector, MetricError> {
-        let device = self.space.parts()[0].device().without_autodiff();
-        let options = (&device, self.space.dtype());
+        let row = DMatrix::from_row_slice(1, coefficients.len(), coefficients);
         let chunk = |blocks: &Vec<Tensor<2>>| {
             self.interrupt.check()?;
-            let mut start = 0;
-            let mut sum: Option<Tensor<2>> = None;
-            for block in blocks {
-                let rows = block.dims()[0];
-                let row = coefficients[start..start + rows].to_vec();
-                start += rows;
-                let product = Tensor::<2>::from_data(TensorData::new(row, [1, rows]), options).matmul(block.clone());
-                sum = Some(match sum {
-                    None => product,
-                    Some(sum) => sum + product,
-                });
-            }
-            Ok(sum.map_or_else(|| Tensor::zeros([0], options), |sum| sum.flatten(0, 1)))
+            Ok(self.product(&row, blocks.iter().cloned()).map_or_else(|| self.no_columns(), |sum| sum.flatten(0, 1)))
         };
         Ok(Vector::new(self.chunks.iter().map(chunk).collect::<Result<_, MetricError>>()?))
+    }
+
+    /// `coefficients` `[new, k]` times the rows of a chunk.
+    fn product(&self, coefficients: &DMatrix<f64>, blocks: impl Iterator<Item = Tensor<2>>) -> Option<Tensor<2>> {
+        let device = self.space.parts()[0].device().without_autodiff();
+        let new = coefficients.nrows();
+        let mut start = 0;
+        let products = blocks.map(|block| {
+            let rows = block.dims()[0];
+            let part = coefficients.columns(start, rows).transpose().as_slice().to_vec();
+            start += rows;
+            let part = Tensor::<2>::from_data(TensorData::new(part, [new, rows]), (&device, self.space.dtype()));
+            part.matmul(block)
+        });
+        products.reduce(|sum, product| sum + product)
+    }
+
+    fn no_columns(&self) -> Tensor<1> {
+        Tensor::zeros([0], (&self.space.parts()[0].device().without_autodiff(), self.space.dtype()))
     }
 
     /// v − Q Qᵀ v, and Qᵀ v: Gram–Schmidt twice, so that the rest is orthogonal to rounding.
@@ -119,34 +125,21 @@ impl<'a> Basis<'a> {
         self.len += 1;
     }
 
-    /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again where its rows
+    /// Replaces the vectors by combinations of them, one a row of `coefficients` `[new, k]`, orthonormal again if its rows
     /// are. A chunk of columns at a time, so that no second basis is ever held.
     /// If it is interrupted the basis is of no further use.
     pub(crate) fn rotate(&mut self, coefficients: &DMatrix<f64>) -> Result<(), MetricError> {
-        let device = self.space.parts()[0].device().without_autodiff();
-        let options = (&device, self.space.dtype());
         let new = coefficients.nrows();
-        for blocks in &mut self.chunks {
+        for chunk in 0..self.chunks.len() {
             self.interrupt.check()?;
-            let mut start = 0;
-            let mut sum: Option<Tensor<2>> = None;
-            for block in std::mem::take(blocks) {
-                let rows = block.dims()[0];
-                let part = coefficients.columns(start, rows).transpose().as_slice().to_vec();
-                start += rows;
-                let product = Tensor::<2>::from_data(TensorData::new(part, [new, rows]), options).matmul(block);
-                sum = Some(match sum {
-                    None => product,
-                    Some(sum) => sum + product,
-                });
-            }
-            let Some(sum) = sum else { continue };
+            let blocks = std::mem::take(&mut self.chunks[chunk]);
+            let Some(sum) = self.product(coefficients, blocks.into_iter()) else { continue };
             let mut start = 0;
             let columns = sum.dims()[1];
             while start < new {
                 // Full blocks first, then the powers of two that the rest is made of, as `push` would leave them.
                 let rows = BLOCK.min(1 << (new - start).ilog2());
-                blocks.push(sum.clone().slice([start..start + rows, 0..columns]));
+                self.chunks[chunk].push(sum.clone().slice([start..start + rows, 0..columns]));
                 start += rows;
             }
         }
@@ -165,7 +158,7 @@ impl<'a> Basis<'a> {
                 }
                 start += rows;
             }
-            Tensor::zeros([0], (&self.space.parts()[0].device().without_autodiff(), self.space.dtype()))
+            self.no_columns()
         };
         Vector::new(self.chunks.iter().map(chunk).collect())
     }
@@ -176,7 +169,7 @@ impl<'a> Basis<'a> {
     }
 }
 
-/// ‖v‖, of which everything here is made: where it overflows nothing more can be computed.
+/// ‖v‖, of which everything here is made: if it overflows nothing more can be computed.
 ///
 /// # Errors
 /// [`MetricError::NotFinite`], and [`MetricError::Device`].

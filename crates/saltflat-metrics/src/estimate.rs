@@ -7,12 +7,12 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Estimate {
-    /// The value; absent where there is none, and then `reason` says why.
+    /// The value; absent if there is none, and then `reason` says why.
     pub value: Option<f64>,
     /// Standard error of the value over its probes; absent for what is computed exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub std_error: Option<f64>,
-    /// Standard error of the value that comes from measuring on some of the samples and not on all; absent where it was not
+    /// Standard error of the value that comes from measuring on some of the samples and not on all; absent if it was not
     /// measured or there are no others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset_error: Option<f64>,
@@ -36,7 +36,7 @@ impl Estimate {
         })
     }
 
-    /// `top`/`bottom`, of a `bottom` that is not negative; absent for the reason `zero` where `bottom` is 0, and where either
+    /// `top`/`bottom`, of a `bottom` that is not negative; absent for the reason `zero` if `bottom` is 0, and if either
     /// has overflowed (so that x/∞ is not taken for 0).
     pub fn quotient(top: f64, bottom: f64, zero: &str) -> Self {
         match (top.is_finite() && bottom.is_finite(), bottom > 0.0) {
@@ -89,13 +89,13 @@ impl Estimate {
         changed.with_std_error(self.std_error.map(&error)).with_subset_error(self.subset_error.map(&error))
     }
 
-    /// With this standard error; none where it is not finite or there is no value.
+    /// With this standard error; none if it is not finite or there is no value.
     pub fn with_std_error(self, error: Option<f64>) -> Self {
         let std_error = error.filter(|error| error.is_finite() && self.value.is_some());
         Self { std_error, ..self }
     }
 
-    /// With this error of a subset; none where it is not finite or there is no value.
+    /// With this error of a subset; none if it is not finite or there is no value.
     pub fn with_subset_error(self, error: Option<f64>) -> Self {
         let subset_error = error.filter(|error| error.is_finite() && self.value.is_some());
         Self { subset_error, ..self }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use saltflat_models::Vector;
 
-use crate::{MetricError, Objective, Scoring, error::read};
+use crate::{MetricError, Objective, Scoring, error::read, operator::number};
 
 /// How a network does on a set of samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +15,29 @@ pub struct Evaluation {
     pub accuracy: Option<f64>,
 }
 
+/// ‖v‖; if its square is outside the range of the type, by way of v divided by its largest entry.
+///
+/// # Errors
+/// [`MetricError::Device`] if the numbers cannot be read.
+pub fn norm(v: &Vector) -> Result<f64, MetricError> {
+    let square = number(v.norm_squared())?;
+    // Squares of entries below the smallest normal number lose their digits.
+    if (1e-28..f64::INFINITY).contains(&square) {
+        return Ok(square.sqrt());
+    }
+    let largest = v.parts().iter().map(|part| part.clone().abs().max()).reduce(Tensor::max_pair).map(number);
+    match largest.transpose()? {
+        Some(largest) if (1e-37..f64::INFINITY).contains(&largest) => {
+            Ok(largest * number(v.scale(1.0 / largest).norm_squared())?.sqrt())
+        }
+        _ => Ok(square.sqrt()),
+    }
+}
+
 /// Loss and accuracy on the objective's samples. Costs a third of a gradient; one read from the device.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation, MetricError> {
     let scoring = objective.samples.scoring();
     let mut sums = Vec::new();

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use burn::tensor::Tensor;
 use saltflat_models::{Directions, Jet, Pass, Vector};
 
-use crate::{Batch, Forms, Interrupt, MetricError, Objective, Operator, error::read};
+use crate::{Batch, Forms, Interrupt, MetricError, Objective, Operator, error::read, objective::add_to};
 
 /// ∇L(θ). Costs one gradient.
 ///
@@ -18,15 +18,6 @@ pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Result<Vector, Met
     })
 }
 
-/// ∇²L(θ) v, exactly: one product of [`CurvatureOperator`]. Costs 8/3 of a gradient.
-///
-/// # Errors
-/// [`MetricError::Interrupted`].
-pub fn hessian_vector_product(objective: &Objective<'_>, theta: &Vector, v: &Vector) -> Result<Vector, MetricError> {
-    let operator = CurvatureOperator::new(objective, theta, Curvature::Hessian);
-    Ok(operator.apply(std::slice::from_ref(v))?.pop().unwrap_or_else(|| theta.zeros_like()))
-}
-
 /// Which matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curvature {
@@ -36,30 +27,37 @@ pub enum Curvature {
     GaussNewton,
 }
 
-/// The Hessian or the Gauss–Newton matrix of an objective at θ, as an operator that counts its cost.
+/// The Hessian or the Gauss–Newton matrix of an objective at θ, as an operator that counts its cost. Products are exact.
 pub struct CurvatureOperator<'a> {
     objective: &'a Objective<'a>,
     theta: &'a Vector,
     curvature: Curvature,
     /// Directions of one pass of quadratic forms.
-    together: usize,
+    directions_per_pass: usize,
     gradients: Cell<f64>,
     products: Cell<usize>,
 }
 
 /// Directions that share a pass of quadratic forms: of 1 + 4 K layer products the 1 is shared.
-const TOGETHER: usize = 4;
+const DIRECTIONS_PER_PASS: usize = 4;
 
 impl<'a> CurvatureOperator<'a> {
     /// That matrix at this point.
     pub fn new(objective: &'a Objective<'a>, theta: &'a Vector, curvature: Curvature) -> Self {
-        Self { objective, theta, curvature, together: TOGETHER, gradients: Cell::new(0.0), products: Cell::new(0) }
+        Self {
+            objective,
+            theta,
+            curvature,
+            directions_per_pass: DIRECTIONS_PER_PASS,
+            gradients: Cell::new(0.0),
+            products: Cell::new(0),
+        }
     }
 
     /// Takes this many directions along in a pass of [`forms`](Operator::forms); changes the time and the memory, nothing
     /// else.
-    pub fn together(self, directions: usize) -> Self {
-        Self { together: directions.max(1), ..self }
+    pub fn directions_per_pass(self, directions: usize) -> Self {
+        Self { directions_per_pass: directions.max(1), ..self }
     }
 
     /// Cost so far, in gradients of the objective's n samples: 8/3 a product with H, 5/3 with the Gauss–Newton matrix,
@@ -72,10 +70,9 @@ impl<'a> CurvatureOperator<'a> {
         self.gradients.set(self.gradients.get() + gradients);
     }
 
-    fn count_products(&self, products: usize) {
-        self.products.set(self.products.get() + products);
-        let each = if self.curvature == Curvature::Hessian { 8.0 / 3.0 } else { 5.0 / 3.0 };
-        self.count(each * products as f64);
+    fn count_product(&self) {
+        self.products.set(self.products.get() + 1);
+        self.count(if self.curvature == Curvature::Hessian { 8.0 / 3.0 } else { 5.0 / 3.0 });
     }
 
     /// A microbatch's part of a product. Asks before every layer of the forward pass, which may take seconds, and before the
@@ -125,14 +122,6 @@ impl<'a> CurvatureOperator<'a> {
     }
 }
 
-/// Adds to a sum that may not have begun.
-fn add(sum: &mut Option<Vector>, part: Vector) {
-    *sum = Some(match sum.take() {
-        None => part,
-        Some(sum) => sum.plus(&part),
-    });
-}
-
 impl Operator for CurvatureOperator<'_> {
     fn space(&self) -> &Vector {
         self.theta
@@ -142,21 +131,18 @@ impl Operator for CurvatureOperator<'_> {
         self.objective.interrupt
     }
 
-    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError> {
-        self.count_products(directions.len());
-        let directions: Vec<_> = directions.iter().map(Directions::from).collect();
-        let mut sums: Vec<Option<Vector>> = vec![None; directions.len()];
+    fn apply(&self, v: &Vector) -> Result<Vector, MetricError> {
+        self.count_product();
+        let direction = Directions::from(v);
+        let mut sum = None;
         for batch in self.objective.batches() {
-            let batch = batch?;
-            for (sum, v) in sums.iter_mut().zip(&directions) {
-                add(sum, self.part(batch.clone(), v)?);
-            }
+            add_to(&mut sum, self.part(batch?, &direction)?);
         }
-        Ok(sums.into_iter().map(|sum| sum.unwrap_or_else(|| self.theta.zeros_like())).collect())
+        Ok(sum.unwrap_or_else(|| self.theta.zeros_like()))
     }
 
     fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
-        self.count_products(1);
+        self.count_product();
         let direction = Directions::from(v);
         let n = self.objective.len() as f64;
         let (mut sum, mut forms, mut sizes) = (None, Vec::new(), Vec::new());
@@ -166,7 +152,7 @@ impl Operator for CurvatureOperator<'_> {
             let part = self.part(batch, &direction)?;
             forms.push(v.dot(&part).mul_scalar(n / size as f64));
             sizes.push(size);
-            add(&mut sum, part);
+            add_to(&mut sum, part);
         }
         let by_batch = vec![read("quadratic forms of the Hessian", Tensor::cat(forms, 0))?];
         Ok((sum.unwrap_or_else(|| self.theta.zeros_like()), Forms { sizes, by_batch }))
@@ -176,7 +162,7 @@ impl Operator for CurvatureOperator<'_> {
         self.products.set(self.products.get() + directions.len());
         let order = if self.curvature == Curvature::Hessian { 2 } else { 1 };
         let mut forms = Forms::default();
-        for chunk in directions.chunks(self.together) {
+        for chunk in directions.chunks(self.directions_per_pass) {
             self.count((1.0 + 2.0 * f64::from(order) * chunk.len() as f64) / 3.0);
             let stacked = Directions::new(chunk);
             let mut sums = Vec::new();

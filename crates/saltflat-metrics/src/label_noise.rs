@@ -8,7 +8,7 @@
 //!
 //! in the mean over batches. At a minimum of the expected loss that fits every sample, φ(fᵢ) = qᵢ, the output gradients vanish
 //! and with them the part of the Hessian that holds second derivatives of f: tr H = (1/n) Σᵢ tr(Jᵢᵀ Aᵢ Jᵢ) with Aᵢ = ∇²_f ℓᵢ. So
-//! N is a multiple of tr H there exactly where Cᵢ is one of Aᵢ:
+//! N is a multiple of tr H there exactly if Cᵢ is one of Aᵢ:
 //!
 //! | loss | drawn target | Cᵢ | Aᵢ at the minimum | tr H |
 //! | --- | --- | --- | --- | --- |

@@ -1,8 +1,4 @@
-//! Curvature of the loss and shape of the gradient noise.
-//!
-//! Everything is measured on an [`Objective`]: a network and a loss on a set of samples, walked in microbatches that are
-//! weighted by their size. Every estimate is an [`Estimate`], with its standard error, its number of probes and, where
-//! there is no value, the reason. A measurement can be given up at any time by an [`Interrupt`]; it leaves nothing behind.
+#![doc = include_str!("../README.md")]
 
 mod alignment;
 mod basis;
@@ -32,13 +28,13 @@ pub use alignment::{Alignment, feature_norms, noise_eigenvalues};
 pub use effective_regularization::{LabelNoiseScale, effective_regularization};
 pub use error::MetricError;
 pub use estimate::{Estimate, mean_and_error};
-pub use evaluation::{Evaluation, evaluate};
-pub use hessian::{Curvature, CurvatureOperator, gradient, hessian_vector_product};
+pub use evaluation::{Evaluation, evaluate, norm};
+pub use hessian::{Curvature, CurvatureOperator, gradient};
 pub use interrupt::Interrupt;
 pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, expected_label_noise};
-pub use lanczos::{ALWAYS, Eigenpairs, Eigenvalue, LanczosOptions, lanczos};
+pub use lanczos::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions, lanczos};
 pub use noise_strength::NoiseStrength;
-pub use objective::{Batch, Objective, Samples, Scoring};
+pub use objective::{Batch, Objective, Samples, Scoring, TensorSamples};
 pub use operator::{Forms, Operator};
 pub use pairs::{GramRows, MeasuredPairs, Outputs, Pairs};
 pub use regularizer::{Regularizer, regularizer};

@@ -37,7 +37,7 @@ impl NoiseStrength {
     /// The epoch's estimate, with the steps as probes, and a fresh start for the next epoch.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the squares cannot be read.
+    /// [`MetricError::Device`] if the squares cannot be read.
     pub fn take(&mut self) -> Result<Estimate, MetricError> {
         let Some(squares) = std::mem::take(self).squares() else {
             return Ok(Estimate::absent("no step of this epoch was measured"));

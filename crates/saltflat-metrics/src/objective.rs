@@ -1,6 +1,6 @@
 //! The loss of a network on a set of samples.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use saltflat_models::{Loss, Network, Vector};
 
 use crate::{Interrupt, MetricError};
@@ -30,7 +30,7 @@ pub trait Samples {
     /// Number of samples.
     fn len(&self) -> usize;
 
-    /// True where there is none.
+    /// True if there are none.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -42,7 +42,65 @@ pub trait Samples {
     fn scoring(&self) -> Scoring;
 }
 
+/// Samples that are on a device as a whole.
+#[derive(Clone, Debug)]
+pub struct TensorSamples {
+    /// `[n, channels, height, width]`.
+    pub inputs: Tensor<4>,
+    /// The expected target q of each sample, `[n, C]`.
+    pub targets: Tensor<2>,
+    /// How predictions are scored.
+    pub scoring: Scoring,
+}
+
+impl Samples for TensorSamples {
+    fn len(&self) -> usize {
+        self.inputs.dims()[0]
+    }
+
+    fn batch(&self, indices: &[u32]) -> Batch {
+        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
+        let indices = Tensor::from_data(TensorData::from(indices.as_slice()), &self.inputs.device());
+        Batch {
+            inputs: self.inputs.clone().select(0, indices.clone()),
+            targets: self.targets.clone().select(0, indices),
+        }
+    }
+
+    fn scoring(&self) -> Scoring {
+        self.scoring
+    }
+}
+
 /// L(θ) = (1/n) Σ ℓ(f(xᵢ; θ), qᵢ) on n samples of a set.
+///
+/// ```
+/// use burn::tensor::{DType, Device, Tensor, TensorData};
+/// use saltflat_metrics::{Objective, Scoring, TensorSamples, evaluate, gradient, norm};
+/// use saltflat_models::{Init, Layout, Loss, LossKind, Network, layers::Linear};
+///
+/// // f(x; w) = w·x of two inputs, at w = (1, 1).
+/// let device = Device::flex();
+/// let mut layout = Layout::default();
+/// let layer = Linear::new(&mut layout, "linear", [2, 1], Init::Constant(1.0), None);
+/// let network = Network::new(layout, vec![layer.into()], [2, 1, 1], 1);
+/// let (weights, buffers) = network.layout().init(0, &device, DType::F64);
+///
+/// // The inputs (1, 0) and (0, 2) with the targets 0.
+/// let inputs = TensorData::new(vec![1.0, 0.0, 0.0, 2.0], [2, 2, 1, 1]);
+/// let samples = TensorSamples {
+///     inputs: Tensor::from_data(inputs, (&device, DType::F64)),
+///     targets: Tensor::zeros([2, 1], (&device, DType::F64)),
+///     scoring: Scoring::None,
+/// };
+/// let loss = Loss { kind: LossKind::Square, smoothing: 0.0 };
+/// let objective = Objective::on_all(&network, &buffers, loss, &samples, 100);
+///
+/// // L = ½ · (½ · 1² + ½ · 2²), ∇L = ½ · (1, 0) + ½ · (0, 4).
+/// assert_eq!(evaluate(&objective, &weights)?.loss, 1.25);
+/// assert!((norm(&gradient(&objective, &weights)?)? - 4.25_f64.sqrt()).abs() < 1e-12);
+/// # Ok::<(), saltflat_metrics::MetricError>(())
+/// ```
 pub struct Objective<'a> {
     /// f.
     pub network: &'a Network,
@@ -73,7 +131,7 @@ impl<'a> Objective<'a> {
         Self { network, buffers, loss, samples, indices, microbatch, interrupt: Interrupt::default() }
     }
 
-    /// The same loss, where this interrupt gives up what is measured on it.
+    /// The same loss; this interrupt gives up what is measured on it.
     pub fn interrupted_by(self, interrupt: Interrupt<'a>) -> Self {
         Self { interrupt, ..self }
     }
@@ -93,7 +151,7 @@ impl<'a> Objective<'a> {
         self.indices.len()
     }
 
-    /// True where there is no sample.
+    /// True if there is no sample.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
@@ -122,12 +180,16 @@ impl<'a> Objective<'a> {
             let leaves = theta.leaves();
             let Some(value) = term(&leaves, batch?) else { continue };
             let mut gradients = value.sum().mul_scalar(scale).backward();
-            let gradient = leaves.take_gradients(&mut gradients);
-            sum = Some(match sum {
-                None => gradient,
-                Some(sum) => sum.plus(&gradient),
-            });
+            add_to(&mut sum, leaves.take_gradients(&mut gradients));
         }
         Ok(sum.unwrap_or_else(|| theta.zeros_like()))
     }
+}
+
+/// Adds to a sum that may not have begun.
+pub(crate) fn add_to(sum: &mut Option<Vector>, term: Vector) {
+    *sum = Some(match sum.take() {
+        None => term,
+        Some(sum) => sum.plus(&term),
+    });
 }

@@ -14,29 +14,28 @@ pub trait Operator {
         Interrupt::default()
     }
 
-    /// A v for each direction, in one walk over the data.
+    /// A v.
     ///
     /// # Errors
     /// [`MetricError::Interrupted`].
-    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError>;
+    fn apply(&self, v: &Vector) -> Result<Vector, MetricError>;
 
     /// A v and, from the same walk, vᵀAv by microbatch.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
+    /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
     fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
-        let product = self.apply(std::slice::from_ref(v))?.pop().unwrap_or_else(|| v.zeros_like());
+        let product = self.apply(v)?;
         let form = number(v.dot(&product))?;
         Ok((product, Forms { sizes: vec![1], by_batch: vec![vec![form]] }))
     }
 
-    /// vᵀAv for each direction; cheaper than the product where the operator has a way without a backward pass.
+    /// vᵀAv for each direction; cheaper than the product if the operator has a way without a backward pass.
     ///
     /// # Errors
-    /// [`MetricError::Device`] where the numbers cannot be read, and [`MetricError::Interrupted`].
+    /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
     fn forms(&self, directions: &[Vector]) -> Result<Forms, MetricError> {
-        let products = self.apply(directions)?;
-        let forms = directions.iter().zip(&products).map(|(v, av)| Ok(vec![number(v.dot(av))?]));
+        let forms = directions.iter().map(|v| Ok(vec![number(v.dot(&self.apply(v)?))?]));
         Ok(Forms { sizes: vec![1], by_batch: forms.collect::<Result<_, MetricError>>()? })
     }
 

@@ -28,10 +28,10 @@ pub struct Sharpness {
 /// Training draws its batches from n = `training_samples`, here they come from the objective's m. A random batch of a random
 /// subset is a random batch of the whole, so the batch sharpness needs no correction; but E‖g_B − ∇L‖² = S²(1/B − 1/n), S²
 /// the unbiased variance of the samples' gradients, and here 1/m stands in place of 1/n: the noise is multiplied by
-/// (1/B − 1/n)/(1/B − 1/m). Where m < n is not larger than B there is but one batch, and no value.
+/// (1/B − 1/n)/(1/B − 1/m). If m < n is not larger than B there is but one batch, and no value.
 ///
 /// # Errors
-/// [`MetricError::Device`] where numbers cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if numbers cannot be read, and [`MetricError::Interrupted`].
 pub fn sharpness(
     objective: &Objective<'_>,
     theta: &Vector,

@@ -50,7 +50,7 @@ pub enum Statistics {
 /// L(θ + t d) at each t: the loss along a direction, counted from its floor. Costs a third of a gradient a point.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn slice(
     objective: &Objective<'_>,
     theta: &Vector,
@@ -69,7 +69,7 @@ pub fn slice(
 /// the plane is not skewed.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the sums cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if the sums cannot be read, and [`MetricError::Interrupted`].
 pub fn plane(
     objective: &Objective<'_>,
     theta: &Vector,
@@ -150,7 +150,7 @@ fn recomputed(
 /// part of a tensor with one index on its first axis. Tensors of one axis (biases, normalisation) do not move.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the norms cannot be read.
+/// [`MetricError::Device`] if the norms cannot be read.
 pub fn filter_normalised(layout: &Layout, theta: &Vector, key: Key) -> Result<Vector, MetricError> {
     let random = theta.normal_like(key);
     let mut parts = Vec::new();

@@ -20,7 +20,7 @@ use crate::{
     stability::{Sampling, StabilityError},
 };
 
-/// The Wu bound √(1/(cμ))/η = √(B/μ · (n−1)/(n−B))/η on ‖G‖_F: a minimum where ‖G‖_F is above it is linearly unstable for SGD with
+/// The Wu bound √(1/(cμ))/η = √(B/μ · (n−1)/(n−B))/η on ‖G‖_F: a minimum at which ‖G‖_F is above it is linearly unstable for SGD with
 /// batches of B = `batch_size` of n = `training_samples` samples (theorem 3.3). Absent if μ is absent or not positive, and for a
 /// full batch.
 ///

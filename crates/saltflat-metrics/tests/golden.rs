@@ -223,7 +223,8 @@ fn quadratic_forms_are_products() {
         let by_products = hessian_trace(&case, TraceOptions::hutchinson(6), key).trace;
         for (microbatch, together) in [(1000, 1), (1000, 6), (3, 4)] {
             let objective = case.objective(microbatch);
-            let operator = CurvatureOperator::new(&objective, &case.theta, Curvature::Hessian).together(together);
+            let operator =
+                CurvatureOperator::new(&objective, &case.theta, Curvature::Hessian).directions_per_pass(together);
             let options = TraceOptions { frobenius: false, ..TraceOptions::hutchinson(6) };
             let found = trace(&operator, &options, key).unwrap().trace;
             let (a, b) = (found.value.unwrap(), by_products.value.unwrap());
@@ -310,7 +311,8 @@ fn strength_of_label_flips() {
                 })
                 .collect();
             let drawn = drawn.into_iter().map(|q| q as f32).collect();
-            let noise = case.samples.label_noise(&case.network, &case.loss, &case.theta, &case.buffers, drawn);
+            let noise =
+                support::label_noise(&case.samples, &case.network, &case.loss, &case.theta, &case.buffers, drawn);
             strength.record(&noise, n as f64);
         }
         let estimate = strength.take().unwrap();

@@ -95,7 +95,8 @@ fn additive_noise_is_divided_by_its_variance() {
         for draw in 0..2000 {
             let signs = Key::new(4, Stream::LabelNoise, draw).signs(2 * N);
             let drawn = expected.iter().zip(signs).map(|(q, sign)| q + sigma as f32 * sign).collect();
-            let noise = case.samples.label_noise(&case.network, &case.loss, &case.theta, &case.buffers, drawn);
+            let noise =
+                support::label_noise(&case.samples, &case.network, &case.loss, &case.theta, &case.buffers, drawn);
             strength.record(&noise, N as f64 / (sigma * sigma));
         }
         let found = strength.take().unwrap();

@@ -48,6 +48,7 @@ mod error;
 mod lock;
 mod locked;
 mod manifest;
+pub mod metric;
 mod names;
 mod read;
 mod row;
@@ -68,8 +69,8 @@ pub use manifest::{Entry, Manifest};
 pub use names::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, MANIFEST, METRICS, SCHEMA, STATUS};
 pub use read::{open_regular, read_at_most, read_if_there, read_regular};
 pub use row::{
-    EPOCH_VALUES, EpochRow, Field, MeasurementRow, RecordedLoss, RecordedTrial, Row, TrialEnd, TrialMeasurement,
-    TrialReader, complete_lines, entry, last_row, line, numbers, read_rows, std_error, trial_name, value,
+    EpochRow, Field, MeasurementRow, RecordedLoss, RecordedTrial, Row, TrialEnd, TrialMeasurement, TrialReader,
+    complete_lines, entry, last_row, line, numbers, read_rows, std_error, trial_name, value,
 };
 pub use run::RunRecord;
 pub use sha256::{sha256_hex, sha256_of_file};

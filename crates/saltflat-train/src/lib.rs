@@ -28,14 +28,17 @@ pub use checkpoint::{
 };
 pub use device::{DeviceChoice, DeviceInfo, adapter_names, choose_device};
 pub use error::TrainError;
-pub use measure::{Cost, Measurement, Measurer, Memory, Point, curvature_subset, measurement_cost};
+pub use measure::{
+    Cost, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory, MetricGroup,
+    PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
+};
 pub use measured_loss::MeasuredLoss;
 pub use observer::Observer;
 pub use optimizer::{Sam, Sgd};
 pub use outline::Outline;
 pub use plan::Plan;
 pub use run_folder::{ResumeReport, RunFolder};
-pub use saltflat_record::{EPOCH_VALUES, EpochRow, MeasurementRow};
+pub use saltflat_record::{EpochRow, MeasurementRow};
 pub use snapshot::Snapshot;
 pub use split::{Split, SplitWithLoss};
 pub use timing::{Counts, Times};

@@ -11,7 +11,7 @@ use saltflat_models::Vector;
 pub use self::counts::Counts;
 use self::extrapolation::FIRST;
 pub(crate) use self::extrapolation::extrapolate;
-use crate::{Plan, Point, TrainError, Trainer, measure::seconds_by_group, measure_schedule::measures_noise};
+use crate::{MeasurementPoint, Plan, TrainError, Trainer, measure::seconds_by_group, measure_schedule::measures_noise};
 
 /// So many steps are searched for one of a kind.
 const FIRST_STEPS: u64 = 1_000_000;
@@ -40,7 +40,7 @@ impl Times {
             None => Ok(None),
         });
         let (step, noise_step) = (step?, noise_step?);
-        let point = Point { theta: &start.0, buffers: &start.1, update: None, step: 0 };
+        let point = MeasurementPoint { theta: &start.0, buffers: &start.1, update: None, step: 0 };
         let groups = seconds_by_group(plan, &plan.config.metrics, point, budget / 2.0)?;
         let either = step.or(noise_step).unwrap_or(0.0);
         Ok(Self { step: step.unwrap_or(either), noise_step: noise_step.unwrap_or(either), groups })

@@ -3,7 +3,7 @@
 mod support;
 
 use burn::tensor::{DType, Device};
-use saltflat_train::{Measurer, Plan, Point, Trainer};
+use saltflat_train::{MeasurementPoint, Measurer, Plan, Trainer};
 use serde_json::{Map, Value};
 use support::read;
 
@@ -21,7 +21,7 @@ fn measured(more: &[(&str, &str)]) -> Map<String, Value> {
     let config = read(&[&base, more].concat()).unwrap_or_else(|e| panic!("{more:?}: {e}"));
     let plan = Plan::new(config, &Device::flex(), DType::F64).unwrap_or_else(|e| panic!("{more:?}: {e}"));
     let (theta, buffers) = Trainer::random_start(&plan);
-    let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: None, step: 0 };
     Measurer::default().measure(&plan, &plan.config.metrics, point).expect("it measures").metrics
 }
 

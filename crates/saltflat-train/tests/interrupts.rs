@@ -7,7 +7,8 @@ use std::cell::Cell;
 
 use burn::tensor::{DType, Device};
 use saltflat_models::Vector;
-use saltflat_train::{Measurement, Measurer, Plan, Point, Trainer, config::METRICS};
+use saltflat_record::metric::{Origin, groups_from};
+use saltflat_train::{Measurement, MeasurementPoint, Measurer, Plan, Trainer};
 use support::read;
 
 /// All groups, on a network that is measured in milliseconds, and on a convolutional one that couples its samples; with the distance
@@ -36,7 +37,7 @@ fn plans() -> [(Plan, usize); 2] {
 }
 
 fn measured(measurer: &mut Measurer, plan: &Plan, start: &(Vector, Vector), stop: &dyn Fn() -> bool) -> Option<String> {
-    let point = Point { theta: &start.0, buffers: &start.1, update: Some(&start.0), step: 0 };
+    let point = MeasurementPoint { theta: &start.0, buffers: &start.1, update: Some(&start.0), step: 0 };
     let found = measurer.measure_unless(plan, &plan.config.metrics, point, stop).unwrap();
     found.map(|Measurement { metrics, .. }| serde_json::to_string(&metrics).unwrap())
 }
@@ -46,7 +47,7 @@ fn measured(measurer: &mut Measurer, plan: &Plan, start: &(Vector, Vector), stop
 #[test]
 fn given_up_at_every_question() {
     for (plan, distance) in plans() {
-        assert_eq!(plan.config.metrics.groups().len(), METRICS.len());
+        assert_eq!(plan.config.metrics.groups().len(), groups_from(Origin::Measurement).count());
         let start = Trainer::random_start(&plan);
         let questions = Cell::new(0);
         let count = || {

@@ -5,7 +5,9 @@ mod support;
 use burn::tensor::{DType, Device};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, LossKind};
-use saltflat_train::{EpochRow, MeasurementRow, Measurer, Observer, Plan, Point, TrainError, Trainer, config::Config};
+use saltflat_train::{
+    EpochRow, MeasurementPoint, MeasurementRow, Measurer, Observer, Plan, TrainError, Trainer, config::Config,
+};
 use serde_json::Value;
 use support::read;
 
@@ -63,7 +65,7 @@ fn all_metrics_are_of_the_measured_loss() {
         let other = plan(&[&ALL[..], &trained, &[("metrics.loss", &loss)]].concat());
         let own = plan(&[&ALL[..], &[("loss.kind", &kind_text), ("loss.smoothing", smoothing)]].concat());
         let (theta, buffers) = Trainer::random_start(&other);
-        let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+        let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: None, step: 0 };
         let measure =
             |plan: &Plan| Measurer::default().measure(plan, &plan.config.metrics, point).expect("it measures").metrics;
         let mut found = measure(&other);

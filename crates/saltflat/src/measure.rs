@@ -6,10 +6,11 @@ use burn::tensor::DType;
 use saltflat_kernels::init_thread_pool;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
+use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
-    Cost, DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, Measurer, Memory, Plan, Point, TrainError,
+    Cost, DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
     choose_device,
-    config::{METRICS, MetricsConfig, Purpose},
+    config::{MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
 use serde_json::{Map, Value, json};
@@ -29,12 +30,13 @@ const CHECK_SAMPLES: usize = 32;
 /// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     if args.metrics.iter().any(|name| name == "help") {
-        for (group, metrics) in METRICS {
-            outln!("{group}: {}", metrics.join(", "))?;
+        for group in metric::groups_from(Origin::Measurement) {
+            let names: Vec<&str> = group.selectable().map(|metric| metric.name).collect();
+            outln!("{}: {}", group.name, names.join(", "))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, device(args)?);
+    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, measuring_device(args)?);
     if device.backend == "cuda" {
         device.check_supports(config.train.precision)?;
     }
@@ -44,10 +46,10 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     };
     let mut notes = Vec::from_iter(init_thread_pool());
     let mut plan = Plan::new(config, &device.device, dtype)?;
-    plan.config.metrics = chosen(args, &plan)?;
+    plan.config.metrics = selected_metrics(args, &plan)?;
     let (theta, buffers) = load_start(&args.weights, &plan)?;
     let update = load_update(&args.weights, &plan)?;
-    let point = Point { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: update.as_ref(), step: 0 };
     notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
@@ -55,7 +57,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         notes.extend(weights_note(weights)?);
     }
     notes.iter().for_each(|note| errln!("note: {note}"));
-    say(&plan, &device, args);
+    print_plan(&plan, &device, args);
     if args.check {
         return check(&plan, point);
     }
@@ -63,7 +65,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     let mut found = measurer.measure(&plan, &plan.config.metrics, point)?;
     if !args.slice.is_empty() {
         let slice = slices::measure(args, &plan, point)?;
-        found.metrics.insert("loss_slice".into(), slice);
+        found.put(&metric::LOSS_SLICE, slice);
     }
     if let Some(folder) = &args.plots {
         for path in slices::draw(folder, &plan, &found.metrics)? {
@@ -84,7 +86,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// f64 is a matter of the CPU.
-fn device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
+fn measuring_device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
     if args.precision == Precision::F32 && !args.check {
         return choose_device(&args.common.device);
     }
@@ -98,7 +100,7 @@ fn device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
 }
 
 /// What the options make of `[metrics]`.
-fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
+fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
     let n = plan.train.len();
     let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
     let names: Vec<&str> = args.metrics.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
@@ -108,7 +110,7 @@ fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> 
         [] => {
             // What the configuration asks for, and what else says how stable the point is.
             let mut on: Vec<&str> = plan.config.metrics.groups();
-            on.extend(["eigenvalues", "stability"]);
+            on.extend([metric::EIGENVALUES.name, metric::STABILITY.name]);
             plan.config.metrics.only(&on)
         }
         names => plan.config.metrics.only(names),
@@ -160,7 +162,7 @@ fn chosen(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> 
 }
 
 /// The plan, on stderr.
-fn say(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
+fn print_plan(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
     let n = plan.train.len();
@@ -181,7 +183,7 @@ fn say(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
             groups => groups.join(", "),
         },
         memory.microbatch,
-        memory.together,
+        memory.directions_per_pass,
         memory.vectors >> 20,
         memory.cotangents >> 20,
         number(measurement_cost(plan, config)),
@@ -213,8 +215,8 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
     })
 }
 
-/// `--check`: exit code 1 where a check fails.
-fn check(plan: &Plan, point: Point<'_>) -> anyhow::Result<ExitCode> {
+/// `--check`: exit code 1 if a check fails.
+fn check(plan: &Plan, point: MeasurementPoint<'_>) -> anyhow::Result<ExitCode> {
     let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
     let memory = Memory::new(plan, &plan.config.metrics);
     let train = plan.measured_samples();

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use saltflat_metrics::Samples;
-use saltflat_train::{MeasuredLoss, Measurement, Plan, config::METRICS};
+use saltflat_record::metric::{self, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
+use saltflat_train::{MeasuredLoss, Measurement, Plan};
 use serde_json::Value;
 
 use crate::table::number;
@@ -11,22 +12,17 @@ use crate::table::number;
 /// The measured loss, and the table, a line a metric.
 pub fn table(plan: &Plan, found: &Measurement) -> String {
     let mut rows: Vec<[String; 5]> = vec![["metric", "value", "probes", "gradients", "beside"].map(str::to_string)];
-    for (group, names) in METRICS {
-        let Some(cost) = found.costs.get(group) else { continue };
+    for group in metric::groups_from(Origin::Measurement) {
+        let Some(cost) = found.costs.get(group.name) else { continue };
         let mut price = if cost.gradients > 0.0 { number(cost.gradients) } else { String::new() };
-        // A momentum of its own has a name of its own.
-        let others =
-            found.metrics.keys().map(String::as_str).filter(|name| {
-                group == "spectrum" && name.starts_with("regularizer_momentum_") && !names.contains(name)
-            });
-        for name in names.iter().copied().chain(others) {
+        for (metric, name) in names(group, found) {
             let Some(value) = found.metrics.get(name) else { continue };
-            for (name, value) in cells(name, value) {
-                let beside = beside(&name, plan, found);
-                let probes =
-                    value.get("probes").filter(|probes| probes.is_number()).map(Value::to_string).unwrap_or_default();
-                let near_one = name.starts_with("sgd_growth");
-                rows.push([name, shown(&value, near_one), probes, std::mem::take(&mut price), beside]);
+            let mut reference = metric.reference.map(|kind| reference(kind, value, plan, found)).unwrap_or_default();
+            for (name, value) in cells(metric, name, value) {
+                let probes = value.get("probes").filter(|probes| probes.is_number());
+                let probes = probes.map(Value::to_string).unwrap_or_default();
+                let text = value_text(&value, metric.format);
+                rows.push([name, text, probes, std::mem::take(&mut price), std::mem::take(&mut reference)]);
             }
         }
     }
@@ -47,11 +43,21 @@ pub fn table(plan: &Plan, found: &Measurement) -> String {
     text
 }
 
+/// The metrics of a group and the names under which they were found, those for other values of a parameter last.
+fn names<'a>(group: &'static Group, found: &'a Measurement) -> Vec<(&'static Metric, &'a str)> {
+    let mut names: Vec<(&'static Metric, &str)> = group.selectable().map(|metric| (metric, metric.name)).collect();
+    for (metric, prefix) in group.selectable().filter_map(|metric| Some((metric, metric.prefix?))) {
+        let others = found.metrics.keys().filter(|name| name.starts_with(prefix) && *name != metric.name);
+        names.extend(others.map(|name| (metric, name.as_str())));
+    }
+    names
+}
+
 /// The lines of a metric: one, or one for each entry of a list or of a map of tensors.
-fn cells(name: &str, value: &Value) -> Vec<(String, Value)> {
+fn cells(metric: &Metric, name: &str, value: &Value) -> Vec<(String, Value)> {
     match value {
         Value::Array(all) => all.iter().enumerate().map(|(i, value)| (format!("{name}[{i}]"), value.clone())).collect(),
-        Value::Object(map) if name == "trace_hessian_by_tensor" => {
+        Value::Object(map) if metric.shape == Shape::ByTensor => {
             map.iter().map(|(tensor, value)| (format!("  {tensor}"), value.clone())).collect()
         }
         other => vec![(name.into(), other.clone())],
@@ -59,7 +65,7 @@ fn cells(name: &str, value: &Value) -> Vec<(String, Value)> {
 }
 
 /// `value ± error`, or the reason why there is none.
-fn shown(value: &Value, near_one: bool) -> String {
+fn value_text(value: &Value, format: Format) -> String {
     let get = |key: &str| value.get(key).and_then(Value::as_f64);
     if let (Some(probes), Some(p)) = (value.get("probes").and_then(Value::as_array), value.get("dimension")) {
         return format!("{} probes in {p} dimensions (--json, --plots)", probes.len());
@@ -67,10 +73,9 @@ fn shown(value: &Value, near_one: bool) -> String {
     let Some(x) = get("value") else {
         return format!("- ({})", value.get("reason").and_then(Value::as_str).unwrap_or("no value"));
     };
-    let mut text = match near_one {
-        // Where SGD is stable four digits would say 1.0000.
-        true if x < 1.0 && x > 0.99 => format!("1 - {:.1e}", 1.0 - x),
-        _ => number(x),
+    let mut text = match format {
+        Format::NearOne if x < 1.0 && x > 0.99 => format!("1 - {:.1e}", 1.0 - x),
+        Format::NearOne | Format::Number => number(x),
     };
     if let Some(error) = get("std_error") {
         let _ = write!(text, " ± {}", number(error));
@@ -92,61 +97,55 @@ fn shown(value: &Value, near_one: bool) -> String {
     text
 }
 
-/// The theoretical value or bound that a metric is compared with: one of the same samples, or with the number of its own.
-fn beside(name: &str, plan: &Plan, found: &Measurement) -> String {
+/// The theoretical value or bound that a metric with this value is compared with, and on which samples if not on all.
+fn reference(kind: Reference, value: &Value, plan: &Plan, found: &Measurement) -> String {
     let (lr, momentum) = (plan.config.optimizer.lr, plan.config.optimizer.momentum);
-    let value = |name: &str| found.metrics.get(name)?.get("value")?.as_f64();
-    let of = |text: &str, bound: Option<f64>| bound.map_or(String::new(), |bound| format!("{text} {}", number(bound)));
+    let value = value.get("value").and_then(Value::as_f64);
+    let value_of = |metric: &Metric| found.metrics.get(metric.name)?.get("value")?.as_f64();
     let left_out = if momentum > 0.0 { " (momentum is left out)" } else { "" };
     let on = |samples: usize| match plan.train.len() {
         n if samples < n => format!(" on {samples} of {n} samples"),
         _ => String::new(),
     };
-    match name {
-        "trace_hessian" => match value("trace_from_noise_expected") {
-            None => String::new(),
-            expected => of("trace_from_noise_expected", expected) + &on(found.alignment_samples),
-        },
-        // Each bound is sufficient, so the lower one.
-        "gram_frobenius" => ["wu_bound_frobenius", "wu_bound_frobenius_mu1"]
-            .into_iter()
-            .filter_map(|name| Some((name, value(name)?)))
+    let on_set = |set: SampleSet| match set {
+        SampleSet::Curvature => on(found.curvature_samples),
+        SampleSet::Alignment => on(found.alignment_samples),
+    };
+    let on_one_subset = || on(plan.config.metrics.alignment_samples());
+    let text = match kind {
+        Reference::Value(words, other, set) => {
+            value_of(other).map(|other| format!("{words} {}{}", number(other), set.map(on_set).unwrap_or_default()))
+        }
+        Reference::UnstableAbove(bounds) => bounds
+            .iter()
+            .filter_map(|bound| Some((bound.name, value_of(bound)?)))
             .min_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(String::new(), |(name, bound)| of(&format!("unstable above {name}"), Some(bound))),
-        "wu_growth_bound" => value(name).map_or(String::new(), |growth| {
-            let samples = on(found.alignment_samples);
-            match growth > 1.0 {
-                true => format!("above 1: linearised SGD leaves{samples}"),
-                false => format!("linearised SGD leaves if above 1{samples}"),
-            }
+            .map(|(name, bound)| format!("unstable above {name} {}", number(bound))),
+        Reference::DivergesAbove(bound) => {
+            value_of(bound).map(|value| format!("diverges above {} {}{left_out}", bound.name, number(value)))
+        }
+        Reference::TwoOverLr => Some(format!("2/lr = {}", number(2.0 / lr))),
+        Reference::EdgeOfStability => {
+            let edge = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
+            Some(format!("{edge} = {}", number(2.0 * (1.0 + momentum) / lr)))
+        }
+        Reference::AtMostOne => Some("at most 1".into()),
+        Reference::StableBelowOne => Some(format!("stable below 1{}", on_one_subset())),
+        Reference::UnstableAboveOne => value.map(|growth| {
+            let text = match growth > 1.0 {
+                true => "above 1: linearised SGD leaves",
+                false => "linearised SGD leaves if above 1",
+            };
+            format!("{text}{}", on_set(SampleSet::Alignment))
         }),
-        "top_eigenvalues[0]" => {
-            let edge_name = if momentum > 0.0 { "2(1+momentum)/lr" } else { "2/lr" };
-            format!("{edge_name} = {}", number(2.0 * (1.0 + momentum) / lr))
-        }
-        "gram_top_eigenvalue" => match value("dexter_bound") {
-            None => String::new(),
-            bound => of("diverges above dexter_bound", bound) + left_out,
-        },
-        "alpha" | "chi_min_over_mean" => "at most 1".into(),
-        "sgd_growth" | "sgd_growth_bernoulli" => {
-            format!("stable below 1{}", on(plan.config.metrics.alignment_samples()))
-        }
-        "sgd_critical_lr" | "sgd_critical_lr_bernoulli" | "gd_critical_lr" => {
-            let side = match value(name) {
+        Reference::LearningRate => {
+            let side = match value {
                 Some(critical) if lr < critical => ", below it",
                 Some(_) => ", above it",
                 None => "",
             };
-            let samples = on(plan.config.metrics.alignment_samples());
-            format!("lr = {}{side}{samples}{left_out}", number(lr))
+            Some(format!("lr = {}{side}{}{left_out}", number(lr), on_one_subset()))
         }
-        "batch_sharpness" => format!("2/lr = {}", number(2.0 / lr)),
-        "trace_from_noise_expected" => match value("trace_hessian") {
-            None => String::new(),
-            trace => of("trace_hessian", trace) + &on(found.curvature_samples),
-        },
-        "regularizer" => of("three terms of its series:", value("regularizer_series")),
-        _ => String::new(),
-    }
+    };
+    text.unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use saltflat_record::Row;
+use saltflat_record::{Row, metric};
 use saltflat_train::{
     ConfigChanges, DeviceInfo, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder,
     Snapshot, TrainError,
@@ -137,7 +137,7 @@ impl<'a> Reporter<'a> {
         self.messages.bar.finish_and_clear();
         let mut text = format!("{status}: {reason}, {:.1} s", elapsed.as_secs_f64());
         if let (Some(first), Some(last)) = (&self.first, &self.last) {
-            for name in ["loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "mu"] {
+            for name in metric::all().filter(|metric| metric.is_in_summary).map(|metric| metric.name) {
                 if let (Some(from), Some(to)) = (first.value(name), last.value(name)) {
                     let error = last.std_error(name).map_or(String::new(), |error| format!(" ± {}", number(error)));
                     let to = number(to) + &error;
@@ -148,7 +148,9 @@ impl<'a> Reporter<'a> {
                     });
                 }
             }
-            if let (Some(norm), Some(bound)) = (last.value("gram_frobenius"), last.value("wu_bound_frobenius")) {
+            if let (Some(norm), Some(bound)) =
+                (last.value(metric::GRAM_FROBENIUS.name), last.value(metric::WU_BOUND_FROBENIUS.name))
+            {
                 let (side, norm, bound) = (if norm > bound { "above" } else { "below" }, number(norm), number(bound));
                 let of = "the Wu bound sqrt(B/mu (n-1)/(n-B))/lr";
                 text.push_str(&format!("\n  |G|_F = {norm} is {side} {of} = {bound}, both of the alignment's samples"));

@@ -14,7 +14,7 @@ use saltflat_random::{Key, Stream};
 use saltflat_report::{
     ContourSlice, LossSlice, Mark, Series, SpectralDensity, contour, slice as loss_line, spectral_density,
 };
-use saltflat_train::{Memory, Plan, Point, TrainError, curvature_subset, load_start};
+use saltflat_train::{MeasurementPoint, Memory, Plan, TrainError, curvature_subset, load_start};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -33,7 +33,7 @@ pub fn leads_to_weights(direction: &str) -> bool {
 /// The loss along one or two directions, as `loss_slice` of the JSON: `directions`, `steps`, and `loss`, a list along one
 /// direction, a list of rows over a plane (a row for each step along the second). Of a network with buffers `buffers` says what they are:
 /// `held`, `interpolated` between the weights, or `recomputed` at each point.
-pub fn measure(args: &MeasureArgs, plan: &Plan, point: Point<'_>) -> Result<Value, TrainError> {
+pub fn measure(args: &MeasureArgs, plan: &Plan, point: MeasurementPoint<'_>) -> Result<Value, TrainError> {
     let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
     if args.slice.len() > 2 {
         return Err(failed("--slice", format!("expected one direction or two, got {}", args.slice.len())));

@@ -1,66 +1,43 @@
 //! The table of epochs on stdout.
 
+use saltflat_record::metric::{self, Column, ColumnStyle, Metric};
 use saltflat_train::MeasurementRow;
-
-/// One column: its head, the metric, and how wide.
-struct Column {
-    head: &'static str,
-    metric: &'static str,
-    width: usize,
-    style: Style,
-}
-
-#[derive(Clone, Copy)]
-enum Style {
-    Number,
-    Percent,
-    WithError,
-}
-
-const COLUMNS: [Column; 9] = [
-    Column { head: "loss", metric: "loss", width: 9, style: Style::Number },
-    Column { head: "acc %", metric: "accuracy", width: 6, style: Style::Percent },
-    Column { head: "test %", metric: "test_accuracy", width: 6, style: Style::Percent },
-    Column { head: "tr H", metric: "trace_hessian", width: 17, style: Style::WithError },
-    Column { head: "|H|_F", metric: "hessian_frobenius", width: 17, style: Style::WithError },
-    Column { head: "tr from noise", metric: "trace_from_noise", width: 17, style: Style::WithError },
-    Column { head: "alpha", metric: "alpha", width: 7, style: Style::Number },
-    Column { head: "beta", metric: "beta", width: 8, style: Style::Number },
-    Column { head: "mu", metric: "mu", width: 8, style: Style::Number },
-];
 
 /// Which columns a run has, from its first measurement.
 pub struct Table {
-    columns: Vec<&'static Column>,
+    columns: Vec<(&'static Metric, Column)>,
 }
 
 impl Table {
     /// The columns for which this measurement has an entry.
     pub fn new(first: &MeasurementRow) -> Self {
-        Self { columns: COLUMNS.iter().filter(|column| first.metrics.contains_key(column.metric)).collect() }
+        let measured = metric::all().filter(|metric| first.metrics.contains_key(metric.name));
+        Self { columns: measured.filter_map(|metric| Some((metric, metric.column?))).collect() }
     }
 
     /// The line with the names.
     pub fn head(&self) -> String {
-        let cells = self.columns.iter().map(|c| format!("{:>width$}", c.head, width = c.width));
-        format!("{:>5}  {}", "epoch", cells.collect::<Vec<_>>().join("  "))
+        self.row("epoch", |_, column| column.head.into())
     }
 
     /// One measurement; an absent value is a dash.
     pub fn line(&self, row: &MeasurementRow) -> String {
-        let cells = self.columns.iter().map(|c| format!("{:>width$}", c.cell(row), width = c.width));
-        format!("{:>5}  {}", row.epoch, cells.collect::<Vec<_>>().join("  "))
+        self.row(&row.epoch.to_string(), |metric, column| {
+            let Some(value) = row.value(metric.name) else { return "-".into() };
+            match (column.style, row.std_error(metric.name)) {
+                (ColumnStyle::Percent, _) => format!("{:.1}", 100.0 * value),
+                (ColumnStyle::WithError, Some(error)) => format!("{} ± {}", number(value), number(error)),
+                (ColumnStyle::Number | ColumnStyle::WithError, _) => number(value),
+            }
+        })
     }
-}
 
-impl Column {
-    fn cell(&self, row: &MeasurementRow) -> String {
-        let Some(value) = row.value(self.metric) else { return "-".into() };
-        match (self.style, row.std_error(self.metric)) {
-            (Style::Percent, _) => format!("{:.1}", 100.0 * value),
-            (Style::WithError, Some(error)) => format!("{} ± {}", number(value), number(error)),
-            _ => number(value),
-        }
+    fn row(&self, epoch: &str, cell: impl Fn(&Metric, &Column) -> String) -> String {
+        let cells = self.columns.iter().map(|(metric, column)| {
+            let width = column.width;
+            format!("{:>width$}", cell(metric, column))
+        });
+        format!("{epoch:>5}  {}", cells.collect::<Vec<_>>().join("  "))
     }
 }
 

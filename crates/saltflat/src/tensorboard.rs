@@ -6,7 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use saltflat_record::Row;
+use saltflat_record::{
+    Row,
+    metric::{self, Metric},
+};
 use saltflat_report::{EventWriter, cut_back_events};
 use saltflat_train::{EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainError};
 
@@ -57,13 +60,13 @@ impl<'a> EventFiles<'a> {
 impl Observer for EventFiles<'_> {
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
         let values = [
-            ("lr", Some(row.lr)),
-            ("running_loss", Some(row.running_loss)),
-            ("running_accuracy", row.running_accuracy),
-            ("noise_sq", row.noise_sq),
+            (&metric::LR, Some(row.lr)),
+            (&metric::RUNNING_LOSS, Some(row.running_loss)),
+            (&metric::RUNNING_ACCURACY, row.running_accuracy),
+            (&metric::NOISE_SQ, row.noise_sq),
         ];
-        let values: Vec<_> =
-            values.into_iter().filter_map(|(name, value)| Some((format!("{OF_EPOCH}{name}"), value?))).collect();
+        let tagged = |(metric, value): (&Metric, Option<f64>)| Some((format!("{OF_EPOCH}{}", metric.name), value?));
+        let values: Vec<_> = values.into_iter().filter_map(tagged).collect();
         self.write(row.step, &values);
         Ok(())
     }

@@ -11,8 +11,8 @@ use super::{RowGram, StabilityError};
 /// σ and what it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Coherence {
-    /// σ = λ₁(S) / maxᵢ λ₁(Hᵢ). 1 where the Hᵢ are orthogonal, n where they are equal and of rank one. Above n is
-    /// possible where the Hᵢ have a higher rank.
+    /// σ = λ₁(S) / maxᵢ λ₁(Hᵢ). 1 if the Hᵢ are orthogonal, n if they are equal and of rank one. Above n is
+    /// possible if the Hᵢ have a higher rank.
     pub sigma: f64,
     /// λ₁(S), with S_ij = √tr(HᵢHⱼ).
     pub top_of_overlaps: f64,
@@ -39,8 +39,8 @@ pub fn coherence(gram: &RowGram) -> Result<Coherence, StabilityError> {
     Ok(Coherence { sigma: top_of_overlaps / top_of_samples, top_of_overlaps, top_of_samples })
 }
 
-/// Eigenvalues of GGN = (1/n) Σ Hᵢ, largest first: those of the Gram matrix over n. There are n·C; where the parameters
-/// are fewer the rest are zero up to rounding, where they are more the GGN has further zeros.
+/// Eigenvalues of GGN = (1/n) Σ Hᵢ, largest first: those of the Gram matrix over n. There are n·C; if the parameters
+/// are fewer the rest are zero up to rounding, if they are more the GGN has further zeros.
 ///
 /// # Errors
 /// As [`coherence`].
@@ -49,7 +49,7 @@ pub fn gram_eigenvalues(gram: &RowGram) -> Result<Vec<f64>, StabilityError> {
     eigenvalues(gram.checked()? / n)
 }
 
-/// (σ/η)(n/B − 1)^(−1/2), theorem 1: where λ₁(H) is above it, SGD diverges. n, σ and H are those of all samples that the
+/// (σ/η)(n/B − 1)^(−1/2), theorem 1: if λ₁(H) is above it, SGD diverges. n, σ and H are those of all samples that the
 /// batches are drawn from, H = (1/n) Σ Hᵢ the Gauss–Newton matrix.
 ///
 /// σ of m < n samples cannot take the place of theirs. Let S_m be the block of S of these samples. If all Hᵢ are alike and of

@@ -6,19 +6,19 @@
 //! T(M) = E[(I − ηĤ) M (I − ηĤ)] = M − η(HM + MH) + η² Q(M), Q(M) = E[Ĥ M Ĥ] = (1 − d) H M H + c V(M),
 //!
 //! with H = (1/n) Σ Hᵢ, V(M) = (1/n) Σ Hᵢ M Hᵢ, and c, d from the way batches are drawn ([`Sampling`]). E‖w‖² goes to
-//! zero in the span of the rows exactly where the spectral radius of T is below one. Outside the span nothing moves.
+//! zero in the span of the rows exactly if the spectral radius of T is below one. Outside the span nothing moves.
 //!
 //! T is self-adjoint in the Frobenius inner product, and its spectral radius is its largest eigenvalue: with X = X₊ − X₋
 //! split into its positive and negative parts, |⟨X, T X⟩| ≤ ⟨|X|, T |X|⟩ because ⟨X₊, T X₋⟩ = E tr(X₊ Ĵ X₋ Ĵ) ≥ 0. So no
 //! negative eigenvalue is larger in modulus, the top eigenvalue has a positive semidefinite eigenmatrix, and that overlaps
 //! with the identity, from which the iteration starts (Perron-Frobenius).
 //!
-//! Stability is of the second moment. Single trajectories may shrink where it grows.
+//! Stability is of the second moment. Single trajectories may shrink if it grows.
 
 use nalgebra::{DMatrix, DVector};
 
 use super::{
-    BatchNoise, RowGram, Solver, Stability, StabilityError, TopEigenvalue, row_gram::symmetric_eigen,
+    BatchNoise, RowGram, Solver, StabilityError, TopEigenvalue, row_gram::symmetric_eigen,
     top_eigenvalue::top_eigenvalue,
 };
 
@@ -112,7 +112,7 @@ impl LinearDynamics {
     /// keeps the order and has a positive semidefinite top eigenmatrix.
     ///
     /// # Errors
-    /// [`StabilityError::Overflow`] where the numbers leave the range of f64.
+    /// [`StabilityError::Overflow`] if the numbers leave the range of f64.
     pub fn critical_lr(&self, noise: BatchNoise, solver: &Solver) -> Result<(f64, TopEigenvalue), StabilityError> {
         let h = &self.spectrum;
         let root = DMatrix::from_fn(h.len(), h.len(), |a, b| (h[a] + h[b]).sqrt().recip());
@@ -131,26 +131,6 @@ impl LinearDynamics {
     /// 2/λ₁(H).
     pub fn gd_critical_lr(&self) -> f64 {
         2.0 / self.scale
-    }
-
-    /// All of [`Stability`].
-    ///
-    /// # Errors
-    /// As [`Self::growth`].
-    pub fn stability(&self, lr: f64, noise: BatchNoise, solver: &Solver) -> Result<Stability, StabilityError> {
-        let growth = self.growth(lr, noise, solver)?;
-        let (critical_lr, critical) = self.critical_lr(noise, solver)?;
-        Ok(Stability {
-            growth: growth.value,
-            growth_residual: growth.residual,
-            critical_lr,
-            critical_residual: critical.residual,
-            gd_growth: self.gd_growth(lr),
-            gd_critical_lr: self.gd_critical_lr(),
-            rank: self.rank(),
-            stable: lr < critical_lr,
-            converged: growth.converged && critical.converged,
-        })
     }
 
     /// Q(M) = (1 − d) H M H + c V(M) with V(M) = (1/n) Fᵀ blockdiag(Fᵢ M Fᵢᵀ) F, in units of scale².

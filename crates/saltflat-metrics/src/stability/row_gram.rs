@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 
 use super::StabilityError;
+use crate::dense::sorted;
 
 /// Inner products of the Gauss-Newton rows of n samples, C rows a sample.
 ///
@@ -43,8 +44,5 @@ impl RowGram {
 pub(crate) fn symmetric_eigen(matrix: DMatrix<f64>) -> Result<(Vec<f64>, DMatrix<f64>), StabilityError> {
     let steps = 100 * matrix.nrows().max(10);
     let eigen = SymmetricEigen::try_new(matrix, f64::EPSILON, steps).ok_or(StabilityError::Eigendecomposition)?;
-    let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let values = order.iter().map(|&k| eigen.eigenvalues[k]).collect();
-    Ok((values, eigen.eigenvectors.select_columns(&order)))
+    Ok(sorted(eigen))
 }

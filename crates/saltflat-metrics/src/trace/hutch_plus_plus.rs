@@ -2,7 +2,7 @@
 
 use saltflat_random::Key;
 
-use super::{TraceEstimate, TraceOptions, probe};
+use super::options::{TraceEstimate, TraceOptions, probe};
 use crate::{
     Estimate, MetricError, Operator,
     basis::{Basis, norm},
@@ -11,7 +11,7 @@ use crate::{
 /// tr A = tr(QᵀAQ) + E uᵀAu with u = (I − QQᵀ)v, where Q is an orthonormal basis of A S for a random S: a third of the
 /// products each for A S, for A Q and for the probes u (Meyer, Musco, Musco, Woodruff 2021, arXiv 2010.09649). With the same
 /// products ‖A‖_F² = ‖AQ‖_F² + E‖Au‖². Unbiased; the standard error is that of the probes u, given Q. The variance falls as
-/// 1/m² in the number m of products for any spectrum, and faster where the spectrum decays.
+/// 1/m² in the number m of products for any spectrum, and faster if the spectrum decays.
 pub(super) fn estimate(
     operator: &dyn Operator,
     options: &TraceOptions,
@@ -22,24 +22,21 @@ pub(super) fn estimate(
     let mut basis = Basis::new(space, operator.interrupt());
     for k in 0..rank {
         let v = space.signs_like(key.part(k as u64));
-        for image in operator.apply(std::slice::from_ref(&v))? {
-            let size = norm(&image)?;
-            let (rest, _) = basis.remove(Basis::regroup(&image))?;
-            let left = norm(&rest)?;
-            if left > 1e-5 * size {
-                basis.push(&rest.scale(1.0 / left));
-            }
+        let image = operator.apply(&v)?;
+        let size = norm(&image)?;
+        let (rest, _) = basis.remove(Basis::regroup(&image))?;
+        let left = norm(&rest)?;
+        if left > 1e-5 * size {
+            basis.push(&rest.scale(1.0 / left));
         }
     }
     let mut known = vec![0.0; space.parts().len()];
     let mut known_square = 0.0;
     for i in 0..basis.len() {
         let q = basis.vector(i);
-        for image in operator.apply(std::slice::from_ref(&q))? {
-            let (of_tensors, square) = probe(&q, &image)?;
-            known_square += square;
-            known.iter_mut().zip(of_tensors).for_each(|(sum, x)| *sum += x);
-        }
+        let (of_tensors, square) = probe(&q, &operator.apply(&q)?)?;
+        known_square += square;
+        known.iter_mut().zip(of_tensors).for_each(|(sum, x)| *sum += x);
     }
     let used = rank + basis.len();
     let mut by_tensor: Vec<Vec<f64>> = vec![Vec::new(); known.len()];
@@ -50,12 +47,10 @@ pub(super) fn estimate(
         let v = space.signs_like(key.part((rank + k) as u64));
         let (rest, _) = basis.remove(Basis::regroup(&v))?;
         let u = basis.restore(&rest);
-        for image in operator.apply(std::slice::from_ref(&u))? {
-            let (of_tensors, square) = probe(&u, &image)?;
-            squares.push(known_square + square);
-            traces.push(known.iter().sum::<f64>() + of_tensors.iter().sum::<f64>());
-            by_tensor.iter_mut().zip(of_tensors).zip(&known).for_each(|((all, x), known)| all.push(known + x));
-        }
+        let (of_tensors, square) = probe(&u, &operator.apply(&u)?)?;
+        squares.push(known_square + square);
+        traces.push(known.iter().sum::<f64>() + of_tensors.iter().sum::<f64>());
+        by_tensor.iter_mut().zip(of_tensors).zip(&known).for_each(|((all, x), known)| all.push(known + x));
         if options.is_met(&Estimate::of_probes(&traces)) {
             break;
         }

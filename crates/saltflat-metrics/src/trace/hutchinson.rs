@@ -2,7 +2,7 @@
 
 use saltflat_random::Key;
 
-use super::{TraceEstimate, TraceOptions, probe};
+use super::options::{TraceEstimate, TraceOptions, probe};
 use crate::{Estimate, Forms, MetricError, Operator};
 
 /// Quadratic forms drawn in one go: they share a pass, and are held in memory together. A divisor of 16, the first look.

@@ -2,96 +2,41 @@
 
 mod hutch_plus_plus;
 mod hutchinson;
+mod options;
 mod xtrace;
 
 use saltflat_random::Key;
-use serde::Serialize;
 
-use crate::{Estimate, MetricError, Operator};
+pub use options::{TraceEstimate, TraceMethod, TraceOptions};
 
-/// How the trace is estimated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TraceMethod {
-    /// The mean of vᵀAv: the cheapest probe, and the right choice for a flat spectrum or few probes.
-    #[default]
-    Hutchinson,
-    /// A sketch of A's range exactly, the rest by probes: for a spectrum that decays.
-    #[serde(rename = "hutch++")]
-    HutchPlusPlus,
-    /// Every product serves as sketch and as probe: the smallest variance where the spectrum decays fast.
-    #[serde(rename = "xtrace")]
-    XTrace,
-}
-
-impl TraceMethod {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 3] =
-        [("hutchinson", Self::Hutchinson), ("hutch++", Self::HutchPlusPlus), ("xtrace", Self::XTrace)];
-}
-
-/// What is estimated, and how well.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TraceOptions {
-    /// How.
-    pub method: TraceMethod,
-    /// Products, or quadratic forms, at most.
-    pub probes: usize,
-    /// Stops sooner, where the standard error of the trace is at most this times the trace. It is looked at after 16, 32,
-    /// 64 … probes only, so that it is not met by the luck of many looks; two means that happen to be close never stop it.
-    pub tolerance: Option<f64>,
-    /// Also ‖A‖_F, which needs products; without it the trace takes quadratic forms, half as dear.
-    pub frobenius: bool,
-    /// Bytes that a sketch may take.
-    pub memory: usize,
-}
-
-impl TraceOptions {
-    /// Hutchinson with so many probes, with the Frobenius norm.
-    pub fn hutchinson(probes: usize) -> Self {
-        Self { method: TraceMethod::Hutchinson, probes, tolerance: None, frobenius: true, memory: 1 << 30 }
-    }
-
-    /// Vectors of A's space that a sketch may hold, twice: the sketch and its image.
-    fn sketch(&self, operator: &dyn Operator) -> usize {
-        let bytes = 2 * operator.space().len() * operator.space().dtype().size();
-        (self.memory / bytes.max(1)).max(1)
-    }
-
-    /// True where the error is small enough, if this is a number of probes at which it is looked at.
-    fn is_met(&self, trace: &Estimate) -> bool {
-        let looks =
-            trace.probes.is_some_and(|probes| probes >= 16 && (probes / 16).is_power_of_two() && probes % 16 == 0);
-        match (self.tolerance, trace.value, trace.std_error) {
-            (Some(tolerance), Some(value), Some(error)) => looks && error <= tolerance * value.abs(),
-            _ => false,
-        }
-    }
-}
-
-/// tr A and ‖A‖_F from the same probes.
-#[derive(Clone, Debug)]
-pub struct TraceEstimate {
-    /// tr A.
-    pub trace: Estimate,
-    /// ‖A‖_F, its error by the delta method; absent where it was not asked for.
-    pub frobenius: Estimate,
-    /// The trace of each tensor's diagonal block, in the layout's order; they sum to the trace. Empty where only quadratic
-    /// forms were taken, and for XTrace.
-    pub by_tensor: Vec<Estimate>,
-    /// The probes' quadratic forms by microbatch, from which the error of a subset of the data follows
-    /// ([`Forms::subset_error`](crate::Forms::subset_error)); Hutchinson's estimator alone has them.
-    pub forms: Option<crate::Forms>,
-}
+use crate::{MetricError, Operator};
 
 /// Estimates the trace of A as `options` say. Probe k is drawn under part k of `key`.
 ///
 /// # Errors
-/// [`MetricError::Device`] where the products cannot be read, and [`MetricError::Interrupted`].
+/// [`MetricError::Device`] if the products cannot be read, and [`MetricError::Interrupted`].
+///
+/// ```
+/// # mod support { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/support/least_squares.rs")); }
+/// # use support::LeastSquares;
+/// use saltflat_metrics::{Curvature, CurvatureOperator, TraceMethod, TraceOptions, trace};
+/// use saltflat_random::{Key, Stream};
+///
+/// // The square loss of w·x on the inputs (1, 1) and (1, -1): H = (1/n) Σ xxᵀ is the identity.
+/// let model = LeastSquares::new(&[[1.0, 1.0], [1.0, -1.0]], &[0.0, 3.0]);
+/// let objective = model.objective();
+/// let hessian = CurvatureOperator::new(&objective, &model.weights, Curvature::Hessian);
+/// for method in [TraceMethod::Hutchinson, TraceMethod::HutchPlusPlus, TraceMethod::XTrace] {
+///     let options = TraceOptions { method, ..TraceOptions::hutchinson(12) };
+///     let found = trace(&hessian, &options, Key::new(1, Stream::Probe, 0))?;
+///     assert!((found.trace.value.unwrap() - 2.0).abs() < 1e-12);
+///     assert!((found.frobenius.value.unwrap() - 2.0_f64.sqrt()).abs() < 1e-12);
+/// }
+/// # Ok::<(), saltflat_metrics::MetricError>(())
+/// ```
 pub fn trace(operator: &dyn Operator, options: &TraceOptions, key: Key) -> Result<TraceEstimate, MetricError> {
     if options.probes == 0 {
-        let none = || Estimate::absent("0 probes were asked for");
-        return Ok(TraceEstimate { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None });
+        return Ok(TraceEstimate::absent("0 probes were asked for"));
     }
     let found = match options.method {
         TraceMethod::Hutchinson if options.frobenius => hutchinson::by_products(operator, options, key),
@@ -99,17 +44,5 @@ pub fn trace(operator: &dyn Operator, options: &TraceOptions, key: Key) -> Resul
         TraceMethod::HutchPlusPlus => hutch_plus_plus::estimate(operator, options, key),
         TraceMethod::XTrace => xtrace::estimate(operator, options, key),
     };
-    found.or_else(|error| {
-        let reason = error.absence()?;
-        let none = || Estimate::absent(&reason);
-        Ok(TraceEstimate { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None })
-    })
-}
-
-/// v_t·w_t of each tensor and ‖w‖², of v and w = A v, in one read.
-fn probe(v: &saltflat_models::Vector, w: &saltflat_models::Vector) -> Result<(Vec<f64>, f64), MetricError> {
-    let both = burn::tensor::Tensor::cat(vec![v.dots(w), w.norm_squared()], 0);
-    let mut sums = crate::error::read("the trace", both)?;
-    let square = sums.pop().unwrap_or(f64::NAN);
-    Ok((sums, square))
+    found.or_else(|error| Ok(TraceEstimate::absent(&error.absence()?)))
 }

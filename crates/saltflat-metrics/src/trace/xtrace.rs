@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use saltflat_models::Vector;
 use saltflat_random::Key;
 
-use super::{TraceEstimate, TraceOptions};
+use super::options::{TraceEstimate, TraceOptions};
 use crate::{
     Estimate, Interrupt, MetricError, Operator,
     basis::{Basis, norm},
@@ -17,7 +17,7 @@ use crate::{
 /// column i of R^−ᵀ, scaled to length 1. The same with A² in place of A, whose forms are inner products of Y and Z, gives
 /// ‖A‖_F². Unbiased; the standard error is that of the k estimates as if they were independent.
 ///
-/// Where memory holds fewer columns than half of the probes, groups of columns are averaged.
+/// If memory holds fewer columns than half of the probes, groups of columns are averaged.
 pub(super) fn estimate(
     operator: &dyn Operator,
     options: &TraceOptions,
@@ -83,44 +83,38 @@ impl Group {
         let mut r = DMatrix::zeros(k, k);
         for i in 0..k {
             let omega = space.signs_like(key.part(first + i as u64));
-            for image in operator.apply(std::slice::from_ref(&omega))? {
-                let image = Basis::regroup(&image);
-                let size = norm(&image)?;
-                let (rest, coefficients) = q.remove(image.clone())?;
-                coefficients.iter().enumerate().for_each(|(j, c)| r[(j, i)] = *c);
-                let left = norm(&rest)?;
-                if left > 1e-5 * size {
-                    r[(q.len(), i)] = left;
-                    q.push(&rest.scale(1.0 / left));
-                }
-                images.push(image);
+            let image = Basis::regroup(&operator.apply(&omega)?);
+            let size = norm(&image)?;
+            let (rest, coefficients) = q.remove(image.clone())?;
+            coefficients.iter().enumerate().for_each(|(j, c)| r[(j, i)] = *c);
+            let left = norm(&rest)?;
+            if left > 1e-5 * size {
+                r[(q.len(), i)] = left;
+                q.push(&rest.scale(1.0 / left));
             }
+            images.push(image);
             omegas.push(Basis::regroup(&omega));
         }
         let rank = q.len();
         let mut products: Vec<Vector> = Vec::with_capacity(rank);
         for i in 0..rank {
-            products.extend(operator.apply(&[q.vector(i)])?.iter().map(Basis::regroup));
+            products.push(Basis::regroup(&operator.apply(&q.vector(i))?));
         }
-        let columns = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
-            let all = vectors.iter().map(|v| q.dots(v)).collect::<Result<Vec<_>, _>>()?;
+        let dots = |basis: &Basis<'_>, vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
+            let all = vectors.iter().map(|v| basis.dots(v)).collect::<Result<Vec<_>, _>>()?;
             Ok(DMatrix::from_fn(rank, vectors.len(), |row, column| all[column][row]))
         };
         // Z as rows of a matrix, for inner products with many vectors at a time; it is not orthonormal.
         let mut z = Basis::new(space, operator.interrupt());
         products.iter().for_each(|product| z.push(product));
-        let pairs = |vectors: &[Vector]| -> Result<DMatrix<f64>, MetricError> {
-            let all = vectors.iter().map(|v| z.dots(v)).collect::<Result<Vec<_>, _>>()?;
-            Ok(DMatrix::from_fn(rank, vectors.len(), |row, column| all[column][row]))
-        };
         let diagonal = |a: &[Vector], b: &[Vector]| -> Result<DVector<f64>, MetricError> {
             let all = a.iter().zip(b).map(|(x, y)| number(x.dot(y))).collect::<Result<Vec<_>, _>>()?;
             Ok(DVector::from_vec(all))
         };
-        let w = columns(&omegas)?;
+        let w = dots(&q, &omegas)?;
         let symmetric = |a: DMatrix<f64>| (&a + a.transpose()) * 0.5;
-        let first = (symmetric(columns(&products)?), columns(&images)?, diagonal(&omegas, &images)?);
-        let second = (pairs(&products)?, pairs(&images)?, diagonal(&images, &images)?);
+        let first = (symmetric(dots(&q, &products)?), dots(&q, &images)?, diagonal(&omegas, &images)?);
+        let second = (dots(&z, &products)?, dots(&z, &images)?, diagonal(&images, &images)?);
         let r = r.rows(0, rank).into_owned();
         let s = operator.interrupt().run(move || leaving_out(&r))?;
         Ok(Self { s, w, forms: [first, second] })
@@ -149,9 +143,9 @@ impl Group {
     }
 }
 
-/// Column i: the unit vector s in the coordinates of Q with Rⱼ·s = 0 for every other column j of R `[rank, k]`, or 0 where
+/// Column i: the unit vector s in the coordinates of Q with Rⱼ·s = 0 for every other column j of R `[rank, k]`, or 0 if
 /// the others span everything. With Rᵀ = UT, U `[k, rank]` orthonormal: s is T⁻¹ times row i of U, scaled, and there is one
-/// where that row has length 1 (the leverage of column i).
+/// if that row has length 1 (the leverage of column i).
 fn leaving_out(r: &DMatrix<f64>) -> DMatrix<f64> {
     let (u, t) = r.transpose().qr().unpack();
     let mut s = t.solve_upper_triangular(&u.transpose()).unwrap_or_else(|| DMatrix::zeros(r.nrows(), r.ncols()));

@@ -42,15 +42,12 @@ impl Operator for Dense {
         &self.space
     }
 
-    fn apply(&self, directions: &[Vector]) -> Result<Vec<Vector>, MetricError> {
-        self.products.set(self.products.get() + directions.len());
+    fn apply(&self, v: &Vector) -> Result<Vector, MetricError> {
+        self.products.set(self.products.get() + 1);
         let p = self.matrix.nrows();
-        let product = |v: &Vector| {
-            let flat = Tensor::cat(v.parts().to_vec(), 0).reshape([p, 1]);
-            let image: Tensor<1> = self.device_matrix.clone().matmul(flat).flatten(0, 1);
-            Vector::new(image.split_with_sizes(vec![p / 3, p - p / 3], 0))
-        };
-        Ok(directions.iter().map(product).collect())
+        let flat = Tensor::cat(v.parts().to_vec(), 0).reshape([p, 1]);
+        let image: Tensor<1> = self.device_matrix.clone().matmul(flat).flatten(0, 1);
+        Ok(Vector::new(image.split_with_sizes(vec![p / 3, p - p / 3], 0)))
     }
 
     fn products(&self) -> usize {

@@ -8,7 +8,7 @@ use std::{fs, path::PathBuf};
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::SafeTensors;
-use saltflat_metrics::{Batch, Objective, Samples, Scoring};
+use saltflat_metrics::{Objective, Scoring, TensorSamples};
 use saltflat_models::{
     AnyArchitecture, Initialisation, Loss, LossKind, Network, Norm, Pass, Vector,
     architectures::{Lenet, Mlp, Resnet},
@@ -24,56 +24,11 @@ pub struct Golden {
     pub theta: Vector,
     pub buffers: Vector,
     pub loss: Loss,
-    pub samples: Fixed,
+    pub samples: TensorSamples,
     pub labels: Vec<u32>,
     pub lr: f64,
     pub batch_size: usize,
     pub expected: Value,
-}
-
-pub struct Fixed {
-    pub inputs: Tensor<4>,
-    pub targets: Tensor<2>,
-    pub scoring: Scoring,
-}
-
-impl Fixed {
-    /// ∇L̂ − ∇L̄ on all samples for these drawn targets, `[n, C]`, by the code with which the trainer measures it.
-    pub fn label_noise(
-        &self,
-        network: &Network,
-        loss: &Loss,
-        theta: &Vector,
-        buffers: &Vector,
-        drawn: Vec<f32>,
-    ) -> Vector {
-        let [n, outputs] = self.targets.dims();
-        let targets = |values| Targets { values, outputs, labels: None };
-        let expected = targets(self.targets.clone().try_into_vec_as().unwrap());
-        let noise = OutputNoise::of_targets(&expected, &targets(drawn));
-        let leaves = theta.leaves();
-        let values = network.forward(self.inputs.clone(), &mut Pass::value(&leaves, buffers).training()).value;
-        noise.gradient(loss, &leaves, values, self.targets.clone(), 0..n, n)
-    }
-}
-
-impl Samples for Fixed {
-    fn len(&self) -> usize {
-        self.inputs.dims()[0]
-    }
-
-    fn batch(&self, indices: &[u32]) -> Batch {
-        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
-        let indices = Tensor::from_data(TensorData::from(indices.as_slice()), &self.inputs.device());
-        Batch {
-            inputs: self.inputs.clone().select(0, indices.clone()),
-            targets: self.targets.clone().select(0, indices),
-        }
-    }
-
-    fn scoring(&self) -> Scoring {
-        self.scoring
-    }
 }
 
 impl Golden {
@@ -149,7 +104,7 @@ fn read(name: &'static str, model: AnyArchitecture, loss: Loss, lr: f64, batch_s
         theta,
         buffers,
         loss,
-        samples: Fixed { inputs, targets, scoring },
+        samples: TensorSamples { inputs, targets, scoring },
         labels,
         lr,
         batch_size,
@@ -162,4 +117,22 @@ pub fn exact_target(loss: Loss, label: u32, outputs: usize) -> Vec<f64> {
     (0..outputs)
         .map(|c| if c == label as usize { 1.0 - loss.smoothing } else { loss.smoothing / (outputs - 1) as f64 })
         .collect()
+}
+
+/// ∇L̂ − ∇L̄ on all samples for these drawn targets, `[n, C]`, by the code with which the trainer measures it.
+pub fn label_noise(
+    samples: &TensorSamples,
+    network: &Network,
+    loss: &Loss,
+    theta: &Vector,
+    buffers: &Vector,
+    drawn: Vec<f32>,
+) -> Vector {
+    let [n, outputs] = samples.targets.dims();
+    let targets = |values| Targets { values, outputs, labels: None };
+    let expected = targets(samples.targets.clone().try_into_vec_as().unwrap());
+    let noise = OutputNoise::of_targets(&expected, &targets(drawn));
+    let leaves = theta.leaves();
+    let values = network.forward(samples.inputs.clone(), &mut Pass::value(&leaves, buffers).training()).value;
+    noise.gradient(loss, &leaves, values, samples.targets.clone(), 0..n, n)
 }

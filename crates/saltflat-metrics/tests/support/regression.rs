@@ -2,11 +2,9 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
-use saltflat_metrics::{Objective, Scoring};
+use saltflat_metrics::{Objective, Scoring, TensorSamples};
 use saltflat_models::{Architecture, Initialisation, Loss, LossKind, Network, Vector, architectures::LinearNet};
 use saltflat_random::{Key, Stream};
-
-use super::Fixed;
 
 /// Inputs.
 pub const D: usize = 6;
@@ -16,7 +14,7 @@ pub struct Regression {
     pub theta: Vector,
     pub buffers: Vector,
     pub loss: Loss,
-    pub samples: Fixed,
+    pub samples: TensorSamples,
     pub x: DMatrix<f64>,
     pub y: DMatrix<f64>,
 }
@@ -36,7 +34,7 @@ impl Regression {
         };
         let rows = |m: &DMatrix<f64>| m.transpose().as_slice().to_vec();
         let options = (&device, DType::F64);
-        let samples = Fixed {
+        let samples = TensorSamples {
             inputs: Tensor::from_data(TensorData::new(rows(&x), [n, D, 1, 1]), options),
             targets: Tensor::from_data(TensorData::new(rows(&y), [n, outputs]), options),
             scoring: Scoring::None,

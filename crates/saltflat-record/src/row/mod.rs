@@ -13,7 +13,7 @@ mod values;
 
 pub use compact::Row;
 pub use field::Field;
-pub use kinds::{EPOCH_VALUES, EpochRow, MeasurementRow, RecordedLoss, TrialEnd, TrialMeasurement, line};
+pub use kinds::{EpochRow, MeasurementRow, RecordedLoss, TrialEnd, TrialMeasurement, line};
 pub use lines::{complete_lines, last_row, read_rows};
 pub use trial::{RecordedTrial, TrialReader, trial_name};
 pub use values::{entry, numbers, std_error, value};

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Debug, ops::Deref, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::group::Group;
-use crate::{Field, Over, ReportError, Row, Run, metric::HEADLINE};
+use crate::{Field, Over, ReportError, Row, Run, metric::headline_rank};
 
 /// What a page shows.
 #[derive(Debug, Clone, Default)]
@@ -177,7 +177,7 @@ impl Page {
         }
         let some = |name: &&str| self.runs.iter().any(|run| !run.curve(name, Over::Step).is_empty());
         let mut names: Vec<String> = names.into_iter().filter(some).map(String::from).collect();
-        names.sort_by_key(|name| HEADLINE.iter().position(|known| known == name).unwrap_or(HEADLINE.len()));
+        names.sort_by_key(|name| headline_rank(name).unwrap_or(usize::MAX));
         names
     }
 }

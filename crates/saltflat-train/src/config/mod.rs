@@ -17,17 +17,16 @@ use saltflat_models::ModelConfig;
 use serde::Serialize;
 use toml::{Table, Value};
 
-pub use metrics::{
-    AlignmentConfig, EigenvaluesConfig, MetricsConfig, NoiseStrengthConfig, SharpnessConfig, SpectrumConfig,
-    StabilityConfig, TraceConfig,
-};
+pub use metrics::{MetricsConfig, NoiseStrengthConfig};
 pub use noise::{ConfiguredNoise, EqualStrength};
 pub use noise_list::NoiseList;
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
 pub use schedule::{Marks, Schedule, Span};
-pub(crate) use selection::STABILITY;
-pub use selection::{LISTS, METRICS, OF_STEPS};
+
+pub use crate::measure::{
+    AlignmentConfig, EigenvaluesConfig, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,
+};
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]

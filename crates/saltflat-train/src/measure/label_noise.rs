@@ -1,45 +1,13 @@
-//! The strength of the implicit regularization by the run's label noise.
+//! The label noise of a run, on which the strength of the implicit regularization depends.
 
-use saltflat_metrics::{Estimate, FLIPS_WITH_SQUARE_LOSS, LabelNoiseScale, effective_regularization};
+use saltflat_metrics::{FLIPS_WITH_SQUARE_LOSS, LabelNoiseScale};
 use saltflat_models::LossKind;
 use saltflat_noise::ActsOn;
 
-use super::Work;
 use crate::Plan;
 
-impl Work<'_> {
-    /// λ and λ/α. They are settings of the training, on the trained loss, whatever is measured.
-    pub(super) fn effective_regularization(&mut self) {
-        let optimizer = &self.plan.config.optimizer;
-        let scale = scale(self.plan);
-        let lambda = |strength: fn(LabelNoiseScale) -> Result<f64, String>| {
-            let strength = scale.clone().and_then(strength);
-            effective_regularization(strength, optimizer.lr, self.plan.batch_size, optimizer.momentum)
-        };
-        let values = [
-            ("effective_regularization", lambda(LabelNoiseScale::variance)),
-            ("regularization_per_curvature", lambda(LabelNoiseScale::ratio)),
-        ];
-        for (name, value) in values {
-            self.put(name, value);
-        }
-    }
-
-    /// R(θ) of classification losses from that of α = 1. It needs the Hessian of the loss that the noise belongs to.
-    pub(super) fn per_curvature(&self, regularizer: Estimate) -> Estimate {
-        let is_trained = self.plan.measured_loss().is_same_as(&self.plan.loss);
-        match scale(self.plan).and_then(LabelNoiseScale::alpha) {
-            Ok(_) if !is_trained => {
-                Estimate::absent("the measured loss is not the one that is trained with label noise")
-            }
-            Ok(alpha) => regularizer.times(1.0 / alpha),
-            Err(reason) => Estimate::absent(reason),
-        }
-    }
-}
-
 /// The label noise of the run before the schedules of noise and learning rate, or why the theory has no λ for it.
-fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
+pub(super) fn scale(plan: &Plan) -> Result<LabelNoiseScale, String> {
     let config = &plan.config;
     let one = config.noise.only_noise()?;
     let (noise, classes) = (&one.noise, plan.network.outputs());

@@ -20,7 +20,7 @@ impl Counts {
     pub fn new(config: &Config, steps: u64, steps_per_epoch: u64) -> Self {
         let metrics = &config.metrics;
         let measurements = if metrics.is_on() { measurements(metrics, steps, steps_per_epoch.max(1)) } else { 0 };
-        let groups = metrics.groups().into_iter().map(|group| (group, measurements.div_ceil(metrics.every(group))));
+        let groups = metrics.schedule().map(|(group, every)| (group.group().name, measurements.div_ceil(every)));
         Self { steps, noise_steps: noise_steps(config, steps, steps_per_epoch.max(1)), groups: groups.collect() }
     }
 

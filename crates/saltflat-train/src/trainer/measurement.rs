@@ -1,12 +1,12 @@
 //! The measurements of a run.
 
 use saltflat_metrics::Estimate;
-use saltflat_record::Best;
-use serde_json::json;
+use saltflat_record::{Best, metric};
 
 use super::Trainer;
 use crate::{
-    MeasuredLoss, MeasurementRow, Observer, Point, TrainError, measure_schedule::epoch_of, step::ScheduledNoises,
+    MeasuredLoss, MeasurementPoint, MeasurementRow, Observer, TrainError, measure_schedule::epoch_of,
+    step::ScheduledNoises,
 };
 
 impl Trainer<'_> {
@@ -19,10 +19,11 @@ impl Trainer<'_> {
         }
         observer.measurement_started();
         let due = metrics.due(self.measurer.count);
-        let point = Point { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
+        let point =
+            MeasurementPoint { theta: &self.theta, buffers: &self.buffers, update: self.sgd.update(), step: self.step };
         let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
         if metrics.noise_strength.is_some() {
-            found.metrics.insert("trace_from_noise".into(), json!(self.trace_from_noise()?));
+            found.put(&metric::TRACE_FROM_NOISE, self.trace_from_noise()?);
         }
         let row = MeasurementRow {
             epoch: epoch_of(self.plan, self.step),

@@ -7,12 +7,12 @@ use std::{
 
 use anyhow::Context;
 use burn::tensor::{DType, Device, Tensor};
-use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient, hessian_vector_product};
+use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient};
 use saltflat_models::Vector;
 use saltflat_noise::{NOISES, NoiseKind, SuitableTargets};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
-    DeviceInfo, Measurer, Plan, Point, TrainError, Trainer,
+    DeviceInfo, MeasurementPoint, Measurer, Plan, TrainError, Trainer,
     config::{Config, Purpose},
 };
 
@@ -133,14 +133,15 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
     let objective = Objective::on_all(&plan.network, &buffers, plan.loss, &plan.train, plan.train.len());
     let [v, w] = [0, 1].map(|i| theta.normal_like(Key::new(1, Stream::Probe, i)));
     // Without a backward pass, by the second coefficients of the layers, both directions in one walk.
-    let forms = CurvatureOperator::new(&objective, &theta, Curvature::Hessian).forms(&[v.clone(), w])?.values();
-    let point = Point { theta: &theta, buffers: &buffers, update: None, step: 0 };
+    let hessian = CurvatureOperator::new(&objective, &theta, Curvature::Hessian);
+    let forms = hessian.forms(&[v.clone(), w])?.values();
+    let point = MeasurementPoint { theta: &theta, buffers: &buffers, update: None, step: 0 };
     let aligned = plan.config.metrics.only(&["alignment"]).map_err(TrainError::Training)?;
     let inner = Measurer::default().measure(&plan, &aligned, point)?;
     let inner: Vec<f64> = inner.metrics.values().filter_map(|estimate| estimate["value"].as_f64()).collect();
     let mut found = vec![
         ("gradient", host(&gradient(&objective, &theta)?)?),
-        ("Hessian product", host(&hessian_vector_product(&objective, &theta, &v)?)?),
+        ("Hessian product", host(&hessian.apply(&v)?)?),
         ("Hessian forms", forms),
     ];
     // With batch norm a sample has no gradient of its own.

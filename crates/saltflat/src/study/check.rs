@@ -61,20 +61,20 @@ pub fn check(runs: &Runs<'_>, data_dir: Option<&Path>, halted: &dyn Fn() -> bool
             Err(e) => found.problems.push(format!("{}: {e}", entry.name)),
         }
     }
-    build(&mut outlined, &mut found, halted);
+    build_outlines(&mut outlined, &mut found, halted);
     if halted() {
         return Found::default();
     }
-    starts(&outlined, runs.source, &mut found.problems);
-    requirements(&outlined, &mut found.problems);
+    check_starts(&outlined, runs.source, &mut found.problems);
+    check_requirements(&outlined, &mut found.problems);
     if !runs.source.measure.is_own() {
-        losses(&outlined, &mut found.problems);
+        check_losses(&outlined, &mut found.problems);
     }
     found
 }
 
 /// The outline of every run.
-fn build(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool) {
+fn build_outlines(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool) {
     let mut by_data: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, run) in runs.iter().enumerate() {
         by_data.entry(format!("{:?}", of_any_seed(&run.config.data))).or_default().push(i);
@@ -91,7 +91,7 @@ fn build(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool
             Ok(summary) => summary,
             Err(e) => {
                 let missing = matches!(e, DataError::NoFolder { .. } | DataError::Missing { .. });
-                let text = format!("{}: {e}", of(&members, runs));
+                let text = format!("{}: {e}", first_and_count(&members, runs));
                 match (missing, Summary::published(data)) {
                     (true, Some(summary)) => {
                         found.missing_data.push(text);
@@ -104,7 +104,9 @@ fn build(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool
                 }
             }
         };
-        found.notes.extend(summary.warnings.iter().map(|warning| format!("{}: {warning}", of(&members, runs))));
+        found
+            .notes
+            .extend(summary.warnings.iter().map(|warning| format!("{}: {warning}", first_and_count(&members, runs))));
         let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for i in members {
             alike.entry(format!("{:?}", without_the_run(&runs[i].config))).or_default().push(i);
@@ -117,7 +119,7 @@ fn build(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool
                     let outline = std::rc::Rc::new(outline);
                     members.iter().for_each(|&i| runs[i].outline = Some(outline.clone()));
                 }
-                Err(e) => found.problems.push(format!("{}: {e}", of(&members, runs))),
+                Err(e) => found.problems.push(format!("{}: {e}", first_and_count(&members, runs))),
             }
         }
     }
@@ -139,7 +141,7 @@ fn without_the_run(config: &Config) -> Config {
 }
 
 /// Every start is there and fits the network.
-fn starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<String>) {
+fn check_starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<String>) {
     let mut files: BTreeMap<(String, PathBuf, *const Outline), Vec<usize>> = BTreeMap::new();
     let by_index: BTreeMap<usize, usize> = runs.iter().enumerate().map(|(i, run)| (run.entry.index, i)).collect();
     let mut misfits: BTreeMap<(*const Outline, *const Outline), Vec<usize>> = BTreeMap::new();
@@ -165,7 +167,7 @@ fn starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<String>)
         if let Some(outline) = &run.outline
             && let Err(e) = check_start(&path, run.config.train.init_sha256.as_deref(), &outline.network)
         {
-            problems.push(format!("{}: {key}: {e}", of(&members, runs)));
+            problems.push(format!("{}: {key}: {e}", first_and_count(&members, runs)));
         }
     }
     for members in misfits.into_values() {
@@ -173,7 +175,7 @@ fn starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<String>)
         let start = run.entry.parent.and_then(|parent| by_index.get(&parent)).map_or("", |&i| &runs[i].entry.name);
         problems.push(format!(
             "{}: its network has other tensors than that of {start}, from whose weights it starts; expected the same [model] and shape of data",
-            of(&members, runs)
+            first_and_count(&members, runs)
         ));
     }
 }
@@ -195,14 +197,14 @@ fn shapes(outline: &Outline) -> Vec<(&String, &Vec<usize>)> {
 }
 
 /// What a stage requires of its starts is measured at their end.
-fn requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
+fn check_requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     let by_index: BTreeMap<usize, &Outlined<'_>> = runs.iter().map(|run| (run.entry.index, run)).collect();
     let mut said = std::collections::BTreeSet::new();
     for run in runs {
         let Some(start) = run.entry.parent.and_then(|parent| by_index.get(&parent)) else { continue };
         let metrics = &start.config.metrics;
         for name in run.entry.require.keys() {
-            // A name that is none is said where the study is expanded.
+            // An unknown name is reported when the study is expanded.
             let Some(by) = BestBy::ALL.into_iter().find_map(|(known, by)| (known == name).then_some(by)) else {
                 continue;
             };
@@ -227,11 +229,11 @@ struct Measured {
 }
 
 /// The groups of a stage are measured on one loss.
-fn losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
+fn check_losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     let mut stages: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.config.metrics.is_on()) {
         let Some(outline) = &run.outline else { continue };
-        let group = group(run.entry);
+        let group = group_name(run.entry);
         let of_stage = stages.entry(&run.entry.stage).or_default();
         match of_stage.iter_mut().find(|known| known.loss.is_same_as(&outline.measured)) {
             Some(known) if known.groups.contains(&group) => {}
@@ -258,13 +260,13 @@ fn in_toml(loss: &Loss) -> String {
 }
 
 /// A run among those of its stage that differ in more than the seed.
-fn group(entry: &Entry) -> String {
+fn group_name(entry: &Entry) -> String {
     let labels: Vec<String> = entry.labels.iter().map(|(axis, label)| format!("{axis} {label:?}")).collect();
     if labels.is_empty() { "all runs".into() } else { labels.join(" with ") }
 }
 
 /// The runs that a problem is of: the first, and how many more.
-fn of(members: &[usize], runs: &[Outlined<'_>]) -> String {
+fn first_and_count(members: &[usize], runs: &[Outlined<'_>]) -> String {
     let first = &runs[members[0]].entry.name;
     match members.len() {
         1 => first.clone(),

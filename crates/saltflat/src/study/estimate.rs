@@ -53,7 +53,7 @@ pub struct Conditions<'a> {
 /// What a run is to take.
 struct Estimate {
     counts: Counts,
-    /// Absent where it could not be timed.
+    /// Absent if it could not be timed.
     times: Option<Times>,
     /// What comes before the first step and after the last.
     outside: f64,
@@ -82,7 +82,7 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, (entry, config)) in runs.entries.iter().zip(&configs).enumerate() {
         if !(conditions.is_done)(entry) {
-            kinds.entry(kind(config)).or_default().push(i);
+            kinds.entry(kind_of_run(config)).or_default().push(i);
         }
     }
     let budget = (ALL / BUDGETS_A_KIND / kinds.len().max(1) as f64).clamp(BUDGETS.0, BUDGETS.1);
@@ -91,7 +91,7 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
     for members in kinds.values() {
         let first = &runs.entries[members[0]];
         let beside = conditions.jobs.min(members.len()).min(MOST_BESIDE);
-        let found = timed(first, &configs[members[0]], &device, conditions, beside, budget);
+        let found = time_run(first, &configs[members[0]], &device, conditions, beside, budget);
         let found = found.map_err(|e| reasons.insert(format!("{}: {e}", first.name))).ok();
         for &i in members {
             let config = &configs[i];
@@ -102,7 +102,7 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
             estimates.insert(i, Estimate { counts, times, outside, may_end_early: may_end_early(config) });
         }
     }
-    say(runs, conditions, &estimates)?;
+    print_stages(runs, conditions, &estimates)?;
     for reason in reasons {
         outln!("# not timed: {}", one_line(&reason))?;
     }
@@ -116,7 +116,7 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
 }
 
 /// What of a configuration its time depends on: runs that differ in seed, learning rate, length or start alone are of one kind.
-fn kind(config: &Config) -> String {
+fn kind_of_run(config: &Config) -> String {
     let mut config = config.clone();
     config.run = RunConfig { name: String::new(), seed: 0, tensorboard: false };
     config.data.seed = 0;
@@ -128,7 +128,7 @@ fn kind(config: &Config) -> String {
 }
 
 /// Times a run, as often side by side as such runs will be.
-fn timed(
+fn time_run(
     entry: &Entry,
     config: &Config,
     device: &DeviceInfo,
@@ -160,7 +160,11 @@ fn timed(
     Ok(Kind { times: Times::mean(&all), outside, steps_per_epoch: plan.steps_per_epoch })
 }
 
-fn say(runs: &Runs<'_>, conditions: &Conditions<'_>, estimates: &BTreeMap<usize, Estimate>) -> Result<(), OutputError> {
+fn print_stages(
+    runs: &Runs<'_>,
+    conditions: &Conditions<'_>,
+    estimates: &BTreeMap<usize, Estimate>,
+) -> Result<(), OutputError> {
     let entries = runs.entries;
     let each: Vec<f64> = (0..entries.len()).map(|i| estimates.get(&i).map_or(0.0, Estimate::total)).collect();
     let slots = packed(entries, &each, conditions.jobs);

@@ -3,22 +3,13 @@
 use std::{collections::BTreeSet, path::Path};
 
 use saltflat_config::nearest;
+use saltflat_record::metric::{self, Origin, Shape};
 use saltflat_report::{AnyFigure, Name, Page, Run};
 use saltflat_study::{Entry, Study, StudyFile};
-use saltflat_train::{
-    EPOCH_VALUES,
-    config::{LISTS, METRICS, OF_STEPS},
-};
 
 use crate::page;
 
-/// Values that figures make themselves, beside those in the rows of runs.
-const OF_FIGURES: [&str; 1] = ["stability_edge"];
-
-/// The metric whose parts have names of their own.
-const BY_TENSOR: &str = "trace_hessian_by_tensor.";
-
-/// So many names are listed where none is near.
+/// So many names are listed if none is near.
 const MOST_LISTED: usize = 20;
 
 /// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
@@ -27,31 +18,33 @@ pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec
     let (figures, mut problems) = page::figures(source);
     let pages = Pages::new(source, file, runs);
     for (number, figure) in &figures {
-        problems.extend(of_figure(figure, source, &pages).into_iter().map(|p| format!("figure {number}: {p}")));
+        problems.extend(figure_problems(figure, source, &pages).into_iter().map(|p| format!("figure {number}: {p}")));
     }
     if let Some(baseline) = &source.study.baseline
         && pages.lacks_group(baseline)
     {
-        problems.push(format!("study.baseline: {}", no(baseline, "group", &pages.groups())));
+        problems.push(format!("study.baseline: {}", unknown_name(baseline, "group", &pages.groups())));
     }
     problems
 }
 
-fn of_figure(figure: &AnyFigure, source: &StudyFile, pages: &Pages) -> Vec<String> {
+fn figure_problems(figure: &AnyFigure, source: &StudyFile, pages: &Pages) -> Vec<String> {
     let stages: Vec<String> = source.stages.iter().map(|stage| stage.name.clone()).collect();
-    let is_metric = |name: &str| metrics().iter().any(|known| known == name) || name.starts_with(BY_TENSOR);
+    let metrics = metrics_of(|shape| shape != Shape::PerSample);
+    let is_metric = |name: &str| metrics.iter().any(|known| known == name) || is_of_a_tensor(name);
     let problem = |(key, name): (&str, Name<'_>)| {
         let wrong = match name {
-            Name::Metric(name) => (!is_metric(name)).then(|| no(name, "metric", &metrics())),
+            Name::Metric(name) => (!is_metric(name)).then(|| unknown_name(name, "metric", &metrics)),
             Name::List(name) => {
-                let lists = LISTS.map(String::from);
-                (!lists.iter().any(|known| known == name)).then(|| no(name, "list of numbers", &lists))
+                let lists = metrics_of(|shape| shape == Shape::PerSample);
+                (!lists.iter().any(|known| known == name)).then(|| unknown_name(name, "list of numbers", &lists))
             }
-            Name::Stage(name) => (!stages.iter().any(|known| known == name)).then(|| no(name, "stage", &stages)),
-            Name::Group(name) => pages.lacks_group(name).then(|| no(name, "group", &pages.groups())),
-            Name::Axis(name) => {
-                (!is_metric(name) && pages.lacks_axis(name)).then(|| no(name, "axis, key or metric", &pages.axes()))
+            Name::Stage(name) => {
+                (!stages.iter().any(|known| known == name)).then(|| unknown_name(name, "stage", &stages))
             }
+            Name::Group(name) => pages.lacks_group(name).then(|| unknown_name(name, "group", &pages.groups())),
+            Name::Axis(name) => (!is_metric(name) && pages.lacks_axis(name))
+                .then(|| unknown_name(name, "axis, key or metric", &pages.axes())),
         };
         wrong.map(|wrong| format!("{key}: {wrong}"))
     };
@@ -59,7 +52,7 @@ fn of_figure(figure: &AnyFigure, source: &StudyFile, pages: &Pages) -> Vec<Strin
 }
 
 /// `there is no metric "trace_hesian"; did you mean trace_hessian?`
-fn no(name: &str, what: &str, known: &[String]) -> String {
+fn unknown_name(name: &str, what: &str, known: &[String]) -> String {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     let hint = match nearest(name, &names) {
         Some(near) => format!("did you mean {near}?"),
@@ -70,17 +63,24 @@ fn no(name: &str, what: &str, known: &[String]) -> String {
     format!("there is no {what} {name:?}; {hint}")
 }
 
-/// Every metric that has one number in a row, or of which a figure takes the first.
-fn metrics() -> Vec<String> {
-    let measured = METRICS.iter().flat_map(|(_, names)| *names);
-    measured.chain(&OF_STEPS).chain(&EPOCH_VALUES).chain(&OF_FIGURES).map(ToString::to_string).collect()
+/// The metrics of these shapes that runs have: of a list of estimates a figure takes the first.
+fn metrics_of(has_shape: impl Fn(Shape) -> bool) -> Vec<String> {
+    let origins = [Origin::Measurement, Origin::Steps, Origin::EpochRow, Origin::Figure].into_iter();
+    let metrics = origins.flat_map(metric::groups_from).flat_map(|group| group.metrics);
+    metrics.filter(|metric| has_shape(metric.shape)).map(|metric| metric.name.into()).collect()
+}
+
+/// True for the name of a tensor's part of a metric.
+fn is_of_a_tensor(name: &str) -> bool {
+    let known = name.split_once('.').and_then(|(metric, _)| metric::find(metric));
+    known.is_some_and(|metric| metric.shape == Shape::ByTensor)
 }
 
 /// The pages that the study has at its scales, with runs that have not begun.
 struct Pages {
     /// At this scale.
     here: Page,
-    /// At all others; absent where one of them cannot be expanded, so that nobody knows what is on it.
+    /// At all others; absent if one of them cannot be expanded, so that nobody knows what is on it.
     elsewhere: Option<Vec<Page>>,
 }
 

@@ -23,7 +23,7 @@ use ratatui::{
 };
 use saltflat_report::{Over, number};
 
-use super::{Watched, view::standing};
+use super::{view::progress, watched::Watched};
 use crate::{args::WatchArgs, sanitize_terminal::one_line, signals::Stop};
 
 /// From one look at the folders to the next, and at the keys.
@@ -99,7 +99,7 @@ pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
         let style = Style::new().fg(colour(i)).add_modifier(Modifier::BOLD);
         Line::from(vec![
             Span::styled(format!("{} ", one_line(&run.name)), style),
-            Span::raw(standing(run)),
+            Span::raw(progress(run)),
             Span::raw(last),
         ])
     };

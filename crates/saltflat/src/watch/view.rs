@@ -1,15 +1,13 @@
 //! What is shown of the runs.
 
+use saltflat_record::metric;
 use saltflat_report::{Over, Run, number};
 
-use super::Watched;
+use super::watched::Watched;
 use crate::sanitize_terminal::one_line;
 
-/// Metrics of the table, those that there are.
-const COLUMNS: [&str; 6] = ["running_loss", "loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "noise_sq"];
-
 /// `running, epoch 12 of 100, step 240`.
-pub fn standing(run: &Run) -> String {
+pub fn progress(run: &Run) -> String {
     let last = run.epochs.last().into_iter().chain(run.measurements.last());
     let at = |key: &str| last.clone().filter_map(|row| row.get(key)?.as_u64()).max().unwrap_or(0);
     let of = |key: &str| run.config.get("train")?.get(key)?.as_integer();
@@ -26,8 +24,9 @@ pub fn standing(run: &Run) -> String {
 pub fn table(watched: &Watched) -> String {
     let mut text: String = watched.page.notes.iter().map(|note| one_line(note) + "\n").collect();
     for run in &watched.page.runs {
-        text.push_str(&format!("{}: {}\n", one_line(&run.name), standing(run)));
-        let columns: Vec<&str> = COLUMNS.into_iter().filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
+        text.push_str(&format!("{}: {}\n", one_line(&run.name), progress(run)));
+        let watched = metric::all().filter(|metric| metric.is_watched).map(|metric| metric.name);
+        let columns: Vec<&str> = watched.filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
         let mut epochs: Vec<u64> =
             columns.iter().flat_map(|name| run.curve(name, Over::Epoch)).map(|(epoch, _)| epoch as u64).collect();
         epochs.sort_unstable();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 
 use super::parts::{BREAK, Table, group_name, section as section_of};
-use crate::metric::{HEADLINE, words};
+use crate::metric::{headline_rank, words};
 use crate::page::contents::Page;
 use crate::plot::{interval, p_value};
 use crate::statistics::{Difference, Mean};
@@ -19,7 +19,7 @@ const MANY: usize = 10;
 /// The section.
 pub(super) fn section(page: &Page, summary: &[GroupSummary]) -> Markup {
     let (mut main, mut more): (Vec<String>, Vec<String>) =
-        page.metrics().into_iter().partition(|name| HEADLINE.contains(&name.as_str()));
+        page.metrics().into_iter().partition(|name| headline_rank(name).is_some());
     if main.is_empty() {
         // A lab has names of its own.
         std::mem::swap(&mut main, &mut more);

@@ -1,0 +1,178 @@
+//! A measurement in progress.
+
+use std::collections::BTreeMap;
+
+use saltflat_metrics::{
+    Curvature, CurvatureOperator, Estimate, LabelNoiseScale, MetricError, Objective, Operator, Outputs, Pairs,
+};
+use saltflat_models::Vector;
+use saltflat_random::{Key, Stream};
+use saltflat_record::metric::Metric;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::sizes::{MeasurementSizes, Memory};
+
+/// Subset on which the alignment is measured, among those that are drawn of the training samples.
+const ALIGNMENT_SUBSET: u64 = 1;
+
+/// The point in parameter space at which a measurement is made.
+#[derive(Clone, Copy, Debug)]
+pub struct MeasurementPoint<'a> {
+    /// θ.
+    pub theta: &'a Vector,
+    /// What is stored beside θ.
+    pub buffers: &'a Vector,
+    /// Direction of the last update, if it is known.
+    pub update: Option<&'a Vector>,
+    /// Training steps made so far; names the random draws.
+    pub step: u64,
+}
+
+/// What a group took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Wall time.
+    pub seconds: f64,
+    /// In gradients of the samples on which the group measures.
+    pub gradients: f64,
+    /// Products with the Hessian or the Gauss–Newton matrix, and quadratic forms.
+    pub products: usize,
+}
+
+impl Cost {
+    /// What an operator was asked for.
+    pub fn of(operator: &CurvatureOperator<'_>) -> Self {
+        Self { gradients: operator.gradients(), products: operator.products(), ..Self::default() }
+    }
+}
+
+/// A finished measurement.
+#[derive(Clone, Debug, Default)]
+pub struct Measurement {
+    /// By the names of the catalogue (`trace_hessian`, `alpha`, …).
+    pub metrics: Map<String, Value>,
+    /// By group.
+    pub costs: BTreeMap<&'static str, Cost>,
+    /// Training samples on which curvature and gradient norm were measured.
+    pub curvature_samples: usize,
+    /// Training samples on which the alignment was measured, all subsets together.
+    pub alignment_samples: usize,
+}
+
+impl Measurement {
+    /// Records the value of a metric.
+    pub fn put(&mut self, metric: &Metric, value: impl Serialize) {
+        self.metrics.insert(metric.name.into(), json!(value));
+    }
+}
+
+/// Settings of the training that metrics depend on.
+#[derive(Clone, Debug)]
+pub struct TrainingSettings {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Learning rate η without its schedule.
+    pub lr: f64,
+    /// β.
+    pub momentum: f64,
+    /// The label noise before the schedules of noise and learning rate, or why the theory has no λ for it.
+    pub label_noise: Result<LabelNoiseScale, String>,
+    /// True if the measured loss is the one that is trained.
+    pub is_measured_loss_trained: bool,
+}
+
+/// A measurement in progress: where it is made, on what, and what was found so far.
+pub struct MeasurementContext<'a> {
+    /// Where.
+    pub point: MeasurementPoint<'a>,
+    /// Settings of the training.
+    pub training: TrainingSettings,
+    /// The measured loss on all training samples.
+    pub train: Objective<'a>,
+    /// The measured loss on all test samples, if there are any.
+    pub test: Option<Objective<'a>>,
+    /// The measured loss on the samples on which curvature is measured.
+    pub subset: Objective<'a>,
+    /// How much of each is measured.
+    pub sizes: MeasurementSizes,
+    /// The memory that it may take.
+    pub memory: Memory,
+    /// What was found.
+    pub found: Measurement,
+    /// Inner products on disjoint subsets, or why there are none.
+    pub pairs: Vec<Result<Pairs, String>>,
+    /// Eigenvectors of the last measurement, from which the next search starts.
+    pub eigenvectors: Vec<Vector>,
+    /// λ₁, once it is known.
+    pub largest: Option<f64>,
+}
+
+impl MeasurementContext<'_> {
+    /// Records the value of a metric.
+    pub fn put(&mut self, metric: &Metric, value: impl Serialize) {
+        self.found.put(metric, value);
+    }
+
+    /// Records the value of a metric for this value of its parameter.
+    pub fn put_at(&mut self, metric: &Metric, parameter: f64, value: impl Serialize) {
+        self.found.metrics.insert(metric.name_at(parameter), json!(value));
+    }
+
+    /// Records that these metrics have no value, and why.
+    pub fn put_absent<'m>(&mut self, metrics: impl IntoIterator<Item = &'m &'static Metric>, reason: &str) {
+        for metric in metrics {
+            self.put(metric, Estimate::absent(reason));
+        }
+    }
+
+    /// The key of the random draws of a stream.
+    pub fn key(&self, stream: Stream) -> Key {
+        Key::new(self.training.seed, stream, self.point.step)
+    }
+
+    /// The Hessian or the Gauss–Newton matrix on the samples of the curvature.
+    pub fn operator(&self, curvature: Curvature) -> CurvatureOperator<'_> {
+        CurvatureOperator::new(&self.subset, self.point.theta, curvature)
+            .directions_per_pass(self.memory.directions_per_pass)
+    }
+
+    /// Inner products on disjoint subsets, measured once for alignment and stability.
+    ///
+    /// # Errors
+    /// [`MetricError::Device`] if the device fails, and [`MetricError::Interrupted`].
+    pub fn measure_pairs(&mut self) -> Result<Cost, MetricError> {
+        if !self.pairs.is_empty() {
+            return Ok(Cost::default());
+        }
+        let outputs = self.sizes.pairs.rows(self.sizes.outputs);
+        let rows = match outputs {
+            Outputs::Exact => self.sizes.outputs as f64,
+            Outputs::Signs(draws) => draws as f64 + 1.0,
+        };
+        let mut gradients = 0.0;
+        for subset in self.disjoint_subsets() {
+            let key = self.key(Stream::OutputSigns);
+            subset.interrupt.check()?;
+            let pairs = Pairs::measure(&subset, self.point.theta, outputs, self.memory.cotangents, key)?;
+            self.pairs.push(pairs.into_result());
+            self.found.alignment_samples += subset.len();
+            gradients += rows;
+        }
+        Ok(Cost { gradients, ..Cost::default() })
+    }
+}
+
+impl<'a> MeasurementContext<'a> {
+    /// Disjoint random subsets of the training samples, the same at every measurement: as many as asked for and as there are samples
+    /// for; one of all samples if there are no more.
+    fn disjoint_subsets(&self) -> Vec<Objective<'a>> {
+        let (n, size) = (self.train.len(), self.sizes.pairs.samples);
+        if size >= n {
+            return vec![self.train.on((0..n as u32).collect())];
+        }
+        let order = Key::new(self.training.seed, Stream::Subset, ALIGNMENT_SUBSET).permutation(n);
+        let subsets = order.chunks_exact(size).take(self.sizes.pairs.subsets);
+        subsets.map(|indices| self.train.on(indices.to_vec())).collect()
+    }
+}

@@ -105,14 +105,24 @@ fn main() -> Result<(), String> {
     // How the outputs of five samples curve along v = θ, from one forward pass.
     let direction = Directions::from(&theta);
     let jet = network.forward(inputs.clone(), &mut Pass::jet(&theta, &buffers, &direction, 2));
-    println!("outputs {:.3}", jet.value.slice([0..1, 0..2]).into_data());
-    println!("first derivative along θ {:.3}", jet.first.ok_or("absent")?.slice([0..1, 0..2]).into_data());
-    println!("second derivative along θ {:.3}", jet.second.ok_or("absent")?.slice([0..1, 0..2]).into_data());
+    print("outputs", jet.value)?;
+    print("first derivative along θ", jet.first.ok_or("absent")?)?;
+    print("second derivative along θ", jet.second.ok_or("absent")?)?;
 
     // Inner products of the five gradients of the first output.
     let first_output = Tensor::zeros([5, 2], options).slice_fill([0..5, 0..1], 1.0);
     let chunks = GramChunks { microbatch: 5, bytes: usize::MAX };
     let kernel = gram(&network, &theta, &buffers, &inputs, &[first_output], chunks);
-    println!("inner products of per-sample gradients {:.3}", kernel.into_data());
+    print("inner products of the gradients of the samples", kernel)
+}
+
+/// A line for each sample.
+fn print(what: &str, tensor: Tensor<2>) -> Result<(), String> {
+    println!("{what}:");
+    let columns = tensor.dims()[1];
+    let numbers: Vec<f64> = tensor.try_into_vec_as().map_err(|e| e.to_string())?;
+    for row in numbers.chunks(columns) {
+        println!("{}", row.iter().map(|x| format!("{x:>9.3}")).collect::<String>());
+    }
     Ok(())
 }

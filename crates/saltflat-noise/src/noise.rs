@@ -51,6 +51,20 @@ pub struct NoiseProperties {
     pub least_batch: usize,
 }
 
+impl NoiseProperties {
+    /// Of a noise that is added to the outputs' gradient, for any targets, with draws from the stream for that.
+    pub fn of_outputs(name: &'static str, least_batch: usize) -> Self {
+        let streams = vec![Stream::OutputNoise];
+        Self { name, acts_on: ActsOn::Outputs, streams, suitable_targets: SuitableTargets::Any, least_batch }
+    }
+
+    /// Of a noise that is added to the parameters, whatever the samples are, with draws from the stream for that.
+    pub fn of_parameters(name: &'static str) -> Self {
+        let streams = vec![Stream::ParameterNoise];
+        Self { name, acts_on: ActsOn::Parameters, streams, suitable_targets: SuitableTargets::Any, least_batch: 0 }
+    }
+}
+
 /// A source of noise. It changes the targets of a batch before the loss, the loss's gradient in the outputs, the gradient in the
 /// parameters, or the parameters after the update, and every draw is a pure function of the [`StepContext`].
 ///
@@ -67,9 +81,7 @@ pub struct NoiseProperties {
 /// `examples/own_noise.rs`; one that configurations can name also implements [`NoiseKeys`](crate::NoiseKeys).
 ///
 /// ```
-/// use saltflat_noise::{
-///     ActsOn, AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext, SuitableTargets,
-/// };
+/// use saltflat_noise::{AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext};
 /// use saltflat_random::Stream;
 /// use serde::Serialize;
 ///
@@ -81,13 +93,7 @@ pub struct NoiseProperties {
 ///
 /// impl Noise for CommonSign {
 ///     fn properties(&self) -> NoiseProperties {
-///         NoiseProperties {
-///             name: "common-sign",
-///             acts_on: ActsOn::Outputs,
-///             streams: vec![Stream::OutputNoise],
-///             suitable_targets: SuitableTargets::Any,
-///             least_batch: 0,
-///         }
+///         NoiseProperties::of_outputs("common-sign", 0)
 ///     }
 ///     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
 ///         let sign = context.key(Stream::OutputNoise).normal(1)[0].signum();

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
@@ -34,13 +34,7 @@ impl NoiseKeys for GeometryAware {
 
 impl Noise for GeometryAware {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Outputs,
-            streams: vec![Stream::OutputNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 1,
-        }
+        NoiseProperties::of_outputs(Self::NAME, 1)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {

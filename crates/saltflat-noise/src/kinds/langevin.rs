@@ -1,11 +1,10 @@
 //! Langevin dynamics.
 
-use saltflat_random::Stream;
 use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{Noise, NoiseProperties},
 };
 
 /// λ below this makes the noise √(2η/λ) of a parameter infinite in f32 for any learning rate that moves it.
@@ -33,13 +32,7 @@ impl NoiseKeys for Langevin {
 
 impl Noise for Langevin {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Parameters,
-            streams: vec![Stream::ParameterNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 0,
-        }
+        NoiseProperties::of_parameters(Self::NAME)
     }
 
     fn parameter_sigma(&self, lr: f64) -> Option<f64> {

@@ -1,11 +1,10 @@
 //! Gaussian noise on the parameters.
 
-use saltflat_random::Stream;
 use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{Noise, NoiseProperties},
 };
 
 /// After every update θ ← θ + σ ξ with ξ ~ N(0, I) (HaoChen et al. 2021, appendix A.2).
@@ -28,13 +27,7 @@ impl NoiseKeys for ParameterGaussian {
 
 impl Noise for ParameterGaussian {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Parameters,
-            streams: vec![Stream::ParameterNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 0,
-        }
+        NoiseProperties::of_parameters(Self::NAME)
     }
 
     fn parameter_sigma(&self, _lr: f64) -> Option<f64> {

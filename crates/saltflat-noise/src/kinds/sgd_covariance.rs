@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
@@ -34,13 +34,7 @@ impl NoiseKeys for SgdCovariance {
 
 impl Noise for SgdCovariance {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Outputs,
-            streams: vec![Stream::OutputNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 2,
-        }
+        NoiseProperties::of_outputs(Self::NAME, 2)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, _outputs: usize) -> Option<OutputNoise> {

@@ -49,6 +49,6 @@ impl ColorBar<'_> {
         let across = left + BAR + 7.0 + labels_width(self.levels) + 4.0 + LABEL / 2.0;
         let label = truncate_to_width(self.label, LABEL, panel.bottom - panel.top + 20.0);
         let format = TextFormat { upwards: true, ..TextFormat::new(LABEL, INK, HPos::Center) };
-        canvas.text(&label, (across, (panel.top + panel.bottom) / 2.0), format)
+        canvas.text(&label, (across, (panel.top + panel.bottom) / 2.0), format);
     }
 }

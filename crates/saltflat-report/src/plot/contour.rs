@@ -85,7 +85,7 @@ pub fn contour(slice: &ContourSlice) -> Result<String, PlotError> {
         draw_lines(canvas, &panel, &field, &bar, &mut occupied);
         panel.axes(canvas, Some(&slice.x_label), &slice.y_label);
         panel.markers(canvas, &markers);
-        bar.draw(canvas, &panel)
+        bar.draw(canvas, &panel);
     })
 }
 

@@ -76,7 +76,7 @@ impl Label {
         let (left, top, right, bottom) = self.plate;
         let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
         canvas.rectangle((left, top), (right, bottom), with_opacity(WHITE, 0.82));
-        canvas.text(&self.text, middle, TextFormat::new(TICK, INK, HPos::Center))
+        canvas.text(&self.text, middle, TextFormat::new(TICK, INK, HPos::Center));
     }
 }
 

@@ -71,7 +71,7 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
         }
         panel.marks(canvas, &plot.marks, &mut occupied);
         let markers = panel.place_markers(&plot.markers, &mut occupied);
-        panel.markers(canvas, &markers)
+        panel.markers(canvas, &markers);
     })
 }
 

@@ -115,7 +115,7 @@ impl Panel {
         }
         let label = truncate_to_width(x_label, LABEL, self.right - self.left);
         let middle = (self.left + self.right) / 2.0;
-        canvas.text(&label, (middle, bottom + 33.0), TextFormat::new(LABEL, INK, HPos::Center))
+        canvas.text(&label, (middle, bottom + 33.0), TextFormat::new(LABEL, INK, HPos::Center));
     }
 
     /// Draws dashed vertical lines with their labels at the top; labels keep off what is `occupied`.

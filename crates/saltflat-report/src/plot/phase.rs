@@ -95,7 +95,7 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
             draw_curve(canvas, &panel, diagram, curve, i);
         }
         panel.axes(canvas, Some(&diagram.x.label), &diagram.y.label);
-        bar.draw(canvas, &panel)
+        bar.draw(canvas, &panel);
     })
 }
 

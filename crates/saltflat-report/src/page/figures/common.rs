@@ -48,7 +48,7 @@ impl CommonKeys {
 
     /// A caption of these sentences after the figure's own.
     pub(crate) fn caption(&self, parts: &[String]) -> String {
-        sentences(&[&[self.caption.clone()], parts].concat())
+        sentences(&[std::slice::from_ref(&self.caption), parts].concat())
     }
 }
 

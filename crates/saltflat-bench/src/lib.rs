@@ -1,4 +1,4 @@
-//! What is timed: tasks on networks of standard shapes.
+#![doc = include_str!("../README.md")]
 
 mod shape;
 

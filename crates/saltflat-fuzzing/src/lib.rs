@@ -1,7 +1,4 @@
-//! Every reader of Saltflat as a function of bytes: the targets of `fuzz/` and, on their corpus and mutations of it, a test.
-//!
-//! A target panics where a reader breaks its word: what it accepts must be what the bytes say, and where there is a writer,
-//! what is written must be read again as the same. What a reader refuses is fine.
+#![doc = include_str!("../README.md")]
 
 mod checkpoints;
 mod configurations;

@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Table, Problem> {
     text.parse::<Table>().map_err(|e| Problem::new("", syntax_problem(text, &e)))
 }
 
-/// What is wrong with a text that is no TOML, see [`parse`].
+/// What is wrong with a text that is not TOML, see [`parse`].
 pub fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
     let message = error.to_string();
     let word = error.span().and_then(|span| text.get(span)).map(str::trim);
@@ -39,7 +39,7 @@ fn is_whole_number(word: &str) -> bool {
         || radixes.into_iter().any(|(prefix, radix)| word.strip_prefix(prefix).is_some_and(|rest| digits(rest, radix)))
 }
 
-/// The value that a text on the command line says; what is no TOML is taken as text.
+/// The value that a text on the command line says; what is not TOML is taken as text.
 ///
 /// # Errors
 /// A whole number that is too large.

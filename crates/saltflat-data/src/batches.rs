@@ -40,7 +40,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Of `batch_size` out of `samples` samples, with 1 ≤ `batch_size` ≤ `samples` and `steps_per_epoch` ≥ 1.
+    /// Batches of `batch_size` out of `samples` samples, with 1 ≤ `batch_size` ≤ `samples` and `steps_per_epoch` ≥ 1.
     pub fn new(sampling: BatchSampling, seed: u64, samples: usize, batch_size: usize, steps_per_epoch: u64) -> Self {
         Self { sampling, seed, samples, batch_size, steps_per_epoch, order: None }
     }

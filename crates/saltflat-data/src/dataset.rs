@@ -14,12 +14,13 @@ use crate::{
     official::Official,
 };
 
-/// A dataset that a configuration can name: an entry of the list in `datasets.rs`.
+/// A dataset: one that a configuration can name is an entry of the list in `datasets.rs`; any other is passed to
+/// [`DataConfig::new`] in Rust and also implements [`Listed`].
 pub trait Dataset: Listed + Send + Sync {
     /// Its name in configurations.
     fn name(&self) -> &'static str;
 
-    /// Training and test samples, their shape, and how many classes.
+    /// Numbers of training and test samples, shape of a sample and number of classes, as a short text.
     fn about(&self) -> &'static str;
 
     /// A small valid `[data]` table in TOML, without `kind`.
@@ -40,15 +41,15 @@ pub trait Dataset: Listed + Send + Sync {
     fn storage(&self) -> Storage;
 }
 
-/// Datasets in the list of `datasets.rs`, whose macro implements it.
+/// Implemented by the macro of the list in `datasets.rs`, so that a dataset of this crate that is missing in the list does not compile.
 pub trait Listed {}
 
 /// What a sample's target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// One of so many classes.
+    /// One of this many classes.
     Classes(usize),
-    /// So many real numbers.
+    /// This many real numbers.
     Real(usize),
 }
 
@@ -129,7 +130,7 @@ impl Serialize for DataKind {
 /// The options apply in this order: `classes`, `limit` and `test_limit`, `binary`, `adversarial`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DataConfig {
-    /// Which dataset.
+    /// The dataset.
     pub kind: DataKind,
     /// The safetensors file; for the dataset `tensors` only.
     pub path: Option<PathBuf>,
@@ -143,11 +144,11 @@ pub struct DataConfig {
     pub test_limit: Option<usize>,
     /// Which samples of the training split `limit` keeps.
     pub sample: Sample,
-    /// d; for teachers only. Absent: as in the paper.
+    /// Dimension d of the inputs; for teachers only. Absent: as in the paper.
     pub dimension: Option<usize>,
     /// Turn ten classes into real targets: labels 0–4 become 0, labels 5–9 become 1.
     pub binary: bool,
-    /// Subtract the published mean of each channel and divide by its published standard deviation. Nothing for tensors.
+    /// Subtract the published mean of each channel and divide by its published standard deviation. No effect on tensors.
     pub standardise: bool,
     /// Random crops and flips of the training images, see [`DeviceData::batch_augmented`](crate::DeviceData::batch_augmented).
     pub augment: bool,

@@ -11,7 +11,7 @@ use crate::{
     published::{Archive, Package, Published},
 };
 
-/// A dataset of published files: where its files are searched, what they are and where they are to be had.
+/// A dataset of published files: where its files are searched, what they are and where they are downloaded from.
 pub struct Official {
     /// Its name in configurations.
     pub name: &'static str,
@@ -43,7 +43,7 @@ impl Official {
         [self.train.published(), self.test.published()].concat()
     }
 
-    /// Reads both splits from the folder `data`. Checks sizes, labels and, where published, checksums.
+    /// Reads both splits from the folder `data`. Checks sizes, labels and, if they are published, checksums.
     ///
     /// # Errors
     /// [`DataError`], which names the file.

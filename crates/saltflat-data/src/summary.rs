@@ -14,7 +14,7 @@ pub struct Summary {
     pub shape: [usize; 3],
     /// Samples of the training split.
     pub train: usize,
-    /// Those of the test split, if there is one.
+    /// Samples of the test split, if there is one.
     pub test: Option<usize>,
     /// Outputs that a network needs: the number of classes, or of real targets.
     pub outputs: usize,
@@ -38,7 +38,7 @@ impl Summary {
         Ok(Self { train: found.train.saturating_mul(copies(config)), warnings, ..found })
     }
 
-    /// The published sizes of an official set, for where its files are not at hand; absent for any other. With `data.classes`
+    /// The published sizes of an official set, if its files are not at hand; absent for any other. With `data.classes`
     /// the numbers of samples are at most these.
     pub fn published(config: &DataConfig) -> Option<Self> {
         let (Storage::Official(_, Sizes { shape, samples: [train, test] }), Some(targets)) =
@@ -58,7 +58,7 @@ impl Summary {
         })
     }
 
-    /// That of a dataset in memory.
+    /// The summary of a dataset in memory.
     pub fn of(splits: &Splits) -> Self {
         let labels = splits.train.labels();
         Self {

@@ -102,7 +102,7 @@ fn linear_teacher(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
-/// Both splits: `limit` training samples and `test_limit` test samples (as many as for training where it is absent). The first
+/// Both splits: `limit` training samples and `test_limit` test samples (as many as for training if it is absent). The first
 /// n samples of a seed are the same for every n.
 ///
 /// # Errors

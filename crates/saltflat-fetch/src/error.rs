@@ -28,7 +28,7 @@ pub enum FetchError {
     /// An archive is damaged, or larger than it may be.
     #[error("{file}: cannot be unpacked: {reason}")]
     Unpack {
-        /// The archive, and the file in it where it is one of them.
+        /// The archive, and the file in it if it is one of them.
         file: String,
         /// Why.
         reason: String,

@@ -15,7 +15,7 @@ use crate::{
     store::{self, Store},
 };
 
-/// What was done.
+/// The result of [`get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Got {
     /// Where the set is.

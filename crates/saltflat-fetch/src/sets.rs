@@ -1,10 +1,10 @@
-//! The sets, and where they are to be had.
+//! The sets, and where they are downloaded from.
 
 use std::path::{Path, PathBuf};
 
 use saltflat_data::{Archive, DATASETS, Dataset, Official, Package, Published, Storage};
 
-/// An official dataset and where it is to be had.
+/// An official dataset and where it is downloaded from.
 pub struct Set {
     /// Its name in configurations.
     pub name: &'static str,

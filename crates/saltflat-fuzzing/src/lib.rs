@@ -15,7 +15,7 @@ pub use mutate::Mutator;
 pub use reports::{figures, run};
 pub use studies::{manifest, study};
 
-/// Reads bytes; panics where a reader breaks its word.
+/// Reads bytes; panics if a reader is wrong: it accepts what the bytes do not say, or what is written is not read again as the same.
 pub type Target = fn(&[u8]);
 
 /// Every target: its name, and what it does.

@@ -144,7 +144,7 @@ fn check(page: &Page) {
     assert!(json(page)["groups"].is_array());
 }
 
-/// Panics where a text is not XML, or holds an element or an attribute that the pages do not have.
+/// Panics if a text is not XML, or holds an element or an attribute that the pages do not have.
 pub fn ours(text: &str) {
     let text = text.strip_prefix("<!DOCTYPE html>\n").unwrap_or(text);
     let document = Document::parse(text).unwrap_or_else(|e| panic!("{e}: {text}"));

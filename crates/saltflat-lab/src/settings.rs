@@ -29,7 +29,7 @@ pub struct About {
     pub name: &'static str,
     /// Heading of its page.
     pub title: &'static str,
-    /// What is asked and how, in paragraphs with an empty line between them.
+    /// The question and the method, in paragraphs with an empty line between them.
     pub text: &'static str,
     /// Paper and figure: `HaoChen et al. 2021, figure 1 (right)`.
     pub source: &'static str,
@@ -45,7 +45,7 @@ pub trait Settings: Listed + Serialize {
     /// What the lab is.
     const ABOUT: About;
 
-    /// Those of a scale.
+    /// The settings of a scale.
     fn at(scale: Scale) -> Self;
 
     /// Replaces the settings by the values in `section`, each with the type and the bounds of its key.

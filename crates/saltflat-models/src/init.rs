@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{layers::Activation, layout::Init};
 
-/// How weights and biases start.
+/// How weights and biases are initialised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Initialisation {
@@ -36,7 +36,7 @@ impl Initialisation {
         if self == Self::Default { default } else { self }
     }
 
-    /// Weight and bias of a layer with these fans, before this activation. The fans of a convolution count its kernel:
+    /// Initial distributions of the weight and the bias of a layer with these fans, before this activation. The fans of a convolution count its kernel:
     /// fan_in = inputs · k², fan_out = outputs · k².
     pub fn of(self, [fan_in, fan_out]: [usize; 2], activation: Activation) -> (Init, Init) {
         let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);

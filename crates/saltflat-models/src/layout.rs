@@ -9,7 +9,7 @@ use crate::vector::Vector;
 /// Initial distribution of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Every entry this number.
+    /// Every entry is this number.
     Constant(f64),
     /// N(0, std²).
     Normal {
@@ -35,7 +35,7 @@ pub struct TensorSpec {
     pub name: String,
     /// PyTorch's shape.
     pub shape: Vec<usize>,
-    /// How it starts.
+    /// Its initial distribution.
     pub init: Init,
 }
 
@@ -57,7 +57,7 @@ impl TensorSpec {
 pub struct Layout {
     /// The coordinates of θ, in the order of the forward pass.
     pub parameters: Vec<TensorSpec>,
-    /// What is stored beside θ.
+    /// Tensors that are stored with θ and not trained.
     pub buffers: Vec<TensorSpec>,
 }
 

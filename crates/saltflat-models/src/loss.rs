@@ -31,10 +31,11 @@ impl LossKind {
 }
 
 /// A loss with label smoothing s: the target of a sample with label y is q = 1 − s on y and s/(C−1) on every other
-/// class, and the loss is counted from its minimum over f, so that 0 is the best there is.
+/// class, and the loss is given less its minimum over f (its [floor](Self::floor)), so that 0 is the smallest
+/// possible value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Loss {
-    /// Which loss.
+    /// Cross-entropy or square loss.
     pub kind: LossKind,
     /// s; 0 for none.
     pub smoothing: f64,
@@ -82,7 +83,7 @@ impl Loss {
         }
     }
 
-    /// ℓ for each sample, `[batch, 1]`, from outputs and targets `[batch, C]`; the floor is not taken off.
+    /// ℓ for each sample, `[batch, 1]`, from outputs and targets `[batch, C]`; the floor is not subtracted.
     pub fn value(&self, outputs: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
         match self.kind {
             LossKind::CrossEntropy => (activation::log_softmax(outputs, 1) * target).sum_dim(1).neg(),

@@ -26,7 +26,7 @@ impl<L: Layer + 'static> From<L> for Stage {
     }
 }
 
-/// A function f(x; θ): the stages and the layout of the tensors, without the numbers. Where a PyTorch module holds its parameters,
+/// A function f(x; θ): the stages and the layout of the tensors, without the numbers. A PyTorch module holds its parameters;
 /// a network is given them with every [`Pass`], so that it can be evaluated at any point θ of parameter space.
 ///
 /// ```

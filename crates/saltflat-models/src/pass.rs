@@ -17,7 +17,7 @@ pub enum Mode {
     Measure,
 }
 
-/// One forward pass: where the parameters stand, along which directions jets are taken and to which order, and the tape
+/// One forward pass: the parameters, along which directions jets are taken and to which order, and the tape
 /// on which per-sample gradients are recorded.
 pub struct Pass<'a> {
     theta: &'a Vector,

@@ -58,8 +58,8 @@ impl LayerContract {
         Self::of_network(name, layout, all)
     }
 
-    /// A network whose inputs have the shape `[2, 7, 6]`, at a point where nothing hides: every parameter random around its initial
-    /// value.
+    /// A network whose inputs have the shape `[2, 7, 6]`, at a point at which every parameter is random around its initial value,
+    /// so that no term vanishes.
     pub fn of_network(name: &str, layout: Layout, stages: Vec<Stage>) -> Self {
         let network = Network::new(layout, stages, INPUT, 0);
         let (theta, buffers) = network.layout().init(5, &Device::flex(), DType::F64);

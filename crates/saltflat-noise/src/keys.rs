@@ -27,7 +27,7 @@ pub trait NoiseKeys: Noise + Serialize + ListedNoise + Sized {
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
     const EXAMPLE: &'static str;
-    /// What `strength` does to it.
+    /// What the key `strength` does to it.
     const STRENGTH: Strength;
     /// True if `like` of an isotropic or diagonal noise can name it: a draw of it at the targets or outputs is a gradient noise.
     const IS_REFERENCE: bool;

@@ -35,7 +35,7 @@ pub enum SuitableTargets {
     RealNumbers,
 }
 
-/// What has to be known of a noise before it is drawn.
+/// Properties of a noise that are known before anything is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseProperties {
     /// Its name in configurations, such as `label-flip`.
@@ -46,19 +46,19 @@ pub struct NoiseProperties {
     pub streams: Vec<Stream>,
     /// The targets that it can be used with.
     pub suitable_targets: SuitableTargets,
-    /// The fewest samples that a batch must have for it: 2 if it compares samples, 1 if it needs their loss, 0 if it depends on
+    /// The smallest batch that it can be used with: 2 if it compares samples, 1 if it needs their loss, 0 if it depends on
     /// neither.
     pub least_batch: usize,
 }
 
 impl NoiseProperties {
-    /// Of a noise that is added to the outputs' gradient, for any targets, with draws from the stream for that.
+    /// The properties of a noise that is added to the outputs' gradient, for any targets, with draws from the stream for that.
     pub fn of_outputs(name: &'static str, least_batch: usize) -> Self {
         let streams = vec![Stream::OutputNoise];
         Self { name, acts_on: ActsOn::Outputs, streams, suitable_targets: SuitableTargets::Any, least_batch }
     }
 
-    /// Of a noise that is added to the parameters, whatever the samples are, with draws from the stream for that.
+    /// The properties of a noise that is added to the parameters, whatever the samples are, with draws from the stream for that.
     pub fn of_parameters(name: &'static str) -> Self {
         let streams = vec![Stream::ParameterNoise];
         Self { name, acts_on: ActsOn::Parameters, streams, suitable_targets: SuitableTargets::Any, least_batch: 0 }
@@ -110,7 +110,7 @@ impl NoiseProperties {
 /// assert_eq!(noise.draw_output_noise(context, 3, 2), Some(drawn));
 /// ```
 pub trait Noise: fmt::Debug + Send + Sync + 'static {
-    /// What has to be known of it.
+    /// Its name, what it changes, its random streams, and the targets and batches that it can be used with.
     fn properties(&self) -> NoiseProperties;
 
     /// The noise that this one is made of: its reference, if it has one.
@@ -144,7 +144,8 @@ pub trait Noise: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// True if the gradient noise is to be multiplied by √(2L), L the batch's loss counted from its floor.
+    /// True if the gradient noise is to be multiplied by √(2L), L the batch's loss less its smallest possible value
+    /// under label smoothing.
     fn scales_with_loss(&self) -> bool {
         false
     }

@@ -52,7 +52,7 @@ pub struct RunEnvironment<'a> {
     pub threads: usize,
     /// The number types of the training and of the metrics.
     pub precision: String,
-    /// What equal seeds give.
+    /// How far runs of equal seeds agree, in words.
     pub deterministic: &'a str,
     /// Number of parameters of the network.
     pub parameters: usize,
@@ -87,7 +87,7 @@ impl Environment {
         Self(keys)
     }
 
-    /// Of a run folder.
+    /// Reads `env.json` of a run folder.
     ///
     /// # Errors
     /// [`FolderError`] if there is none, or if it is not a JSON object.

@@ -34,7 +34,7 @@ pub struct Run {
     pub epochs: Vec<Row>,
     /// Rows of measurements, in order.
     pub measurements: Vec<Row>,
-    /// What tells its group from others: axis (`noise`, `optimizer.lr`) to value.
+    /// Its labels, which name its group: axis (`noise`, `optimizer.lr`) to value.
     pub labels: BTreeMap<String, String>,
     /// The last step, as `status.json` says.
     pub step: u64,

@@ -153,7 +153,7 @@ impl StudyFolder {
     }
 }
 
-/// The configuration of a run: where an earlier version wrote it, if it is there alone.
+/// Path of the configuration of a run: the path that an earlier version wrote it to, if it is only there.
 pub(crate) fn config_path(root: &Path, earlier: &Earlier, entry: &Entry) -> PathBuf {
     let path = layout::config(root, &entry.name);
     match earlier.config(root, &entry.name) {

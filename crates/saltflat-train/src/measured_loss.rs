@@ -10,7 +10,7 @@ use crate::Plan;
 /// so that rows of different losses are not comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeasuredLoss {
-    /// Which loss.
+    /// Cross-entropy or square loss.
     pub kind: LossKind,
     /// Label smoothing s.
     pub smoothing: f64,

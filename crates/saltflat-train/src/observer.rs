@@ -1,10 +1,10 @@
-//! Who is told of the events of a run.
+//! The events of a run.
 
 use saltflat_record::{EpochRow, MeasurementRow};
 
 use crate::{Snapshot, TrainError};
 
-/// Is told of the events of a run, in turn with all others if it is one of an array:
+/// Receives the events of a run. An array of observers is an observer that passes every event to each in turn:
 ///
 /// ```
 /// use saltflat_train::{EpochRow, Observer, TrainError};

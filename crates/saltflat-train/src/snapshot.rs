@@ -16,7 +16,7 @@ pub struct Snapshot<'a> {
     pub epochs: u64,
     /// θ.
     pub theta: &'a Vector,
-    /// What is stored beside θ.
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
     pub buffers: &'a Vector,
     pub(crate) progress: Progress,
     pub(crate) tensors: TensorMap,

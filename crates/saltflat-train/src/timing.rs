@@ -19,11 +19,11 @@ const FIRST_STEPS: u64 = 1_000_000;
 /// Seconds of the parts of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Times {
-    /// A step.
+    /// Seconds of a step.
     pub step: f64,
-    /// A step in which the strength of the noise is measured.
+    /// Seconds of a step in which the strength of the noise is measured.
     pub noise_step: f64,
-    /// Each group of a measurement.
+    /// Seconds of each group of a measurement.
     pub groups: BTreeMap<&'static str, f64>,
 }
 

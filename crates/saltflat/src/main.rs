@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-
 // Text is written through `outln!` and `errln!` alone; see `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

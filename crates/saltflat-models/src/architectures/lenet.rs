@@ -18,11 +18,11 @@ use crate::{
 /// padding 1, an activation after each; tensors `convs.0` … `convs.3`, `fc`. Default initialisation: PyTorch's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lenet {
-    /// m.
+    /// m, the number of channels of the first convolution.
     pub width: usize,
-    /// After each convolution.
+    /// Activation after each convolution.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

@@ -20,7 +20,7 @@ use crate::{
 pub struct LinearNet {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

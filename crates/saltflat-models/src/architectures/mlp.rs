@@ -20,9 +20,9 @@ use crate::{
 pub struct Mlp {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// Between the layers.
+    /// Activation between the layers.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

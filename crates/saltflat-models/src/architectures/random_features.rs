@@ -20,9 +20,9 @@ use crate::{
 pub struct RandomFeatures {
     /// Number of features m.
     pub features: usize,
-    /// Of the features.
+    /// Activation of the features.
     pub activation: Activation,
-    /// How the output layer starts.
+    /// Initialisation of the output layer.
     pub init: Initialisation,
 }
 

@@ -25,13 +25,13 @@ pub struct Resnet {
     pub width: usize,
     /// Blocks in each stage.
     pub blocks: Vec<usize>,
-    /// After each convolution.
+    /// Normalisation after each convolution.
     pub norm: Norm,
     /// Channels that share their statistics under group normalisation.
     pub channels_per_group: usize,
-    /// After each normalisation and each sum.
+    /// Activation after each normalisation and each sum.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

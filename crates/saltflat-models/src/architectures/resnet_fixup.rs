@@ -16,7 +16,7 @@ use crate::{
 
 /// The CIFAR ResNet of depth 6n + 2 with Fixup initialisation (Zhang, Dauphin, Ma 2019, arXiv 1901.09321; the authors'
 /// `fixup_resnet_cifar.py`): three stages of n blocks with width, 2 · width and 4 · width channels, scalar biases and
-/// scales, no normalisation. Tensors as there: `conv1`, `bias1`, `layer1.0.bias1a` …, `bias2`, `fc`. It starts so: the
+/// scales, no normalisation. Tensors as there: `conv1`, `bias1`, `layer1.0.bias1a` …, `bias2`, `fc`. Initialisation: the
 /// second convolution of a block and `fc` at 0, the first convolution of a block N(0, 2/(outputs · k² · L)) with L = 3n
 /// blocks, the stem at PyTorch's default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct ResnetFixup {
     pub depth: usize,
     /// Channels of the first stage, 16 there.
     pub width: usize,
-    /// After each convolution but the last of a block, and after each sum.
+    /// Activation after each convolution but the last of a block, and after each sum.
     pub activation: Activation,
 }
 

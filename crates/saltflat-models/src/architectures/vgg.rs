@@ -25,15 +25,15 @@ pub struct Vgg {
     pub depth: usize,
     /// Channels of the first block, 64 in the paper; the others have 2, 4, 8 and 8 times as many.
     pub width: usize,
-    /// After each convolution.
+    /// Normalisation after each convolution.
     pub norm: Norm,
     /// Channels that share their statistics under group normalisation.
     pub channels_per_group: usize,
     /// Widths of hidden layers in the classifier; none: one linear layer.
     pub hidden: Vec<usize>,
-    /// After each convolution and hidden layer.
+    /// Activation after each convolution and hidden layer.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

@@ -1,4 +1,4 @@
-//! One number added everywhere, of Fixup networks.
+//! One trainable number that is added to the whole tensor, as in Fixup networks.
 
 use burn::tensor::Tensor;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Init, Jet, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
 
-/// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+/// y = x + b with one trainable number b, initially 0. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 #[derive(Debug)]
 pub struct Bias {
     bias: Slot,

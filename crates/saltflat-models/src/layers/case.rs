@@ -1,4 +1,4 @@
-//! The rows of the contract test that a layer stands for.
+//! The rows of a layer in the contract test.
 
 use crate::{
     layer::Layer,

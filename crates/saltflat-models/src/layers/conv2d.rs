@@ -27,7 +27,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` and, if `bias` says how it starts, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
     pub fn new(
         layout: &mut Layout,
         name: &str,

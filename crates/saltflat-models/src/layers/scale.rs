@@ -1,4 +1,4 @@
-//! One factor for everything, of Fixup networks.
+//! One trainable factor for the whole tensor, as in Fixup networks.
 
 use burn::tensor::Tensor;
 use saltflat_kernels::{scale_first, scale_second};
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Init, Jet, Layout, Pass, PerSample, layout::Slot};
 
-/// y = s x with one trainable number s, 1 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+/// y = s x with one trainable number s, initially 1. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
 ///
 /// Jet: ẏ = s ẋ + v x, ÿ = s ẍ + 2 v ẋ.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use crate::{
     step_context::StepContext,
 };
 
-/// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss,
-/// counted from its floor, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the outputs, so Jᵢᵀ Jᵢ for the square
-/// loss.
+/// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss
+/// less its smallest possible value under label smoothing, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the
+/// outputs, so Jᵢᵀ Jᵢ for the square loss.
 ///
 /// νᵢ = √(2 L B/b) Aᵢ^½ zᵢ with z ~ N(0, I); the trainer multiplies by √(2L).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

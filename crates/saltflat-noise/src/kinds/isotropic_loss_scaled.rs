@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Gradient noise N(0, 2 σ² L(θ) I) (Wu, Wang, Su 2022, section 3.3, there with σ² = Tr(H)/p and divided by the batch
-/// size): L the step's batch loss, counted from its floor. The trainer multiplies by √(2L).
+/// size): L the step's batch loss less its smallest possible value under label smoothing. The trainer multiplies by √(2L).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct IsotropicLossScaled {
     /// σ ≥ 0.

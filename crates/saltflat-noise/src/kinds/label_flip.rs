@@ -43,7 +43,7 @@ impl FlipTo {
 pub struct LabelFlip {
     /// p, in [0, 1].
     pub probability: f64,
-    /// Where to.
+    /// Which class a flipped label becomes.
     pub to: FlipTo,
 }
 

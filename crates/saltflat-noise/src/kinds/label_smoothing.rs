@@ -14,7 +14,7 @@ use crate::{
 pub struct LabelSmoothing {
     /// p, in [0, 1].
     pub probability: f64,
-    /// Which classes share it.
+    /// Which classes share the probability p.
     pub to: FlipTo,
 }
 

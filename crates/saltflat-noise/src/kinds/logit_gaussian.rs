@@ -10,7 +10,7 @@ use crate::{
     step_context::StepContext,
 };
 
-/// What σ is the size of.
+/// Whether σ is the size of the whole noise vector ν or of each coordinate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SigmaConvention {
@@ -32,7 +32,7 @@ impl SigmaConvention {
 pub struct LogitGaussian {
     /// σ ≥ 0.
     pub sigma: f64,
-    /// Of the vector or of a coordinate.
+    /// Whether σ is the size of the whole vector or of each coordinate.
     pub convention: SigmaConvention,
 }
 

@@ -20,7 +20,7 @@ const MOST_PAIRS: usize = 1 << 20;
 pub struct Minibatch {
     /// Pairs b ≥ 1.
     pub batch_size: usize,
-    /// δ ≥ 0.
+    /// δ ≥ 0, a factor.
     pub sigma: f64,
 }
 

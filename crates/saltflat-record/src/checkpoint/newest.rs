@@ -21,7 +21,7 @@ pub struct NewestCheckpoint {
 }
 
 impl NewestCheckpoint {
-    /// Of a run; `fits` says what else is wrong with one that is whole.
+    /// The newest checkpoint of a run; `fits` says what else is wrong with one that is whole.
     ///
     /// # Errors
     /// [`FolderError`] if a checkpoint may be whole but cannot be read now: an older one in its place would cost the steps in between.

@@ -11,12 +11,12 @@ pub struct Progress {
     pub rows: u64,
     /// Samples of the epoch so far.
     pub epoch_samples: usize,
-    /// Their losses' floors.
+    /// Sum of the smallest possible losses of those samples.
     #[serde(with = "as_text")]
     pub epoch_floor: f64,
     /// Steps of the epoch whose noise was measured.
     pub epoch_noise_steps: u64,
-    /// Weight of what a noise of a given strength remembers.
+    /// Sum of the weights in the running mean of the unscaled ‖ξ‖², for a noise with `strength`.
     #[serde(with = "as_text")]
     pub strength_weight: f64,
     /// The same of the second and further noises of a list.

@@ -35,7 +35,7 @@ impl Config {
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
     }
 
-    /// `loss.smoothing` is below (C − 1)/C, from where on the label is no longer the likeliest class, and is what the
+    /// `loss.smoothing` is below (C − 1)/C, from which on the label is no longer the likeliest class, and is what the
     /// noise implies, if it implies any.
     fn check_smoothing(&self, root: &Section) {
         let keys = ["loss.smoothing", "noise", "model.kind", "model.outputs", "data.kind", "data.classes"];

@@ -16,7 +16,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Of a configuration with so many steps.
+    /// The counts of a run of `steps` steps.
     pub fn new(config: &Config, steps: u64, steps_per_epoch: u64) -> Self {
         let metrics = &config.metrics;
         let measurements = if metrics.is_on() { measurements(metrics, steps, steps_per_epoch.max(1)) } else { 0 };

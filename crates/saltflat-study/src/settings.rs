@@ -10,7 +10,7 @@ use toml::{Table, Value};
 /// As [`entry`].
 pub(crate) fn apply(config: &mut Table, settings: &Table) -> Result<(), Problem> {
     for (key, value) in settings {
-        let (place, last) = entry(config, key)?;
+        let (place, last) = entry(config, key, "")?;
         match (place.get_mut(last), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !new.contains_key("kind") => apply(old, new)?,
             _ => {

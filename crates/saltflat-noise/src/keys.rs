@@ -23,7 +23,7 @@ pub enum Strength {
 
 /// A kind of noise that configurations can name.
 pub trait NoiseKeys: Noise + Serialize + ListedNoise + Sized {
-    /// Its name, as [`Noise::name`].
+    /// Its name in configurations, as [`NoiseProperties::name`](crate::NoiseProperties::name).
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
     const EXAMPLE: &'static str;

@@ -76,7 +76,7 @@ impl StudyFolder {
         self.manifest.scale.as_deref()
     }
 
-    /// [`Study::settings_sha256`] of the study that it was expanded from, if its manifest says so.
+    /// [`Study::settings_sha256`](crate::Study::settings_sha256) of the study that it was expanded from, if its manifest says so.
     pub fn settings_sha256(&self) -> Option<&str> {
         self.manifest.settings_sha256.as_deref()
     }

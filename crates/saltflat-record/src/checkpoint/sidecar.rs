@@ -28,7 +28,7 @@ pub struct Sidecar {
     /// `config.toml` of the process that saved it; sidecars of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
-    /// Its [checksum](Self::checksum); [`save_checkpoint`](super::save_checkpoint) sets it.
+    /// SHA-256 of the sidecar itself without this entry; [`save_checkpoint`](super::save_checkpoint) sets it.
     #[serde(default)]
     pub sha256: String,
 }

@@ -409,8 +409,8 @@ def repeats(root):
 
 # Of each family one kind (of metrics three): the words that name it, its own file, and the crates where the words mean it.
 KINDS = {
-    "noise": [("geometry-aware", r"geometry[-_]aware|GeometryAware", r"/geometry_aware\.rs", "")],
-    "layer": [("fixup-shortcut", r"fixup[-_]shortcut|FixupShortcut", r"/fixup_shortcut\.rs", "")],
+    "noise": [("geometry-aware", r"geometry[-_]aware|GeometryAware", r"/loss_scaled\.rs", "")],
+    "layer": [("fixup-shortcut", r"fixup[-_]shortcut|FixupShortcut", r"/fixup\.rs", "")],
     "architecture": [("random-features", r"random[-_]features|RandomFeatures", r"/random_features\.rs", "")],
     "metric": [
         ("chi_min_over_mean", r"(?i:chi_min_over_mean)|ChiMinOverMean", r"saltflat-metrics/", ""),

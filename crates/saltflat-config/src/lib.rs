@@ -29,7 +29,7 @@
 //! assert_eq!(lines[1], "noise.probabilty: is not a key; did you mean probability?");
 //! ```
 
-mod kind;
+mod family;
 mod lists;
 mod names;
 mod problem;
@@ -37,7 +37,7 @@ mod section;
 mod text;
 mod value;
 
-pub use kind::Kind;
+pub use family::{Kind, Listed};
 pub use names::{did_you_mean, nearest};
 pub use problem::{Problem, Problems, problem_lines};
 pub use section::Section;

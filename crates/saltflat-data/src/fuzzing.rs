@@ -1,11 +1,11 @@
 //! The readers of published formats as functions of bytes, for fuzzing: no public function takes such a file without its
 //! checksum.
 
-use crate::cifar::{CIFAR10, CIFAR100};
 use crate::error::DataError;
 use crate::examples::Examples;
 use crate::files;
 use crate::idx::{self, Idx};
+use crate::records::Record;
 
 /// An IDX file of images and one of labels.
 ///
@@ -20,7 +20,7 @@ pub fn idx(images: &[u8], labels: &[u8]) -> Result<Examples, DataError> {
 /// # Errors
 /// As [`load`](crate::load).
 pub fn cifar(hundred: bool, bytes: &[u8]) -> Result<Examples, DataError> {
-    let record = if hundred { CIFAR100 } else { CIFAR10 };
+    let record = if hundred { Record::CIFAR100 } else { Record::CIFAR10 };
     record.examples(&[("records".into(), bytes.to_vec())])
 }
 

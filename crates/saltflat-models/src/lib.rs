@@ -21,7 +21,7 @@ pub mod testing;
 mod vector;
 mod weights;
 
-pub use architecture::{AnyArchitecture, Architecture, ArchitectureKeys, ArchitectureKind, ListedArchitecture};
+pub use architecture::{AnyArchitecture, Architecture, ArchitectureKeys, ArchitectureKind};
 pub use architectures::{ARCHITECTURES, Norm};
 pub use error::ModelError;
 pub use gram::{GramChunks, gram, gram_with, jacobian_gram};

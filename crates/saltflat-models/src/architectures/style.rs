@@ -1,7 +1,6 @@
 //! What several architectures share: their layers' initialisation and normalisation, and the keys that choose them.
 
-use saltflat_config::Section;
-use serde::Serialize;
+use saltflat_config::{Section, named_enum};
 
 use crate::{
     error::ModelError,
@@ -12,22 +11,18 @@ use crate::{
     network::Stage,
 };
 
-/// Which normalisation follows a convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// None; the convolution has a bias.
-    #[default]
-    None,
-    /// Group normalisation.
-    Group,
-    /// Batch normalisation: the samples of a batch depend on each other, so metrics that need per-sample gradients refuse.
-    Batch,
-}
-
-impl Norm {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 3] = [("none", Self::None), ("group", Self::Group), ("batch", Self::Batch)];
+named_enum! {
+    /// Which normalisation follows a convolution.
+    #[derive(Default)]
+    pub enum Norm {
+        /// None; the convolution has a bias.
+        #[default]
+        None = "none",
+        /// Group normalisation.
+        Group = "group",
+        /// Batch normalisation: the samples of a batch depend on each other, so metrics that need per-sample gradients refuse.
+        Batch = "batch",
+    }
 }
 
 /// What the layers of one architecture share: how they start, and the normalisation.

@@ -15,7 +15,9 @@ mod normalise;
 mod pool;
 mod scale;
 
-pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, ListedLayer, MakeStages};
+use saltflat_config::Listed;
+
+pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
 pub use conv2d::Window;
 
 pub use crate::layer::Layer;
@@ -24,7 +26,7 @@ pub use crate::layer::Layer;
 macro_rules! layers {
     ($($file:ident::$layer:ident),+ $(,)?) => {
         $(pub use $file::$layer;
-        impl ListedLayer for $layer {})+
+        impl Listed for $layer {})+
 
         /// Every layer; the contract test has the rows of each.
         pub const LAYERS: &[LayerKind] =

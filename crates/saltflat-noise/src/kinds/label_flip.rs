@@ -1,6 +1,7 @@
-//! Label flipping.
+//! Label flipping, and the smoothed labels that are its mean.
 
 use rand::RngExt;
+use saltflat_config::named_enum;
 use saltflat_random::Stream;
 use serde::Serialize;
 
@@ -11,23 +12,21 @@ use crate::{
     targets::Targets,
 };
 
-/// Which class a flipped label becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FlipTo {
-    /// One of the C − 1 wrong classes.
-    #[default]
-    Wrong,
-    /// Any of the C classes, the right one among them.
-    Uniform,
+named_enum! {
+    /// Which class a flipped label becomes.
+    #[derive(Default)]
+    pub enum FlipTo {
+        /// One of the C − 1 wrong classes.
+        #[default]
+        Wrong = "wrong",
+        /// Any of the C classes, the right one among them.
+        Uniform = "uniform",
+    }
 }
 
 impl FlipTo {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("wrong", Self::Wrong), ("uniform", Self::Uniform)];
-
     /// Part of the labels that end up on each wrong class, times C − 1: p or p (C−1)/C.
-    pub(super) fn smoothing(self, probability: f64, outputs: usize) -> f64 {
+    fn smoothing(self, probability: f64, outputs: usize) -> f64 {
         match self {
             Self::Wrong => probability,
             Self::Uniform => probability * (outputs as f64 - 1.0) / outputs as f64,
@@ -61,11 +60,8 @@ impl NoiseKeys for LabelFlip {
 impl Noise for LabelFlip {
     fn properties(&self) -> NoiseProperties {
         NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Targets,
-            streams: vec![Stream::LabelNoise],
             suitable_targets: SuitableTargets::Classes,
-            least_batch: 0,
+            ..NoiseProperties::new(Self::NAME, ActsOn::Targets, 0)
         }
     }
 
@@ -83,6 +79,41 @@ impl Noise for LabelFlip {
             };
             target.fill(0.0);
             target[drawn as usize] = 1.0;
+        }
+    }
+
+    fn smoothing(&self, outputs: usize, factor: f64) -> f64 {
+        self.to.smoothing((self.probability * factor).min(1.0), outputs)
+    }
+}
+
+/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`] with this
+/// probability. What a full-batch initialisation for label flipping trains on (Damian, Ma, Lee 2021, appendix D).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LabelSmoothing {
+    /// p, in [0, 1].
+    pub probability: f64,
+    /// Which classes share it.
+    pub to: FlipTo,
+}
+
+impl NoiseKeys for LabelSmoothing {
+    const NAME: &'static str = "label-smoothing";
+    const EXAMPLE: &'static str = "probability = 0.2";
+    const STRENGTH: Strength = Strength::Refused;
+    const IS_REFERENCE: bool = false;
+
+    fn read(section: &mut NoiseSection<'_>) -> Self {
+        Self { probability: section.probability(), to: section.choice("to", &FlipTo::ALL).unwrap_or_default() }
+    }
+}
+
+impl Noise for LabelSmoothing {
+    fn properties(&self) -> NoiseProperties {
+        NoiseProperties {
+            streams: Vec::new(),
+            suitable_targets: SuitableTargets::Classes,
+            ..NoiseProperties::new(Self::NAME, ActsOn::Targets, 0)
         }
     }
 

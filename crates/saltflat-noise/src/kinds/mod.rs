@@ -1,27 +1,23 @@
-//! The kinds of noise, one in each file.
+//! The kinds of noise; those that share their code share a file.
 
-mod diagonal;
-mod geometry_aware;
 mod isotropic;
-mod isotropic_loss_scaled;
 mod label_flip;
 mod label_noise;
-mod label_smoothing;
-mod langevin;
 mod logit_gaussian;
+mod loss_scaled;
 mod minibatch;
 mod none;
 mod parameter_gaussian;
-mod reference;
-mod sgd_covariance;
 
-use crate::keys::{ListedNoise, NoiseKind, entry};
+use saltflat_config::Listed;
+
+use crate::keys::{NoiseKind, entry};
 
 /// Exports the kinds of these files and lists them in [`NOISES`].
 macro_rules! noises {
     ($($file:ident::$noise:ident),+ $(,)?) => {
         $(pub use $file::*;
-        impl ListedNoise for $noise {})+
+        impl Listed for $noise {})+
 
         /// Every kind of noise, in the order in which a run adds them up: a kind is added at the end, since the place of a kind
         /// decides which [substreams](crate::substreams) it draws from.
@@ -32,15 +28,15 @@ macro_rules! noises {
 noises![
     none::NoNoise,
     label_flip::LabelFlip,
-    label_smoothing::LabelSmoothing,
+    label_flip::LabelSmoothing,
     label_noise::LabelNoise,
     logit_gaussian::LogitGaussian,
-    sgd_covariance::SgdCovariance,
+    minibatch::SgdCovariance,
     minibatch::Minibatch,
-    geometry_aware::GeometryAware,
+    loss_scaled::GeometryAware,
     isotropic::Isotropic,
-    diagonal::Diagonal,
-    isotropic_loss_scaled::IsotropicLossScaled,
+    isotropic::Diagonal,
+    loss_scaled::IsotropicLossScaled,
     parameter_gaussian::ParameterGaussian,
-    langevin::Langevin,
+    parameter_gaussian::Langevin,
 ];

@@ -8,26 +8,17 @@ use crate::idx::{self, Idx};
 use crate::records::Record;
 
 /// An IDX file of images and one of labels.
-///
-/// # Errors
-/// As [`load`](crate::load).
 pub fn idx(images: &[u8], labels: &[u8]) -> Result<Examples, DataError> {
     idx::examples(&Idx { file: "images", bytes: images }, &Idx { file: "labels", bytes: labels })
 }
 
 /// Records of CIFAR-10 or of CIFAR-100.
-///
-/// # Errors
-/// As [`load`](crate::load).
 pub fn cifar(hundred: bool, bytes: &[u8]) -> Result<Examples, DataError> {
     let record = if hundred { Record::CIFAR100 } else { Record::CIFAR10 };
     record.examples(&[("records".into(), bytes.to_vec())])
 }
 
 /// A gzip file that should hold `expected` bytes.
-///
-/// # Errors
-/// As [`load`](crate::load).
 pub fn gunzip(bytes: &[u8], expected: u64) -> Result<Vec<u8>, DataError> {
     files::gunzip("file.gz", bytes, Some(expected))
 }

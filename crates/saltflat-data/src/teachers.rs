@@ -1,9 +1,5 @@
-//! Synthetic datasets: Gaussian inputs and a function of them that a network is to learn.
-//!
-//! The two of Wu, Wang, Su 2022 (arXiv 2207.02628, appendix A.1), x ~ N(0, I_d):
-//!
-//! * `random-feature-teacher`: f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4), d = 10, 200 samples;
-//! * `linear-teacher`: f*(x) = Σ xᵢ / d, d = 100, 50 samples.
+//! Synthetic datasets: Gaussian inputs and a function of them that a network is to learn, as in Wu, Wang, Su 2022 (arXiv 2207.02628,
+//! appendix A.1).
 
 use saltflat_random::{Key, Stream};
 use saltflat_record::sha256_hex;
@@ -48,14 +44,12 @@ struct Teacher {
     samples: usize,
 }
 
-/// f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4).
 fn random_feature_teacher(x: &[f64]) -> f64 {
     let sum: f64 = x[1..].iter().sum();
     let products: f64 = x.iter().zip(x.iter().skip(2)).map(|(a, b)| a * b).sum();
     0.2 * x[0] + (sum - 1.0).powi(2) / 3.0 + (products / 4.0).sin()
 }
 
-/// f*(x) = Σ xᵢ / d.
 fn linear_teacher(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }

@@ -27,6 +27,7 @@ pub use error::ModelError;
 pub use gram::{GramChunks, gram, gram_with, jacobian_gram};
 pub use init::Initialisation;
 pub use jet::Jet;
+pub use layer::Layer;
 pub use layout::{Init, Layout, Slot, TensorSpec};
 pub use limits::Size;
 pub use loss::{Loss, LossKind};

@@ -5,12 +5,9 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use burn::tensor::{Tensor, activation};
 use saltflat_config::named_enum;
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
+use super::case::{LayerCase, LayerCases};
 use crate::{
-    Jet, Pass,
+    Jet, Layer, Pass,
     jet::{for_each_direction, sum},
 };
 

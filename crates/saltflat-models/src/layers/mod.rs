@@ -1,19 +1,16 @@
-//! Layers: one in each file, with its three rules ([`Layer`] says what they are).
+//! Layers, each with its three rules ([`Layer`] says what they are).
 //!
 //! A layer's value and jet are one piece of code, [`Layer::forward`]. The first coefficient of the loss's jet is ∇L·v, and its
 //! backward pass is the exact Hessian-vector product Hv; the second is vᵀHv, with no backward pass.
 
 mod activation;
 mod batch_norm;
-mod bias;
 mod case;
 mod conv2d;
-mod fixup_shortcut;
-mod group_norm;
+mod fixup;
 mod linear;
 mod normalise;
 mod pool;
-mod scale;
 
 use saltflat_config::Listed;
 
@@ -37,13 +34,13 @@ macro_rules! layers {
 layers![
     activation::Activation,
     batch_norm::BatchNorm,
-    bias::Bias,
+    fixup::Bias,
     conv2d::Conv2d,
-    fixup_shortcut::FixupShortcut,
-    group_norm::GroupNorm,
+    fixup::FixupShortcut,
+    normalise::GroupNorm,
     linear::Linear,
     pool::AvgPool,
     pool::GlobalAvgPool,
     pool::MaxPool,
-    scale::Scale,
+    fixup::Scale,
 ];

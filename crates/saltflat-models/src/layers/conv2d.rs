@@ -288,7 +288,7 @@ mod tests {
         for (window, side, n) in
             [(Window::three(1), 5, 5), (Window::three(2), 7, 5), (Window::one(2), 6, 5), (Window::three(1), 12, 30)]
         {
-            let layer = Shape { inputs: 3, outputs: 4, window, has_bias: false };
+            let layer = Conv2d { weight: Slot::Parameter(0), bias: None, inputs: 3, outputs: 4, window };
             let rows = Rows { input: random([n, 3, side, side], 0), layer };
             let out = window.output(side);
             let delta = random([2, n, 4, out * out], 1);

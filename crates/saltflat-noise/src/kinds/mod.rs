@@ -16,7 +16,9 @@ use crate::keys::{NoiseKind, entry};
 /// Exports the kinds of these files and lists them in [`NOISES`].
 macro_rules! noises {
     ($($file:ident::$noise:ident),+ $(,)?) => {
-        $(pub use $file::*;
+        // A file with two kinds is exported twice.
+        $(#[allow(unused_imports)]
+        pub use $file::*;
         impl Listed for $noise {})+
 
         /// Every kind of noise, in the order in which a run adds them up: a kind is added at the end, since the place of a kind

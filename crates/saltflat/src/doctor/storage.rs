@@ -61,7 +61,7 @@ fn room(_folder: &Path) -> Option<Finding> {
 fn look_at(dataset: &'static Dataset, args: &DoctorArgs) -> Finding {
     let mut config = DataConfig::new(dataset);
     config.data_dir.clone_from(&args.data_dir);
-    let check = format!("dataset {}", dataset.name());
+    let check = format!("dataset {}", dataset.name);
     match saltflat_data::load(&config) {
         Ok(splits) => {
             let test = splits.test.as_ref().map_or(0, saltflat_data::Examples::len);

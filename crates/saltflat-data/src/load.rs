@@ -85,13 +85,12 @@ fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataErro
 fn check_keys(config: &DataConfig) -> Result<(), DataError> {
     let given =
         [("path", "data.path", config.path.is_some()), ("dimension", "data.dimension", config.dimension.is_some())];
-    for (name, key, _) in given.into_iter().filter(|(name, _, given)| *given && !config.kind.own_keys.contains(name)) {
-        let have = DATASETS.iter().filter(|dataset| dataset.own_keys.contains(&name));
-        let have: Vec<String> = have.map(|dataset| format!("\"{}\"", dataset.name)).collect();
-        let reason = format!("expected only with data.kind = {}, found \"{}\"", have.join(" or "), config.kind.name);
-        return Err(DataError::Option { key, reason });
-    }
-    Ok(())
+    let is_foreign = |(name, _, given): &(&str, &str, bool)| *given && !config.kind.own_keys.contains(name);
+    let Some((name, key, _)) = given.into_iter().find(is_foreign) else { return Ok(()) };
+    let have = DATASETS.iter().filter(|dataset| dataset.own_keys.contains(&name));
+    let have: Vec<String> = have.map(|dataset| format!("\"{}\"", dataset.name)).collect();
+    let reason = format!("expected only with data.kind = {}, found \"{}\"", have.join(" or "), config.kind.name);
+    Err(DataError::Option { key, reason })
 }
 
 #[cfg(test)]

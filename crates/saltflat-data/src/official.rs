@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(train.labels(), &Labels::Classes { labels: vec![42, 99], classes: 100 });
             assert_eq!(train.inputs(), &Inputs::Bytes([[0; 3072], [1; 3072]].concat()));
             assert_eq!(test.labels(), &Labels::Classes { labels: vec![5], classes: 100 });
-            assert_eq!(source[0].1, sha256_hex(&records(&[[3, 42], [19, 99]])));
+            assert_eq!(source[0].1, sha256_hex(records(&[[3, 42], [19, 99]])));
         }
     }
 

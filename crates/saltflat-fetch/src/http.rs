@@ -43,7 +43,7 @@ impl Download<'_> {
         let mut reasons = Vec::new();
         for mirror in &mirrors {
             let url = format!("{}/{}", mirror.trim_end_matches('/'), self.archive.name);
-            match self.from_mirror(&url) {
+            match self.try_mirror(&url) {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     let reason = match failure {
@@ -63,7 +63,7 @@ impl Download<'_> {
 
     /// Downloads from one mirror. If what it sends does not go on as the part that is there, all of it is downloaded; if that is not the
     /// archive, either, the part stays for the next mirror.
-    fn from_mirror(&self, url: &str) -> Result<(), Failure> {
+    fn try_mirror(&self, url: &str) -> Result<(), Failure> {
         let part = self.part;
         let mut name = part.file_name().unwrap_or_default().to_os_string();
         name.push(".kept");

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-mod kind;
+mod family;
 mod lists;
 mod names;
 mod problem;
@@ -8,7 +8,7 @@ mod section;
 mod text;
 mod value;
 
-pub use kind::Kind;
+pub use family::{Kind, Listed};
 pub use names::{did_you_mean, nearest};
 pub use problem::{Problem, Problems, problem_lines};
 pub use section::Section;

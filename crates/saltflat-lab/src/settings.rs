@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use saltflat_config::{Problems, Section, set};
+use saltflat_config::{Listed, Problems, Section, named_enum, set};
 use serde::Serialize;
 use toml::Table;
 
-use crate::{LabError, named::named_enum};
+use crate::LabError;
 
 named_enum! {
     /// How large a lab is.
@@ -36,9 +36,6 @@ pub struct About {
     /// Its figures as the key `figure` of a study, a list of tables.
     pub figures: &'static str,
 }
-
-/// Implemented by the list of labs for each lab in it, so that a lab that is missing there does not compile.
-pub trait Listed {}
 
 /// The settings of a lab: a struct whose fields are the keys.
 pub trait Settings: Listed + Serialize {

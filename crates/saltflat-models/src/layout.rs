@@ -62,6 +62,18 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Adds a parameter tensor.
+    pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
+        self.parameters.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
+        Slot::Parameter(self.parameters.len() - 1)
+    }
+
+    /// Adds a buffer.
+    pub fn buffer(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
+        self.buffers.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
+        Slot::Buffer(self.buffers.len() - 1)
+    }
+
     /// Number of parameters p.
     pub fn len(&self) -> usize {
         self.parameters.iter().map(TensorSpec::len).sum()
@@ -108,18 +120,4 @@ pub enum Slot {
     Parameter(usize),
     /// Stored, not trained.
     Buffer(usize),
-}
-
-impl Layout {
-    /// Adds a parameter tensor.
-    pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
-        self.parameters.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
-        Slot::Parameter(self.parameters.len() - 1)
-    }
-
-    /// Adds a buffer.
-    pub fn buffer(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
-        self.buffers.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
-        Slot::Buffer(self.buffers.len() - 1)
-    }
 }

@@ -3,30 +3,19 @@
 use std::fmt;
 
 use burn::tensor::{Tensor, activation};
+use saltflat_config::named_enum;
 use serde::{Deserialize, Serialize};
 
 use crate::jet::{Jet, for_each_direction};
 
-/// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    /// −Σ_c q_c log softmax(f)_c.
-    CrossEntropy,
-    /// ½ Σ_c (f_c − q_c)².
-    Square,
-}
-
-impl LossKind {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("cross_entropy", Self::CrossEntropy), ("square", Self::Square)];
-
-    /// Name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CrossEntropy => "cross_entropy",
-            Self::Square => "square",
-        }
+named_enum! {
+    /// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
+    #[derive(Deserialize)]
+    pub enum LossKind {
+        /// −Σ_c q_c log softmax(f)_c.
+        CrossEntropy = "cross_entropy",
+        /// ½ Σ_c (f_c − q_c)².
+        Square = "square",
     }
 }
 

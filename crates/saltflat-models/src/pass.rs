@@ -24,8 +24,9 @@ pub struct Pass<'a> {
     buffers: &'a Vector,
     directions: Option<&'a Directions>,
     order: u8,
-    mode: Mode,
-    rate: Option<f64>,
+    pub(crate) mode: Mode,
+    /// Part of the running statistics that this pass replaces, if it is not the layer's own.
+    pub(crate) rate: Option<f64>,
     tape: Option<Tape>,
     updates: Vec<(usize, Tensor<1>)>,
 }
@@ -80,15 +81,6 @@ impl<'a> Pass<'a> {
             parts[*index] = tensor.clone();
         }
         Vector::new(parts)
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Part of the running statistics that this pass replaces, if it is not the layer's own.
-    pub(crate) fn rate(&self) -> Option<f64> {
-        self.rate
     }
 
     /// True if second coefficients are asked for; otherwise a layer need not make them.

@@ -143,11 +143,10 @@ impl Vector {
 
     /// Takes the gradients of these leaves; 0 if nothing flowed back.
     pub fn take_gradients(&self, gradients: &mut Gradients) -> Self {
-        self.map_mut(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like()))
-    }
-
-    fn map_mut(&self, f: impl FnMut(&Tensor<1>) -> Tensor<1>) -> Self {
-        Self::new(self.parts.iter().map(f).collect())
+        let taken = |leaf: &Tensor<1>| {
+            leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
+        };
+        Self::new(self.parts.iter().map(taken).collect())
     }
 }
 

@@ -1,11 +1,10 @@
 //! The trait of all kinds of noise, and a noise of any kind.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::fmt;
 
+use saltflat_config::handle;
 use saltflat_models::Vector;
 use saltflat_random::Stream;
-use serde::{Serialize, Serializer, ser::Error};
-use toml::Table;
 
 use crate::{output_noise::OutputNoise, step_context::StepContext, targets::Targets};
 
@@ -52,16 +51,16 @@ pub struct NoiseProperties {
 }
 
 impl NoiseProperties {
-    /// The properties of a noise that is added to the outputs' gradient, for any targets, with draws from the stream for that.
-    pub fn of_outputs(name: &'static str, least_batch: usize) -> Self {
-        let streams = vec![Stream::OutputNoise];
-        Self { name, acts_on: ActsOn::Outputs, streams, suitable_targets: SuitableTargets::Any, least_batch }
-    }
-
-    /// The properties of a noise that is added to the parameters, whatever the samples are, with draws from the stream for that.
-    pub fn of_parameters(name: &'static str) -> Self {
-        let streams = vec![Stream::ParameterNoise];
-        Self { name, acts_on: ActsOn::Parameters, streams, suitable_targets: SuitableTargets::Any, least_batch: 0 }
+    /// Of a noise for any targets, with draws from the stream that belongs to what it changes.
+    pub fn new(name: &'static str, acts_on: ActsOn, least_batch: usize) -> Self {
+        let streams = match acts_on {
+            ActsOn::Nothing => vec![],
+            ActsOn::Targets => vec![Stream::LabelNoise],
+            ActsOn::Outputs => vec![Stream::OutputNoise],
+            ActsOn::Gradient => vec![Stream::GradientNoise],
+            ActsOn::Parameters => vec![Stream::ParameterNoise],
+        };
+        Self { name, acts_on, streams, suitable_targets: SuitableTargets::Any, least_batch }
     }
 }
 
@@ -81,7 +80,7 @@ impl NoiseProperties {
 /// `examples/own_noise.rs`; one that configurations can name also implements [`NoiseKeys`](crate::NoiseKeys).
 ///
 /// ```
-/// use saltflat_noise::{AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext};
+/// use saltflat_noise::{ActsOn, AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext};
 /// use saltflat_random::Stream;
 /// use serde::Serialize;
 ///
@@ -93,7 +92,7 @@ impl NoiseProperties {
 ///
 /// impl Noise for CommonSign {
 ///     fn properties(&self) -> NoiseProperties {
-///         NoiseProperties::of_outputs("common-sign", 0)
+///         NoiseProperties::new("common-sign", ActsOn::Outputs, 0)
 ///     }
 ///     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
 ///         let sign = context.key(Stream::OutputNoise).normal(1)[0].signum();
@@ -163,20 +162,10 @@ pub trait Noise: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A noise that can be written as a table.
-trait Serializable: Noise {
-    fn keys(&self) -> Result<Table, toml::ser::Error>;
+handle! {
+    /// A noise of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with `kind`.
+    pub struct AnyNoise(dyn Noise);
 }
-
-impl<N: Noise + Serialize> Serializable for N {
-    fn keys(&self) -> Result<Table, toml::ser::Error> {
-        Table::try_from(self)
-    }
-}
-
-/// A noise of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with `kind`.
-#[derive(Clone)]
-pub struct AnyNoise(Arc<dyn Serializable>);
 
 impl AnyNoise {
     /// Its name in configurations.
@@ -187,47 +176,5 @@ impl AnyNoise {
     /// The noise that is drawn: the [reference](Noise::reference) of an isotropic or diagonal noise, otherwise itself.
     pub fn reference_or_self(&self) -> &Self {
         self.reference().unwrap_or(self)
-    }
-
-    /// The table from which a configuration reads it.
-    ///
-    /// # Errors
-    /// If a number does not fit TOML's integers.
-    pub fn to_table(&self) -> Result<Table, toml::ser::Error> {
-        let mut table = self.0.keys()?;
-        table.insert("kind".into(), self.name().into());
-        Ok(table)
-    }
-}
-
-impl<N: Noise + Serialize> From<N> for AnyNoise {
-    fn from(noise: N) -> Self {
-        Self(Arc::new(noise))
-    }
-}
-
-impl Deref for AnyNoise {
-    type Target = dyn Noise;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for AnyNoise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PartialEq for AnyNoise {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_table() == other.to_table()
-    }
-}
-
-impl Serialize for AnyNoise {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_table().map_err(S::Error::custom)?.serialize(serializer)
     }
 }

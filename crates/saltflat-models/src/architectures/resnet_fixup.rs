@@ -4,14 +4,10 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, width};
+use crate::layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window},
-    layout::{Init, Layout},
-    limits::{MOST_LAYERS, Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage,
+    limits::{MOST_LAYERS, require_positive},
 };
 
 /// The CIFAR ResNet of depth 6n + 2 with Fixup initialisation (Zhang, Dauphin, Ma 2019, arXiv 1901.09321; the authors'

@@ -1,4 +1,4 @@
-//! Isotropic gradient noise that grows with the loss.
+//! Isotropic noise that grows with the loss.
 
 use saltflat_models::Vector;
 use saltflat_random::Stream;
@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{ActsOn, Noise, NoiseProperties},
     step_context::StepContext,
 };
 
 /// Gradient noise N(0, 2 σ² L(θ) I) (Wu, Wang, Su 2022, section 3.3, there with σ² = Tr(H)/p and divided by the batch
-/// size): L the step's batch loss less its smallest possible value under label smoothing. The trainer multiplies by √(2L).
+/// size): L the step's batch loss, counted from its floor. The trainer multiplies by √(2L).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct IsotropicLossScaled {
     /// σ ≥ 0.
@@ -31,13 +31,7 @@ impl NoiseKeys for IsotropicLossScaled {
 
 impl Noise for IsotropicLossScaled {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Gradient,
-            streams: vec![Stream::GradientNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 1,
-        }
+        NoiseProperties::new(Self::NAME, ActsOn::Gradient, 1)
     }
 
     fn scales_with_loss(&self) -> bool {

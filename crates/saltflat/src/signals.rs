@@ -20,20 +20,16 @@ const SAME: Duration = Duration::from_secs(1);
 /// Why a run was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// SIGINT, or Ctrl-C.
     Interrupt,
-    /// SIGTERM.
     Terminate,
     /// SIGHUP: the terminal is gone.
     Hangup,
     /// SIGUSR1, which batch systems send before a job's time is over: save, and be started again.
     Requeue,
-    /// `--time-limit`.
     TimeLimit,
 }
 
 impl Cause {
-    /// In words.
     pub fn name(self) -> &'static str {
         match self {
             Self::Interrupt => "an interrupt",
@@ -65,7 +61,6 @@ const WRITTEN: f64 = 5e7;
 /// What a checkpoint takes beside that, and the end of the process.
 const END: Duration = Duration::from_millis(250);
 
-/// What a second signal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Second {
     /// Ends the program at once, with 128 + the signal's number.
@@ -80,11 +75,9 @@ pub struct Stop {
     deadline: Option<Deadline>,
 }
 
-/// The signals that came.
 #[derive(Default)]
 struct Heard {
     first: OnceLock<(Cause, Instant)>,
-    /// A second one came.
     again: AtomicBool,
     /// True as long as there is nothing to save, so that the first signal ends the program.
     preparing: Mutex<bool>,
@@ -95,7 +88,6 @@ struct Deadline {
     start: Instant,
     limit: Duration,
     asked: Cell<Option<Instant>>,
-    /// The longest time between two questions.
     longest: Cell<Duration>,
     /// For what comes after the last question.
     reserve: Cell<Duration>,
@@ -159,14 +151,15 @@ impl Stop {
         Ok(())
     }
 
-    /// What is left of the time limit.
     pub fn left(&self) -> Option<Duration> {
         self.deadline.as_ref().map(|deadline| deadline.limit.saturating_sub(deadline.start.elapsed()))
     }
 
     /// Why the run has to stop, if it has to.
     pub fn cause(&self) -> Option<Cause> {
-        let over = || self.deadline.as_ref().is_some_and(Deadline::is_near).then_some(Cause::TimeLimit);
+        let over = || {
+            self.deadline.as_ref().is_some_and(|deadline| deadline.is_near(Instant::now())).then_some(Cause::TimeLimit)
+        };
         self.heard.first.get().map(|(cause, _)| *cause).or_else(over)
     }
 
@@ -184,13 +177,10 @@ impl Deadline {
 
     /// True if what comes until the next question, a step or a part of a measurement, and the checkpoint after it might not end in
     /// time.
-    fn is_near(&self) -> bool {
-        self.is_near_at(Instant::now())
-    }
-
+    ///
     /// The next piece of work is given twice the longest time that lay between two questions. Those of a measurement come so often
     /// that this says nothing of a checkpoint, for which there is a reserve; a checkpoint that was written counts as a piece of work.
-    fn is_near_at(&self, now: Instant) -> bool {
+    fn is_near(&self, now: Instant) -> bool {
         if let Some(before) = self.asked.replace(Some(now)) {
             self.longest.set(self.longest.get().max(now - before));
         }
@@ -218,7 +208,6 @@ impl Heard {
         }
     }
 
-    /// Notes a signal whose exit code is `code`.
     fn signal(&self, cause: Cause, code: i32, second: Second) {
         self.exit_if_preparing(cause);
         if self.note(cause, Instant::now()) {
@@ -305,7 +294,7 @@ mod tests {
             let stop = Stop { heard: Arc::default(), deadline: Some(Deadline::new(Duration::from_secs(100))) };
             stop.prepared(reserve);
             let deadline = stop.deadline.expect("it has one");
-            questions.iter().position(|&at| deadline.is_near_at(deadline.start + Duration::from_secs(at)))
+            questions.iter().position(|&at| deadline.is_near(deadline.start + Duration::from_secs(at)))
         };
         let every_second: Vec<u64> = (0..=100).collect();
         assert_eq!(near(0, &every_second), Some(98), "2 s, and the end of the process");

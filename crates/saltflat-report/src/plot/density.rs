@@ -2,21 +2,16 @@
 
 use plotters::style::text_anchor::HPos;
 
-use super::axis::Scale;
 use super::canvas::{Canvas, render};
-use super::error::PlotError;
-use super::header::{description, header};
-use super::labels::{Label, Occupied};
-use super::panel::{BELOW, Panel};
+use super::legend::{description, header};
+use super::panel::{BELOW, Label, Occupied, Panel};
 use super::polyline::{Place, subsample_columns};
 use super::range::Range;
-use super::series::Mark;
+use super::series::{Mark, PlotError, Scale};
 use super::style::{HEIGHT, MARGIN, PALETTE, TICK, with_opacity};
 use super::text::truncate_to_width;
 
-/// Decades of density shown below the peak.
 const DECADES: f64 = 8.0;
-/// Decades of weight shown below the largest.
 const WEIGHT_DECADES: f64 = 8.0;
 /// A mark may stretch the eigenvalue axis this many times beyond the spectrum.
 const STRETCH: f64 = 2.0;

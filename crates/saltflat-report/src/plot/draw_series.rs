@@ -19,7 +19,6 @@ pub(crate) struct ResolvedLook {
     pub shape: Option<usize>,
 }
 
-/// Draws the band or the bars around the points.
 pub(crate) fn draw_spread(canvas: &mut Canvas<'_>, panel: &Panel, series: &Series, color: RGBColor) {
     // The ends of one point, an end without a place held at the edge of the panel.
     let ends = |i: usize, (low, high): (f64, f64)| {
@@ -69,7 +68,6 @@ fn spaced(run: &[Place]) -> impl Iterator<Item = Place> {
     })
 }
 
-/// Draws the points.
 pub(crate) fn draw_series(
     canvas: &mut Canvas<'_>,
     panel: &Panel,

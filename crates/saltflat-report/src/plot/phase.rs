@@ -2,21 +2,15 @@
 
 use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::axis::{Axis, Scale};
 use super::canvas::{Canvas, TextFormat, render};
-use super::color_bar::ColorBar;
-use super::error::PlotError;
-use super::grid::check_grid;
-use super::header::{Entry, description, header};
-use super::number::number;
+use super::legend::{ColorBar, Entry, description, header};
 use super::panel::{BELOW, Panel};
 use super::polyline::Place;
 use super::range::{Range, Tick};
-use super::series::{Look, Series};
+use super::series::{Axis, Look, PlotError, Scale, Series, check_grid};
 use super::style::{FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, viridis};
-use super::text::{text_width, truncate_to_width};
+use super::text::{number, text_width, truncate_to_width};
 
-/// Steps of the colour bar.
 const BAND_COUNT: usize = 48;
 
 /// A value for each pair of two axes' values, such as the growth over noise strength and batch size.
@@ -48,7 +42,6 @@ pub struct PhaseDiagram {
     pub curves: Vec<Series>,
 }
 
-/// Cells that diverged.
 const DIVERGED: RGBColor = RGBColor(0x30, 0x30, 0x30);
 
 /// Height that a label of the axis at the left takes.

@@ -19,7 +19,6 @@ use saltflat_train::{
 use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 
-/// Samples of each network.
 const N: usize = 6;
 
 /// Together these have every layer, each with its value, its coefficients along a direction and its per-sample rule.
@@ -78,7 +77,6 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("the process ended with {}", output.status))
 }
 
-/// What this process finds.
 pub fn here(findings: &mut Findings, device: &DeviceInfo, only_noises: bool) -> Result<(), OutputError> {
     for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
         findings.add(compared(device, name, |device| values(device, data, model)))?;

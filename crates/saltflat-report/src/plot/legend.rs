@@ -1,16 +1,17 @@
-//! Title, subtitle and legend above the panels.
+//! Title, subtitle and legend above the panels, and the colour bar at the right of one.
 
 use plotters::style::{RGBColor, text_anchor::HPos};
 
 use super::canvas::{Canvas, TextFormat};
+use super::panel::{Panel, labels_width, pixel_center};
+use super::range::{Range, Tick};
 use super::series::Look;
-use super::style::{INK, LABEL, MARGIN, SOFT, TITLE, WIDTH};
+use super::style::{INK, LABEL, MARGIN, SOFT, TICK, TITLE, WIDTH};
 use super::text::{single_line, text_width, truncate_to_width};
 
 /// Most rows of a legend; what does not fit is counted.
 const LEGEND_ROWS: usize = 4;
 
-/// One entry of a legend.
 pub(crate) struct Entry {
     pub label: String,
     pub color: RGBColor,
@@ -62,4 +63,49 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
 /// The description for screen readers: title and subtitle.
 pub(crate) fn description(title: &str, subtitle: &str) -> String {
     [title, subtitle].map(single_line).into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(". ")
+}
+
+/// Width of the bar itself.
+const BAR: f64 = 16.0;
+
+/// Colours of values, with labels.
+pub(crate) struct ColorBar<'a> {
+    pub range: Range,
+    /// The labelled values.
+    pub levels: &'a [Tick],
+    /// Where each band of colour begins, in increasing order, and its colour.
+    pub bands: &'a [(f64, RGBColor)],
+    pub label: &'a str,
+}
+
+impl ColorBar<'_> {
+    /// Pixels that it takes at the right of a panel.
+    pub fn width(&self) -> f64 {
+        18.0 + BAR + 7.0 + labels_width(self.levels) + 8.0 + LABEL
+    }
+
+    /// Draws it, with the levels that have enough space for their labels.
+    pub fn draw(&self, canvas: &mut Canvas<'_>, panel: &Panel) {
+        let left = panel.right + 18.0;
+        let height = |at: f64| panel.bottom - self.range.share(at).clamp(0.0, 1.0) * (panel.bottom - panel.top);
+        for (index, &(start, color)) in self.bands.iter().enumerate() {
+            let lower = if index == 0 { panel.bottom } else { height(start) };
+            // Up to the top, under the next band: no paper shines through between them.
+            canvas.rectangle((left, panel.top), (left + BAR, lower), color);
+        }
+        let mut last = f64::INFINITY;
+        for level in self.levels {
+            let y = height(level.at);
+            if last - y < TICK + 1.0 {
+                continue;
+            }
+            last = y;
+            canvas.path(&[(left + BAR, pixel_center(y)), (left + BAR + 4.0, pixel_center(y))], 1.0, SOFT);
+            canvas.text(level.text(), (left + BAR + 7.0, y), TextFormat::new(TICK, SOFT, HPos::Left));
+        }
+        let across = left + BAR + 7.0 + labels_width(self.levels) + 4.0 + LABEL / 2.0;
+        let label = truncate_to_width(self.label, LABEL, panel.bottom - panel.top + 20.0);
+        let format = TextFormat { upwards: true, ..TextFormat::new(LABEL, INK, HPos::Center) };
+        canvas.text(&label, (across, (panel.top + panel.bottom) / 2.0), format);
+    }
 }

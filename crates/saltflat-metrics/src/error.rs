@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use crate::MetricError;
-
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // The messages say what the fields are.

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use saltflat_models::{Loss, Network, Vector};
 
-use crate::{Interrupt, MetricError, Objective, Scoring, error::read, operator::number};
+use crate::{Interrupt, MetricError, error::read, operator::number};
 
 /// What a prediction is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

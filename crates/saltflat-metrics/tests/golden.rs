@@ -55,7 +55,19 @@ fn alignment_of_noise_and_landscape() {
             let pairs = pairs(&case, Outputs::Exact);
             let found = Alignment::new(&pairs);
             assert_eq!(serde_json::to_value(found.rows).unwrap(), case.expected["gram_rows"]);
-            for (name, estimate) in found.named() {
+            for (name, estimate) in [
+                ("trace_gram", &found.trace_gram),
+                ("gram_frobenius", &found.gram_frobenius),
+                ("trace_noise", &found.trace_noise),
+                ("noise_frobenius", &found.noise_frobenius),
+                ("trace_gram_noise", &found.trace_gram_noise),
+                ("alpha", &found.alpha),
+                ("beta", &found.beta),
+                ("mu", &found.mu),
+                ("mu1", &found.mu1),
+                ("mu2", &found.mu2),
+                ("chi_min_over_mean", &found.chi_min_over_mean),
+            ] {
                 near(&case, name, estimate.value.unwrap(), tolerance);
             }
             // The golden value is the paper's √(B/μ)/η, that of infinitely many samples.

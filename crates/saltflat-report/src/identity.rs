@@ -177,20 +177,21 @@ mod tests {
         assert_eq!(names(&distinct(runs).0), ["a", "b"]);
     }
 
-    fn run(config: &str) -> Run {
+    fn of_config(config: &str) -> Run {
         Run { config: toml::from_str(config).unwrap(), ..Run::default() }
     }
 
     #[test]
     fn labels_are_what_differs() {
         let mut runs = [
-            run("[run]\nseed = 0\n[noise]\nkind = 'none'\n[optimizer]\nlr = 0.1"),
-            run("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[optimizer]\nlr = 0.1"),
+            of_config("[run]\nseed = 0\n[noise]\nkind = 'none'\n[optimizer]\nlr = 0.1"),
+            of_config("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[optimizer]\nlr = 0.1"),
         ];
         label_by_differences(&mut runs);
         assert_eq!(runs[0].group(), "noise none");
         assert_eq!(runs[1].group(), "label-flip");
-        let other = run("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.4\n[optimizer]\nlr = 100.0");
+        let other =
+            of_config("[run]\nseed = 1\n[noise]\nkind = 'label-flip'\nprobability = 0.4\n[optimizer]\nlr = 100.0");
         let mut runs = [runs[0].clone(), runs[1].clone(), other];
         label_by_differences(&mut runs);
         assert_eq!(runs[0].group(), "noise none, lr 0.1");
@@ -204,14 +205,14 @@ mod tests {
     #[test]
     fn labels_of_several_noises() {
         let both = |sigma: &str| {
-            run(&format!(
+            of_config(&format!(
                 "[run]\nseed = 0\n[[noise]]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'\n\
                  [[noise]]\nkind = 'logit-gaussian'\nsigma = {sigma}"
             ))
         };
         let flips =
             "[run]\nseed = 0\n[noise]\nkind = 'label-flip'\nprobability = 0.2\n[noise.schedule]\nkind = 'constant'";
-        let mut runs = [run("[run]\nseed = 0\n[noise]\nkind = 'none'"), run(flips), both("0.1")];
+        let mut runs = [of_config("[run]\nseed = 0\n[noise]\nkind = 'none'"), of_config(flips), both("0.1")];
         label_by_differences(&mut runs);
         assert_eq!(runs.each_ref().map(Run::group), ["noise none", "label-flip", "label-flip + logit-gaussian"]);
         let mut runs = [both("0.1"), both("0.3")];

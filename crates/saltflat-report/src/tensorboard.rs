@@ -137,7 +137,7 @@ fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
 pub fn cut_back_events(folder: &Path, keep: &mut dyn FnMut(&str, u64) -> bool) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e),
     };
     let files: io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
@@ -321,7 +321,7 @@ mod tests {
     fn damaged_event_files() {
         let place = tempfile::tempdir().expect("a temporary folder");
         let path = place.path().join("events.out.tfevents.1.saltflat");
-        let whole = include_bytes!("../../tests/fixtures/events.tfevents");
+        let whole = include_bytes!("../tests/fixtures/events.tfevents");
         for i in 0..whole.len() {
             let mut damaged = whole.to_vec();
             damaged[i] ^= 0x81;

@@ -19,8 +19,7 @@ macro_rules! alignment {
             $($(#[$doc])* pub $field: Estimate,)*
         }
 
-        /// Name and reason of each.
-        const QUANTITIES: [(&str, &str); 12] = [$((stringify!($field), $zero)),*];
+        const REASONS: [&str; 12] = [$($zero),*];
 
         impl Alignment {
             fn of(rows: GramRows, samples: usize, estimate: impl Fn(usize) -> Estimate) -> Self {
@@ -92,7 +91,7 @@ impl Alignment {
             _ => (0..pairs.n).map(|k| sums.values(pairs, Some(k))).collect(),
         };
         let estimate = |index: usize| {
-            let (_, zero) = QUANTITIES[index];
+            let zero = REASONS[index];
             if values[index].is_nan() && !zero.is_empty() {
                 return Estimate::absent(zero);
             }
@@ -120,12 +119,6 @@ impl Alignment {
         Some(Self::of(first.rows, of_subsets.iter().map(|a| a.samples).sum(), |index| {
             Estimate::of_subsets(&fields.iter().map(|fields| fields[index]).collect::<Vec<_>>())
         }))
-    }
-
-    /// Every metric with its name.
-    pub fn named(&self) -> [(&'static str, &Estimate); 11] {
-        let fields = self.fields();
-        std::array::from_fn(|i| (QUANTITIES[i].0, fields[i]))
     }
 }
 

@@ -4,7 +4,6 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 use serde::Serialize;
 
-use super::StabilityError;
 use crate::basis::sorted;
 
 /// Inner products of the Gauss-Newton rows of n samples, C rows a sample.

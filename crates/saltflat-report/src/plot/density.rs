@@ -62,7 +62,8 @@ pub fn spectral_density(density: &SpectralDensity) -> Result<String, PlotError> 
         let mut main = Panel::new(top, if weights.is_some() { lower_top - 14.0 } else { bottom }, 0.0, x, y);
         let mut lower = weights.map(|range| Panel::new(lower_top, bottom, 0.0, x, range));
         if let Some(lower) = &mut lower {
-            Panel::aligned(&mut main, lower);
+            let left = main.left.max(lower.left);
+            (main.left, lower.left) = (left, left);
         }
         let label = "eigenvalue of the Hessian";
         main.grid(canvas);

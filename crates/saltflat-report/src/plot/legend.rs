@@ -3,6 +3,7 @@
 use plotters::style::{RGBColor, text_anchor::HPos};
 
 use super::canvas::{Canvas, TextFormat};
+use super::draw_series::ResolvedLook;
 use super::panel::{Panel, labels_width, pixel_center};
 use super::range::{Range, Tick};
 use super::series::Look;
@@ -12,15 +13,8 @@ use super::text::{single_line, text_width, truncate_to_width};
 /// Most rows of a legend; what does not fit is counted.
 const LEGEND_ROWS: usize = 4;
 
-pub(crate) struct Entry {
-    pub label: String,
-    pub color: RGBColor,
-    pub look: Look,
-    pub shape: Option<usize>,
-}
-
 /// Draws title, subtitle and legend; returns the height they take.
-pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legend: &[Entry]) -> f64 {
+pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legend: &[(String, ResolvedLook)]) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     let mut top = MARGIN;
     for (text, size, color, bold) in [(title, TITLE, INK, true), (subtitle, LABEL, SOFT, false)] {
@@ -33,8 +27,8 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         }
     }
     let (mut left, mut row) = (MARGIN, 0);
-    for (index, entry) in legend.iter().enumerate() {
-        let label = truncate_to_width(&entry.label, LABEL, 0.6 * room);
+    for (index, (label, entry)) in legend.iter().enumerate() {
+        let label = truncate_to_width(label, LABEL, 0.6 * room);
         let width = 28.0 + text_width(&label, LABEL) + 16.0;
         if left > MARGIN && left + width > WIDTH - MARGIN {
             (left, row) = (MARGIN, row + 1);

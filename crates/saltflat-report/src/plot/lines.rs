@@ -2,7 +2,7 @@
 
 use super::canvas::render;
 use super::draw_series::{ResolvedLook, draw_series, draw_spread};
-use super::legend::{Entry, description, header};
+use super::legend::{description, header};
 use super::panel::{Area, BELOW, Occupied, Panel, square_around};
 use super::polyline::{Place, densify, subsample_columns};
 use super::range::Range;
@@ -40,11 +40,10 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
     }
     let (x, y) = ranges(plot)?;
     let looks = resolve_looks(&plot.series);
-    let mut legend: Vec<Entry> = Vec::new();
+    let mut legend: Vec<(String, ResolvedLook)> = Vec::new();
     for (series, drawn) in plot.series.iter().zip(&looks) {
-        if !series.label.trim().is_empty() && !legend.iter().any(|e| e.label == series.label) {
-            let &ResolvedLook { color, look, shape } = drawn;
-            legend.push(Entry { label: series.label.clone(), color, look, shape });
+        if !series.label.trim().is_empty() && !legend.iter().any(|(label, _)| *label == series.label) {
+            legend.push((series.label.clone(), *drawn));
         }
     }
     render(&description(&plot.title, &plot.subtitle), |canvas| {

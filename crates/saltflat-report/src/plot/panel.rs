@@ -46,12 +46,6 @@ impl Panel {
         Self { left, right, top, bottom, x, y, x_ticks, y_ticks }
     }
 
-    /// The same left edge for panels above each other.
-    pub fn aligned(first: &mut Self, second: &mut Self) {
-        let left = first.left.max(second.left);
-        (first.left, second.left) = (left, left);
-    }
-
     /// Names at 0, 1, 2, … in place of numbers below, cut to their share of the width.
     pub fn name_x(&mut self, names: &[String]) {
         let width = ((self.right - self.left) / names.len().max(1) as f64).max(2.0 * TICK);

@@ -3,7 +3,8 @@
 use plotters::style::{RGBColor, text_anchor::HPos};
 
 use super::canvas::{Canvas, TextFormat, render};
-use super::legend::{ColorBar, Entry, description, header};
+use super::draw_series::ResolvedLook;
+use super::legend::{ColorBar, description, header};
 use super::panel::{BELOW, Panel};
 use super::polyline::Place;
 use super::range::{Range, Tick};
@@ -62,9 +63,9 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
     let bands: Vec<(f64, RGBColor)> = (0..BAND_COUNT)
         .map(|i| (range.low + band(i) * (range.high - range.low), viridis(i as f64 / (BAND_COUNT - 1) as f64)))
         .collect();
-    let mut legend: Vec<Entry> = Vec::new();
+    let mut legend: Vec<(String, ResolvedLook)> = Vec::new();
     for (i, curve) in diagram.curves.iter().enumerate().filter(|(_, c)| !c.label.trim().is_empty()) {
-        legend.push(Entry { label: curve.label.clone(), color: line_color(i), look: line_look(i), shape: None });
+        legend.push((curve.label.clone(), ResolvedLook { color: line_color(i), look: line_look(i), shape: None }));
     }
     let bar = ColorBar { range, levels: &levels, bands: &bands, label: &diagram.value_label };
     render(&description(&diagram.title, &diagram.subtitle), |canvas| {

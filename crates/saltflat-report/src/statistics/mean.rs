@@ -137,11 +137,6 @@ mod tests {
         assert!(equal.all_equal() && !mean.all_equal() && !Mean::of(&[7.0]).unwrap().all_equal());
     }
 
-    fn close(a: Option<f64>, b: f64) {
-        let a = a.unwrap();
-        assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} {b}");
-    }
-
     /// By hand: (0, 1), (1, 3), (2, 2), (3, 6) have x̄ = 1.5, ȳ = 3, Sxx = 5, Sxy = 7; the residuals 0.1, 0.7, −1.7, 0.9 have
     /// the squares' sum 4.2, and 4.2/(2 · 5) = 0.42.
     #[test]

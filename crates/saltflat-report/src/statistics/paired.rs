@@ -116,7 +116,7 @@ mod tests {
     fn two_seeds_are_weak() {
         let found = Difference::of(&[(2.11, 1.0), (2.49, 1.0)]).unwrap();
         assert!((found.mean - 1.3).abs() < 1e-12 && (found.std_error.unwrap() - 0.19).abs() < 1e-12);
-        assert!((found.p.unwrap() - 2.0 / std::f64::consts::PI * (0.19f64 / 1.3).atan()).abs() < 1e-12);
+        assert!((found.p.unwrap() - 2.0 / PI * (0.19f64 / 1.3).atan()).abs() < 1e-12);
         assert!(found.interval_95.unwrap()[0] < 0.0);
     }
 

@@ -206,18 +206,13 @@ impl MetricsConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use saltflat_config::{Problems, Section};
-    use toml::Table;
-
     use super::*;
 
     /// Every group of the catalogue that is measured has its entry in the list, in the same order.
     #[test]
     fn the_groups_are_those_of_the_catalogue() {
         let empty = Section::root(Table::new(), Path::new(""), &Problems::default());
-        let all = super::super::metrics::read(empty).only(&["all"]).expect("all is a name");
+        let all = read(empty).only(&["all"]).expect("all is a name");
         let expected: Vec<&str> = metric::groups_from(Origin::Measurement).map(|group| group.name).collect();
         assert_eq!(all.groups(), expected);
     }

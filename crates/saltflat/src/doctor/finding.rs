@@ -70,8 +70,4 @@ impl Findings {
         self.all.push(finding);
         Ok(())
     }
-
-    pub fn wait_for(&self, what: &str) {
-        errln!("       ({what} …)");
-    }
 }

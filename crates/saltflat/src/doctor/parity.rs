@@ -47,15 +47,15 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> 
         return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
     let (networks, noises) = (NETWORKS.len(), NOISES.len());
-    findings.wait_for(&format!(
-        "the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour"
-    ));
+    errln!(
+        "       (the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour …)"
+    );
     here(findings, device, false)?;
     if !cfg!(feature = "fusion") {
         return Ok(());
     }
     let other = if std::env::var("SALTFLAT_FUSION").is_ok_and(|value| value == "off") { "on" } else { "off" };
-    findings.wait_for(&format!("the same with SALTFLAT_FUSION={other}"));
+    errln!("       (the same with SALTFLAT_FUSION={other} …)");
     match elsewhere(args, other) {
         Ok(all) => {
             for finding in all {

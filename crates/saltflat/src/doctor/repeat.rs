@@ -21,7 +21,7 @@ const RUN: &str = "[data]\nkind = \"mnist-1k\"\nlimit = 200\ntest_limit = 50\n[m
 const STEPS: [u64; 2] = [100, 600];
 
 pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> anyhow::Result<()> {
-    findings.wait_for("two equal runs, and 600 steps");
+    errln!("       (two equal runs, and 600 steps …)");
     findings.add(match equal_runs(args) {
         Ok(equal) => told(equal, device),
         Err(error) => {

@@ -212,11 +212,6 @@ fn check_requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
-struct Measured {
-    loss: Loss,
-    groups: Vec<String>,
-}
-
 /// The groups of a stage are measured on one loss.
 fn check_losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     let mut stages: BTreeMap<&str, Vec<(Loss, Vec<String>)>> = BTreeMap::new();

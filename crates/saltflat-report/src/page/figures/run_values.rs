@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::common::metric_axis;
 use crate::page::contents::{Group, Page};
+use crate::run::each_once;
 use crate::statistics::{extremes, growth, median};
 use crate::{Axis, Look, ReportError, Run, Series, Spread, with_error};
 

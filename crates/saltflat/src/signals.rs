@@ -94,16 +94,22 @@ struct Deadline {
 }
 
 impl Stop {
+    fn new(second: Second, preparing: bool, limit: Option<Duration>) -> anyhow::Result<Self> {
+        let heard = Arc::new(Heard { preparing: Mutex::new(preparing), ..Heard::default() });
+        wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
+        Ok(Self { heard, deadline: limit.map(Deadline::new) })
+    }
+
     /// Listens from now on; a second signal ends the program at once. Must be called before the program starts other threads:
     /// they inherit which signals are held back for the one that waits for them.
     pub fn listen(limit: Option<Duration>) -> anyhow::Result<Self> {
-        Ok(Self { heard: hear(Second::Exits, false)?, deadline: limit.map(Deadline::new) })
+        Self::new(Second::Exits, false, limit)
     }
 
     /// As [`listen`](Self::listen), for a program that has nothing to save yet: until [`prepared`](Self::prepared) is called, the first
     /// signal and the time limit end it at once, with the exit codes of their causes.
     pub fn listen_while_preparing(limit: Option<Duration>) -> anyhow::Result<Self> {
-        let stop = Self { heard: hear(Second::Exits, true)?, deadline: limit.map(Deadline::new) };
+        let stop = Self::new(Second::Exits, true, limit)?;
         if let Some(left) = stop.left() {
             let heard = Arc::clone(&stop.heard);
             let wait = move || {
@@ -125,7 +131,7 @@ impl Stop {
 
     /// As [`listen`](Self::listen), for a program that has processes to end before itself.
     pub fn listen_for_children() -> anyhow::Result<Self> {
-        Ok(Self { heard: hear(Second::Told, false)?, deadline: None })
+        Self::new(Second::Told, false, None)
     }
 
     /// The end of the standard input counts as SIGTERM from now on: where that is a pipe from the process that started this one,
@@ -222,12 +228,6 @@ impl Heard {
             }
         }
     }
-}
-
-fn hear(second: Second, preparing: bool) -> anyhow::Result<Arc<Heard>> {
-    let heard = Arc::new(Heard { preparing: Mutex::new(preparing), ..Heard::default() });
-    wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
-    Ok(heard)
 }
 
 #[cfg(unix)]

@@ -3,8 +3,8 @@
 use plotters::style::{RGBColor, text_anchor::HPos};
 
 use super::canvas::{Canvas, TextFormat, render};
+use super::elements::{ColorBar, description, header};
 use super::isolines::Field;
-use super::legend::{ColorBar, description, header};
 use super::panel::{Area, BELOW, Occupied, Panel, contains, overlaps};
 use super::polyline::{Place, densify};
 use super::range::{Range, Tick};

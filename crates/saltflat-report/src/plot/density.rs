@@ -3,7 +3,7 @@
 use plotters::style::text_anchor::HPos;
 
 use super::canvas::{Canvas, render};
-use super::legend::{description, header};
+use super::elements::{description, header};
 use super::panel::{BELOW, Label, Occupied, Panel};
 use super::polyline::{Place, subsample_columns};
 use super::range::Range;

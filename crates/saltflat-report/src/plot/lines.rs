@@ -1,8 +1,7 @@
 //! Series of points on two axes: metrics against epochs, one measurement against another, the loss along one direction.
 
 use super::canvas::render;
-use super::draw_series::{ResolvedLook, draw_series, draw_spread};
-use super::legend::{description, header};
+use super::elements::{ResolvedLook, description, draw_series, draw_spread, header};
 use super::panel::{Area, BELOW, Occupied, Panel, square_around};
 use super::polyline::{Place, densify, subsample_columns};
 use super::range::Range;

@@ -7,9 +7,8 @@
 mod canvas;
 mod contour;
 mod density;
-mod draw_series;
+mod elements;
 mod isolines;
-mod legend;
 mod lines;
 mod panel;
 mod phase;

@@ -3,8 +3,7 @@
 use plotters::style::{RGBColor, text_anchor::HPos};
 
 use super::canvas::{Canvas, TextFormat, render};
-use super::draw_series::ResolvedLook;
-use super::legend::{ColorBar, description, header};
+use super::elements::{ColorBar, ResolvedLook, description, header};
 use super::panel::{BELOW, Panel};
 use super::polyline::Place;
 use super::range::{Range, Tick};

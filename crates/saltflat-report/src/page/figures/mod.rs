@@ -24,8 +24,8 @@ use crate::run::spectral_density;
 
 macro_rules! figures {
     ($($file:ident::$kind:ident),* $(,)?) => {
-        $(pub use $file::*;)*
-        $(impl Listed for $kind {})*
+        $(pub use $file::*;
+        impl Listed for $kind {})*
 
         /// Every kind of figure: its name in TOML, an example, and how its table is read.
         pub const FIGURES: &[Kind<fn(&mut Section) -> AnyFigure>] = &[$(Kind {

@@ -1,7 +1,7 @@
-//! An orthonormal basis in parameter space, as a matrix.
+//! An orthonormal basis in parameter space, as a matrix, and eigenvalues of small symmetric matrices on the host.
 
 use burn::tensor::{Tensor, TensorData};
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, Dyn, SymmetricEigen};
 use saltflat_models::Vector;
 
 use crate::{Interrupt, MetricError, error::read};
@@ -30,7 +30,6 @@ impl<'a> Basis<'a> {
         Self { space: space.clone(), interrupt, chunks: vec![Vec::new(); chunks], len: 0 }
     }
 
-    /// Number of vectors k.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -179,6 +178,32 @@ pub(crate) fn norm(v: &Vector) -> Result<f64, MetricError> {
         true => Ok(square.sqrt()),
         false => Err(MetricError::NotFinite(format!("overflow: the squared length of a vector is {square}"))),
     }
+}
+
+/// Rows up to which a decomposition takes milliseconds, so that it need not be interrupted.
+const QUICK: usize = 256;
+
+/// Eigenvalues of a symmetric matrix with finite entries, largest first, and the eigenvectors in the same order as columns.
+///
+/// # Errors
+/// [`MetricError::NotFinite`] if an entry is not finite, [`MetricError::Interrupted`].
+pub(crate) fn eigen(matrix: DMatrix<f64>, interrupt: Interrupt<'_>) -> Result<(Vec<f64>, DMatrix<f64>), MetricError> {
+    if matrix.iter().any(|x| !x.is_finite()) {
+        return Err(MetricError::NotFinite(
+            "overflow: a matrix of inner products has an entry that is not finite".into(),
+        ));
+    }
+    match matrix.nrows() {
+        0..=QUICK => Ok(sorted(SymmetricEigen::new(matrix))),
+        _ => interrupt.run(|| sorted(SymmetricEigen::new(matrix))),
+    }
+}
+
+/// The eigenvalues, largest first, and the eigenvectors in the same order.
+pub(crate) fn sorted(eigen: SymmetricEigen<f64, Dyn>) -> (Vec<f64>, DMatrix<f64>) {
+    let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    (order.iter().map(|&k| eigen.eigenvalues[k]).collect(), eigen.eigenvectors.select_columns(&order))
 }
 
 #[cfg(test)]

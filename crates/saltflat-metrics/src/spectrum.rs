@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Estimate, MetricError, Operator,
-    basis::{Basis, norm},
-    dense::eigen,
+    basis::{Basis, eigen, norm},
 };
 
 /// Gauss quadrature of one probe u: uᵀf(A)u ≈ Σ wⱼ f(θⱼ), exact for polynomials of degree below twice the number of nodes.

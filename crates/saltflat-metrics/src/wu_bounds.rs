@@ -30,7 +30,7 @@ use crate::{
 /// there, too.)
 pub fn wu_bound(mu: &Estimate, training_samples: usize, batch_size: usize, lr: f64) -> Estimate {
     match factors(mu, "mu", training_samples, batch_size, lr) {
-        Ok((c, mu)) => with_errors(1.0 / ((c * mu.at).sqrt() * lr), -0.5, mu),
+        Ok((c, at)) => with_errors(1.0 / ((c * at).sqrt() * lr), -0.5, at, mu),
         Err(reason) => Estimate::absent(reason),
     }
 }
@@ -48,12 +48,12 @@ pub fn wu_bound_mu1(mu1: &Estimate, training_samples: usize, batch_size: usize, 
         return Estimate::absent("proposition 3.4 is proved without momentum");
     }
     match factors(mu1, "mu1", training_samples, batch_size, lr) {
-        Ok((c, mu1)) => {
+        Ok((c, at)) => {
             // Infinite at B = 1.
-            let first = 1.0 / ((c * (1.0 - c) * mu1.at).sqrt() * lr);
-            let second = 2.0 / (c * mu1.at * lr);
+            let first = 1.0 / ((c * (1.0 - c) * at).sqrt() * lr);
+            let second = 2.0 / (c * at * lr);
             let (bound, power) = if first < second { (first, -0.5) } else { (second, -1.0) };
-            with_errors(bound, power, mu1)
+            with_errors(bound, power, at, mu1)
         }
         Err(reason) => Estimate::absent(reason),
     }
@@ -71,23 +71,17 @@ pub fn wu_growth_bound(alignment: &Alignment, training_samples: usize, batch_siz
     }
 }
 
-/// A positive number with its estimate.
-struct Positive<'a> {
-    at: f64,
-    estimate: &'a Estimate,
-}
-
 /// c, and the alignment factor of this name if it is positive.
-fn factors<'a>(
-    alignment: &'a Estimate,
+fn factors(
+    alignment: &Estimate,
     name: &str,
     training_samples: usize,
     batch_size: usize,
     lr: f64,
-) -> Result<(f64, Positive<'a>), String> {
+) -> Result<(f64, f64), String> {
     let c = noise_factor(training_samples, batch_size, lr)?;
     match alignment.value {
-        Some(at) if at > 0.0 => Ok((c, Positive { at, estimate: alignment })),
+        Some(at) if at > 0.0 => Ok((c, at)),
         Some(value) => Err(format!("{name} is {value}, not positive")),
         None => Err(format!("{name} has no value")),
     }
@@ -106,9 +100,9 @@ fn noise_factor(training_samples: usize, batch_size: usize, lr: f64) -> Result<f
 }
 
 /// A value that goes with x to this power, with its errors by the delta method: d value/value = power · dx/x.
-fn with_errors(value: f64, power: f64, x: Positive<'_>) -> Estimate {
-    let error = |of_x: Option<f64>| of_x.map(|e| power.abs() * value * e / x.at);
-    Estimate::exact(value).with_std_error(error(x.estimate.std_error)).with_subset_error(error(x.estimate.subset_error))
+fn with_errors(value: f64, power: f64, at: f64, x: &Estimate) -> Estimate {
+    let error = |of_x: Option<f64>| of_x.map(|e| power.abs() * value * e / at);
+    Estimate::exact(value).with_std_error(error(x.std_error)).with_subset_error(error(x.subset_error))
 }
 
 #[cfg(test)]

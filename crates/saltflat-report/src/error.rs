@@ -8,21 +8,14 @@ use crate::plot::PlotError;
 
 /// Errors of reading runs and of drawing figures of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The messages say what the fields are.
 pub enum ReportError {
     /// A file of a run folder is missing or is not what it should be.
     #[error("{}: {reason}", path.display())]
-    Run {
-        /// The file.
-        path: PathBuf,
-        /// What was expected and found.
-        reason: String,
-    },
+    Run { path: PathBuf, reason: String },
     /// A figure of a page has nothing to show.
     #[error("{reason}")]
-    Nothing {
-        /// What was looked for, and where.
-        reason: String,
-    },
+    Nothing { reason: String },
     /// A figure cannot be drawn.
     #[error(transparent)]
     Plot(#[from] PlotError),

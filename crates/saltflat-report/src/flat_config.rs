@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-/// All keys of a configuration. A list of tables that each have a `kind`, such as that of several noises, is `noise.kind`,
-/// "label-flip + logit-gaussian", and `noise.label-flip.probability` for the keys of each.
-pub fn flat_config(config: &Table) -> BTreeMap<String, String> {
-    let mut flat = BTreeMap::new();
-    flatten("", config, &|_| true, &mut flat);
-    flat
-}
+use crate::Run;
 
-/// The value of one of these keys, without the others.
-pub fn config_value(config: &Table, key: &str) -> Option<String> {
-    let mut flat = BTreeMap::new();
-    let leads_to_key =
-        |prefix: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    flatten("", config, &leads_to_key, &mut flat);
-    flat.remove(key)
+impl Run {
+    /// The configuration as dotted keys with their values as text. A list of tables that each have a `kind`, such as that of several
+    /// noises, is `noise.kind`, "label-flip + logit-gaussian", and `noise.label-flip.probability` for the keys of each.
+    pub fn flat_config(&self) -> BTreeMap<String, String> {
+        let mut flat = BTreeMap::new();
+        flatten("", &self.config, &|_| true, &mut flat);
+        flat
+    }
+
+    /// The value of one of these keys.
+    pub fn config_value(&self, key: &str) -> Option<String> {
+        let mut flat = BTreeMap::new();
+        let leads_to_key =
+            |prefix: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        flatten("", &self.config, &leads_to_key, &mut flat);
+        flat.remove(key)
+    }
 }
 
 fn flatten(prefix: &str, table: &Table, wanted: &dyn Fn(&str) -> bool, flat: &mut BTreeMap<String, String>) {
@@ -59,12 +63,12 @@ mod tests {
     #[test]
     fn one_key_is_that_of_all() {
         let text = "a = 1\nab = 2.0\n\"x.y\" = 'z'\n[noise]\nkind = 'none'\n[[list]]\nkind = 'p'\nq = 1\n[[list]]\nkind = 'p'\nq = 2";
-        let config: Table = text.parse().unwrap();
-        let flat = flat_config(&config);
+        let run = Run { config: text.parse().unwrap(), ..Run::default() };
+        let flat = run.flat_config();
         assert_eq!(flat.len(), 6);
         assert_eq!(flat["list.kind"], "p + p");
         for key in flat.keys().map(String::as_str).chain(["", "none", "noise", "list.p", "a.b"]) {
-            assert_eq!(config_value(&config, key).as_ref(), flat.get(key), "{key}");
+            assert_eq!(run.config_value(key).as_ref(), flat.get(key), "{key}");
         }
     }
 }

@@ -18,16 +18,7 @@ pub type KnownLoss = Result<MeasuredLoss, String>;
 #[serde(untagged)]
 pub enum MeasuredLoss {
     /// Of a network's outputs.
-    OfOutputs {
-        /// Cross-entropy or the square loss.
-        kind: LossKind,
-        /// Label smoothing; 0 for none.
-        smoothing: f64,
-        /// What is taken off, so that the minimum over the outputs is 0.
-        floor: f64,
-        /// Factor of ½‖θ‖² in the loss; 0 for none.
-        weight_decay: f64,
-    },
+    OfOutputs(RecordedLoss),
     /// Of the world of a lab.
     OfLab {
         /// Its name.
@@ -41,17 +32,17 @@ impl PartialEq for MeasuredLoss {
     /// Equal up to the rounding of a number that was written and read.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (
-                Self::OfOutputs { kind, smoothing, floor, weight_decay },
-                Self::OfOutputs { kind: k, smoothing: s, floor: f, weight_decay: w },
-            ) => {
-                let near = |a: &f64, b: &f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
-                kind == k && near(smoothing, s) && near(floor, f) && near(weight_decay, w)
+            (Self::OfOutputs(a), Self::OfOutputs(b)) => {
+                let near = |of: fn(&RecordedLoss) -> f64| (of(a) - of(b)).abs() <= 1e-9 * of(a).abs().max(of(b).abs());
+                a.kind == b.kind
+                    && near(|loss| loss.smoothing)
+                    && near(|loss| loss.floor)
+                    && near(|loss| loss.weight_decay)
             }
             (Self::OfLab { lab, loss }, Self::OfLab { lab: other_lab, loss: other_loss }) => {
                 lab == other_lab && loss == other_loss
             }
-            (Self::OfOutputs { .. }, Self::OfLab { .. }) | (Self::OfLab { .. }, Self::OfOutputs { .. }) => false,
+            (Self::OfOutputs(_), Self::OfLab { .. }) | (Self::OfLab { .. }, Self::OfOutputs(_)) => false,
         }
     }
 }
@@ -59,11 +50,8 @@ impl PartialEq for MeasuredLoss {
 impl fmt::Display for MeasuredLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OfOutputs { kind, smoothing, floor, weight_decay } => {
-                f.write_str(match kind {
-                    LossKind::CrossEntropy => "cross-entropy",
-                    LossKind::Square => "square loss",
-                })?;
+            Self::OfOutputs(RecordedLoss { kind, smoothing, floor, weight_decay }) => {
+                f.write_str(if kind == LossKind::Square.name() { "square loss" } else { "cross-entropy" })?;
                 for (name, value) in [("smoothing", smoothing), ("floor", floor), ("weight decay", weight_decay)] {
                     if *value != 0.0 {
                         write!(f, ", {name} {}", number(*value))?;
@@ -82,8 +70,8 @@ impl MeasuredLoss {
     /// loss that was trained on.
     pub(crate) fn of_row(row: &Row) -> Option<KnownLoss> {
         Some(RecordedLoss::of_row(row)?.and_then(|loss| {
-            let RecordedLoss { kind, smoothing, floor, weight_decay } = loss;
-            Ok(Self::OfOutputs { kind: kind_of(&kind)?, smoothing, floor, weight_decay })
+            kind_of(&loss.kind)?;
+            Ok(Self::OfOutputs(loss))
         }))
     }
 
@@ -100,7 +88,7 @@ impl MeasuredLoss {
             (LossKind::Square, _) | (LossKind::CrossEntropy, 0.0) => 0.0,
             (LossKind::CrossEntropy, _) => Loss { kind, smoothing }.floor(outputs(config)?),
         };
-        Ok(Self::OfOutputs { kind, smoothing, floor, weight_decay: 0.0 })
+        Ok(Self::OfOutputs(RecordedLoss { kind: kind.name().into(), smoothing, floor, weight_decay: 0.0 }))
     }
 }
 
@@ -170,7 +158,7 @@ mod tests {
     }
 
     fn cross_entropy(smoothing: f64, floor: f64) -> MeasuredLoss {
-        MeasuredLoss::OfOutputs { kind: LossKind::CrossEntropy, smoothing, floor, weight_decay: 0.0 }
+        MeasuredLoss::OfOutputs(RecordedLoss { kind: "cross_entropy".into(), smoothing, floor, weight_decay: 0.0 })
     }
 
     /// Floors by hand: −(1−s) ln(1−s) − s ln(s/(C−1)), for C = 10 and s = 0.2: 0.939848 (the definitions of the metrics);
@@ -180,7 +168,7 @@ mod tests {
         let flips = "[noise]\nkind = 'label-flip'\nprobability = 0.2\nto = ";
         let data = "[data]\nkind = 'mnist'\n[loss]\nkind = 'cross_entropy'\n";
         let floor = |loss: KnownLoss| match loss {
-            Ok(MeasuredLoss::OfOutputs { floor, .. }) => floor,
+            Ok(MeasuredLoss::OfOutputs(RecordedLoss { floor, .. })) => floor,
             other => panic!("{other:?}"),
         };
         assert_eq!(training(data), Ok(cross_entropy(0.0, 0.0)));

@@ -9,10 +9,8 @@ use saltflat_record::{Environment, Field, RecordedTrial, Row, RunRecord, Status,
 
 use crate::{
     ReportError,
-    flat_config::{config_value, flat_config},
     measured_loss::{KnownLoss, MeasuredLoss},
-    metric::{DependsOn, depends_on},
-    over::Over,
+    metric::{DependsOn, Over, depends_on},
 };
 
 /// A run on a page: its [record](RunRecord), and what tells it apart from the others.
@@ -123,11 +121,6 @@ impl Run {
         self.curve(name, Over::Step).last().map(|p| p.1)
     }
 
-    /// The row that holds the last value of a metric.
-    fn last_row<'a>(&'a self, name: &'a str) -> Option<&'a Row> {
-        self.rows_with(name).next_back()
-    }
-
     /// The rows that a curve of the metric is made of.
     fn rows_with<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Row> {
         let has = move |row: &&Row| self.value(row, name).is_some();
@@ -166,24 +159,13 @@ impl Run {
 
     /// The loss that the last value of a metric depends on; `None` if it has no value, or depends on none.
     pub(crate) fn loss_of_last(&self, name: &str) -> Option<KnownLoss> {
-        self.loss_of(self.last_row(name)?, name)
+        self.loss_of(self.rows_with(name).next_back()?, name)
     }
 
     /// The losses that the values of a metric depend on, each once: one, unless the run was resumed with another.
     pub(crate) fn losses_of(&self, name: &str) -> Vec<KnownLoss> {
         let lists = self.measurements.iter().filter(|row| !numbers(row, name).is_empty());
         each_once(self.rows_with(name).chain(lists).filter_map(|row| self.loss_of(row, name)))
-    }
-
-    /// The configuration as dotted keys, such as `optimizer.lr`, with their values as text; keys of a list of noises have the kind in them,
-    /// such as `noise.label-flip.probability`.
-    pub fn flat_config(&self) -> BTreeMap<String, String> {
-        flat_config(&self.config)
-    }
-
-    /// The value of one of these keys.
-    pub fn config_value(&self, key: &str) -> Option<String> {
-        config_value(&self.config, key)
     }
 }
 
@@ -198,12 +180,12 @@ impl From<RunRecord> for Run {
     }
 }
 
-/// The losses without repetitions, in the order of their first appearance.
-pub(crate) fn each_once(losses: impl Iterator<Item = KnownLoss>) -> Vec<KnownLoss> {
+/// The items without repetitions, in the order of their first appearance.
+pub(crate) fn each_once<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut distinct = Vec::new();
-    for loss in losses {
-        if !distinct.contains(&loss) {
-            distinct.push(loss);
+    for item in items {
+        if !distinct.contains(&item) {
+            distinct.push(item);
         }
     }
     distinct

@@ -7,12 +7,15 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use saltflat_data::{DATASETS, DataConfig, Dataset, Published, Storage, data_folder, load};
 use saltflat_fetch::{Options, Progress, Set, Source, get, sets};
 use serde::Serialize;
 
-use crate::args::{DataArgs, DataCommand, GetArgs};
+use crate::{
+    args::{DataArgs, DataCommand, GetArgs},
+    output::{can_move_cursor, progress_bar},
+};
 
 /// The datasets inside the program.
 fn shipped() -> impl Iterator<Item = &'static Dataset> {
@@ -22,7 +25,6 @@ fn shipped() -> impl Iterator<Item = &'static Dataset> {
 /// Where there is no terminal, how far a file is that is smaller is not worth a line.
 const LARGE: u64 = 50_000_000;
 
-/// Runs the command.
 pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {
     let folder = data_folder(args.data_dir.as_deref()).context(
         "there is no home folder: name the data folder with --data-dir or the environment variable SALTFLAT_DATA",
@@ -44,7 +46,7 @@ fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
     };
     let options = Options { mirror: args.mirror.clone(), ..Options::default() };
     for set in sets().iter().filter(|set| args.names.iter().any(|name| name == set.name)) {
-        let got = get(set, folder, &source, &options, &TerminalProgress::new())?;
+        let got = get(set, folder, &source, &options, &TerminalProgress::default())?;
         match got.files.len() {
             0 => errln!("{}: all its files are there, as they were published", set.name),
             n => errln!("{}: {n} of {} files came; all are as they were published", set.name, set.files.len()),
@@ -54,19 +56,16 @@ fn fetch(args: &GetArgs, folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A row of `list`.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Listed {
     name: &'static str,
     about: &'static str,
-    /// In the program itself.
     shipped: bool,
     /// Size of its files, decompressed.
     bytes: Option<u64>,
     /// How many files it has, and how many of them are there.
     files: usize,
     there: usize,
-    /// Where the first of them lies.
     folder: Option<PathBuf>,
 }
 
@@ -75,10 +74,7 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
         name: dataset.name,
         about: dataset.about,
         shipped: true,
-        bytes: None,
-        files: 0,
-        there: 0,
-        folder: None,
+        ..Listed::default()
     });
     let official = sets().into_iter().map(|set| {
         let found: Vec<_> = set.files.iter().filter_map(|file| file.find(&set.places(folder))).collect();
@@ -116,15 +112,12 @@ impl Listed {
     }
 }
 
-/// A row of `verify`.
 #[derive(Serialize)]
 struct Verified {
     set: &'static str,
     file: &'static str,
-    /// `ok`, `damaged` or `missing`.
     status: &'static str,
     path: Option<PathBuf>,
-    /// What is wrong with it.
     reason: Option<String>,
 }
 
@@ -174,22 +167,16 @@ fn verified(set: &Set, file: &Published, places: &[PathBuf]) -> Verified {
     Verified { set: set.name, file: file.name, status, path, reason }
 }
 
-/// Bytes as people say them.
 fn size(bytes: u64) -> String {
     format!("{} MB", (bytes + 500_000) / 1_000_000)
 }
 
 /// A bar on a terminal, lines otherwise.
+#[derive(Default)]
 struct TerminalProgress {
     bar: RefCell<Option<ProgressBar>>,
     /// The last tenth that was said.
     tenth: Cell<u64>,
-}
-
-impl TerminalProgress {
-    fn new() -> Self {
-        Self { bar: RefCell::new(None), tenth: Cell::new(0) }
-    }
 }
 
 impl Progress for TerminalProgress {
@@ -201,9 +188,11 @@ impl Progress for TerminalProgress {
     }
 
     fn advance(&self, file: &str, bytes: u64, of: u64) {
-        if crate::output::can_move_cursor(&std::io::stderr()) {
+        if can_move_cursor(&std::io::stderr()) {
             let mut bar = self.bar.borrow_mut();
-            bar.get_or_insert_with(|| new_bar(file, of)).set_position(bytes);
+            let template = "{bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
+            let new_bar = || progress_bar(of, template).with_message(file.to_string());
+            bar.get_or_insert_with(new_bar).set_position(bytes);
             return;
         }
         let tenth = 10 * bytes / of.max(1);
@@ -218,13 +207,4 @@ impl Progress for TerminalProgress {
             bar.finish_and_clear();
         }
     }
-}
-
-fn new_bar(file: &str, bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::stderr_with_hz(5));
-    if let Ok(style) = ProgressStyle::with_template("{bar:20} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}") {
-        bar.set_style(style);
-    }
-    bar.set_message(file.to_string());
-    bar
 }

@@ -57,7 +57,6 @@ pub fn may_end_early(config: &Config) -> bool {
     config.train.stop_loss.is_some() || config.train.stop_accuracy.is_some()
 }
 
-/// A time in the unit that suits it.
 pub fn seconds(s: f64) -> String {
     match s {
         _ if s < 0.01 => format!("{:.2} ms", s * 1e3),
@@ -90,24 +89,11 @@ fn memory(plan: &Plan) -> String {
 
 /// Largest resident size of this process, if the system tells it.
 pub fn peak() -> Option<u64> {
-    size("VmHWM:")
+    proc_bytes("/proc/self/status", "VmHWM:")
 }
 
-/// Resident size of this process now, if the system tells it.
-pub fn resident() -> Option<u64> {
-    size("VmRSS:")
-}
-
-/// Memory of the machine, if the system tells it.
-fn total() -> Option<u64> {
-    entry("/proc/meminfo", "MemTotal:")
-}
-
-fn size(key: &str) -> Option<u64> {
-    entry("/proc/self/status", key)
-}
-
-fn entry(file: &str, key: &str) -> Option<u64> {
+/// The bytes of an entry of a file in `/proc` that counts kB, if the system has it.
+pub fn proc_bytes(file: &str, key: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
@@ -119,7 +105,7 @@ fn entry(file: &str, key: &str) -> Option<u64> {
 /// # Errors
 /// [`TrainError::Option`].
 pub fn check_memory(plan: &Plan, device: &DeviceInfo) -> Result<(), TrainError> {
-    let (needed, total) = (plan.pass_bytes() as u64, total().unwrap_or(u64::MAX));
+    let (needed, total) = (plan.pass_bytes() as u64, proc_bytes("/proc/meminfo", "MemTotal:").unwrap_or(u64::MAX));
     if device.backend != "flex" || !plan.network.couples_samples() || needed <= total {
         return Ok(());
     }

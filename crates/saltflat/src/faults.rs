@@ -69,7 +69,6 @@ fn first() -> std::sync::MutexGuard<'static, Option<String>> {
     FIRST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A panic's message, in one line.
 fn words(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().map(str::to_string);
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());

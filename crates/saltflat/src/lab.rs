@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
 use saltflat_kernels::start_threads;
 use saltflat_lab::{Finding, LABS, Lab, LabFolder, LabKind, Outcome, Progress, Scale, Trial, lab};
 use saltflat_report::{Page, Run, parse_figures};
@@ -20,10 +19,8 @@ use crate::{
     table::length,
 };
 
-/// Time between two looks for a signal.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs the command.
 pub fn run(args: &LabArgs) -> anyhow::Result<ExitCode> {
     let Some(name) = &args.name else {
         list()?;
@@ -95,7 +92,6 @@ fn default_folder(name: &str, scale: Scale) -> PathBuf {
     Path::new("results/lab").join(folder)
 }
 
-/// The command that makes the same again.
 fn command(args: &LabArgs, name: &str) -> String {
     let mut command = format!("saltflat lab {name} --scale {}", args.scale.name());
     if let Some(seeds) = args.seeds {
@@ -132,10 +128,7 @@ fn run_trials(lab: &dyn Lab, folder: &mut LabFolder, stop: &Stop) -> anyhow::Res
         errln!("{} of {} trials are made already", held.len(), trials.len());
     }
     let total: u64 = left.iter().map(|trial| trial.steps).sum();
-    let bar = if output::can_move_cursor(&std::io::stderr()) { ProgressBar::new(total) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent}% {msg}") {
-        bar.set_style(style);
-    }
+    let bar = output::progress_bar(total, "{bar:30} {percent}% {msg}");
     let (progress, clock) = (Progress::default(), Instant::now());
     let report = |trial: &Trial, outcome: &Outcome| {
         let labels: Vec<&str> = trial.labels.values().map(String::as_str).collect();

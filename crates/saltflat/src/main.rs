@@ -10,17 +10,13 @@ mod data;
 mod doctor;
 mod dry_run;
 mod faults;
-mod file_size;
-mod headless;
 mod lab;
 mod measure;
-mod measurement_table;
 mod page;
-mod report;
 mod reporter;
-mod sanitize_terminal;
 mod signals;
 mod slices;
+mod startup;
 mod study;
 mod table;
 mod tensorboard;
@@ -41,19 +37,19 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    file_size::no_signal();
+    startup::no_signal();
     let command = match Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(error) => return said_by_clap(&error),
     };
-    headless::silence_wayland(&command);
+    startup::silence_wayland(&command);
     let result = match command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),
-        Command::Report(args) => report::run(&args),
+        Command::Report(args) => page::report(&args),
         Command::Data(args) => data::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };

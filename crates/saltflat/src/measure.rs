@@ -8,26 +8,23 @@ use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
-    Cost, DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
+    DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
     choose_device,
     config::{MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    args::{Count, MeasureArgs, Precision},
-    measurement_table, output, slices,
-    table::number,
+    args::{MeasureArgs, Precision},
+    output, slices,
+    table::{self, number},
 };
 
-/// Version of the JSON that `--json` writes.
 const SCHEMA: u64 = 1;
 
-/// Samples of the self-check, which needs few.
 const CHECK_SAMPLES: usize = 32;
 
-/// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     if args.metrics.iter().any(|name| name == "help") {
         for group in metric::groups_from(Origin::Measurement) {
@@ -73,7 +70,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
     }
     match args.json.as_deref() {
-        None => output::data(format_args!("{}", measurement_table::table(&plan, &found)))?,
+        None => output::data(format_args!("{}", table::of_measurement(&plan, &found)))?,
         Some(file) => {
             let text = serde_json::to_string_pretty(&report(&plan, &device, &found))? + "\n";
             match file == Path::new("-") {
@@ -135,13 +132,12 @@ fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, Tr
             trace.tolerance = Some(tolerance);
         }
     }
-    let count = |option: &'static str, count: Option<Count>| match count {
-        Some(Count::Some(samples)) if samples > n => {
+    let count = |option: &'static str, count: Option<usize>| match count {
+        Some(usize::MAX) => Ok(Some(n)),
+        Some(samples) if samples > n => {
             Err(failed(option, format!("expected at most {n}, the number of training samples, or all, got {samples}")))
         }
-        Some(Count::Some(samples)) => Ok(Some(samples)),
-        Some(Count::All) => Ok(Some(n)),
-        None => Ok(None),
+        other => Ok(other),
     };
     if let Some(samples) = count("--samples", args.samples)? {
         config.samples = (samples < n).then_some(samples);
@@ -192,8 +188,6 @@ fn print_plan(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
 
 fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
     let optimizer = &plan.config.optimizer;
-    let costs: Map<String, Value> =
-        found.costs.iter().map(|(group, cost): (_, &Cost)| (group.to_string(), json!(cost))).collect();
     json!({
         "schema": SCHEMA,
         "n": found.curvature_samples,
@@ -211,7 +205,7 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "peak_bytes": crate::dry_run::peak(),
         "metrics": found.metrics,
-        "costs": costs,
+        "costs": found.costs,
     })
 }
 

@@ -13,9 +13,9 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use crate::sanitize_terminal::plain;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use saltflat_record::is_control;
 
-/// Stdout could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Its reader closed the pipe.
@@ -49,7 +49,6 @@ fn write(out: &mut impl Write, text: fmt::Arguments<'_>) -> Result<(), OutputErr
     Ok(out.flush()?)
 }
 
-/// Writes to stderr, if it can be written.
 pub fn message(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_all(shortened(&plain(&text.to_string())).as_bytes());
 }
@@ -85,6 +84,18 @@ pub fn can_move_cursor(stream: &impl IsTerminal) -> bool {
         && (cfg!(windows) || env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb"))
 }
 
+/// A progress bar on stderr, hidden if lines there cannot be written over.
+pub fn progress_bar(length: u64, template: &str) -> ProgressBar {
+    let bar = match can_move_cursor(&io::stderr()) {
+        true => ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5)),
+        false => ProgressBar::hidden(),
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// A line of data on stdout: an expression of type `Result<(), OutputError>`.
 macro_rules! outln {
     ($($argument:tt)*) => {
@@ -92,11 +103,23 @@ macro_rules! outln {
     };
 }
 
-/// A line of messages on stderr.
 macro_rules! errln {
     ($($argument:tt)*) => {
         $crate::output::message(format_args!("{}\n", format_args!($($argument)*)))
     };
+}
+
+/// Lines of text alone: a control character other than a line feed and a tab, which a terminal would obey, becomes U+FFFD, and so does
+/// what turns the direction of writing. Everything that is written through [`output`](crate::output) is made plain there; only what draws
+/// by itself, such as a progress bar, has to be given plain text.
+pub fn plain(text: &str) -> String {
+    let is_obeyed = |c: char| is_control(c) && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if is_obeyed(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// As [`plain`], on one line.
+pub fn one_line(text: &str) -> String {
+    plain(text).replace(['\n', '\t'], " ")
 }
 
 #[cfg(test)]
@@ -139,5 +162,13 @@ mod tests {
         assert_eq!(shortened(&format!("a |{}^\n", " ".repeat(5000))), "a |… (4004 more characters)\n");
         let many = shortened(&"a\n".repeat(MOST_LINES + 7));
         assert_eq!(many, "a\n".repeat(MOST_LINES) + "… (7 more lines)\n");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        let hostile = "a\u{1b}[31mred\u{9b}2J\u{7}\0\r\u{8}\u{202e}b\nµ ± é";
+        assert_eq!(plain(hostile), "a\u{fffd}[31mred\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}b\nµ ± é");
+        assert_eq!(plain("a\tb"), "a\tb");
+        assert_eq!(one_line("a\nb\tc"), "a b c");
     }
 }

@@ -1,13 +1,23 @@
-//! The page of a study or a lab.
+//! The page of a study or a lab, and `saltflat report`.
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::Context;
-use saltflat_report::{AnyFigure, Page, ReportError, Run, Source, distinct, html, json, read_figure};
+use saltflat_record::{FolderError, read_regular, write_named};
+use saltflat_report::{
+    AnyFigure, Page, ReportError, Run, Source, csv, distinct, html, json, label_by_differences, read_figure,
+};
 use saltflat_study::{StudyError, StudyFile, StudyFolder};
+
+use crate::{
+    args::{ReportArgs, ReportFormat},
+    output,
+};
 
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
@@ -15,7 +25,6 @@ const SUMMARY: &str = "summary.json";
 /// Follows a study's text if the runs are smaller than it says.
 const SCALED: &str = "These runs are the study at the scale NAME: smaller data, networks and lengths than the text above speaks of; \
                       the configurations below say which.";
-/// Folder of the figures, each by itself.
 const FIGURES: &str = "figures";
 
 /// The figures of a study, with their numbers from 1, and what is wrong with the others.
@@ -52,6 +61,12 @@ pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), ReportE
     }
 }
 
+/// Says why runs cannot be shown; gives the exit code of bad input.
+pub fn refused(why: &impl std::fmt::Display) -> ExitCode {
+    errln!("saltflat: {why}");
+    ExitCode::from(2)
+}
+
 /// False for a folder that definitely has none of a run's files.
 fn may_be_run(folder: &Path) -> bool {
     ["config.toml", "status.json", "metrics.jsonl"]
@@ -63,7 +78,6 @@ fn damaged(name: &str, error: &ReportError) -> String {
     format!("{name} cannot be read and is left out: {error}")
 }
 
-/// A page that was written.
 pub struct Written {
     pub path: PathBuf,
     /// True if it lacks runs that are damaged, which it names.
@@ -149,9 +163,91 @@ pub fn write(root: &Path, page: &Page) -> anyhow::Result<PathBuf> {
     Ok(write(FILE, html(page))?)
 }
 
-/// A title as part of a file's name.
 fn slug(title: &str) -> String {
     let plain: String =
         title.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     plain.split('-').filter(|word| !word.is_empty()).take(8).collect::<Vec<_>>().join("-")
+}
+
+/// What a page of ours begins with, so that only such a file is replaced.
+const OURS: &str = "<meta name=\"generator\" content=\"Saltflat";
+
+pub fn report(args: &ReportArgs) -> anyhow::Result<ExitCode> {
+    let (runs, damaged) = match read_runs(&args.runs) {
+        Ok(found) => found,
+        Err(error) => return Ok(refused(&error)),
+    };
+    // The page is written without the runs that are damaged, but it is not the one that was asked for.
+    let code = if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let (mut runs, same) = distinct(runs);
+    let notes = [damaged, same].concat();
+    for note in &notes {
+        errln!("{note}");
+    }
+    label_by_differences(&mut runs);
+    let title = args.title.clone().unwrap_or_else(|| heading(&runs));
+    let mut page = Page { title, runs, baseline: args.baseline.clone(), notes, ..Page::default() };
+    if let Some(baseline) = &args.baseline {
+        let groups = page.groups();
+        if !groups.iter().any(|group| group.is(baseline)) {
+            let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+            return Ok(refused(&format!("--baseline: no group is called {baseline}; there are: {}", names.join("; "))));
+        }
+    }
+    page.figures = page.default_figures();
+    let text = match args.format {
+        ReportFormat::Html => html(&page),
+        ReportFormat::Csv => csv(&page),
+        ReportFormat::Json => serde_json::to_string_pretty(&json(&page))? + "\n",
+    };
+    let default = Path::new(match args.format {
+        ReportFormat::Html => "report.html",
+        ReportFormat::Csv => "report.csv",
+        ReportFormat::Json => "report.json",
+    });
+    let out = args.out.as_deref().unwrap_or(default);
+    if out == Path::new("-") {
+        output::data(format_args!("{text}"))?;
+        return Ok(code);
+    }
+    if !may_be_written(out, args.format)? {
+        return Ok(refused(&format!(
+            "{}: exists and is not a report of Saltflat; choose another --out, or remove it",
+            out.display()
+        )));
+    }
+    write_named(out, text.as_bytes())?;
+    errln!("{}", out.display());
+    Ok(code)
+}
+
+/// The name of the configuration where all runs share one.
+fn heading(runs: &[Run]) -> String {
+    let name = |run: &Run| run.config.get("run")?.get("name")?.as_str().map(String::from);
+    match runs {
+        [first, rest @ ..] if rest.iter().all(|run| name(run) == name(first)) => name(first),
+        _ => None,
+    }
+    .unwrap_or_else(|| "Comparison of runs".into())
+}
+
+/// Whether there is nothing at this path that a report would replace: an earlier report of this kind may be, and an empty file;
+/// a device or a pipe takes what is written to it.
+fn may_be_written(path: &Path, format: ReportFormat) -> Result<bool, FolderError> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(found.len() == 0 || is_ours(path, format)),
+        Ok(found) => Ok(!found.is_dir()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(FolderError::at(path)(e)),
+    }
+}
+
+fn is_ours(path: &Path, format: ReportFormat) -> bool {
+    let Some(text) = read_regular(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+    match format {
+        ReportFormat::Html => text.contains(OURS),
+        ReportFormat::Csv => text.starts_with("run,stage,"),
+        ReportFormat::Json => serde_json::from_str::<serde_json::Value>(&text)
+            .is_ok_and(|v| v.get("groups").is_some() && v["schema"] == 1),
+    }
 }

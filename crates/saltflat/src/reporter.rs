@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use saltflat_record::{Row, metric};
 use saltflat_train::{
     ConfigChanges, DeviceInfo, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder,
@@ -10,7 +10,7 @@ use saltflat_train::{
 };
 
 use crate::{
-    output::OutputError,
+    output::{OutputError, progress_bar},
     table::{Table, number},
 };
 
@@ -22,7 +22,6 @@ pub struct Messages<'a> {
 }
 
 impl Messages<'_> {
-    /// Shows and logs a message.
     pub fn say(&self, text: &str) {
         self.bar.suspend(|| errln!("{text}"));
         // The log is not the result: a line that cannot be written must not end a run.
@@ -30,7 +29,6 @@ impl Messages<'_> {
     }
 }
 
-/// Shows the run on the terminal.
 pub struct Reporter<'a> {
     messages: Messages<'a>,
     table: Option<Table>,
@@ -38,22 +36,14 @@ pub struct Reporter<'a> {
     first: Option<MeasurementRow>,
     last: Option<MeasurementRow>,
     rows: usize,
-    /// True once a row could not be written to stdout.
     stdout_failed: bool,
-    /// Weights of the last checkpoint.
     checkpoint: Option<PathBuf>,
 }
 
 impl<'a> Reporter<'a> {
     /// Shows which run starts on which device.
     pub fn new(folder: &'a RunFolder, plan: &Plan, device: &DeviceInfo) -> Self {
-        let bar = match crate::output::can_move_cursor(&std::io::stderr()) {
-            true => ProgressBar::with_draw_target(Some(plan.steps), ProgressDrawTarget::stderr_with_hz(5)),
-            false => ProgressBar::hidden(),
-        };
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} step {pos}/{len}, {eta} left {msg}") {
-            bar.set_style(style);
-        }
+        let bar = progress_bar(plan.steps, "{bar:30} step {pos}/{len}, {eta} left {msg}");
         let reporter = Self {
             messages: Messages { folder, bar },
             table: None,
@@ -105,12 +95,10 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// The run folder.
     pub fn folder(&self) -> &'a RunFolder {
         self.messages.folder
     }
 
-    /// Its messages.
     pub fn messages(&self) -> &Messages<'a> {
         &self.messages
     }

@@ -20,20 +20,16 @@ const SAME: Duration = Duration::from_secs(1);
 /// Why a run was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// SIGINT, or Ctrl-C.
     Interrupt,
-    /// SIGTERM.
     Terminate,
     /// SIGHUP: the terminal is gone.
     Hangup,
     /// SIGUSR1, which batch systems send before a job's time is over: save, and be started again.
     Requeue,
-    /// `--time-limit`.
     TimeLimit,
 }
 
 impl Cause {
-    /// In words.
     pub fn name(self) -> &'static str {
         match self {
             Self::Interrupt => "an interrupt",
@@ -65,7 +61,6 @@ const WRITTEN: f64 = 5e7;
 /// What a checkpoint takes beside that, and the end of the process.
 const END: Duration = Duration::from_millis(250);
 
-/// What a second signal does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Second {
     /// Ends the program at once, with 128 + the signal's number.
@@ -80,11 +75,9 @@ pub struct Stop {
     deadline: Option<Deadline>,
 }
 
-/// The signals that came.
 #[derive(Default)]
 struct Heard {
     first: OnceLock<(Cause, Instant)>,
-    /// A second one came.
     again: AtomicBool,
     /// True as long as there is nothing to save, so that the first signal ends the program.
     preparing: Mutex<bool>,
@@ -95,23 +88,28 @@ struct Deadline {
     start: Instant,
     limit: Duration,
     asked: Cell<Option<Instant>>,
-    /// The longest time between two questions.
     longest: Cell<Duration>,
     /// For what comes after the last question.
     reserve: Cell<Duration>,
 }
 
 impl Stop {
+    fn new(second: Second, preparing: bool, limit: Option<Duration>) -> anyhow::Result<Self> {
+        let heard = Arc::new(Heard { preparing: Mutex::new(preparing), ..Heard::default() });
+        wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
+        Ok(Self { heard, deadline: limit.map(Deadline::new) })
+    }
+
     /// Listens from now on; a second signal ends the program at once. Must be called before the program starts other threads:
     /// they inherit which signals are held back for the one that waits for them.
     pub fn listen(limit: Option<Duration>) -> anyhow::Result<Self> {
-        Ok(Self { heard: hear(Second::Exits, false)?, deadline: limit.map(Deadline::new) })
+        Self::new(Second::Exits, false, limit)
     }
 
     /// As [`listen`](Self::listen), for a program that has nothing to save yet: until [`prepared`](Self::prepared) is called, the first
     /// signal and the time limit end it at once, with the exit codes of their causes.
     pub fn listen_while_preparing(limit: Option<Duration>) -> anyhow::Result<Self> {
-        let stop = Self { heard: hear(Second::Exits, true)?, deadline: limit.map(Deadline::new) };
+        let stop = Self::new(Second::Exits, true, limit)?;
         if let Some(left) = stop.left() {
             let heard = Arc::clone(&stop.heard);
             let wait = move || {
@@ -133,7 +131,7 @@ impl Stop {
 
     /// As [`listen`](Self::listen), for a program that has processes to end before itself.
     pub fn listen_for_children() -> anyhow::Result<Self> {
-        Ok(Self { heard: hear(Second::Told, false)?, deadline: None })
+        Self::new(Second::Told, false, None)
     }
 
     /// The end of the standard input counts as SIGTERM from now on: if that is a pipe from the process that started this one,
@@ -159,14 +157,15 @@ impl Stop {
         Ok(())
     }
 
-    /// What is left of the time limit.
     pub fn left(&self) -> Option<Duration> {
         self.deadline.as_ref().map(|deadline| deadline.limit.saturating_sub(deadline.start.elapsed()))
     }
 
     /// Why the run has to stop, if it has to.
     pub fn cause(&self) -> Option<Cause> {
-        let over = || self.deadline.as_ref().is_some_and(Deadline::is_near).then_some(Cause::TimeLimit);
+        let over = || {
+            self.deadline.as_ref().is_some_and(|deadline| deadline.is_near(Instant::now())).then_some(Cause::TimeLimit)
+        };
         self.heard.first.get().map(|(cause, _)| *cause).or_else(over)
     }
 
@@ -184,13 +183,10 @@ impl Deadline {
 
     /// True if what comes until the next question, a step or a part of a measurement, and the checkpoint after it might not end in
     /// time.
-    fn is_near(&self) -> bool {
-        self.is_near_at(Instant::now())
-    }
-
+    ///
     /// The next piece of work is given twice the longest time that lay between two questions. Those of a measurement come so often
     /// that this says nothing of a checkpoint, for which there is a reserve; a checkpoint that was written counts as a piece of work.
-    fn is_near_at(&self, now: Instant) -> bool {
+    fn is_near(&self, now: Instant) -> bool {
         if let Some(before) = self.asked.replace(Some(now)) {
             self.longest.set(self.longest.get().max(now - before));
         }
@@ -218,7 +214,6 @@ impl Heard {
         }
     }
 
-    /// Notes a signal whose exit code is `code`.
     fn signal(&self, cause: Cause, code: i32, second: Second) {
         self.exit_if_preparing(cause);
         if self.note(cause, Instant::now()) {
@@ -233,12 +228,6 @@ impl Heard {
             }
         }
     }
-}
-
-fn hear(second: Second, preparing: bool) -> anyhow::Result<Arc<Heard>> {
-    let heard = Arc::new(Heard { preparing: Mutex::new(preparing), ..Heard::default() });
-    wait(Arc::clone(&heard), second).context("cannot listen for signals")?;
-    Ok(heard)
 }
 
 #[cfg(unix)]
@@ -305,7 +294,7 @@ mod tests {
             let stop = Stop { heard: Arc::default(), deadline: Some(Deadline::new(Duration::from_secs(100))) };
             stop.prepared(reserve);
             let deadline = stop.deadline.expect("it has one");
-            questions.iter().position(|&at| deadline.is_near_at(deadline.start + Duration::from_secs(at)))
+            questions.iter().position(|&at| deadline.is_near(deadline.start + Duration::from_secs(at)))
         };
         let every_second: Vec<u64> = (0..=100).collect();
         assert_eq!(near(0, &every_second), Some(98), "2 s, and the end of the process");

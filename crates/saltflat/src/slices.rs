@@ -149,36 +149,15 @@ pub fn draw(folder: &Path, plan: &Plan, metrics: &Map<String, Value>) -> anyhow:
     Ok(files)
 }
 
-/// Smoothing of the drawn density, as a part of the range of eigenvalues.
-const SMOOTHING: f64 = 0.01;
-/// Points of the drawn density.
 const POINTS: usize = 1000;
 
 fn density(plan: &Plan, value: &Value) -> anyhow::Result<String> {
     let spectrum: Spectrum = serde_json::from_value(value.clone())?;
-    let (low, high) = spectrum.range();
     let optimizer = &plan.config.optimizer;
     let edge = 2.0 * (1.0 + optimizer.momentum) / optimizer.lr;
     let name = if optimizer.momentum > 0.0 { "2(1+β)/η" } else { "2/η" };
-    let probes = spectrum.probes.len() as f64;
-    let of_probes = spectrum.probes.iter().flat_map(|q| q.nodes.iter().zip(&q.weights));
-    let share = 1.0 / (probes * spectrum.dimension as f64);
-    let nodes = of_probes
-        .map(|(&x, w)| (x, w * share))
-        .chain(spectrum.deflated.iter().map(|&x| (x, 1.0 / spectrum.dimension as f64)));
-    let steps = spectrum.probes.iter().map(|q| q.nodes.len()).max().unwrap_or(0);
-    Ok(spectral_density(&SpectralDensity {
-        title: "Eigenvalues of the Hessian".into(),
-        subtitle: format!(
-            "{} parameters, {} probes of {steps} Lanczos steps, {} eigenvalues exactly",
-            spectrum.dimension,
-            spectrum.probes.len(),
-            spectrum.deflated.len()
-        ),
-        curve: spectrum.density(SMOOTHING * (high - low).max(f64::MIN_POSITIVE), POINTS),
-        nodes: nodes.collect(),
-        edge: Some(Mark { at: edge, label: format!("{name} = {}", number(edge)) }),
-    })?)
+    let mark = Mark { at: edge, label: format!("{name} = {}", number(edge)) };
+    Ok(spectral_density(&SpectralDensity::of(&spectrum, "Eigenvalues of the Hessian", POINTS, Some(mark)))?)
 }
 
 fn loss(plan: &Plan, value: &Value) -> anyhow::Result<String> {
@@ -220,7 +199,6 @@ fn loss(plan: &Plan, value: &Value) -> anyhow::Result<String> {
     })
 }
 
-/// A direction in words.
 fn axis(name: &str) -> String {
     match name {
         "random" => "a filter-normalised random direction".into(),

@@ -15,7 +15,6 @@ use saltflat_train::{EpochRow, MeasurementRow, Observer, Plan, RunFolder, TrainE
 
 use crate::reporter::Messages;
 
-/// Folder of the event files in that of the run.
 const TENSORBOARD: &str = "tensorboard";
 
 /// What the tags of an epoch's scalars begin with.
@@ -91,7 +90,6 @@ fn rows_once(rows: &[Row]) -> impl FnMut(&str, u64) -> bool {
     move |tag, step| left.remove(&(tag.starts_with(OF_EPOCH), step))
 }
 
-/// Seconds since 1970.
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }

@@ -21,7 +21,6 @@ use crate::{
 
 const DIVERGED: u8 = 3;
 
-/// Runs the command; bad input is a [`TrainError`].
 pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     match (&args.resume, &args.config) {
         (Some(run), _) => resume(args, run),
@@ -30,7 +29,6 @@ pub fn run(args: &TrainArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A new run.
 fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     let precision = args.precision.as_ref().map(|name| ("train.precision".to_string(), format!("\"{name}\"")));
     let config = args.common.read_with(config, Purpose::Train, precision.as_slice())?;
@@ -150,7 +148,6 @@ fn reopen(args: &TrainArgs, run: &Path, is_finished: bool) -> Result<(Config, Sa
     Ok((config, saved, changes))
 }
 
-/// The plan of a configuration, and the device that it runs on.
 fn plan(config: Config, args: &TrainArgs) -> Result<(Plan, DeviceInfo), TrainError> {
     let device = choose_device(&args.common.device)?;
     device.check_supports(config.train.precision)?;

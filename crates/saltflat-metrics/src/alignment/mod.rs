@@ -5,7 +5,7 @@ mod sums;
 use nalgebra::DMatrix;
 use sums::{Sums, Values};
 
-use crate::{Estimate, GramRows, Interrupt, MetricError, Pairs, dense::eigen};
+use crate::{Estimate, GramRows, Interrupt, MetricError, Pairs, basis::eigen};
 
 /// The quantities in the order of [`Values`], each with the reason why it has no value if its divisor is zero.
 macro_rules! alignment {
@@ -19,8 +19,7 @@ macro_rules! alignment {
             $($(#[$doc])* pub $field: Estimate,)*
         }
 
-        /// Name and reason of each.
-        const QUANTITIES: [(&str, &str); 12] = [$((stringify!($field), $zero)),*];
+        const REASONS: [&str; 12] = [$($zero),*];
 
         impl Alignment {
             fn of(rows: GramRows, samples: usize, estimate: impl Fn(usize) -> Estimate) -> Self {
@@ -55,7 +54,7 @@ alignment! {
     /// let model = LeastSquares::new(&[[1.0, 0.0], [0.0, 2.0]], &[0.0, 0.0]);
     /// let (memory, key) = (1 << 30, Key::new(1, Stream::OutputSigns, 0));
     /// let pairs = Pairs::measure(&model.objective(), &model.weights, Outputs::Exact, memory, key)?;
-    /// let found = Alignment::new(&pairs.into_result().expect("the samples are independent"));
+    /// let found = Alignment::new(&pairs.expect("the samples are independent"));
     /// assert!((found.gram_frobenius.value.unwrap() - 4.25_f64.sqrt()).abs() < 1e-12);
     /// let [alpha, beta, mu] = [&found.alpha, &found.beta, &found.mu].map(|x| x.value.unwrap());
     /// assert!(alpha <= 1.0 && (mu - alpha * beta).abs() < 1e-12);
@@ -92,7 +91,7 @@ impl Alignment {
             _ => (0..pairs.n).map(|k| sums.values(pairs, Some(k))).collect(),
         };
         let estimate = |index: usize| {
-            let (_, zero) = QUANTITIES[index];
+            let zero = REASONS[index];
             if values[index].is_nan() && !zero.is_empty() {
                 return Estimate::absent(zero);
             }
@@ -120,12 +119,6 @@ impl Alignment {
         Some(Self::of(first.rows, of_subsets.iter().map(|a| a.samples).sum(), |index| {
             Estimate::of_subsets(&fields.iter().map(|fields| fields[index]).collect::<Vec<_>>())
         }))
-    }
-
-    /// Every metric with its name.
-    pub fn named(&self) -> [(&'static str, &Estimate); 11] {
-        let fields = self.fields();
-        std::array::from_fn(|i| (QUANTITIES[i].0, fields[i]))
     }
 }
 

@@ -6,7 +6,6 @@ use crate::Pairs;
 /// the way to it overflowed.
 pub(super) type Values = [f64; 12];
 
-/// Sums over all samples, from which those without one follow.
 pub(super) struct Sums {
     loss: f64,
     traces: f64,
@@ -39,7 +38,6 @@ impl Sums {
         }
     }
 
-    /// The quantities on all samples, or on all but one.
     pub(super) fn values(&self, pairs: &Pairs, without: Option<usize>) -> Values {
         let all = pairs.n;
         let kept = |i: &usize| Some(*i) != without;

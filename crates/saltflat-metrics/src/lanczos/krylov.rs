@@ -1,16 +1,15 @@
-//! The Krylov space of the Lanczos method.
+//! The Krylov space of the Lanczos method, and what the method takes and gives.
 
 use std::collections::VecDeque;
 
 use nalgebra::DMatrix;
 use saltflat_models::Vector;
 use saltflat_random::Key;
+use serde::Serialize;
 
-use super::options::{Eigenpairs, Eigenvalue, LanczosOptions};
 use crate::{
     MetricError, Operator,
-    basis::{Basis, norm},
-    dense::eigen,
+    basis::{Basis, eigen, norm},
 };
 
 /// The basis, which of its vectors were multiplied with A, and A's entries between them.
@@ -118,7 +117,6 @@ impl<'a> Krylov<'a> {
         Ok(Ritz { values, vectors, residuals, scale })
     }
 
-    /// The Ritz vector, in chunks.
     fn ritz_vector(&self, ritz: &Ritz, index: usize) -> Result<Vector, MetricError> {
         let mut coefficients = vec![0.0; self.basis.len()];
         for (j, &q) in self.processed.iter().enumerate() {
@@ -169,12 +167,11 @@ impl<'a> Krylov<'a> {
         };
         let vector = |i: usize| Ok(self.basis.restore(&self.ritz_vector(ritz, i)?));
         let top = 0..options.largest.min(m);
-        let bottom = || (0..options.smallest.min(m)).map(|i| m - 1 - i);
+        let bottom = (0..options.smallest.min(m)).map(|i| m - 1 - i);
         Ok(Eigenpairs {
             largest: top.clone().map(value).collect(),
             largest_vectors: top.map(vector).collect::<Result<_, MetricError>>()?,
-            smallest: bottom().map(value).collect(),
-            smallest_vectors: bottom().map(vector).collect::<Result<_, MetricError>>()?,
+            smallest: bottom.map(value).collect(),
             products: self.products,
         })
     }
@@ -195,4 +192,53 @@ impl Ritz {
         let m = self.values.len();
         (0..options.largest.min(m)).chain((0..options.smallest.min(m)).map(|i| m - 1 - i)).collect()
     }
+}
+
+/// Eigenvalues that are searched however little memory there is.
+pub const GUARANTEED_EIGENVALUES: usize = 64;
+
+/// Which eigenvalues, and how well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LanczosOptions {
+    /// How many of the largest.
+    pub largest: usize,
+    /// How many of the smallest.
+    pub smallest: usize,
+    /// A pair is converged if ‖Au − λu‖ is at most this times |λ|, or a tenth of the largest |λ| found if that is more.
+    pub tolerance: f64,
+    /// Products at most.
+    pub products: usize,
+    /// Bytes that the basis and the vectors beside it may take; when it is full it is cut down to the wanted Ritz vectors
+    /// (thick restart). The least that it can do with is a basis of 6 more vectors than are wanted.
+    pub memory: usize,
+}
+
+impl Default for LanczosOptions {
+    fn default() -> Self {
+        Self { largest: 5, smallest: 1, tolerance: 1e-3, products: 300, memory: 1 << 30 }
+    }
+}
+
+/// An approximate eigenpair.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Eigenvalue {
+    /// λ.
+    pub value: f64,
+    /// ‖Au − λu‖: an eigenvalue of A lies within this of λ.
+    pub residual: f64,
+    /// True if the residual is within the tolerance.
+    pub converged: bool,
+}
+
+/// Both ends of a spectrum.
+#[derive(Clone, Debug)]
+pub struct Eigenpairs {
+    /// The largest eigenvalues, largest first.
+    pub largest: Vec<Eigenvalue>,
+    /// Their vectors, of length 1.
+    pub largest_vectors: Vec<Vector>,
+    /// The smallest eigenvalues, smallest first.
+    pub smallest: Vec<Eigenvalue>,
+    /// Products that it took.
+    pub products: usize,
 }

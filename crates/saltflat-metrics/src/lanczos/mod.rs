@@ -1,10 +1,9 @@
 //! Eigenvalues at both ends of the spectrum by the Lanczos method.
 
 mod krylov;
-mod options;
 
 use krylov::Krylov;
-pub use options::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions};
+pub use krylov::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions};
 use saltflat_models::Vector;
 use saltflat_random::Key;
 

@@ -18,8 +18,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::{
-    BatchNoise, RowGram, Solver, StabilityError, TopEigenvalue, row_gram::symmetric_eigen,
-    top_eigenvalue::top_eigenvalue,
+    BatchNoise, RowGram, Solver, StabilityError, TopEigenvalue, inputs::symmetric_eigen, top_eigenvalue::top_eigenvalue,
 };
 
 /// Linearised SGD in the span of the rows, in coordinates in which H is diagonal, of rank r.

@@ -10,8 +10,6 @@ pub struct Stability {
     /// Largest eigenvalue of T: in the long run E‖w‖² is multiplied by it in every step. If SGD is stable it is just
     /// below one, about 1 − 2η times the smallest eigenvalue kept, and depends on the cutoff; above one it does not.
     pub growth: f64,
-    /// Residual of the eigenvalue, over max(1, growth).
-    pub growth_residual: f64,
     /// SGD is stable exactly for learning rates below this one.
     pub critical_lr: f64,
     /// Bound on the relative error of 1/critical_lr; the true critical lr is not above the one given.
@@ -29,30 +27,15 @@ pub struct Stability {
 }
 
 impl LinearDynamics {
-    /// All of [`Stability`].
+    /// All of [`Stability`], as in the example of [`stability()`].
     ///
     /// # Errors
     /// As [`Self::growth`].
-    ///
-    /// ```
-    /// use nalgebra::DMatrix;
-    /// use saltflat_metrics::stability::{RowGram, Sampling, stability};
-    ///
-    /// // Two samples of one output with the gradients (1, 0) and (0, 2): H = diag(1, 4)/2.
-    /// let matrix = DMatrix::from_row_slice(2, 2, &[1.0, 0.0, 0.0, 4.0]);
-    /// let gram = RowGram { samples: 2, rows_per_sample: 1, matrix };
-    /// // With single samples a step multiplies w₂² by (1 - 4η)² or by 1: the mean is below 1 for η < ½, that of gradient descent for η < 1.
-    /// let found = stability(&gram, 0.6, 1, Sampling::WithoutReplacement, 1e-12)?;
-    /// assert!((found.critical_lr - 0.5).abs() < 1e-6 && (found.gd_critical_lr - 1.0).abs() < 1e-12);
-    /// assert!(!found.stable && (found.growth - 0.5 * (1.0 + 1.4 * 1.4)).abs() < 1e-6);
-    /// # Ok::<(), saltflat_metrics::stability::StabilityError>(())
-    /// ```
     pub fn stability(&self, lr: f64, noise: BatchNoise, solver: &Solver) -> Result<Stability, StabilityError> {
         let growth = self.growth(lr, noise, solver)?;
         let (critical_lr, critical) = self.critical_lr(noise, solver)?;
         Ok(Stability {
             growth: growth.value,
-            growth_residual: growth.residual,
             critical_lr,
             critical_residual: critical.residual,
             gd_growth: self.gd_growth(lr),

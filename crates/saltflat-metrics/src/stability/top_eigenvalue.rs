@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 use serde::Serialize;
 
-use super::{StabilityError, row_gram::symmetric_eigen};
+use super::{StabilityError, inputs::symmetric_eigen};
 
 /// When the iteration stops.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,11 @@
 //! Trace and Frobenius norm of a symmetric matrix from its products.
 
-mod hutch_plus_plus;
 mod hutchinson;
 mod options;
 mod xtrace;
 
-use saltflat_random::Key;
-
 pub use options::{TraceEstimate, TraceMethod, TraceOptions};
+use saltflat_random::Key;
 
 use crate::{MetricError, Operator};
 
@@ -41,7 +39,7 @@ pub fn trace(operator: &dyn Operator, options: &TraceOptions, key: Key) -> Resul
     let found = match options.method {
         TraceMethod::Hutchinson if options.frobenius => hutchinson::by_products(operator, options, key),
         TraceMethod::Hutchinson => hutchinson::by_forms(operator, options, key),
-        TraceMethod::HutchPlusPlus => hutch_plus_plus::estimate(operator, options, key),
+        TraceMethod::HutchPlusPlus => hutchinson::hutch_plus_plus(operator, options, key),
         TraceMethod::XTrace => xtrace::estimate(operator, options, key),
     };
     found.or_else(|error| Ok(TraceEstimate::absent(&error.absence()?)))

@@ -3,17 +3,19 @@
 //! The writer knows whole units only, so a figure is drawn ten times as large and shown at its size by an outer `svg`
 //! element: places are exact to a tenth of a pixel. The outer element also holds what every shape inherits.
 
-use maud::{PreEscaped, html};
 use std::fmt::Display;
 
-use plotters::backend::{DrawingBackend, SVGBackend};
-use plotters::style::{
-    Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
-    text_anchor::{HPos, Pos, VPos},
+use maud::{PreEscaped, html};
+use plotters::{
+    backend::{DrawingBackend, SVGBackend},
+    style::{
+        Color, FontDesc, FontFamily, FontStyle, FontTransform, RGBColor, ShapeStyle, TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
 };
 
-use super::error::PlotError;
 use super::polyline::{Place, cut_into_dashes};
+use super::series::PlotError;
 use super::style::{FONT, HEIGHT, WHITE, WIDTH};
 use super::text::single_line;
 
@@ -22,7 +24,6 @@ const UNITS: f64 = 10.0;
 /// The writer divides every font size by this.
 const FONT_FACTOR: f64 = 1.24;
 
-/// Outline of an upright cross.
 const CROSS: [Place; 12] = [
     (-0.45, -1.3),
     (0.45, -1.3),
@@ -38,7 +39,6 @@ const CROSS: [Place; 12] = [
     (-0.45, -0.45),
 ];
 
-/// How a text is set.
 #[derive(Clone, Copy)]
 pub(crate) struct TextFormat {
     pub size: f64,
@@ -55,7 +55,6 @@ impl TextFormat {
     }
 }
 
-/// The sheet that a figure is drawn on.
 pub(crate) struct Canvas<'a> {
     backend: SVGBackend<'a>,
     /// The first error of the writer, which [`render`] returns.

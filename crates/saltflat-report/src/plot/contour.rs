@@ -2,18 +2,13 @@
 
 use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::axis::Scale;
 use super::canvas::{Canvas, TextFormat, render};
-use super::color_bar::ColorBar;
-use super::error::PlotError;
-use super::grid::check_grid;
-use super::header::{description, header};
+use super::elements::{ColorBar, description, header};
 use super::isolines::Field;
-use super::labels::{Area, Occupied, contains, overlaps};
-use super::panel::{BELOW, Panel};
+use super::panel::{Area, BELOW, Occupied, Panel, contains, overlaps};
 use super::polyline::{Place, densify};
 use super::range::{Range, Tick};
-use super::series::Marker;
+use super::series::{Marker, PlotError, Scale, check_grid};
 use super::style::{GRID, HEIGHT, MARGIN, TICK, contrast, viridis, with_opacity};
 use super::text::text_width;
 

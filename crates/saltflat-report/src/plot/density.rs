@@ -2,21 +2,16 @@
 
 use plotters::style::text_anchor::HPos;
 
-use super::axis::Scale;
 use super::canvas::{Canvas, render};
-use super::error::PlotError;
-use super::header::{description, header};
-use super::labels::{Label, Occupied};
-use super::panel::{BELOW, Panel};
+use super::elements::{description, header};
+use super::panel::{BELOW, Label, Occupied, Panel};
 use super::polyline::{Place, subsample_columns};
 use super::range::Range;
-use super::series::Mark;
+use super::series::{Mark, PlotError, Scale};
 use super::style::{HEIGHT, MARGIN, PALETTE, TICK, with_opacity};
 use super::text::truncate_to_width;
 
-/// Decades of density shown below the peak.
 const DECADES: f64 = 8.0;
-/// Decades of weight shown below the largest.
 const WEIGHT_DECADES: f64 = 8.0;
 /// A mark may stretch the eigenvalue axis this many times beyond the spectrum.
 const STRETCH: f64 = 2.0;
@@ -67,7 +62,8 @@ pub fn spectral_density(density: &SpectralDensity) -> Result<String, PlotError> 
         let mut main = Panel::new(top, if weights.is_some() { lower_top - 14.0 } else { bottom }, 0.0, x, y);
         let mut lower = weights.map(|range| Panel::new(lower_top, bottom, 0.0, x, range));
         if let Some(lower) = &mut lower {
-            Panel::aligned(&mut main, lower);
+            let left = main.left.max(lower.left);
+            (main.left, lower.left) = (left, left);
         }
         let label = "eigenvalue of the Hessian";
         main.grid(canvas);

@@ -1,15 +1,11 @@
-//! Series of points on two axes: metrics against epochs, one measurement against another.
+//! Series of points on two axes: metrics against epochs, one measurement against another, the loss along one direction.
 
-use super::axis::{Axis, Scale};
 use super::canvas::render;
-use super::draw_series::{ResolvedLook, draw_series, draw_spread};
-use super::error::PlotError;
-use super::header::{Entry, description, header};
-use super::labels::{Area, Occupied, square_around};
-use super::panel::{BELOW, Panel};
+use super::elements::{ResolvedLook, description, draw_series, draw_spread, header};
+use super::panel::{Area, BELOW, Occupied, Panel, square_around};
 use super::polyline::{Place, densify, subsample_columns};
 use super::range::Range;
-use super::series::{Look, Mark, Marker, Series, Spread};
+use super::series::{Axis, Look, Mark, Marker, PlotError, Scale, Series, Spread};
 use super::style::{HEIGHT, MARGIN, PALETTE, group_style};
 
 /// A figure of series on two axes.
@@ -43,11 +39,10 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
     }
     let (x, y) = ranges(plot)?;
     let looks = resolve_looks(&plot.series);
-    let mut legend: Vec<Entry> = Vec::new();
+    let mut legend: Vec<(String, ResolvedLook)> = Vec::new();
     for (series, drawn) in plot.series.iter().zip(&looks) {
-        if !series.label.trim().is_empty() && !legend.iter().any(|e| e.label == series.label) {
-            let &ResolvedLook { color, look, shape } = drawn;
-            legend.push(Entry { label: series.label.clone(), color, look, shape });
+        if !series.label.trim().is_empty() && !legend.iter().any(|(label, _)| *label == series.label) {
+            legend.push((series.label.clone(), *drawn));
         }
     }
     render(&description(&plot.title, &plot.subtitle), |canvas| {
@@ -139,4 +134,62 @@ fn resolve_looks(series: &[Series]) -> Vec<ResolvedLook> {
         looks.push(ResolvedLook { color: PALETTE[index % PALETTE.len()], look: look(s, index), shape: None });
     }
     looks
+}
+
+/// The loss L(θ + t d) along a direction d.
+#[derive(Debug, Clone, Default)]
+pub struct LossSlice {
+    /// What is shown.
+    pub title: String,
+    /// How it was measured.
+    pub subtitle: String,
+    /// Name of the direction, for the x axis: `step t, in multiples of DIRECTION`.
+    pub direction: String,
+    /// Scale of the loss.
+    pub scale: Scale,
+    /// Curves of points (t, loss). The first one is marked at t = 0; a quadratic model or the loss on another split may
+    /// follow.
+    pub curves: Vec<Series>,
+}
+
+/// Draws the loss along a direction as SVG.
+///
+/// # Errors
+/// As [`lines`].
+pub fn slice(slice: &LossSlice) -> Result<String, PlotError> {
+    let direction = if slice.direction.trim().is_empty() { "the direction" } else { slice.direction.trim() };
+    let start = slice.curves.first().and_then(|c| height_at_zero(&c.points));
+    lines(&LinePlot {
+        title: slice.title.clone(),
+        subtitle: slice.subtitle.clone(),
+        x: Axis::linear(format!("step t, in multiples of {direction}")),
+        y: Axis { scale: slice.scale, ..Axis::linear("loss") },
+        series: slice.curves.clone(),
+        marks: Vec::new(),
+        markers: start.map(|y| Marker { x: 0.0, y, label: "t = 0".to_string() }).into_iter().collect(),
+    })
+}
+
+/// The height of a curve at t = 0, between the two points around it.
+fn height_at_zero(points: &[(f64, f64)]) -> Option<f64> {
+    let exact = points.iter().find(|p| p.0 == 0.0).map(|p| p.1);
+    let between = || {
+        let pair = points.windows(2).find(|p| p[0].0 * p[1].0 < 0.0)?;
+        let share = pair[0].0 / (pair[0].0 - pair[1].0);
+        Some(pair[0].1 + share * (pair[1].1 - pair[0].1))
+    };
+    exact.or_else(between).filter(|y| y.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_found_on_and_between_points() {
+        assert_eq!(height_at_zero(&[(-1.0, 3.0), (0.0, 2.0), (1.0, 5.0)]), Some(2.0));
+        assert_eq!(height_at_zero(&[(-1.0, 3.0), (3.0, 7.0)]), Some(4.0));
+        assert_eq!(height_at_zero(&[(1.0, 3.0), (3.0, 7.0)]), None);
+        assert_eq!(height_at_zero(&[(-1.0, f64::NAN), (3.0, 7.0)]), None);
+    }
 }

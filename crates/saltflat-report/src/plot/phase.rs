@@ -2,21 +2,15 @@
 
 use plotters::style::{RGBColor, text_anchor::HPos};
 
-use super::axis::{Axis, Scale};
 use super::canvas::{Canvas, TextFormat, render};
-use super::color_bar::ColorBar;
-use super::error::PlotError;
-use super::grid::check_grid;
-use super::header::{Entry, description, header};
-use super::number::number;
+use super::elements::{ColorBar, ResolvedLook, description, header};
 use super::panel::{BELOW, Panel};
 use super::polyline::Place;
 use super::range::{Range, Tick};
-use super::series::{Look, Series};
+use super::series::{Axis, Look, PlotError, Scale, Series, check_grid};
 use super::style::{FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, viridis};
-use super::text::{text_width, truncate_to_width};
+use super::text::{number, text_width, truncate_to_width};
 
-/// Steps of the colour bar.
 const BAND_COUNT: usize = 48;
 
 /// A value for each pair of two axes' values, such as the growth over noise strength and batch size.
@@ -48,7 +42,6 @@ pub struct PhaseDiagram {
     pub curves: Vec<Series>,
 }
 
-/// Cells that diverged.
 const DIVERGED: RGBColor = RGBColor(0x30, 0x30, 0x30);
 
 /// Height that a label of the axis at the left takes.
@@ -69,9 +62,9 @@ pub fn phase(diagram: &PhaseDiagram) -> Result<String, PlotError> {
     let bands: Vec<(f64, RGBColor)> = (0..BAND_COUNT)
         .map(|i| (range.low + band(i) * (range.high - range.low), viridis(i as f64 / (BAND_COUNT - 1) as f64)))
         .collect();
-    let mut legend: Vec<Entry> = Vec::new();
+    let mut legend: Vec<(String, ResolvedLook)> = Vec::new();
     for (i, curve) in diagram.curves.iter().enumerate().filter(|(_, c)| !c.label.trim().is_empty()) {
-        legend.push(Entry { label: curve.label.clone(), color: line_color(i), look: line_look(i), shape: None });
+        legend.push((curve.label.clone(), ResolvedLook { color: line_color(i), look: line_look(i), shape: None }));
     }
     let bar = ColorBar { range, levels: &levels, bands: &bands, label: &diagram.value_label };
     render(&description(&diagram.title, &diagram.subtitle), |canvas| {

@@ -1,6 +1,6 @@
 //! The range of values that an axis shows, its ticks and their labels.
 
-use super::axis::Scale;
+use super::series::Scale;
 
 /// A tick: its place on the scale, and its label unless it is a minor one.
 #[derive(Debug, Clone, PartialEq)]

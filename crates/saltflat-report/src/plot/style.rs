@@ -2,16 +2,13 @@
 
 use plotters::style::{RGBAColor, RGBColor};
 
-/// Width of a figure in pixels.
 pub(crate) const WIDTH: f64 = 720.0;
-/// Height of a figure in pixels.
 pub(crate) const HEIGHT: f64 = 440.0;
 /// Blank space around a figure.
 pub(crate) const MARGIN: f64 = 16.0;
 
 /// The faces asked for, in order.
 pub(crate) const FONT: &str = "Helvetica, Arial, sans-serif";
-/// Font size of the title.
 pub(crate) const TITLE: f64 = 15.0;
 /// Font size of the subtitle, the axis labels and the legend.
 pub(crate) const LABEL: f64 = 12.0;
@@ -22,11 +19,9 @@ pub(crate) const TICK: f64 = 11.0;
 pub(crate) const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 /// Tick labels, axis lines and subtitles.
 pub(crate) const SOFT: RGBColor = RGBColor(0x55, 0x55, 0x55);
-/// Grid lines.
 pub(crate) const GRID: RGBColor = RGBColor(0xE6, 0xE6, 0xE6);
 /// Lines between ticks.
 pub(crate) const FINE_GRID: RGBColor = RGBColor(0xF4, 0xF4, 0xF4);
-/// The paper.
 pub(crate) const WHITE: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 
 /// Colours of Okabe and Ito that stand out on white, in order of use.
@@ -40,7 +35,6 @@ pub(crate) const PALETTE: [RGBColor; 7] = [
     RGBColor(0x44, 0x44, 0x44),
 ];
 
-/// Shapes of markers.
 pub(crate) const SHAPES: usize = 6;
 /// Colours of groups: the palette without its grey.
 const GROUP_COLORS: usize = 6;

@@ -3,12 +3,9 @@
 //! Values that are not finite are left out by the callers. What needs more values than there are is `None`.
 
 mod correlation;
-mod line;
 mod mean;
 mod paired;
-mod student;
 
 pub use correlation::{pearson, running_average, spearman};
-pub use line::{Line, growth};
-pub use mean::{Mean, extremes, median};
+pub use mean::{Line, Mean, extremes, growth, median};
 pub use paired::Difference;

@@ -7,22 +7,20 @@ mod noise_list;
 mod optimizer;
 mod run;
 mod schedule;
-mod selection;
 
 use std::path::{Path, PathBuf};
-
-use saltflat_config::{Problem, Problems, Section, problem_lines};
-use saltflat_data::DataConfig;
-use saltflat_models::ModelConfig;
-use serde::Serialize;
-use toml::{Table, Value};
 
 pub use metrics::{MetricsConfig, NoiseStrengthConfig};
 pub use noise::{ConfiguredNoise, EqualStrength};
 pub use noise_list::NoiseList;
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
+use saltflat_config::{Problem, Problems, Section, problem_lines};
+use saltflat_data::DataConfig;
+use saltflat_models::ModelConfig;
 pub use schedule::{Marks, Schedule, Span};
+use serde::Serialize;
+use toml::{Table, Value};
 
 pub use crate::measure::{
     AlignmentConfig, EigenvaluesConfig, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,

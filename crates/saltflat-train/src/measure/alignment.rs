@@ -9,12 +9,10 @@ use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{
-    context::{Cost, MeasurementContext},
-    group::MetricGroup,
+    context::{Cost, MeasurementContext, MetricGroup},
     sizes::{MAX_GRAM_ROWS, MeasurementSizes, PairsOptions},
 };
 
-/// Eigenvalues of the noise covariance that are reported.
 const NOISE_EIGENVALUES: usize = 5;
 
 /// `metrics.alignment`.

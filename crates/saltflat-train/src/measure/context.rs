@@ -1,4 +1,4 @@
-//! A measurement in progress.
+//! A measurement in progress, and the groups of metrics that are measured in it.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use saltflat_metrics::{
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
-use saltflat_record::metric::Metric;
+use saltflat_record::metric::{Group, Metric};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -108,7 +108,7 @@ pub struct MeasurementContext<'a> {
     pub largest: Option<f64>,
 }
 
-impl MeasurementContext<'_> {
+impl<'a> MeasurementContext<'a> {
     /// Records the value of a metric.
     pub fn put(&mut self, metric: &Metric, value: impl Serialize) {
         self.found.put(metric, value);
@@ -145,7 +145,7 @@ impl MeasurementContext<'_> {
         if !self.pairs.is_empty() {
             return Ok(Cost::default());
         }
-        let outputs = self.sizes.pairs.rows(self.sizes.outputs);
+        let outputs = self.sizes.pairs.signs.map_or_else(|| Outputs::suited_to(self.sizes.outputs), Outputs::Signs);
         let rows = match outputs {
             Outputs::Exact => self.sizes.outputs as f64,
             Outputs::Signs(draws) => draws as f64 + 1.0,
@@ -155,15 +155,13 @@ impl MeasurementContext<'_> {
             let key = self.key(Stream::OutputSigns);
             subset.interrupt.check()?;
             let pairs = Pairs::measure(&subset, self.point.theta, outputs, self.memory.cotangents, key)?;
-            self.pairs.push(pairs.into_result());
+            self.pairs.push(pairs);
             self.found.alignment_samples += subset.len();
             gradients += rows;
         }
         Ok(Cost { gradients, ..Cost::default() })
     }
-}
 
-impl<'a> MeasurementContext<'a> {
     /// Disjoint random subsets of the training samples, the same at every measurement: as many as asked for and as there are samples
     /// for; one of all samples if there are no more.
     fn disjoint_subsets(&self) -> Vec<Objective<'a>> {
@@ -175,4 +173,43 @@ impl<'a> MeasurementContext<'a> {
         let subsets = order.chunks_exact(size).take(self.sizes.pairs.subsets);
         subsets.map(|indices| self.train.on(indices.to_vec())).collect()
     }
+}
+
+/// Metrics that are measured together, as `[metrics]` configures them. A group is one file of this folder, with the keys of its table
+/// (`every`, its schedule, among them), and one line in the list of `config/metrics.rs`.
+pub trait MetricGroup {
+    /// Its name and its metrics.
+    fn group(&self) -> &'static Group;
+
+    /// Changes the settings that decide which metrics there are, if metrics are asked for by name; `is_asked` says which names are.
+    fn select(&mut self, _is_asked: &dyn Fn(&str) -> bool) {}
+
+    /// What it costs, in gradients of one sample: a forward pass is a third, a Hessian-vector product 8/3, a quadratic form 5/3 and
+    /// less. The number of Lanczos products is a guess.
+    fn cost(&self, sizes: &MeasurementSizes) -> f64;
+
+    /// Samples on which it is measured.
+    fn samples(&self, sizes: &MeasurementSizes) -> usize {
+        sizes.subset
+    }
+
+    /// How often it is measured on its samples: probes, products, batches, subsets.
+    fn repetitions(&self) -> usize;
+
+    /// With at most so many repetitions, or the fewest with which it can be timed.
+    fn with_repetitions(&self, count: usize) -> Box<dyn MetricGroup>;
+
+    /// Measures what other groups would have measured before it.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    fn prepare(&self, _context: &mut MeasurementContext<'_>) -> Result<(), MetricError> {
+        Ok(())
+    }
+
+    /// Measures it and records the values; the time is taken by the caller.
+    ///
+    /// # Errors
+    /// [`MetricError::Device`] if the device fails, and [`MetricError::Interrupted`].
+    fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError>;
 }

@@ -7,8 +7,7 @@ use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{
-    context::{Cost, MeasurementContext},
-    group::MetricGroup,
+    context::{Cost, MeasurementContext, MetricGroup},
     sizes::{LANCZOS_PRODUCTS, MeasurementSizes},
 };
 

@@ -8,8 +8,7 @@ use saltflat_metrics::{
 use saltflat_record::metric::{self, Group, Metric};
 
 use super::{
-    context::{Cost, MeasurementContext},
-    group::MetricGroup,
+    context::{Cost, MeasurementContext, MetricGroup},
     sizes::MeasurementSizes,
 };
 

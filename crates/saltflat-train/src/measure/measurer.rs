@@ -2,14 +2,13 @@
 
 use std::time::Instant;
 
-use saltflat_metrics::{Interrupt, MetricError, Objective, Samples};
-use saltflat_models::Vector;
+use saltflat_metrics::{FLIPS_WITH_SQUARE_LOSS, Interrupt, LabelNoiseScale, MetricError, Objective, Samples};
+use saltflat_models::{LossKind, Vector};
+use saltflat_noise::ActsOn;
 use saltflat_random::{Key, Stream};
 
 use super::{
-    context::{Measurement, MeasurementContext, MeasurementPoint, TrainingSettings},
-    group::MetricGroup,
-    label_noise,
+    context::{Measurement, MeasurementContext, MeasurementPoint, MetricGroup, TrainingSettings},
     sizes::{MeasurementSizes, Memory, PairsOptions},
 };
 use crate::{Plan, TrainError, config::MetricsConfig};
@@ -28,7 +27,6 @@ const FORM_COPIES: usize = 8;
 pub struct Measurer {
     /// Eigenvectors of the last measurement, from which the next search starts.
     pub(crate) eigenvectors: Vec<Vector>,
-    /// Measurements made.
     pub(crate) count: u64,
 }
 
@@ -81,7 +79,6 @@ impl Measurer {
     }
 }
 
-/// Measures a group, and its time.
 fn measure_group(group: &dyn MetricGroup, context: &mut MeasurementContext<'_>) -> Result<(), MetricError> {
     let clock = Instant::now();
     let mut cost = group.measure(context)?;
@@ -101,9 +98,9 @@ pub(super) fn with_context<T>(
 ) -> T {
     let (loss, optimizer) = (plan.measured_loss(), &plan.config.optimizer);
     let (train_samples, test_samples) = (plan.measured_samples(), plan.test.as_ref().map(|test| test.with_loss(loss)));
-    let objective = |samples| {
-        let objective = Objective::on_all(&plan.network, point.buffers, loss, samples, memory.microbatch);
-        objective.interrupted_by(interrupt)
+    let objective = |samples| Objective {
+        interrupt,
+        ..Objective::on_all(&plan.network, point.buffers, loss, samples, memory.microbatch)
     };
     let train = objective(&train_samples);
     let subset = curvature_subset(&train, plan, Some(sizes.subset));
@@ -113,7 +110,7 @@ pub(super) fn with_context<T>(
             seed: plan.config.run.seed,
             lr: optimizer.lr,
             momentum: optimizer.momentum,
-            label_noise: label_noise::scale(plan),
+            label_noise: label_noise(plan),
             is_measured_loss_trained: loss.is_same_as(&plan.loss),
         },
         test: test_samples.as_ref().map(|samples| objective(samples)),
@@ -191,4 +188,32 @@ pub fn measurement_cost(plan: &Plan, config: &MetricsConfig) -> f64 {
         None => 0.0,
     };
     groups + strength
+}
+
+/// The label noise of the run before the schedules of noise and learning rate, or why the theory has no λ for it.
+fn label_noise(plan: &Plan) -> Result<LabelNoiseScale, String> {
+    let config = &plan.config;
+    let one = config.noise.only_noise()?;
+    let (noise, classes) = (&one.noise, plan.network.outputs());
+    let scale = match (noise.target_sigma(), plan.loss.kind) {
+        _ if noise.properties().acts_on != ActsOn::Targets => return Err("the run has no label noise".into()),
+        _ if !noise.randomises_targets() => {
+            return Err("label smoothing draws no labels, so there is no label noise".into());
+        }
+        (Some(sigma), _) => LabelNoiseScale::RealTargets { variance: sigma.powi(2) },
+        (None, LossKind::CrossEntropy) => {
+            LabelNoiseScale::Flips { classes, probability: noise.smoothing(classes, 1.0) }
+        }
+        (None, LossKind::Square) => return Err(FLIPS_WITH_SQUARE_LOSS.into()),
+    };
+    if one.strength.is_some() {
+        return Err("noise.strength scales the label noise by a factor that changes from step to step".into());
+    }
+    if config.optimizer.nesterov {
+        return Err("the theory is about heavy-ball momentum, and optimizer.nesterov is true".into());
+    }
+    if config.optimizer.sam.is_some() {
+        return Err("the theory is about plain SGD, and optimizer.sam is on".into());
+    }
+    Ok(scale)
 }

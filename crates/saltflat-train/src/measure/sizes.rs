@@ -1,7 +1,5 @@
 //! What cost, time and memory of a measurement depend on.
 
-use saltflat_metrics::Outputs;
-
 /// Sizes of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MeasurementSizes {
@@ -36,13 +34,6 @@ pub struct PairsOptions {
 impl Default for PairsOptions {
     fn default() -> Self {
         Self { samples: 50, subsets: 1, signs: None, are_of_alignment: false }
-    }
-}
-
-impl PairsOptions {
-    /// The rows of a sample, for a network with so many outputs.
-    pub fn rows(&self, outputs: usize) -> Outputs {
-        self.signs.map_or_else(|| Outputs::suited_to(outputs), Outputs::Signs)
     }
 }
 

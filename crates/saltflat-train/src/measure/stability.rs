@@ -15,8 +15,7 @@ use saltflat_record::metric::{self, Group};
 use serde::Serialize;
 
 use super::{
-    context::{Cost, MeasurementContext},
-    group::MetricGroup,
+    context::{Cost, MeasurementContext, MetricGroup},
     sizes::{MAX_GRAM_ROWS, MeasurementSizes},
 };
 

@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use saltflat_metrics::Interrupt;
 
 use super::{
-    context::MeasurementPoint,
-    group::MetricGroup,
+    context::{MeasurementPoint, MetricGroup},
     measurer::with_context,
     sizes::{MeasurementSizes, Memory},
 };

@@ -8,8 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    context::{Cost, MeasurementContext},
-    group::MetricGroup,
+    context::{Cost, MeasurementContext, MetricGroup},
     sizes::MeasurementSizes,
 };
 
@@ -32,26 +31,17 @@ pub struct TraceConfig {
 }
 
 impl TraceConfig {
-    pub(crate) fn of_hessian(section: &mut Section) -> Self {
-        Self::read(section, Curvature::Hessian, true)
-    }
-
-    pub(crate) fn of_gauss_newton(section: &mut Section) -> Self {
-        Self::read(section, Curvature::GaussNewton, false)
-    }
-
-    fn read(section: &mut Section, curvature: Curvature, frobenius: bool) -> Self {
+    pub(crate) fn read(section: &mut Section, curvature: Curvature) -> Self {
         Self {
             curvature,
             method: section.choice("method", &TraceMethod::ALL).unwrap_or_default(),
             probes: section.count("probes").unwrap_or(16),
             tolerance: section.optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0),
-            frobenius: section.get("frobenius").unwrap_or(frobenius),
+            frobenius: section.get("frobenius").unwrap_or(curvature == Curvature::Hessian),
             every: section.count("every").unwrap_or(1),
         }
     }
 
-    /// The metrics of the trace and of the Frobenius norm.
     fn metrics(&self) -> [&'static Metric; 2] {
         match self.curvature {
             Curvature::Hessian => [&metric::TRACE_HESSIAN, &metric::HESSIAN_FROBENIUS],

@@ -1,22 +1,13 @@
 //! The command line.
 
 mod common;
-mod machine;
-mod measure;
-mod pages;
-mod study;
-mod train;
-mod values;
+mod runs;
+mod tools;
 
 use clap::{Parser, Subcommand};
-
 pub use common::Common;
-pub use machine::{DataArgs, DataCommand, DoctorArgs, GetArgs};
-pub use measure::{MeasureArgs, Precision, SliceStatistics};
-pub use pages::{LabArgs, ReportArgs, ReportFormat, WatchArgs};
-pub use study::{Emit, StudyArgs};
-pub use train::TrainArgs;
-pub use values::Count;
+pub use runs::{Emit, MeasureArgs, Precision, SliceStatistics, StudyArgs, TrainArgs};
+pub use tools::{DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, ReportArgs, ReportFormat, WatchArgs};
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
 #[derive(Debug, Parser)]

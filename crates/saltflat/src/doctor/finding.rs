@@ -16,11 +16,9 @@ pub struct Finding {
     advice: Option<String>,
 }
 
-/// Outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// As it should be.
     Ok,
     /// Worth knowing.
     Note,
@@ -29,22 +27,18 @@ pub enum Verdict {
 }
 
 impl Finding {
-    /// Under a longer name.
     pub fn named(self, before: &str) -> Self {
         Self { check: format!("{before}{}", self.check), ..self }
     }
 
-    /// As it should be.
     pub fn ok(check: impl Into<String>, found: impl Into<String>) -> Self {
         Self { check: check.into(), verdict: Verdict::Ok, found: found.into(), advice: None }
     }
 
-    /// Worth knowing, and what to do about it.
     pub fn note(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Note, advice: Some(advice.into()), ..Self::ok(check, found) }
     }
 
-    /// Not as it should be, and what to do about it.
     pub fn failed(check: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict: Verdict::Failed, advice: Some(advice.into()), ..Self::ok(check, found) }
     }
@@ -62,26 +56,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings, told as they come.
 pub struct Findings {
-    /// In the order in which they were found.
     pub all: Vec<Finding>,
     /// True if they are printed as JSON at the end, and not as they come.
     pub json: bool,
 }
 
 impl Findings {
-    /// Adds a finding and prints it.
     pub fn add(&mut self, finding: Finding) -> Result<(), OutputError> {
         if !self.json {
             outln!("{finding}")?;
         }
         self.all.push(finding);
         Ok(())
-    }
-
-    /// Says that the next finding takes a while.
-    pub fn wait_for(&self, what: &str) {
-        errln!("       ({what} …)");
     }
 }

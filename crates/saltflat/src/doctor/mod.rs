@@ -4,7 +4,6 @@ mod finding;
 mod machine;
 mod parity;
 mod repeat;
-mod storage;
 
 use std::process::ExitCode;
 
@@ -28,7 +27,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
     if let Some(note) = threads {
         findings.add(Finding::note("threads", note, "unset the variable: as many threads as cores are the fastest"))?;
     }
-    storage::look(&mut findings, args)?;
+    machine::look_at_storage(&mut findings, args)?;
     parity::look(&mut findings, args, &device)?;
     repeat::look(&mut findings, args, &device)?;
     let failed = findings.all.iter().filter(|finding| finding.verdict == Verdict::Failed).count();

@@ -19,7 +19,6 @@ use saltflat_train::{
 use super::finding::{Finding, Findings};
 use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 
-/// Samples of each network.
 const N: usize = 6;
 
 /// Together these have every layer, each with its value, its coefficients along a direction and its per-sample rule.
@@ -48,15 +47,15 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> 
         return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
     let (networks, noises) = (NETWORKS.len(), NOISES.len());
-    findings.wait_for(&format!(
-        "the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour"
-    ));
+    errln!(
+        "       (the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour …)"
+    );
     here(findings, device, false)?;
     if !cfg!(feature = "fusion") {
         return Ok(());
     }
     let other = if std::env::var("SALTFLAT_FUSION").is_ok_and(|value| value == "off") { "on" } else { "off" };
-    findings.wait_for(&format!("the same with SALTFLAT_FUSION={other}"));
+    errln!("       (the same with SALTFLAT_FUSION={other} …)");
     match elsewhere(args, other) {
         Ok(all) => {
             for finding in all {
@@ -78,7 +77,6 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("the process ended with {}", output.status))
 }
 
-/// What this process finds.
 pub fn here(findings: &mut Findings, device: &DeviceInfo, only_noises: bool) -> Result<(), OutputError> {
     for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
         findings.add(compared(device, name, |device| values(device, data, model)))?;

@@ -10,7 +10,7 @@ use saltflat_train::{
 };
 
 use super::finding::{Finding, Findings};
-use crate::{args::DoctorArgs, dry_run::resident, faults::caught};
+use crate::{args::DoctorArgs, dry_run::proc_bytes, faults::caught};
 
 const RUN: &str = "[data]\nkind = \"mnist-1k\"\nlimit = 200\ntest_limit = 50\n[model]\nkind = \"lenet\"\nwidth = 4\n[loss]\n\
                    kind = \"cross_entropy\"\n[noise]\nkind = \"label-flip\"\nprobability = 0.2\n[optimizer]\nlr = 0.05\n\
@@ -21,7 +21,7 @@ const RUN: &str = "[data]\nkind = \"mnist-1k\"\nlimit = 200\ntest_limit = 50\n[m
 const STEPS: [u64; 2] = [100, 600];
 
 pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> anyhow::Result<()> {
-    findings.wait_for("two equal runs, and 600 steps");
+    errln!("       (two equal runs, and 600 steps …)");
     findings.add(match equal_runs(args) {
         Ok(equal) => told(equal, device),
         Err(error) => {
@@ -114,7 +114,10 @@ fn growth(device: &DeviceInfo) -> Result<Vec<(&'static str, [u64; 2])>, TrainErr
         trainer.make_step(&(first..first + 25).collect::<Vec<u32>>());
         if STEPS.contains(&step) {
             plan.device.sync().map_err(|e| TrainError::Training(format!("{e:?}")))?;
-            held.push((plan.device.memory_pool_usage().map(|pool| pool.bytes_reserved), resident()));
+            held.push((
+                plan.device.memory_pool_usage().map(|pool| pool.bytes_reserved),
+                proc_bytes("/proc/self/status", "VmRSS:"),
+            ));
         }
     }
     let (from, to) = (held[0], held[1]);

@@ -15,24 +15,17 @@ use saltflat_train::{
 
 use super::names;
 
-/// The runs of a study, each with its configuration.
 pub struct Runs<'a> {
-    /// The study's file, for messages and paths.
     pub file: &'a Path,
-    /// As written.
     pub source: &'a StudyFile,
-    /// The runs.
     pub entries: &'a [Entry],
-    /// Their configurations.
     pub configs: &'a [String],
 }
 
-/// What was found.
 #[derive(Default)]
 pub struct Found {
     /// What keeps the study from running, everywhere.
     pub problems: Vec<String>,
-    /// Datasets that are not on this machine.
     pub missing_data: Vec<String>,
     /// What a person should know of the data, a sentence each.
     pub notes: Vec<String>,
@@ -49,10 +42,9 @@ struct Outlined<'a> {
 /// the same; `halted` ends it early.
 pub fn check(runs: &Runs<'_>, data_dir: Option<&Path>, halted: &dyn Fn() -> bool) -> Found {
     let mut found = Found::default();
-    let pairs: Vec<(&Entry, &str)> = runs.entries.iter().zip(runs.configs.iter().map(String::as_str)).collect();
-    found.problems.extend(names::problems(runs.source, runs.file, &pairs));
+    found.problems.extend(names::problems(runs.source, runs.file, (runs.entries, runs.configs)));
     let mut outlined = Vec::new();
-    for (entry, text) in pairs {
+    for (entry, text) in runs.entries.iter().zip(runs.configs) {
         match Config::read(text, runs.file, &[]) {
             Ok(mut config) => {
                 config.data.data_dir = data_dir.map(Path::to_path_buf);
@@ -73,7 +65,6 @@ pub fn check(runs: &Runs<'_>, data_dir: Option<&Path>, halted: &dyn Fn() -> bool
     found
 }
 
-/// The outline of every run.
 fn build_outlines(runs: &mut [Outlined<'_>], found: &mut Found, halted: &dyn Fn() -> bool) {
     let mut by_data: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, run) in runs.iter().enumerate() {
@@ -190,7 +181,6 @@ fn key_of_start(entry: &Entry, source: &StudyFile) -> String {
     }
 }
 
-/// Names and shapes of a network's tensors.
 fn shapes(outline: &Outline) -> Vec<(&String, &Vec<usize>)> {
     let layout = outline.network.layout();
     layout.parameters.iter().chain(&layout.buffers).map(|tensor| (&tensor.name, &tensor.shape)).collect()
@@ -222,29 +212,23 @@ fn check_requirements(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
     }
 }
 
-/// Groups of a stage that are measured on one loss.
-struct Measured {
-    loss: Loss,
-    groups: Vec<String>,
-}
-
 /// The groups of a stage are measured on one loss.
 fn check_losses(runs: &[Outlined<'_>], problems: &mut Vec<String>) {
-    let mut stages: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
+    let mut stages: BTreeMap<&str, Vec<(Loss, Vec<String>)>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.config.metrics.is_on()) {
         let Some(outline) = &run.outline else { continue };
         let group = group_name(run.entry);
         let of_stage = stages.entry(&run.entry.stage).or_default();
-        match of_stage.iter_mut().find(|known| known.loss.is_same_as(&outline.measured)) {
-            Some(known) if known.groups.contains(&group) => {}
-            Some(known) => known.groups.push(group),
-            None => of_stage.push(Measured { loss: outline.measured, groups: vec![group] }),
+        match of_stage.iter_mut().find(|(loss, _)| loss.is_same_as(&outline.measured)) {
+            Some((_, groups)) if groups.contains(&group) => {}
+            Some((_, groups)) => groups.push(group),
+            None => of_stage.push((outline.measured, vec![group])),
         }
     }
     for (stage, losses) in stages.iter().filter(|(_, losses)| losses.len() > 1) {
         let each: Vec<String> =
-            losses.iter().map(|measured| format!("{} in {}", measured.loss, measured.groups.join(", "))).collect();
-        let smoothest = losses.iter().map(|measured| &measured.loss).max_by(|a, b| a.smoothing.total_cmp(&b.smoothing));
+            losses.iter().map(|(loss, groups)| format!("{loss} in {}", groups.join(", "))).collect();
+        let smoothest = losses.iter().map(|(loss, _)| loss).max_by(|a, b| a.smoothing.total_cmp(&b.smoothing));
         let example = smoothest.map_or(String::new(), |loss| format!("loss = {}", in_toml(loss)));
         problems.push(format!(
             "stage.{stage}: its groups are measured on different losses, so that their losses and curvatures cannot be compared: {}. \

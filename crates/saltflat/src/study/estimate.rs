@@ -2,13 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     thread,
     time::Instant,
 };
 
 use burn::tensor::DType;
-use saltflat_kernels::with_threads;
+use saltflat_kernels::{thread_count, with_threads};
 use saltflat_study::{Entry, packed};
 use saltflat_train::{
     Counts, DeviceChoice, DeviceInfo, Plan, Times, TrainError, choose_device,
@@ -16,11 +15,11 @@ use saltflat_train::{
     start,
 };
 
-use super::check::Runs;
+use super::{check::Runs, process::threads};
 use crate::{
+    args::StudyArgs,
     dry_run::{may_end_early, seconds},
-    output::OutputError,
-    sanitize_terminal::one_line,
+    output::{OutputError, one_line},
 };
 
 /// Seconds for which all kinds of runs together are timed, roughly, and the budget of the steps of each kind at least and at most.
@@ -36,24 +35,8 @@ const MOST_BESIDE: usize = 8;
 /// the study sees that it ended.
 const PROCESS: f64 = 0.2;
 
-/// How a study is worked off.
-pub struct Conditions<'a> {
-    /// Runs at once.
-    pub jobs: usize,
-    /// Threads of a run.
-    pub threads: usize,
-    /// The device of the first run.
-    pub device: &'a str,
-    /// Where the data lie.
-    pub data_dir: Option<&'a Path>,
-    /// True for a run that is done already.
-    pub is_done: &'a dyn Fn(&Entry) -> bool,
-}
-
-/// What a run is to take.
 struct Estimate {
     counts: Counts,
-    /// Absent if it could not be timed.
     times: Option<Times>,
     /// What comes before the first step and after the last.
     outside: f64,
@@ -66,22 +49,22 @@ impl Estimate {
     }
 }
 
-/// A kind of run, as it was timed.
 struct Kind {
     times: Times,
     outside: f64,
     steps_per_epoch: u64,
 }
 
-/// Prints how long each stage, and all of them, will take.
-pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()> {
+/// Prints how long each stage, and all of them, will take. `is_done` is true for a run that is done already.
+pub fn print(runs: &Runs<'_>, args: &StudyArgs, is_done: &dyn Fn(&Entry) -> bool) -> anyhow::Result<()> {
+    let threads = threads(args).unwrap_or_else(thread_count);
     let clock = Instant::now();
-    let device = choose_device(&conditions.device.parse::<DeviceChoice>().map_err(anyhow::Error::msg)?)?;
+    let device = choose_device(&args.devices[0].parse::<DeviceChoice>().map_err(anyhow::Error::msg)?)?;
     let configs: Vec<Config> =
         runs.configs.iter().map(|text| Config::read(text, runs.file, &[])).collect::<Result<_, _>>()?;
     let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (i, (entry, config)) in runs.entries.iter().zip(&configs).enumerate() {
-        if !(conditions.is_done)(entry) {
+        if !is_done(entry) {
             kinds.entry(kind_of_run(config)).or_default().push(i);
         }
     }
@@ -90,8 +73,8 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
     let mut reasons = BTreeSet::new();
     for members in kinds.values() {
         let first = &runs.entries[members[0]];
-        let beside = conditions.jobs.min(members.len()).min(MOST_BESIDE);
-        let found = time_run(first, &configs[members[0]], &device, conditions, beside, budget);
+        let beside = args.jobs.min(members.len()).min(MOST_BESIDE);
+        let found = time_run(first, &configs[members[0]], &device, (args, threads), beside, budget);
         let found = found.map_err(|e| reasons.insert(format!("{}: {e}", first.name))).ok();
         for &i in members {
             let config = &configs[i];
@@ -102,7 +85,7 @@ pub fn print(runs: &Runs<'_>, conditions: &Conditions<'_>) -> anyhow::Result<()>
             estimates.insert(i, Estimate { counts, times, outside, may_end_early: may_end_early(config) });
         }
     }
-    print_stages(runs, conditions, &estimates)?;
+    print_stages(runs, (args.jobs, threads), &estimates)?;
     for reason in reasons {
         outln!("# not timed: {}", one_line(&reason))?;
     }
@@ -132,12 +115,12 @@ fn time_run(
     entry: &Entry,
     config: &Config,
     device: &DeviceInfo,
-    conditions: &Conditions<'_>,
+    (args, threads): (&StudyArgs, usize),
     beside: usize,
     budget: f64,
 ) -> Result<Kind, TrainError> {
     let mut config = config.clone();
-    config.data.data_dir = conditions.data_dir.map(Path::to_path_buf);
+    config.data.data_dir = args.data_dir.clone();
     if entry.parent.is_some() {
         // Weights that are not there yet: a step takes as long from others.
         (config.train.init, config.train.init_sha256) = (None, None);
@@ -147,7 +130,6 @@ fn time_run(
     let plan = Plan::new(config, &device.device, DType::F32)?;
     let start = start(&plan)?;
     let outside = PROCESS + clock.elapsed().as_secs_f64();
-    let threads = conditions.threads;
     let one = || with_threads(threads, || Times::measure(&plan, &start, budget));
     let all: Vec<Result<Times, TrainError>> = thread::scope(|scope| {
         let others: Vec<_> = (1..beside).map(|_| scope.spawn(one)).collect();
@@ -162,12 +144,12 @@ fn time_run(
 
 fn print_stages(
     runs: &Runs<'_>,
-    conditions: &Conditions<'_>,
+    (jobs, threads): (usize, usize),
     estimates: &BTreeMap<usize, Estimate>,
 ) -> Result<(), OutputError> {
     let entries = runs.entries;
     let each: Vec<f64> = (0..entries.len()).map(|i| estimates.get(&i).map_or(0.0, Estimate::total)).collect();
-    let slots = packed(entries, &each, conditions.jobs);
+    let slots = packed(entries, &each, jobs);
     let mut upper = false;
     for stage in &runs.source.stages {
         let of_stage: Vec<usize> = (0..entries.len()).filter(|&i| entries[i].stage == stage.name).collect();
@@ -206,7 +188,6 @@ fn print_stages(
         )?;
     }
     let total = slots.iter().map(|slot| slot.end).fold(0.0, f64::max);
-    let (jobs, threads) = (conditions.jobs, conditions.threads);
     let of_threads = if threads == 1 { "1 thread".to_string() } else { format!("{threads} threads") };
     outln!("about {} in all with --jobs {jobs}, {of_threads} a run", seconds(total))?;
     if upper {

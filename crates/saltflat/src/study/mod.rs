@@ -3,10 +3,8 @@
 mod check;
 mod estimate;
 mod folder;
-mod listing;
 mod names;
 mod process;
-mod run_all;
 mod talk;
 
 use std::{
@@ -14,16 +12,13 @@ use std::{
     process::ExitCode,
 };
 
-use saltflat_kernels::{init_thread_pool, thread_count};
+use saltflat_kernels::init_thread_pool;
 use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder, too_long};
 
 use self::{
     check::{Found, Runs},
-    estimate::Conditions,
-    folder::{hold, read},
-    listing::{dry_run, status},
-    process::{emit, run_one, threads},
-    run_all::{end_of_signal, run_all},
+    folder::{dry_run, hold, read, status},
+    process::{emit, end_of_signal, run_all, run_one},
 };
 use crate::{
     args::{Emit, StudyArgs},
@@ -31,7 +26,6 @@ use crate::{
     signals::Stop,
 };
 
-/// Runs the command.
 pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     // Of a study that was started, what would run is what is not done.
     if args.status || args.dry_run && args.study.is_dir() {
@@ -40,9 +34,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
     if args.page {
         let (folder, source) = open(args)?;
         let file = source_of(args, &folder);
-        let configs = configs(&folder)?;
-        let runs: Vec<(&Entry, &str)> = folder.entries().iter().zip(configs.iter().map(String::as_str)).collect();
-        let problems = names::problems(&source, &file, &runs);
+        let problems = names::problems(&source, &file, (folder.entries(), &configs(&folder)?));
         if !problems.is_empty() {
             return Err(StudyError::Problems { file, problems }.into());
         }
@@ -163,12 +155,10 @@ fn source_of(args: &StudyArgs, folder: &StudyFolder) -> PathBuf {
     }
 }
 
-/// The configuration of each run.
 fn configs(folder: &StudyFolder) -> anyhow::Result<Vec<String>> {
     folder.entries().iter().map(|entry| read(&folder.config(entry))).collect()
 }
 
-/// Says how long what is not done will take.
 fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> {
     let runs = Runs { file: &args.study, source: &study.source, entries: &study.entries, configs: &study.configs };
     let begun = StudyFolder::open(root).ok().filter(|begun| begun.entries() == study.entries);
@@ -176,12 +166,5 @@ fn estimate(args: &StudyArgs, study: &Study, root: &Path) -> anyhow::Result<()> 
         |entry: &Entry| begun.as_ref().is_some_and(|folder| matches!(folder.standing(entry), Standing::Done(_)));
     // As a run starts them.
     init_thread_pool().iter().for_each(|note| errln!("note: {note}"));
-    let conditions = Conditions {
-        jobs: args.jobs,
-        threads: threads(args).unwrap_or_else(thread_count),
-        device: &args.devices[0],
-        data_dir: args.data_dir.as_deref(),
-        is_done: &is_done,
-    };
-    estimate::print(&runs, &conditions)
+    estimate::print(&runs, args, &is_done)
 }

@@ -9,12 +9,15 @@ use saltflat_study::{Entry, Study, StudyFile};
 
 use crate::page;
 
+/// Runs and their configurations.
+type Runs<'a> = (&'a [Entry], &'a [String]);
+
 /// So many names are listed if none is near.
 const MOST_LISTED: usize = 20;
 
 /// Everything that is wrong with the figures and the baseline of a study. A figure may be about groups that this scale leaves out, but
 /// not about what is at none.
-pub fn problems(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Vec<String> {
+pub fn problems(source: &StudyFile, file: &Path, runs: Runs<'_>) -> Vec<String> {
     let (figures, mut problems) = page::figures(source);
     let pages = Pages::new(source, file, runs);
     for (number, figure) in &figures {
@@ -78,19 +81,15 @@ fn is_of_a_tensor(name: &str) -> bool {
 
 /// The pages that the study has at its scales, with runs that have not begun.
 struct Pages {
-    /// At this scale.
     here: Page,
     /// At all others; absent if one of them cannot be expanded, so that nobody knows what is on it.
     elsewhere: Option<Vec<Page>>,
 }
 
 impl Pages {
-    fn new(source: &StudyFile, file: &Path, runs: &[(&Entry, &str)]) -> Self {
+    fn new(source: &StudyFile, file: &Path, runs: Runs<'_>) -> Self {
         let scales = std::iter::once(None).chain(source.scale.keys().map(|name| Some(name.as_str())));
-        let page = |study: Study| {
-            let configs = study.configs.iter().map(String::as_str);
-            page_of(&study.entries.iter().zip(configs).collect::<Vec<_>>())
-        };
+        let page = |study: Study| page_of((&study.entries, &study.configs));
         let elsewhere = scales.map(|scale| Study::new(source.clone(), file, scale).ok().map(page)).collect();
         Self { here: page_of(runs), elsewhere }
     }
@@ -108,7 +107,6 @@ impl Pages {
         self.elsewhere.is_some() && !self.all().flat_map(|page| &page.runs).any(has)
     }
 
-    /// Those of this scale.
     fn groups(&self) -> Vec<String> {
         self.here.groups().into_iter().map(|group| group.name).collect()
     }
@@ -120,10 +118,10 @@ impl Pages {
 }
 
 /// The page of runs that have not begun: one of each group is enough for their names.
-fn page_of(runs: &[(&Entry, &str)]) -> Page {
+fn page_of((entries, configs): Runs<'_>) -> Page {
     let mut seen = BTreeSet::new();
-    let once = runs.iter().filter(|(entry, _)| seen.insert((&entry.stage, &entry.labels)));
-    let run = |(entry, config): &(&Entry, &str)| Run {
+    let once = entries.iter().zip(configs).filter(|(entry, _)| seen.insert((&entry.stage, &entry.labels)));
+    let run = |(entry, config): (&Entry, &String)| Run {
         labels: entry.labels.clone(),
         stage: Some(entry.stage.clone()),
         config: config.parse().unwrap_or_default(),

@@ -6,13 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use saltflat_record::RunState;
 use saltflat_study::{Ended, Entry, Report, Standing, StudyFolder};
 
-use crate::{sanitize_terminal::one_line, table::length};
+use crate::{
+    output::{one_line, progress_bar},
+    table::length,
+};
 
-/// How many runs are in each state.
 #[derive(Default)]
 pub struct Counts {
     pub done: usize,
@@ -75,14 +77,7 @@ impl<'a> Talk<'a> {
     pub fn new(folder: &'a StudyFolder) -> Self {
         let before = Counts::of(folder).done as u64;
         let all = folder.entries().len() as u64;
-        let bar = if crate::output::can_move_cursor(&std::io::stderr()) {
-            ProgressBar::new(all)
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} runs {msg}") {
-            bar.set_style(style);
-        }
+        let bar = progress_bar(all, "{bar:30} {pos}/{len} runs {msg}");
         bar.set_position(before);
         if before > 0 {
             errln!("{before} of {all} runs are done already");
@@ -167,7 +162,6 @@ pub fn set_aside(entry: &Entry, place: &Path) -> String {
     format!("{}: nothing to go on from; what was in its folder is now in {}", entry.name, place.display())
 }
 
-/// Where a run stands, in words.
 pub fn word(state: RunState) -> &'static str {
     match state {
         RunState::Finished => "finished",

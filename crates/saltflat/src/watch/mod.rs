@@ -2,7 +2,6 @@
 
 #[cfg(unix)]
 mod terminal;
-mod view;
 mod watched;
 
 #[cfg(unix)]
@@ -11,24 +10,18 @@ use std::process::ExitCode;
 
 use watched::Watched;
 
-use crate::{args::WatchArgs, output};
+use crate::{args::WatchArgs, output, page::refused};
 
-const BAD_INPUT: u8 = 2;
-
-/// Runs the command.
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let watched = match Watched::read(args) {
         Ok(watched) => watched,
-        Err(error) => {
-            errln!("saltflat: {error}");
-            return Ok(ExitCode::from(BAD_INPUT));
-        }
+        Err(error) => return Ok(refused(&error)),
     };
     #[cfg(unix)]
     if !args.once && output::can_move_cursor(&std::io::stdout()) && std::io::stdin().is_terminal() {
         terminal::run(args, watched)?;
         return Ok(ExitCode::SUCCESS);
     }
-    output::data(format_args!("{}", view::table(&watched)))?;
+    output::data(format_args!("{}", watched::table(&watched)))?;
     Ok(ExitCode::SUCCESS)
 }

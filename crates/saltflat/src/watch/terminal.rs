@@ -7,24 +7,24 @@ use std::{
 };
 
 use anyhow::Context;
-use ratatui::termion::{
-    async_stdin,
-    raw::{IntoRawMode, RawTerminal},
-    screen::{AlternateScreen, IntoAlternateScreen},
-};
 use ratatui::{
     Frame, Terminal,
     backend::TermionBackend,
     layout::{Constraint, Layout},
     style::{Color, Modifier, Style},
     symbols::Marker,
+    termion::{
+        async_stdin,
+        raw::{IntoRawMode, RawTerminal},
+        screen::{AlternateScreen, IntoAlternateScreen},
+    },
     text::{Line, Span},
     widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph},
 };
 use saltflat_report::{Over, number};
 
-use super::{view::progress, watched::Watched};
-use crate::{args::WatchArgs, sanitize_terminal::one_line, signals::Stop};
+use super::watched::{Watched, progress};
+use crate::{args::WatchArgs, output::one_line, signals::Stop};
 
 /// From one look at the folders to the next, and at the keys.
 const READ: Duration = Duration::from_millis(1000);
@@ -199,7 +199,7 @@ mod tests {
         page.runs[1].status = "failed".into();
         page.runs[1].reason = Some("\u{1b}]0;title\u{7}\u{9b}31m\u{202e}".into());
         let watched = Watched { metrics: vec!["\u{1b}[8mhidden".into()], page, metric: 0, log: false };
-        for text in [screen(&watched, 80, 24), super::super::view::table(&watched)] {
+        for text in [screen(&watched, 80, 24), super::super::watched::table(&watched)] {
             assert!(text.contains("cleared") && text.contains("0;title"), "{text}");
             assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
         }

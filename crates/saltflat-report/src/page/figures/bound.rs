@@ -2,9 +2,7 @@
 
 use saltflat_config::Section;
 
-use super::captions::{different_losses, left_out, no_data};
-use super::common::{CommonKeys, draw_lines, metric_axis, metric_key};
-use super::kind::FigureKind;
+use super::common::{CommonKeys, FigureKind, different_losses, draw_lines, left_out, metric_axis, metric_key, no_data};
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::statistics::extremes;

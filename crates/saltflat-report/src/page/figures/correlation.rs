@@ -2,12 +2,12 @@
 
 use saltflat_config::Section;
 
-use super::captions::{different_losses, left_out, no_data, running_average_window};
-use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
-use super::kind::FigureKind;
+use super::common::{
+    CommonKeys, FigureKind, different_losses, draw_lines, left_out, metric_axis, metric_key, no_data,
+    running_average_window,
+};
 use crate::metric::{heading, words};
-use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::page::group::Group;
+use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{pearson, running_average, spearman};
 use crate::{Look, Over, ReportError, Run, Series};
 
@@ -42,8 +42,8 @@ impl FigureKind for Correlation {
             x: metric_key(section, "x"),
             y: metric_key(section, "y"),
             smooth: section.get("smooth").unwrap_or_default(),
-            log_x: switch(section, "log_x"),
-            log_y: switch(section, "log_y"),
+            log_x: section.get("log_x").unwrap_or_default(),
+            log_y: section.get("log_y").unwrap_or_default(),
             common: CommonKeys::read(section),
         }
     }

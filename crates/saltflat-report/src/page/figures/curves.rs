@@ -2,15 +2,13 @@
 
 use saltflat_config::Section;
 
-use super::captions::{
-    counts, different_losses, left_out, left_out_but_diverged, no_data, running_average_window, sentences,
+use super::common::{
+    CommonKeys, FigureKind, counts, different_losses, draw_lines, left_out, left_out_but_diverged, metric_axis,
+    metric_key, no_data, running_average_window, sentences,
 };
-use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
-use super::kind::FigureKind;
-use super::trajectories::{faint_lines, growth_in_words, mean_line, median_line};
+use super::run_values::{faint_lines, growth_in_words, mean_line, median_line};
 use crate::metric::{heading, words};
-use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::page::group::Group;
+use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{extremes, median, running_average};
 use crate::{Look, Over, ReportError, Run, Series, number};
 
@@ -59,11 +57,11 @@ impl FigureKind for Curves {
         Self {
             y: metric_key(section, "y"),
             x: section.get("x").map(|x: String| x.into()).unwrap_or_default(),
-            log: switch(section, "log"),
-            log_x: switch(section, "log_x"),
+            log: section.get("log").unwrap_or_default(),
+            log_x: section.get("log_x").unwrap_or_default(),
             smooth: section.get("smooth").unwrap_or_default(),
             reference: Reference::read(section),
-            each: switch(section, "each"),
+            each: section.get("each").unwrap_or_default(),
             growth: growth_window(section),
             common: CommonKeys::read(section),
         }

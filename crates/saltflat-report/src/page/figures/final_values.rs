@@ -2,13 +2,12 @@
 
 use saltflat_config::Section;
 
-use super::axis_values::{AxisValues, axis_value};
-use super::captions::{counts, different_losses, left_out, no_data};
-use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
-use super::kind::FigureKind;
+use super::common::{
+    CommonKeys, FigureKind, counts, different_losses, draw_lines, left_out, metric_axis, metric_key, no_data,
+};
+use super::run_values::{AxisValues, axis_value};
 use crate::metric::words;
-use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::page::group::Group;
+use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{Line, extremes, median};
 use crate::{Axis, Look, ReportError, Run, Series, Spread, number, with_error};
 
@@ -42,9 +41,9 @@ impl FigureKind for FinalValues {
         Self {
             y: metric_key(section, "y"),
             x: section.get("x"),
-            log: switch(section, "log"),
-            log_x: switch(section, "log_x"),
-            slope: switch(section, "slope"),
+            log: section.get("log").unwrap_or_default(),
+            log_x: section.get("log_x").unwrap_or_default(),
+            slope: section.get("slope").unwrap_or_default(),
             common: CommonKeys::read(section),
         }
     }

@@ -1,40 +1,31 @@
-//! The kinds of figures. A kind is a file here and a name in the list [`FIGURES`].
+//! The kinds of figures, and those of a page for which nobody chose any. A kind is a file here and a name in the list [`FIGURES`].
 
-mod axis_values;
 mod bound;
-mod captions;
 mod common;
 mod correlation;
 mod curves;
 mod final_values;
-mod kind;
 mod phase;
 mod phase_rows;
+mod run_values;
 mod samples;
 mod spectra;
-mod trajectories;
 
 use std::path::Path;
 
 use saltflat_config::{Kind, Listed, Problem, Problems, Section, parse};
 use toml::Table;
 
-use self::kind::FigureKind;
-pub use self::{
-    bound::Bound,
-    common::CommonKeys,
-    correlation::Correlation,
-    curves::{Curves, Reference},
-    final_values::FinalValues,
-    phase::Phase,
-    samples::Samples,
-    spectra::Spectra,
-};
-use super::contents::AnyFigure;
+pub use self::common::CommonKeys;
+use self::common::FigureKind;
+use super::contents::{AnyFigure, Page};
+use crate::Run;
+use crate::run::spectral_density;
 
 macro_rules! figures {
-    ($($kind:ident),* $(,)?) => {
-        $(impl Listed for $kind {})*
+    ($($file:ident::$kind:ident),* $(,)?) => {
+        $(pub use $file::*;
+        impl Listed for $kind {})*
 
         /// Every kind of figure: its name in TOML, an example, and how its table is read.
         pub const FIGURES: &[Kind<fn(&mut Section) -> AnyFigure>] = &[$(Kind {
@@ -45,7 +36,15 @@ macro_rules! figures {
     };
 }
 
-figures![Curves, Correlation, FinalValues, Bound, Spectra, Phase, Samples];
+figures![
+    curves::Curves,
+    correlation::Correlation,
+    final_values::FinalValues,
+    bound::Bound,
+    spectra::Spectra,
+    phase::Phase,
+    samples::Samples,
+];
 
 /// Reads the table of one figure, whose key `kind` names its kind.
 ///
@@ -84,6 +83,47 @@ fn kinds_with(key: &str) -> Option<String> {
     let has = |kind: &&Kind<fn(&mut Section) -> AnyFigure>| Section::keys_of(kind.read).contains(&key);
     let kinds: Vec<&str> = FIGURES.iter().filter(has).map(|kind| kind.name).collect();
     (!kinds.is_empty()).then(|| kinds.join(", "))
+}
+
+impl Page {
+    /// Figures for runs of which nothing is known: the course of flatness and test accuracy, their correlation, bounds and
+    /// spectra, as far as they were measured.
+    pub fn default_figures(&self) -> Vec<AnyFigure> {
+        let known = self.metrics();
+        let has = |name: &str| known.iter().any(|k| k == name);
+        let mut figures: Vec<AnyFigure> = Vec::new();
+        for name in ["trace_hessian", "test_accuracy", "loss", "noise_sq"].into_iter().filter(|n| has(n)) {
+            figures.push(Curves::new(name).into());
+        }
+        if !has("loss") && has("running_loss") {
+            figures.push(Curves::new("running_loss").into());
+        }
+        if has("trace_hessian") && has("test_accuracy") {
+            figures.push(Correlation::new("trace_hessian", "test_accuracy").into());
+        }
+        if has("trace_hessian") && self.groups().len() > 1 {
+            figures.push(FinalValues::new("trace_hessian").into());
+        }
+        // Each bound beside what was measured on its own samples.
+        let bounds: [(&str, &[&str]); 2] = [
+            ("gram_frobenius", &["wu_bound_frobenius", "wu_bound_frobenius_mu1"]),
+            ("gram_top_eigenvalue", &["dexter_bound"]),
+        ];
+        for (measured, bounds) in bounds {
+            let bounds: Vec<&str> = bounds.iter().copied().filter(|bound| has(bound)).collect();
+            if has(measured) && !bounds.is_empty() {
+                figures.push(Bound::new(measured, &bounds).into());
+            }
+        }
+        if has("top_eigenvalues") {
+            figures.push(Bound::new("top_eigenvalues", &["stability_edge"]).into());
+        }
+        let spectra = |run: &Run| run.measurements.iter().any(|row| spectral_density(row).is_some());
+        if self.runs.iter().any(spectra) {
+            figures.push(Spectra::default().into());
+        }
+        figures
+    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,11 @@
 
 use saltflat_config::Section;
 
-use super::axis_values::{AxisValues, axis_value};
-use super::captions::{different_losses, no_data, sentences};
-use super::common::{CommonKeys, metric_key, scale, switch};
-use super::kind::FigureKind;
+use super::common::{CommonKeys, FigureKind, different_losses, metric_key, no_data, scale, sentences};
 use super::phase_rows::{cells_in_words, diagram_of_rows};
+use super::run_values::{AxisValues, axis_value};
 use crate::metric::{heading, words};
-use crate::page::contents::{Drawing, Figure, Name, Page};
-use crate::page::group::Group;
+use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{extremes, median};
 use crate::{PhaseDiagram, ReportError, Run, Scale, number, phase};
 
@@ -42,9 +39,9 @@ impl FigureKind for Phase {
             x: section.required("x", "the name of an axis", |_| true),
             y: section.required("y", "the name of an axis", |_| true),
             value: metric_key(section, "value"),
-            rows: switch(section, "rows"),
+            rows: section.get("rows").unwrap_or_default(),
             lines: section.get("lines").unwrap_or_default(),
-            log: switch(section, "log"),
+            log: section.get("log").unwrap_or_default(),
             common: CommonKeys::read(section),
         }
     }
@@ -160,7 +157,6 @@ impl Phase {
     }
 }
 
-/// The share of diverged runs; NaN without runs.
 fn share_diverged(runs: &[&Run]) -> f64 {
     runs.iter().filter(|run| run.status == "diverged").count() as f64 / runs.len() as f64
 }

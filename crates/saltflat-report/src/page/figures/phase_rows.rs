@@ -1,9 +1,8 @@
 //! Phase diagrams whose cells are the measured rows of runs.
 
-use std::{cmp::Ordering, collections::BTreeMap};
-
+use super::run_values::at_each_x;
 use crate::metric::words;
-use crate::page::group::Group;
+use crate::page::contents::Group;
 use crate::statistics::{extremes, median};
 use crate::{Axis, PhaseDiagram, ReportError, Scale, Series, number};
 
@@ -22,32 +21,35 @@ pub(super) fn diagram_of_rows(
     line_names: &[String],
     scale: Scale,
 ) -> Result<Option<(PhaseDiagram, Vec<String>)>, ReportError> {
-    let mut cells: BTreeMap<(Number, Number), Vec<f64>> = BTreeMap::new();
-    let mut lines: Vec<BTreeMap<Number, Vec<f64>>> = vec![BTreeMap::new(); line_names.len()];
+    let mut found: Vec<(f64, f64, f64)> = Vec::new();
+    let mut lines: Vec<Vec<(f64, f64)>> = vec![Vec::new(); line_names.len()];
     for (run, row) in group.counting().flat_map(|run| run.measurements.iter().map(move |row| (run, row))) {
         // Plus zero: −0 and 0 are one place.
         let of = |name: &str| run.value(row, name).filter(|v| v.is_finite()).map(|v| v + 0.0);
         let (Some(x), Some(y), Some(value)) = (of(x_name), of(y_name), of(value_name)) else { continue };
-        cells.entry((Number(x), Number(y))).or_default().push(value);
+        found.push((x, y, value));
         for (line, name) in lines.iter_mut().zip(line_names) {
-            line.entry(Number(x)).or_default().extend(of(name));
+            line.extend(of(name).map(|value| (x, value)));
         }
     }
-    if cells.is_empty() {
+    if found.is_empty() {
         return Ok(None);
     }
-    let (xs, ys) = (distinct(cells.keys().map(|key| key.0)), distinct(cells.keys().map(|key| key.1)));
+    let (xs, ys) = (distinct(found.iter().map(|point| point.0)), distinct(found.iter().map(|point| point.1)));
     if xs.len().saturating_mul(ys.len()) > MOST_CELLS {
         let found = format!("{} x {}", xs.len(), ys.len());
         let reason =
             format!("{title}: expected at most {MOST_CELLS} cells, found {found} values of {x_name} and {y_name}");
         return Err(ReportError::Nothing { reason });
     }
-    let at = |x: f64, y: f64| cells.get(&(Number(x), Number(y))).and_then(|values| median(values));
-    let values: Vec<f64> =
-        ys.iter().flat_map(|&y| xs.iter().map(move |&x| (x, y))).map(|(x, y)| at(x, y).unwrap_or(f64::NAN)).collect();
-    let curves = lines.iter().zip(line_names).map(|(line, name)| {
-        let points = line.iter().filter_map(|(x, values)| Some((x.0, median(values)?))).collect();
+    let index = |line: &[f64], value: f64| line.partition_point(|known| *known < value);
+    let mut cells = vec![Vec::new(); xs.len() * ys.len()];
+    for (x, y, value) in found {
+        cells[index(&ys, y) * xs.len() + index(&xs, x)].push(value);
+    }
+    let values = cells.iter().map(|values| median(values).unwrap_or(f64::NAN)).collect();
+    let curves = lines.into_iter().zip(line_names).map(|(line, name)| {
+        let points = at_each_x(&[line]).iter().filter_map(|(x, values)| Some((*x, median(values)?))).collect();
         Series::line(words(name), points)
     });
     let diagram = PhaseDiagram {
@@ -105,27 +107,8 @@ pub(super) fn cells_in_words(
     known.map(cell).collect()
 }
 
-/// A finite number as a key, in the order of numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Number(f64);
-
-impl Eq for Number {}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Number {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-/// Each number once, in order.
-fn distinct(numbers: impl Iterator<Item = Number>) -> Vec<f64> {
-    let mut numbers: Vec<f64> = numbers.map(|n| n.0).collect();
+fn distinct(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     numbers.dedup();
     numbers

@@ -3,9 +3,9 @@
 use saltflat_config::Section;
 use saltflat_record::numbers;
 
-use super::captions::{different_losses, left_out, no_data, sentences};
-use super::common::{CommonKeys, draw_lines, metric_axis, metric_key, switch};
-use super::kind::FigureKind;
+use super::common::{
+    CommonKeys, FigureKind, different_losses, draw_lines, left_out, metric_axis, metric_key, no_data, sentences,
+};
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::statistics::median;
@@ -28,7 +28,11 @@ impl FigureKind for Samples {
     const EXAMPLE: &'static str = "y = \"feature_norms\"\n";
 
     fn read(section: &mut Section) -> Self {
-        Self { y: metric_key(section, "y"), log: switch(section, "log"), common: CommonKeys::read(section) }
+        Self {
+            y: metric_key(section, "y"),
+            log: section.get("log").unwrap_or_default(),
+            common: CommonKeys::read(section),
+        }
     }
 }
 
@@ -73,7 +77,6 @@ impl Figure for Samples {
 }
 
 impl Samples {
-    /// The list at its last measurement.
     fn last(&self, run: &Run) -> Vec<f64> {
         run.measurements.iter().rev().map(|row| numbers(row, &self.y)).find(|list| !list.is_empty()).unwrap_or_default()
     }

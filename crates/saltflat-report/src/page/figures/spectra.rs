@@ -3,9 +3,7 @@
 use saltflat_config::Section;
 use saltflat_metrics::Spectrum;
 
-use super::captions::{no_data, sentences};
-use super::common::CommonKeys;
-use super::kind::FigureKind;
+use super::common::{CommonKeys, FigureKind, no_data, sentences};
 use crate::measured_loss::in_words;
 use crate::metric::words;
 use crate::page::contents::{Drawing, Figure, Name, Page};
@@ -14,7 +12,6 @@ use crate::{Field, Mark, ReportError, Row, Run, SpectralDensity, number, spectra
 
 /// Width of the Gaussian kernel, as a part of the range of eigenvalues.
 const SMOOTHING: f64 = 0.01;
-/// Points of the drawn density.
 const POINTS: usize = 600;
 
 /// The last spectral density of a run of each group, a figure each.
@@ -44,27 +41,12 @@ impl Figure for Spectra {
                 path: run.folder.join("metrics.jsonl"),
                 reason: format!("spectral_density: {e}"),
             })?;
-            let (low, high) = spectrum.range();
-            let (steps, probes) = (spectrum.probes.first().map_or(0, |q| q.nodes.len()), spectrum.probes.len());
             let title = format!("{heading}: {}", group.name);
             let edge = run.value(row, "stability_edge");
-            let dimension = spectrum.dimension as f64;
-            let weighted = spectrum.probes.iter().flat_map(|q| q.nodes.iter().copied().zip(q.weights.iter().copied()));
-            let nodes = weighted
-                .map(|(x, w)| (x, w / (probes as f64 * dimension)))
-                .chain(spectrum.deflated.iter().map(|&x| (x, 1.0 / dimension)));
-            let how = format!(
-                "{} parameters, {probes} probes of {steps} Lanczos steps, {} eigenvalues exactly",
-                spectrum.dimension,
-                spectrum.deflated.len()
-            );
-            let svg = spectral_density(&SpectralDensity {
-                title: title.clone(),
-                subtitle: how.clone(),
-                curve: spectrum.density(SMOOTHING * (high - low).max(f64::MIN_POSITIVE), POINTS),
-                nodes: nodes.collect(),
-                edge: edge.map(|at| Mark { at, label: format!("2(1+β)/η = {}", number(at)) }),
-            })?;
+            let mark = edge.map(|at| Mark { at, label: format!("2(1+β)/η = {}", number(at)) });
+            let density = SpectralDensity::of(&spectrum, &title, POINTS, mark);
+            let ((low, high), how) = (spectrum.range(), &density.subtitle);
+            let svg = spectral_density(&density)?;
             let epoch = value(row, "epoch").map(number).unwrap_or_default();
             let mut numbers = vec![format!("From {} to {}, {how}", number(low), number(high))];
             numbers.extend(edge.map(|at| format!("{}: {}", words("stability_edge"), number(at))));
@@ -78,6 +60,28 @@ impl Figure for Spectra {
 
     fn names(&self) -> Vec<(&'static str, Name<'_>)> {
         self.common.with_names(Vec::new())
+    }
+}
+
+impl SpectralDensity {
+    /// That of a measured spectrum, smoothed and at so many points.
+    pub fn of(spectrum: &Spectrum, title: &str, points: usize, edge: Option<Mark>) -> Self {
+        let Spectrum { dimension, deflated, probes } = spectrum;
+        let (low, high) = spectrum.range();
+        let steps = probes.iter().map(|q| q.nodes.len()).max().unwrap_or(0);
+        let weighted = probes.iter().flat_map(|q| q.nodes.iter().zip(&q.weights));
+        let nodes = weighted.map(|(&x, w)| (x, w / (probes.len() as f64 * *dimension as f64)));
+        Self {
+            title: title.into(),
+            subtitle: format!(
+                "{dimension} parameters, {} probes of {steps} Lanczos steps, {} eigenvalues exactly",
+                probes.len(),
+                deflated.len()
+            ),
+            curve: spectrum.density(SMOOTHING * (high - low).max(f64::MIN_POSITIVE), points),
+            nodes: nodes.chain(deflated.iter().map(|&x| (x, 1.0 / *dimension as f64))).collect(),
+            edge,
+        }
     }
 }
 

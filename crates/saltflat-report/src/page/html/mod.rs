@@ -3,11 +3,10 @@
 mod parts;
 mod results;
 mod runs;
-mod theme;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use self::parts::{Table, section};
+use self::parts::{Table, css, section};
 use super::contents::{Drawing, Page};
 use crate::plot::xml_char;
 
@@ -25,7 +24,7 @@ pub fn html(page: &Page) -> String {
     let document = html! {
         (DOCTYPE) "\n"
         html lang="en" xmlns="http://www.w3.org/1999/xhtml" {
-            head { "\n" (PreEscaped(META)) title { (page.title) } style { (PreEscaped(theme::css())) } }
+            head { "\n" (PreEscaped(META)) title { (page.title) } style { (PreEscaped(css())) } }
             body {
                 main {
                     (introduction(page))
@@ -71,7 +70,7 @@ fn findings(page: &Page) -> Markup {
         };
         table.row(&finding.claim, [html! { (finding.found) }, verdict]);
     }
-    section("Findings", &html! { @if !page.findings.is_empty() { (table.prose()) } })
+    section("Findings", &html! { @if !page.findings.is_empty() { (table.html("prose")) } })
 }
 
 fn figures(page: &Page) -> Markup {

@@ -16,7 +16,6 @@ const FEW: usize = 3;
 /// From so many tests on, some are expected to be below 0.05 by chance.
 const MANY: usize = 10;
 
-/// The section.
 pub(super) fn section(page: &Page, summary: &[GroupSummary]) -> Markup {
     let (mut main, mut more): (Vec<String>, Vec<String>) =
         page.metrics().into_iter().partition(|name| headline_rank(name).is_some());
@@ -92,7 +91,7 @@ fn measured_losses(summary: &[GroupSummary]) -> Markup {
                      losses cannot be compared, so no difference of them is given; one of accuracies or norms of weights is. \
                      measure.loss in a study, or metrics.loss in every configuration, measures all on one loss."
                 }
-                (table.prose())
+                (table.html("prose"))
             }
         }
     }
@@ -209,7 +208,7 @@ fn values<T>(summary: &[GroupSummary], names: &[String], shown: &Shown<T>) -> Ma
         table.row(group_name(index, &group.group), cells);
     }
     html! {
-        (table.numbers())
+        (table.html("numbers"))
         @for (i, reason) in reasons.iter().enumerate() { p.soft { "[" (i + 1) "] Not given: " (reason) "." } "\n" }
     }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::parts::{BREAK, Table, group_name, section};
-use crate::{Run, number, page::contents::Page, plot::single_line, value};
+use crate::{Run, number, page::contents::Page, plot::single_line, run::each_once, value};
 
 /// Keys of an environment that differ from run to run and say nothing.
 const PASSING: [&str; 3] = ["started", "schema", "resumed"];
@@ -27,7 +27,7 @@ pub(super) fn endings(page: &Page) -> Markup {
         let few = if names.len() <= 4 { names.join(", ") } else { format!("{}, …", names[..3].join(", ")) };
         table.row(ending(status), [names.len().to_string(), reason, few]);
     }
-    section("How the runs ended", &table.prose())
+    section("How the runs ended", &table.html("prose"))
 }
 
 /// A sentence with an ellipsis for every number.
@@ -64,12 +64,7 @@ pub(super) fn configurations(page: &Page) -> Markup {
     for group in page.groups() {
         let configs: Vec<_> = group.runs.iter().map(|run| run.flat_config()).collect();
         let cell = |key: &&String| {
-            let mut found: Vec<&str> = Vec::new();
-            for value in configs.iter().filter_map(|config| config.get(*key)) {
-                if !found.contains(&value.as_str()) {
-                    found.push(value);
-                }
-            }
+            let found = each_once(configs.iter().filter_map(|config| config.get(*key)).map(String::as_str));
             if found.is_empty() { "–".into() } else { found.join(", ") }
         };
         table.row(group_name(group.index, &group.name), columns.iter().map(cell));
@@ -80,7 +75,7 @@ pub(super) fn configurations(page: &Page) -> Markup {
             @if !common.is_empty() {
                 details { summary { (common.len()) " keys are the same in all runs" } pre { (lines) } }
             }
-            @if !columns.is_empty() { (table.prose()) }
+            @if !columns.is_empty() { (table.html("prose")) }
         },
     )
 }
@@ -113,7 +108,7 @@ pub(super) fn environments(page: &Page) -> Markup {
         };
         table.row(key, [cell]);
     }
-    section("Environment", &html! { @if !page.runs.is_empty() { (table.prose()) } })
+    section("Environment", &html! { @if !page.runs.is_empty() { (table.html("prose")) } })
 }
 
 /// An entry of an environment as lines of text; datasets are one a file. What is empty is left out.
@@ -153,7 +148,7 @@ pub(super) fn runs(page: &Page) -> Markup {
             table.row(&run.name, cells);
         }
     }
-    section("Runs", &table.prose())
+    section("Runs", &table.html("prose"))
 }
 
 #[cfg(test)]

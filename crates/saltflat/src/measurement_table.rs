@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use saltflat_metrics::Samples;
 use saltflat_record::metric::{self, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
-use saltflat_train::{MeasuredLoss, Measurement, Plan};
+use saltflat_train::{Measurement, Plan};
 use serde_json::Value;
 
 use crate::table::number;
@@ -27,7 +27,7 @@ pub fn table(plan: &Plan, found: &Measurement) -> String {
         }
     }
     let widths: Vec<usize> = (0..4).map(|c| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
-    let mut text = format!("measured loss: {}\n", MeasuredLoss::of(plan));
+    let mut text = format!("measured loss: {}\n", plan.recorded_loss());
     for row in &rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Do two builds of saltflat train the same bits on the CPU?
 
-usage: same_bits.py OLD NEW [--data-dir FOLDER]
+usage: same_bits.py OLD NEW [--data-dir FOLDER] [--studies]
 
 Trains short runs of every architecture, noise, optimizer and schedule with both programs and compares the final weights byte by
 byte and the rows of metrics.jsonl entry by entry. Prints a line a run and exits with 1 if any weights differ. A metric that only one
 of them writes, or whose value differs, is named beside.
+
+With --studies: the quickstart, and every study and lab of the repository at its smoke scale instead, run by run.
 """
 
 import hashlib
@@ -119,9 +121,52 @@ def differences(old, new):
     return sorted(names)
 
 
+def studies(programs, place, data_dir):
+    """Compares the quickstart and all studies and labs at smoke scale; the number of those that differ."""
+    configs = pathlib.Path(__file__).resolve().parent.parent / "configs"
+    known = sorted(path for path in configs.rglob("*.toml") if "[[stage]]" in path.read_text())
+    # What has no smoke scale is a reproduction of hours.
+    known = [path for path in known if "[scale.smoke" in path.read_text()]
+    labs = [line.split()[0] for line in subprocess.run([programs[0], "lab"], capture_output=True, text=True).stdout.splitlines()
+            if line and line[0].isalpha() and "-scale" not in line]
+    jobs = [("quickstart", ["train", str(configs / "quickstart.toml"), "--device", "cpu"])]
+    jobs += [(str(path.relative_to(configs)), ["study", str(path), "--scale", "smoke", "--devices", "cpu", "--jobs", "2"]) for path in known]
+    jobs += [(f"lab {name}", ["lab", name, "--scale", "smoke"]) for name in labs]
+    failed = 0
+    for i, (name, command) in enumerate(jobs):
+        results = []
+        for side, program in enumerate(programs):
+            out = place / f"{i}-{side}"
+            data = ["--data-dir", data_dir] if data_dir and command[0] != "lab" else []
+            done = subprocess.run([program, *command, "--out", str(out), *data], capture_output=True, text=True)
+            results.append((done.returncode, contents(out)))
+        (old_code, old), (new_code, new) = results
+        other = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        weights = sum(key.endswith(".safetensors") for key in old)
+        is_equal = not other and old_code == new_code and old
+        failed += not is_equal
+        print(f"{name:<32} {'equal' if is_equal else 'DIFFERENT'}: {weights} weights, {len(old) - weights} files of rows, exit codes {old_code} and {new_code}"
+              + (f"; not equal: {', '.join(other[:5])}" if other else ""), flush=True)
+    return failed
+
+
+def contents(folder):
+    """What must be equal in a folder of runs: the bytes of all weights, and all rows without times."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        key = str(path.relative_to(folder))
+        if path.suffix == ".safetensors":
+            found[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+        elif path.name == "metrics.jsonl":
+            found[key] = [json.loads(line) for line in path.read_text().splitlines()]
+    return found
+
+
 def main():
     arguments = sys.argv[1:]
     data_dir = None
+    of_studies = "--studies" in arguments
+    arguments = [argument for argument in arguments if argument != "--studies"]
     if "--data-dir" in arguments:
         at = arguments.index("--data-dir")
         data_dir = arguments[at + 1]
@@ -132,6 +177,8 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
+        if of_studies:
+            sys.exit(1 if studies(programs, place, data_dir) else 0)
         for i, (name, keys) in enumerate(cases()):
             text = BASE.format(**keys)
             config = place / f"{i}.toml"

@@ -417,7 +417,7 @@ KINDS = {
         ("trace_ggn", r"(?i:trace_ggn)|TraceGgn", r"saltflat-metrics/", ""),
         ("trace_hessian", r"(?i:trace_hessian)|TraceHessian", r"saltflat-metrics/", ""),
     ],
-    "dataset": [("linear-teacher", r"linear[-_]teacher|LinearTeacher|teachers::LINEAR", r"/(?:linear_)?teachers?\.rs", "")],
+    "dataset": [("linear-teacher", r"linear[-_]teacher|LinearTeacher|teachers::LINEAR\w*", r"/(?:linear_)?teachers?\.rs", "")],
     "figure": [("samples", r"Samples", r"/figures/samples\.rs", "saltflat-report")],
     "lab": [("random-walk", r"random[-_]walk|RandomWalk", r"/random_walk(?:/|\.rs)", "saltflat-lab")],
     "kernel operation": [

@@ -1,4 +1,4 @@
-//! What is timed: tasks on networks of standard shapes.
+#![doc = include_str!("../README.md")]
 
 mod shape;
 
@@ -47,7 +47,7 @@ impl Samples for One<'_> {
 }
 
 impl Workload {
-    /// Of a [`Shape`] in words; absent where there is no such shape, or no such network.
+    /// The workload of a [`Shape`] in words; absent if there is no such shape, or no such network.
     pub fn new(shape: &str, device: &Device) -> Option<Self> {
         let Shape { architecture, input, batch, pairs } = Shape::read(shape)?;
         let network = architecture.build(input, 10).ok()?;

@@ -58,12 +58,12 @@ impl Problems {
         self.0.borrow().iter().any(|problem| is_within(&problem.key))
     }
 
-    /// How many they are so far.
+    /// Number of problems so far.
     pub fn count(&self) -> usize {
         self.0.borrow().len()
     }
 
-    /// All of them so far, which are forgotten here.
+    /// Takes all problems so far out of the list.
     pub fn take(&self) -> Vec<Problem> {
         self.0.take()
     }

@@ -8,7 +8,7 @@ use std::{
 use toml::{Table, Value};
 
 use crate::{
-    kind::Kind,
+    family::Kind,
     names::{did_you_mean, nearest},
     problem::{Problem, Problems},
     value::FromToml,

@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Table, Problem> {
     text.parse::<Table>().map_err(|e| Problem::new("", syntax_problem(text, &e)))
 }
 
-/// What is wrong with a text that is no TOML, see [`parse`].
+/// What is wrong with a text that is not TOML, see [`parse`].
 pub fn syntax_problem(text: &str, error: &toml::de::Error) -> String {
     let message = error.to_string();
     let word = error.span().and_then(|span| text.get(span)).map(str::trim);
@@ -39,7 +39,7 @@ fn is_whole_number(word: &str) -> bool {
         || radixes.into_iter().any(|(prefix, radix)| word.strip_prefix(prefix).is_some_and(|rest| digits(rest, radix)))
 }
 
-/// The value that a text on the command line says; what is no TOML is taken as text.
+/// The value that a text on the command line says; what is not TOML is taken as text.
 ///
 /// # Errors
 /// A whole number that is too large.
@@ -58,21 +58,23 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
 /// What is wrong with the key or the value.
 pub fn set(table: &mut Table, key: &str, text: &str) -> Result<(), Problem> {
     let value = parse_value(text).map_err(|message| Problem::new(key, message))?;
-    let (place, last) =
-        entry(table, key).map_err(|problem| Problem { key: format!("--set {}", problem.key), ..problem })?;
+    if key.split('.').any(str::is_empty) {
+        return Err(Problem::new(format!("--set {key}={text}"), "expected section.key=value"));
+    }
+    let (place, last) = entry(table, key, "--set ")?;
     place.insert(last.into(), value);
     Ok(())
 }
 
 /// The table that holds a key with dots, and the last part of the key. Tables that are missing on the way are added, and a switch (`true` or
-/// `false`) becomes a table.
+/// `false`) becomes a table. `option` goes before the key in messages.
 ///
 /// # Errors
 /// If the key has an empty part or more than 16, or a part before the last is not a table.
-pub fn entry<'t, 'k>(table: &'t mut Table, key: &'k str) -> Result<(&'t mut Table, &'k str), Problem> {
+pub fn entry<'t, 'k>(table: &'t mut Table, key: &'k str, option: &str) -> Result<(&'t mut Table, &'k str), Problem> {
     let mut parts: Vec<&str> = key.split('.').collect();
     if parts.len() > MOST_PARTS {
-        let start = format!("{}…", parts[..3].join("."));
+        let start = format!("{option}{}…", parts[..3].join("."));
         return Err(Problem::new(start, format!("expected a key of at most {MOST_PARTS} parts")));
     }
     let last = parts.pop().unwrap_or_default();
@@ -88,9 +90,10 @@ pub fn entry<'t, 'k>(table: &'t mut Table, key: &'k str) -> Result<(&'t mut Tabl
         place = match entry {
             Value::Table(inner) => inner,
             Value::Array(_) => {
-                return Err(Problem::new(key, format!("{part} is a list; give the whole of it, '{part}=[…]'")));
+                let text = format!("{part} is a list; give the whole of it, {option}'{part}=[…]'");
+                return Err(Problem::new(format!("{option}{key}"), text));
             }
-            _ => return Err(Problem::new(key, format!("{part} is not a table"))),
+            _ => return Err(Problem::new(format!("{option}{key}"), format!("{part} is not a table"))),
         };
     }
     Ok((place, last))

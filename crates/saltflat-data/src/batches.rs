@@ -2,29 +2,24 @@
 
 use rand::seq::index;
 use rand_distr::{Binomial, Distribution};
+use saltflat_config::named_enum;
 use saltflat_random::{Key, Stream};
-use serde::Serialize;
 
-/// How the batch of a step is drawn from n training samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BatchSampling {
-    /// A random permutation an epoch, cut into batches: every sample once an epoch. Batches of one epoch are not
-    /// independent, which damps the noise that the theory of independent batches predicts.
-    #[default]
-    Epoch,
-    /// A uniformly random subset of B samples at every step, independent of all others, as the papers' algorithms and the
-    /// theory of linear stability have it.
-    Independent,
-    /// Each sample with probability B/n at every step, and the gradient is the sum over the batch divided by B (Dexter et
-    /// al. 2024). The size of a batch varies, and it can be empty.
-    Bernoulli,
-}
-
-impl BatchSampling {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 3] =
-        [("epoch", Self::Epoch), ("independent", Self::Independent), ("bernoulli", Self::Bernoulli)];
+named_enum! {
+    /// How the batch of a step is drawn from n training samples.
+    #[derive(Default)]
+    pub enum BatchSampling {
+        /// A random permutation an epoch, cut into batches: every sample once an epoch. Batches of one epoch are not
+        /// independent, which damps the noise that the theory of independent batches predicts.
+        #[default]
+        Epoch = "epoch",
+        /// A uniformly random subset of B samples at every step, independent of all others, as the papers' algorithms and the
+        /// theory of linear stability have it.
+        Independent = "independent",
+        /// Each sample with probability B/n at every step, and the gradient is the sum over the batch divided by B (Dexter et
+        /// al. 2024). The size of a batch varies, and it can be empty.
+        Bernoulli = "bernoulli",
+    }
 }
 
 /// The batches of a run. Each is a function of the seed and the step alone.
@@ -40,7 +35,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Of `batch_size` out of `samples` samples, with 1 ≤ `batch_size` ≤ `samples` and `steps_per_epoch` ≥ 1.
+    /// Batches of `batch_size` out of `samples` samples, with 1 ≤ `batch_size` ≤ `samples` and `steps_per_epoch` ≥ 1.
     pub fn new(sampling: BatchSampling, seed: u64, samples: usize, batch_size: usize, steps_per_epoch: u64) -> Self {
         Self { sampling, seed, samples, batch_size, steps_per_epoch, order: None }
     }

@@ -3,20 +3,17 @@
 use saltflat_config::{Kind, Section};
 
 use crate::{
-    dataset::{Adversarial, DataConfig, DataKind, Sample},
-    datasets::DATASETS,
-    mnist::Mnist1k,
+    dataset::{Adversarial, DataConfig, Dataset, Sample},
+    datasets::{DATASETS, MNIST_1K},
 };
 
 impl DataConfig {
     /// Reads the table; `seed` is the default of its key `seed`. What is wrong is noted in the section.
     pub fn read(mut section: Section, seed: u64) -> Self {
-        let kinds: Vec<Kind<DataKind>> = DATASETS
-            .iter()
-            .map(|&dataset| Kind { name: dataset.name(), example: dataset.example(), read: DataKind(dataset) })
-            .collect();
+        let kind = |&read: &&'static Dataset| Kind { name: read.name, example: read.example, read };
+        let kinds: Vec<_> = DATASETS.iter().map(kind).collect();
         let config = Self {
-            kind: section.kind(&kinds).map_or(DataKind(&Mnist1k), |kind| kind.read),
+            kind: section.kind(&kinds).map_or(&MNIST_1K, |kind| kind.read),
             path: section.path("path", "the path of a safetensors file"),
             data_dir: None,
             classes: section

@@ -1,11 +1,8 @@
 //! What a dataset is, and what a configuration says about it.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-    path::PathBuf,
-};
+use std::{fmt, path::PathBuf};
 
+use saltflat_config::named_enum;
 use serde::{Serialize, Serializer};
 
 use crate::{
@@ -15,40 +12,55 @@ use crate::{
 };
 
 /// A dataset that a configuration can name: an entry of the list in `datasets.rs`.
-pub trait Dataset: Listed + Send + Sync {
+pub struct Dataset {
     /// Its name in configurations.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// Training and test samples, their shape, and how many classes.
-    fn about(&self) -> &'static str;
-
+    pub about: &'static str,
     /// A small valid `[data]` table in TOML, without `kind`.
-    fn example(&self) -> &'static str;
-
+    pub example: &'static str,
     /// The targets of a sample before any option, if they are known without the samples.
-    fn targets(&self) -> Option<Targets>;
-
-    /// The mean and standard deviation of each channel of the training split in common use; absent if there are none.
-    fn standardise(&self) -> Option<Standardise>;
-
+    pub targets: Option<Targets>,
+    /// The mean and standard deviation of each channel of the training split in common use; empty if there are none.
+    pub channels: &'static [(f32, f32)],
     /// The keys of `[data]` that this dataset has, and others do not.
-    fn own_keys(&self) -> &'static [&'static str] {
-        &[]
-    }
-
+    pub own_keys: &'static [&'static str],
     /// How its samples get into memory.
-    fn storage(&self) -> Storage;
+    pub storage: Storage,
 }
 
-/// Datasets in the list of `datasets.rs`, whose macro implements it.
-pub trait Listed {}
+impl Dataset {
+    /// What its [`channels`](Self::channels) say; absent if they say nothing.
+    pub fn standardise(&self) -> Option<Standardise> {
+        let (mean, std) = self.channels.iter().copied().unzip();
+        (!self.channels.is_empty()).then_some(Standardise { mean, std })
+    }
+}
+
+impl PartialEq for Dataset {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Serialize for Dataset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
 
 /// What a sample's target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Targets {
-    /// One of so many classes.
+    /// One of this many classes.
     Classes(usize),
-    /// So many real numbers.
+    /// This many real numbers.
     Real(usize),
 }
 
@@ -66,7 +78,7 @@ pub enum Storage {
     /// They ship inside the program.
     Shipped(fn() -> Result<Splits, DataError>),
     /// They are published files in the data folder.
-    Official(Official, Sizes),
+    Official(fn() -> Official, Sizes),
     /// They are read from a file that the configuration names, or drawn.
     Made(fn(&DataConfig) -> Result<Splits, DataError>),
 }
@@ -80,57 +92,13 @@ pub struct Sizes {
     pub samples: [usize; 2],
 }
 
-/// A dataset by its name.
-#[derive(Clone, Copy)]
-pub struct DataKind(pub &'static dyn Dataset);
-
-impl std::ops::Deref for DataKind {
-    type Target = dyn Dataset;
-
-    fn deref(&self) -> &Self::Target {
-        self.0
-    }
-}
-
-impl PartialEq for DataKind {
-    fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
-    }
-}
-
-impl Eq for DataKind {}
-
-impl Hash for DataKind {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-    }
-}
-
-impl fmt::Debug for DataKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl fmt::Display for DataKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Serialize for DataKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
 /// What a configuration says about its data; [`load`](crate::load) reads it.
 ///
 /// The options apply in this order: `classes`, `limit` and `test_limit`, `binary`, `adversarial`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DataConfig {
     /// Which dataset.
-    pub kind: DataKind,
+    pub kind: &'static Dataset,
     /// The safetensors file; for the dataset `tensors` only.
     pub path: Option<PathBuf>,
     /// Folder of the official files; absent: see [`data_folder`](crate::data_folder). Shipped samples ignore it.
@@ -143,11 +111,11 @@ pub struct DataConfig {
     pub test_limit: Option<usize>,
     /// Which samples of the training split `limit` keeps.
     pub sample: Sample,
-    /// d; for teachers only. Absent: as in the paper.
+    /// Dimension d of the inputs; for teachers only. Absent: as in the paper.
     pub dimension: Option<usize>,
     /// Turn ten classes into real targets: labels 0–4 become 0, labels 5–9 become 1.
     pub binary: bool,
-    /// Subtract the published mean of each channel and divide by its published standard deviation. Nothing for tensors.
+    /// Subtract the published mean of each channel and divide by its published standard deviation. No effect on tensors.
     pub standardise: bool,
     /// Random crops and flips of the training images, see [`DeviceData::batch_augmented`](crate::DeviceData::batch_augmented).
     pub augment: bool,
@@ -159,9 +127,9 @@ pub struct DataConfig {
 
 impl DataConfig {
     /// The whole dataset, standardised, with no other option.
-    pub fn new(dataset: &'static dyn Dataset) -> Self {
+    pub fn new(kind: &'static Dataset) -> Self {
         Self {
-            kind: DataKind(dataset),
+            kind,
             path: None,
             data_dir: None,
             classes: None,
@@ -178,20 +146,16 @@ impl DataConfig {
     }
 }
 
-/// Which samples a limit keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sample {
-    /// The first ones.
-    #[default]
-    First,
-    /// Random ones, without replacement.
-    Random,
-}
-
-impl Sample {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("first", Self::First), ("random", Self::Random)];
+named_enum! {
+    /// Which samples a limit keeps.
+    #[derive(Default)]
+    pub enum Sample {
+        /// The first ones.
+        #[default]
+        First = "first",
+        /// Random ones, without replacement.
+        Random = "random",
+    }
 }
 
 /// A training set on which a network can only memorise; the adversarial initialisation of Damian et al. 2021

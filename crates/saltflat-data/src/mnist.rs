@@ -3,7 +3,7 @@
 use crate::{
     dataset::{Dataset, Sizes, Storage, Targets},
     error::DataError,
-    examples::{Splits, Standardise},
+    examples::Splits,
     idx::{self, Idx},
     official::{Files, Official},
     published::{Archive, Layout, Package, Packing, Published},
@@ -11,62 +11,23 @@ use crate::{
 };
 
 /// 60,000 training and 10,000 test digits, 1 × 28 × 28.
-pub struct Mnist;
+pub static MNIST: Dataset = Dataset {
+    name: "mnist",
+    about: "60,000 + 10,000 handwritten digits, 1 × 28 × 28, 10 classes",
+    example: "limit = 100",
+    targets: Some(Targets::Classes(10)),
+    channels: &[(0.1307, 0.3081)],
+    own_keys: &[],
+    storage: Storage::Official(official, Sizes { shape: [1, 28, 28], samples: [60_000, 10_000] }),
+};
 
 /// 1,000 training and 1,000 test digits of MNIST, 100 a class. Ships with the program.
-pub struct Mnist1k;
-
-impl Dataset for Mnist {
-    fn name(&self) -> &'static str {
-        "mnist"
-    }
-
-    fn about(&self) -> &'static str {
-        "60,000 + 10,000 handwritten digits, 1 × 28 × 28, 10 classes"
-    }
-
-    fn example(&self) -> &'static str {
-        "limit = 100"
-    }
-
-    fn targets(&self) -> Option<Targets> {
-        Some(Targets::Classes(10))
-    }
-
-    fn standardise(&self) -> Option<Standardise> {
-        Some(Standardise { mean: vec![0.1307], std: vec![0.3081] })
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Official(official(), Sizes { shape: [1, 28, 28], samples: [60_000, 10_000] })
-    }
-}
-
-impl Dataset for Mnist1k {
-    fn name(&self) -> &'static str {
-        "mnist-1k"
-    }
-
-    fn about(&self) -> &'static str {
-        "1,000 + 1,000 handwritten digits, 1 × 28 × 28, 10 classes"
-    }
-
-    fn example(&self) -> &'static str {
-        "limit = 100"
-    }
-
-    fn targets(&self) -> Option<Targets> {
-        Mnist.targets()
-    }
-
-    fn standardise(&self) -> Option<Standardise> {
-        Mnist.standardise()
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Shipped(shipped_sample)
-    }
-}
+pub static MNIST_1K: Dataset = Dataset {
+    name: "mnist-1k",
+    about: "1,000 + 1,000 handwritten digits, 1 × 28 × 28, 10 classes",
+    storage: Storage::Shipped(shipped_sample),
+    ..MNIST
+};
 
 /// The files of `mnist-1k`.
 pub(crate) const FILES: [Shipped; 4] = [

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    cifar::Record,
     error::DataError,
     examples::Examples,
     files,
     idx::{self, Idx},
     published::{Archive, Package, Published},
+    records::Record,
 };
 
-/// A dataset of published files: where its files are searched, what they are and where they are to be had.
+/// A dataset of published files: where its files are searched, what they are and where they are downloaded from.
 pub struct Official {
     /// Its name in configurations.
     pub name: &'static str,
@@ -43,7 +43,7 @@ impl Official {
         [self.train.published(), self.test.published()].concat()
     }
 
-    /// Reads both splits from the folder `data`. Checks sizes, labels and, where published, checksums.
+    /// Reads both splits from the folder `data`. Checks sizes, labels and, if they are published, checksums.
     ///
     /// # Errors
     /// [`DataError`], which names the file.
@@ -117,8 +117,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cifar::CIFAR100,
-        cifar100,
+        cifar::cifar100,
         examples::{Inputs, Labels},
         mnist,
         testing::{gzip, idx_file},
@@ -135,9 +134,9 @@ mod tests {
     /// CIFAR-100 with two training records and one test record.
     fn small() -> Official {
         Official {
-            train: Files::Records { record: CIFAR100, files: vec![unchecked("train.bin", 2 * 3074)] },
-            test: Files::Records { record: CIFAR100, files: vec![unchecked("test.bin", 3074)] },
-            ..cifar100::official()
+            train: Files::Records { record: Record::CIFAR100, files: vec![unchecked("train.bin", 2 * 3074)] },
+            test: Files::Records { record: Record::CIFAR100, files: vec![unchecked("test.bin", 3074)] },
+            ..cifar100()
         }
     }
 
@@ -157,7 +156,7 @@ mod tests {
             assert_eq!(train.labels(), &Labels::Classes { labels: vec![42, 99], classes: 100 });
             assert_eq!(train.inputs(), &Inputs::Bytes([[0; 3072], [1; 3072]].concat()));
             assert_eq!(test.labels(), &Labels::Classes { labels: vec![5], classes: 100 });
-            assert_eq!(source[0].1, sha256_hex(&records(&[[3, 42], [19, 99]])));
+            assert_eq!(source[0].1, sha256_hex(records(&[[3, 42], [19, 99]])));
         }
     }
 

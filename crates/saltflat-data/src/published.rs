@@ -1,4 +1,4 @@
-//! Files as they were published, and where they are to be had.
+//! Files as they were published, and the addresses that they are downloaded from.
 
 use std::{
     io::ErrorKind,
@@ -23,8 +23,8 @@ pub struct Published {
 }
 
 impl Published {
-    /// The first of these folders that has it, plain or, where it may be, compressed. A file of which it cannot be told whether it
-    /// is there counts as there: whoever reads it is told why.
+    /// Its path in the first of these folders that has it, plain or, if it may be, compressed. If the system cannot say whether a
+    /// file exists, it counts as existing: reading it then reports the error.
     pub fn find(&self, folders: &[PathBuf]) -> Option<PathBuf> {
         let paths = folders.iter().flat_map(|folder| self.names().into_iter().map(|name| folder.join(name)));
         let absent = |e: std::io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);

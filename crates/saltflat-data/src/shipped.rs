@@ -37,7 +37,7 @@ pub(crate) fn checksums(files: &[Shipped]) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DataConfig, Dataset, cifar10, examples::Labels, load, mnist};
+    use crate::{CIFAR10_1K, DataConfig, Dataset, MNIST_1K, cifar, examples::Labels, load, mnist};
 
     /// `datasets/SHA256SUMS` is checked by `sha256sum -c` too.
     #[test]
@@ -48,7 +48,7 @@ mod tests {
             .map(|line| line.split_once("  ").unwrap())
             .map(|(sum, name)| (name.to_string(), sum.to_string()))
             .collect();
-        let mut embedded = [checksums(&mnist::FILES), checksums(&cifar10::FILES)].concat();
+        let mut embedded = [checksums(&mnist::FILES), checksums(&cifar::FILES)].concat();
         listed.sort();
         embedded.sort();
         assert_eq!(embedded, listed);
@@ -62,11 +62,11 @@ mod tests {
     /// The first labels are those that every introduction to the datasets prints; then each class is equally frequent.
     #[test]
     fn samples_are_balanced_and_in_the_official_order() {
-        let loaded = |dataset: &'static dyn Dataset| {
+        let loaded = |dataset: &'static Dataset| {
             let splits = load(&DataConfig::new(dataset)).unwrap();
             (splits.train, splits.test.unwrap())
         };
-        let (mnist, cifar) = (loaded(&mnist::Mnist1k), loaded(&cifar10::Cifar10_1k));
+        let (mnist, cifar) = (loaded(&MNIST_1K), loaded(&CIFAR10_1K));
         for (split, per_class, shape, first) in [
             (&mnist.0, 100, [1, 28, 28], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]),
             (&mnist.1, 100, [1, 28, 28], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]),

@@ -14,7 +14,7 @@ pub struct Summary {
     pub shape: [usize; 3],
     /// Samples of the training split.
     pub train: usize,
-    /// Those of the test split, if there is one.
+    /// Samples of the test split, if there is one.
     pub test: Option<usize>,
     /// Outputs that a network needs: the number of classes, or of real targets.
     pub outputs: usize,
@@ -38,11 +38,11 @@ impl Summary {
         Ok(Self { train: found.train.saturating_mul(copies(config)), warnings, ..found })
     }
 
-    /// The published sizes of an official set, for where its files are not at hand; absent for any other. With `data.classes`
+    /// The published sizes of an official set, if its files are not at hand; absent for any other. With `data.classes`
     /// the numbers of samples are at most these.
     pub fn published(config: &DataConfig) -> Option<Self> {
-        let (Storage::Official(_, Sizes { shape, samples: [train, test] }), Some(targets)) =
-            (config.kind.storage(), config.kind.targets())
+        let (&Storage::Official(_, Sizes { shape, samples: [train, test] }), Some(targets)) =
+            (&config.kind.storage, config.kind.targets)
         else {
             return None;
         };
@@ -58,7 +58,7 @@ impl Summary {
         })
     }
 
-    /// That of a dataset in memory.
+    /// The summary of a dataset in memory.
     pub fn of(splits: &Splits) -> Self {
         let labels = splits.train.labels();
         Self {
@@ -79,15 +79,11 @@ fn copies(config: &DataConfig) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        cifar10::{Cifar10, Cifar10_1k},
-        dataset::DataKind,
-        mnist::{Mnist, Mnist1k},
-    };
+    use crate::datasets::{CIFAR10, CIFAR10_1K, MNIST, MNIST_1K};
 
     #[test]
     fn a_summary_is_that_of_the_samples() {
-        let mut config = DataConfig::new(&Mnist1k);
+        let mut config = DataConfig::new(&MNIST_1K);
         (config.limit, config.test_limit) = (Some(20), Some(7));
         config.adversarial = Some(Adversarial { copies: 3, zeroed: 0.1 });
         let summary = Summary::read(&config).unwrap();
@@ -102,16 +98,16 @@ mod tests {
     /// The sizes on the pages of the sets; the shipped samples are of the same shape.
     #[test]
     fn published_sizes_are_those_of_the_sets() {
-        let mut config = DataConfig::new(&Mnist);
+        let mut config = DataConfig::new(&MNIST);
         let mnist = Summary::published(&config).unwrap();
         assert_eq!((mnist.train, mnist.test), (60_000, Some(10_000)));
-        assert_eq!(mnist.shape, Summary::read(&DataConfig::new(&Mnist1k)).unwrap().shape);
-        config.kind = DataKind(&Cifar10);
+        assert_eq!(mnist.shape, Summary::read(&DataConfig::new(&MNIST_1K)).unwrap().shape);
+        config.kind = &CIFAR10;
         (config.classes, config.limit) = (Some(vec![0, 1]), Some(500));
         let cifar = Summary::published(&config).unwrap();
-        assert_eq!(cifar.shape, Summary::read(&DataConfig::new(&Cifar10_1k)).unwrap().shape);
+        assert_eq!(cifar.shape, Summary::read(&DataConfig::new(&CIFAR10_1K)).unwrap().shape);
         assert_eq!((cifar.train, cifar.outputs, cifar.has_classes), (500, 2, true));
-        config.kind = DataKind(&Mnist1k);
+        config.kind = &MNIST_1K;
         assert_eq!(Summary::published(&config), None);
     }
 }

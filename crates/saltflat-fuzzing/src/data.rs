@@ -1,6 +1,6 @@
 //! Datasets.
 
-use saltflat_data::{DataConfig, Examples, Tensors, fuzzing, load};
+use saltflat_data::{DataConfig, Examples, TENSORS, fuzzing, load};
 
 use crate::scratch;
 
@@ -40,7 +40,7 @@ pub fn gzip(bytes: &[u8]) {
 /// A safetensors file with `inputs` and `labels`.
 pub fn tensors(bytes: &[u8]) {
     let path = scratch::file("data.safetensors", bytes);
-    let config = DataConfig { path: Some(path), ..DataConfig::new(&Tensors) };
+    let config = DataConfig { path: Some(path), ..DataConfig::new(&TENSORS) };
     if let Ok(splits) = load(&config) {
         for examples in [Some(&splits.train), splits.test.as_ref()].into_iter().flatten() {
             check(examples);

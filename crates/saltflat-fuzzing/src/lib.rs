@@ -1,7 +1,4 @@
-//! Every reader of Saltflat as a function of bytes: the targets of `fuzz/` and, on their corpus and mutations of it, a test.
-//!
-//! A target panics where a reader breaks its word: what it accepts must be what the bytes say, and where there is a writer,
-//! what is written must be read again as the same. What a reader refuses is fine.
+#![doc = include_str!("../README.md")]
 
 mod checkpoints;
 mod configurations;
@@ -18,7 +15,7 @@ pub use mutate::Mutator;
 pub use reports::{figures, run};
 pub use studies::{manifest, study};
 
-/// Reads bytes; panics where a reader breaks its word.
+/// Reads bytes; panics if a reader is wrong: it accepts what the bytes do not say, or what is written is not read again as the same.
 pub type Target = fn(&[u8]);
 
 /// Every target: its name, and what it does.

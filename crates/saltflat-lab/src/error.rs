@@ -7,23 +7,14 @@ use saltflat_record::FolderError;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // The fields are what the messages show.
 pub enum LabError {
     /// There is no such lab.
     #[error("there is no lab {name}; expected one of {}", known.join(", "))]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// The labs that there are.
-        known: Vec<&'static str>,
-    },
+    Unknown { name: String, known: Vec<&'static str> },
     /// Everything that is wrong with the settings.
     #[error("{lab}: {}", problem_lines(problems))]
-    Settings {
-        /// The lab.
-        lab: &'static str,
-        /// In the order of the keys.
-        problems: Vec<Problem>,
-    },
+    Settings { lab: &'static str, problems: Vec<Problem> },
     /// The folder holds something else.
     #[error("{}: holds another lab, the same with other settings, or something else. Choose another folder with --out, or remove it", .0.display())]
     Changed(PathBuf),

@@ -25,7 +25,7 @@ pub trait Lab: Described + Send + Sync {
 /// One trajectory, one diagram, one curve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// What tells its group from others: axis (`noise`) to value (`label noise`).
+    /// Its labels, which name its group: axis (`noise`) to value (`label noise`).
     pub labels: BTreeMap<String, String>,
     /// Trials that differ in their seeds alone are one group.
     pub seed: u64,
@@ -75,7 +75,7 @@ impl Row {
 /// What a trial gave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
-    /// In the order of their steps.
+    /// The rows, in the order of their steps.
     pub rows: Vec<Row>,
     /// Why it ended before its last step: the trajectory left all bounds. A result, not an error.
     pub diverged: Option<String>,

@@ -1,9 +1,11 @@
 //! The labs by their names.
 
+use saltflat_config::Listed;
+
 use crate::{
     LabError,
     lab::Lab,
-    settings::{Listed, Scale, Settings, read},
+    settings::{Scale, Settings, read},
 };
 
 /// Makes a lab from its settings, see [`read`].

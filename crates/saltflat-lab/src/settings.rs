@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use saltflat_config::{Problems, Section, set};
+use saltflat_config::{Listed, Problems, Section, named_enum, set};
 use serde::Serialize;
 use toml::Table;
 
-use crate::{LabError, named::named_enum};
+use crate::LabError;
 
 named_enum! {
     /// How large a lab is.
@@ -29,7 +29,7 @@ pub struct About {
     pub name: &'static str,
     /// Heading of its page.
     pub title: &'static str,
-    /// What is asked and how, in paragraphs with an empty line between them.
+    /// The question and the method, in paragraphs with an empty line between them.
     pub text: &'static str,
     /// Paper and figure: `HaoChen et al. 2021, figure 1 (right)`.
     pub source: &'static str,
@@ -37,15 +37,12 @@ pub struct About {
     pub figures: &'static str,
 }
 
-/// Implemented by the list of labs for each lab in it, so that a lab that is missing there does not compile.
-pub trait Listed {}
-
 /// The settings of a lab: a struct whose fields are the keys.
 pub trait Settings: Listed + Serialize {
     /// What the lab is.
     const ABOUT: About;
 
-    /// Those of a scale.
+    /// The settings of a scale.
     fn at(scale: Scale) -> Self;
 
     /// Replaces the settings by the values in `section`, each with the type and the bounds of its key.

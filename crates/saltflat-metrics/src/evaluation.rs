@@ -5,10 +5,10 @@ use saltflat_models::Vector;
 
 use crate::{MetricError, Objective, Scoring, error::read, operator::number};
 
-/// How a network does on a set of samples.
+/// Loss and accuracy of a network on a set of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// L, counted from the smallest value that the smoothed loss can have.
+    /// L less the smallest value that the smoothed loss can have.
     pub loss: f64,
     /// Part of the samples that are classified rightly, against clean labels; absent for real targets, and NaN if the loss is not
     /// finite: outputs that are not finite have no largest one.

@@ -18,7 +18,7 @@ pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Result<Vector, Met
     })
 }
 
-/// Which matrix.
+/// Which curvature matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Curvature {
     /// H = ∇²L(θ).
@@ -42,7 +42,7 @@ pub struct CurvatureOperator<'a> {
 const DIRECTIONS_PER_PASS: usize = 4;
 
 impl<'a> CurvatureOperator<'a> {
-    /// That matrix at this point.
+    /// The matrix at θ = `theta`.
     pub fn new(objective: &'a Objective<'a>, theta: &'a Vector, curvature: Curvature) -> Self {
         Self {
             objective,
@@ -54,8 +54,8 @@ impl<'a> CurvatureOperator<'a> {
         }
     }
 
-    /// Takes this many directions along in a pass of [`forms`](Operator::forms); changes the time and the memory, nothing
-    /// else.
+    /// Sets the number of directions that share a pass of [`forms`](Operator::forms); it changes time and memory, but no
+    /// result.
     pub fn directions_per_pass(self, directions: usize) -> Self {
         Self { directions_per_pass: directions.max(1), ..self }
     }

@@ -1,4 +1,4 @@
-//! What gives up a measurement before its end.
+//! Stops a measurement before its end.
 
 use std::{
     fmt,
@@ -12,8 +12,8 @@ use crate::MetricError;
 /// How often a computation in a thread of its own asks.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Asked throughout a measurement whether it is to be given up: before every microbatch, and in every loop that walks over
-/// none. The default never gives up.
+/// Asked throughout a measurement whether it should stop: before every microbatch, and in every loop without microbatches. The
+/// default never stops it.
 #[derive(Clone, Copy, Default)]
 pub struct Interrupt<'a>(Option<&'a dyn Fn() -> bool>);
 
@@ -24,12 +24,12 @@ impl fmt::Debug for Interrupt<'_> {
 }
 
 impl<'a> Interrupt<'a> {
-    /// Gives up as soon as `asked` returns true.
+    /// Stops the measurement as soon as `asked` returns true.
     pub fn when(asked: &'a dyn Fn() -> bool) -> Self {
         Self(Some(asked))
     }
 
-    /// Asks.
+    /// Asks whether to stop.
     ///
     /// # Errors
     /// [`MetricError::Interrupted`] if the measurement is to be given up.

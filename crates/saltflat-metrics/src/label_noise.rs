@@ -1,4 +1,4 @@
-//! The noise of drawn labels, and where its strength is tr H.
+//! The noise of drawn labels, and the points at which its strength is tr H.
 //!
 //! A step draws the target q̂ᵢ of each of its B samples, with the mean qᵢ and the covariance Cᵢ. Both losses have the
 //! output gradient φ(f) − q̂ with φ = softmax (cross-entropy) or the identity (square loss), linear in the target, so at

@@ -6,7 +6,7 @@ use saltflat_models::Vector;
 use crate::{Estimate, MetricError, error::read};
 
 /// trace_from_noise = mean over steps of B‖∇L̂ − ∇L̄‖²/σ², σ² the variance of additive noise on real targets and 1 for
-/// flipped labels; [the closed form](crate::expected_label_noise) says where its expectation is tr H. The squares stay on the
+/// flipped labels; [the closed form](crate::expected_label_noise) says at which θ its expectation is tr H. The squares stay on the
 /// device until the epoch ends.
 #[derive(Clone, Debug, Default)]
 pub struct NoiseStrength {
@@ -19,17 +19,17 @@ impl NoiseStrength {
         self.squares.push(noise.norm_squared().mul_scalar(factor));
     }
 
-    /// True before the first.
+    /// True before the first step is recorded.
     pub fn is_empty(&self) -> bool {
         self.squares.is_empty()
     }
 
-    /// The squares so far, times their factors, `[steps]`; absent before the first.
+    /// The squares so far, times their factors, `[steps]`; absent before the first step.
     pub fn squares(&self) -> Option<Tensor<1>> {
         (!self.squares.is_empty()).then(|| Tensor::cat(self.squares.clone(), 0))
     }
 
-    /// Goes on after these [`squares`](Self::squares).
+    /// A sum that continues these [`squares`](Self::squares), those of a checkpoint.
     pub fn after(squares: Option<Tensor<1>>) -> Self {
         Self { squares: squares.into_iter().collect() }
     }

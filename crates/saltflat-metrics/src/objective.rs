@@ -16,7 +16,7 @@ pub enum Scoring {
     None,
 }
 
-/// Some samples on a device.
+/// A batch of samples on a device.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// `[batch, channels, height, width]`.
@@ -102,15 +102,15 @@ impl Samples for TensorSamples {
 /// # Ok::<(), saltflat_metrics::MetricError>(())
 /// ```
 pub struct Objective<'a> {
-    /// f.
+    /// The network f.
     pub network: &'a Network,
-    /// What is stored beside θ.
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
     pub buffers: &'a Vector,
-    /// ℓ.
+    /// The per-sample loss ℓ.
     pub loss: Loss,
-    /// The set.
+    /// The set of samples.
     pub samples: &'a dyn Samples,
-    /// Which of its samples.
+    /// Indices of the n samples of the set over which L is the mean.
     pub indices: Vec<u32>,
     /// Samples of one forward pass; bounds the memory, changes nothing else.
     pub microbatch: usize,

@@ -9,7 +9,7 @@ pub trait Operator {
     /// A vector of the space that A acts on: its layout, device and number type.
     fn space(&self) -> &Vector;
 
-    /// Asked by what walks over products; a product asks by itself.
+    /// The interrupt, which code that makes several products checks between them. A product checks it by itself.
     fn interrupt(&self) -> Interrupt<'_> {
         Interrupt::default()
     }
@@ -20,7 +20,7 @@ pub trait Operator {
     /// [`MetricError::Interrupted`].
     fn apply(&self, v: &Vector) -> Result<Vector, MetricError>;
 
-    /// A v and, from the same walk, vᵀAv by microbatch.
+    /// A v and, from the same pass over the samples, vᵀAv by microbatch.
     ///
     /// # Errors
     /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
@@ -61,7 +61,7 @@ impl Forms {
         self.by_batch.iter().map(mean).collect()
     }
 
-    /// More directions of the same walk.
+    /// Appends the forms of further directions, over the same microbatches.
     pub fn extend(&mut self, other: Self) {
         self.sizes = other.sizes;
         self.by_batch.extend(other.by_batch);

@@ -5,7 +5,7 @@ use crate::{Estimate, Spectrum};
 /// R(θ) and its beginnings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regularizer {
-    /// R(θ); absent past the edge, where ηλ₁ ≥ 2(1 + β).
+    /// R(θ); absent past the edge of stability, that is if ηλ₁ ≥ 2(1 + β).
     pub value: Estimate,
     /// The first three terms of its series, ¼ tr(H + a H²/2 + a² H³/3) with a = η/(2(1+β)).
     pub series: Estimate,

@@ -14,12 +14,12 @@ pub struct Direction {
 }
 
 impl Direction {
-    /// A direction of the parameters alone: what is stored beside them stays as it is.
+    /// A direction of the parameters alone: the buffers stay as they are.
     pub fn of_parameters(d: Vector) -> Self {
         Self { parameters: d, buffers: None }
     }
 
-    /// The way from one pair of parameters and buffers to another one.
+    /// The direction from one pair of parameters and buffers to another.
     pub fn between([theta, buffers]: [&Vector; 2], [other, other_buffers]: [&Vector; 2]) -> Self {
         let difference = |to: &Vector, from: &Vector| to.plus_scaled(-1.0, from);
         let buffers = (!buffers.is_empty()).then(|| difference(other_buffers, buffers));
@@ -32,7 +32,7 @@ impl Direction {
     }
 }
 
-/// What the running statistics of batch normalisation, and other buffers, are at a point of a slice.
+/// How the running statistics of batch normalisation, and other buffers, follow from the point of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistics {
     /// Between the weights that the directions lead to, the buffers are interpolated linearly, as the parameters are: at either end they are
@@ -47,7 +47,7 @@ pub enum Statistics {
     },
 }
 
-/// L(θ + t d) at each t: the loss along a direction, counted from its floor. Costs a third of a gradient a point.
+/// L(θ + t d) at each t: the loss along a direction, less its smallest possible value. Costs a third of a gradient a point.
 ///
 /// # Errors
 /// [`MetricError::Device`] if the sums cannot be read, and [`MetricError::Interrupted`].

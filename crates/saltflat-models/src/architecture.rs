@@ -1,10 +1,9 @@
 //! The trait of all architectures, and an architecture of any kind.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::fmt;
 
-use saltflat_config::{Kind, Section};
-use serde::{Serialize, Serializer, ser::Error};
-use toml::Table;
+use saltflat_config::{Kind, Listed, Section, handle};
+use serde::Serialize;
 
 use crate::{
     error::ModelError,
@@ -46,11 +45,8 @@ pub trait Architecture: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// An architecture that stands in the list of all, [`ARCHITECTURES`](crate::ARCHITECTURES), which implements this.
-pub trait ListedArchitecture {}
-
 /// An architecture that configurations can name.
-pub trait ArchitectureKeys: Architecture + Serialize + ListedArchitecture + Sized {
+pub trait ArchitectureKeys: Architecture + Serialize + Listed + Sized {
     /// Its name, as [`Architecture::name`].
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
@@ -68,58 +64,8 @@ pub(crate) const fn entry<A: ArchitectureKeys>() -> ArchitectureKind {
     Kind { name: A::NAME, example: A::EXAMPLE, read: |section| A::read(section).into() }
 }
 
-/// An architecture that can be written as a table.
-trait Serializable: Architecture {
-    fn keys(&self) -> Result<Table, toml::ser::Error>;
-}
-
-impl<A: Architecture + Serialize> Serializable for A {
-    fn keys(&self) -> Result<Table, toml::ser::Error> {
-        Table::try_from(self)
-    }
-}
-
-/// An architecture of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with
-/// `kind`.
-#[derive(Clone)]
-pub struct AnyArchitecture(Arc<dyn Serializable>);
-
-impl AnyArchitecture {
-    fn to_table(&self) -> Result<Table, toml::ser::Error> {
-        let mut table = self.0.keys()?;
-        table.insert("kind".into(), self.name().into());
-        Ok(table)
-    }
-}
-
-impl<A: Architecture + Serialize> From<A> for AnyArchitecture {
-    fn from(architecture: A) -> Self {
-        Self(Arc::new(architecture))
-    }
-}
-
-impl Deref for AnyArchitecture {
-    type Target = dyn Architecture;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for AnyArchitecture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PartialEq for AnyArchitecture {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_table() == other.to_table()
-    }
-}
-
-impl Serialize for AnyArchitecture {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_table().map_err(S::Error::custom)?.serialize(serializer)
-    }
+handle! {
+    /// An architecture of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with
+    /// `kind`.
+    pub struct AnyArchitecture(dyn Architecture);
 }

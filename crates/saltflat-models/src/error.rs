@@ -4,33 +4,17 @@ use std::path::PathBuf;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // The fields are what the messages show.
 pub enum ModelError {
     /// A choice that makes no network.
     #[error("{key}: expected {expected}, got {got}")]
-    Config {
-        /// Key in the configuration.
-        key: String,
-        /// What would do.
-        expected: String,
-        /// What was there.
-        got: String,
-    },
+    Config { key: String, expected: String, got: String },
     /// A weights file that cannot be read.
     #[error("{path}: {reason}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        reason: String,
-    },
+    File { path: PathBuf, reason: String },
     /// Weights of another network.
     #[error("{path} does not fit the network: {differences}", path = path.display())]
-    Weights {
-        /// The file.
-        path: PathBuf,
-        /// The first tensors that differ.
-        differences: String,
-    },
+    Weights { path: PathBuf, differences: String },
 }
 
 impl ModelError {

@@ -45,10 +45,8 @@ pub fn gram(
     chunks: GramChunks,
 ) -> Tensor<2> {
     let never = || Ok::<(), Infallible>(());
-    match gram_with(network, theta, buffers, inputs, cotangents, chunks, &never) {
-        Ok(matrix) => matrix,
-        Err(never) => match never {},
-    }
+    let Ok(matrix) = gram_with(network, theta, buffers, inputs, cotangents, chunks, &never);
+    matrix
 }
 
 /// [`gram()`], which calls `check` before every pass and before the inner products of every layer.

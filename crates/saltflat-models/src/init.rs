@@ -1,42 +1,34 @@
 //! Initialisation schemes.
 
-use serde::Serialize;
+use saltflat_config::named_enum;
 
 use crate::{layers::Activation, layout::Init};
 
-/// How weights and biases start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Initialisation {
-    /// What the architecture's reference implementation does; each architecture says which.
-    #[default]
-    Default,
-    /// PyTorch's `reset_parameters`: weights and biases uniform on ±1/√fan_in.
-    Pytorch,
-    /// He et al. 2015: weights N(0, gain²/fan_in), biases 0 (`kaiming_normal_`).
-    KaimingFanIn,
-    /// Weights N(0, gain²/fan_out), biases 0 (`kaiming_normal_` with `mode="fan_out"`).
-    KaimingFanOut,
-    /// Glorot and Bengio 2010: weights uniform on ±√(6/(fan_in + fan_out)), biases 0 (`xavier_uniform_`).
-    Xavier,
+named_enum! {
+    /// How weights and biases start.
+    #[derive(Default)]
+    pub enum Initialisation {
+        /// What the architecture's reference implementation does; each architecture says which.
+        #[default]
+        Default = "default",
+        /// PyTorch's `reset_parameters`: weights and biases uniform on ±1/√fan_in.
+        Pytorch = "pytorch",
+        /// He et al. 2015: weights N(0, gain²/fan_in), biases 0 (`kaiming_normal_`).
+        KaimingFanIn = "kaiming-fan-in",
+        /// Weights N(0, gain²/fan_out), biases 0 (`kaiming_normal_` with `mode="fan_out"`).
+        KaimingFanOut = "kaiming-fan-out",
+        /// Glorot and Bengio 2010: weights uniform on ±√(6/(fan_in + fan_out)), biases 0 (`xavier_uniform_`).
+        Xavier = "xavier",
+    }
 }
 
 impl Initialisation {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 5] = [
-        ("default", Self::Default),
-        ("pytorch", Self::Pytorch),
-        ("kaiming-fan-in", Self::KaimingFanIn),
-        ("kaiming-fan-out", Self::KaimingFanOut),
-        ("xavier", Self::Xavier),
-    ];
-
     /// `self`, or `default` if it is [`Default`](Self::Default).
     pub fn or(self, default: Self) -> Self {
         if self == Self::Default { default } else { self }
     }
 
-    /// Weight and bias of a layer with these fans, before this activation. The fans of a convolution count its kernel:
+    /// Initial distributions of the weight and the bias of a layer with these fans, before this activation. The fans of a convolution count its kernel:
     /// fan_in = inputs · k², fan_out = outputs · k².
     pub fn of(self, [fan_in, fan_out]: [usize; 2], activation: Activation) -> (Init, Init) {
         let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);

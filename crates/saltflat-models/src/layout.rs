@@ -9,7 +9,7 @@ use crate::vector::Vector;
 /// Initial distribution of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
-    /// Every entry this number.
+    /// Every entry is this number.
     Constant(f64),
     /// N(0, std²).
     Normal {
@@ -35,7 +35,7 @@ pub struct TensorSpec {
     pub name: String,
     /// PyTorch's shape.
     pub shape: Vec<usize>,
-    /// How it starts.
+    /// Its initial distribution.
     pub init: Init,
 }
 
@@ -57,11 +57,23 @@ impl TensorSpec {
 pub struct Layout {
     /// The coordinates of θ, in the order of the forward pass.
     pub parameters: Vec<TensorSpec>,
-    /// What is stored beside θ.
+    /// Tensors that are stored with θ and not trained.
     pub buffers: Vec<TensorSpec>,
 }
 
 impl Layout {
+    /// Adds a parameter tensor.
+    pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
+        self.parameters.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
+        Slot::Parameter(self.parameters.len() - 1)
+    }
+
+    /// Adds a buffer.
+    pub fn buffer(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
+        self.buffers.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
+        Slot::Buffer(self.buffers.len() - 1)
+    }
+
     /// Number of parameters p.
     pub fn len(&self) -> usize {
         self.parameters.iter().map(TensorSpec::len).sum()
@@ -108,18 +120,4 @@ pub enum Slot {
     Parameter(usize),
     /// Stored, not trained.
     Buffer(usize),
-}
-
-impl Layout {
-    /// Adds a parameter tensor.
-    pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
-        self.parameters.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
-        Slot::Parameter(self.parameters.len() - 1)
-    }
-
-    /// Adds a buffer.
-    pub fn buffer(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
-        self.buffers.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
-        Slot::Buffer(self.buffers.len() - 1)
-    }
 }

@@ -21,12 +21,13 @@ pub mod testing;
 mod vector;
 mod weights;
 
-pub use architecture::{AnyArchitecture, Architecture, ArchitectureKeys, ArchitectureKind, ListedArchitecture};
+pub use architecture::{AnyArchitecture, Architecture, ArchitectureKeys, ArchitectureKind};
 pub use architectures::{ARCHITECTURES, Norm};
 pub use error::ModelError;
 pub use gram::{GramChunks, gram, gram_with, jacobian_gram};
 pub use init::Initialisation;
 pub use jet::Jet;
+pub use layer::Layer;
 pub use layout::{Init, Layout, Slot, TensorSpec};
 pub use limits::Size;
 pub use loss::{Loss, LossKind};

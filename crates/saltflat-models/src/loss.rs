@@ -3,38 +3,28 @@
 use std::fmt;
 
 use burn::tensor::{Tensor, activation};
+use saltflat_config::named_enum;
 use serde::{Deserialize, Serialize};
 
 use crate::jet::{Jet, for_each_direction};
 
-/// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LossKind {
-    /// −Σ_c q_c log softmax(f)_c.
-    CrossEntropy,
-    /// ½ Σ_c (f_c − q_c)².
-    Square,
-}
-
-impl LossKind {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("cross_entropy", Self::CrossEntropy), ("square", Self::Square)];
-
-    /// Name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CrossEntropy => "cross_entropy",
-            Self::Square => "square",
-        }
+named_enum! {
+    /// Shape of the per-sample loss ℓ(f, q) of outputs f and a target q, both `[C]`.
+    #[derive(Deserialize)]
+    pub enum LossKind {
+        /// −Σ_c q_c log softmax(f)_c.
+        CrossEntropy = "cross_entropy",
+        /// ½ Σ_c (f_c − q_c)².
+        Square = "square",
     }
 }
 
 /// A loss with label smoothing s: the target of a sample with label y is q = 1 − s on y and s/(C−1) on every other
-/// class, and the loss is counted from its minimum over f, so that 0 is the best there is.
+/// class, and the loss is given less its minimum over f (its [floor](Self::floor)), so that 0 is the smallest
+/// possible value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Loss {
-    /// Which loss.
+    /// Cross-entropy or square loss.
     pub kind: LossKind,
     /// s; 0 for none.
     pub smoothing: f64,
@@ -82,7 +72,7 @@ impl Loss {
         }
     }
 
-    /// ℓ for each sample, `[batch, 1]`, from outputs and targets `[batch, C]`; the floor is not taken off.
+    /// ℓ for each sample, `[batch, 1]`, from outputs and targets `[batch, C]`; the floor is not subtracted.
     pub fn value(&self, outputs: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
         match self.kind {
             LossKind::CrossEntropy => (activation::log_softmax(outputs, 1) * target).sum_dim(1).neg(),

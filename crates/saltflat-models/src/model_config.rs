@@ -12,7 +12,7 @@ use crate::{
 /// What a configuration says about its network.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelConfig {
-    /// Which one.
+    /// The architecture, with its keys.
     #[serde(flatten)]
     pub architecture: AnyArchitecture,
     /// Number of outputs C; absent: as many as the data has classes.

@@ -26,7 +26,7 @@ impl<L: Layer + 'static> From<L> for Stage {
     }
 }
 
-/// A function f(x; θ): the stages and the layout of the tensors, without the numbers. Where a PyTorch module holds its parameters,
+/// A function f(x; θ): the stages and the layout of the tensors, without the numbers. A PyTorch module holds its parameters;
 /// a network is given them with every [`Pass`], so that it can be evaluated at any point θ of parameter space.
 ///
 /// ```
@@ -96,10 +96,8 @@ impl Network {
 
     /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
     pub fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Jet<2> {
-        match self.forward_with(inputs, pass, &|| Ok::<(), Infallible>(())) {
-            Ok(outputs) => outputs,
-            Err(never) => match never {},
-        }
+        let Ok(outputs) = self.forward_with(inputs, pass, &never_fails);
+        outputs
     }
 
     /// [`forward`](Self::forward), which calls `check` before every layer.
@@ -112,7 +110,7 @@ impl Network {
         pass: &mut Pass<'_>,
         check: &dyn Fn() -> Result<(), E>,
     ) -> Result<Jet<2>, E> {
-        Ok(run(&self.stages, Jet::constant(inputs), pass, check)?.linear(|t| t.flatten(1, 3)))
+        Ok(run(&self.stages, Jet::constant(inputs), pass, check, &mut |_, _| {})?.linear(|t| t.flatten(1, 3)))
     }
 
     /// Numbers that one sample's activations have: the sum over all layers' outputs, and the largest of them. What a pass
@@ -142,23 +140,10 @@ impl Network {
 
     /// Runs one sample through the network and shows every stage with the shape of its output.
     fn walk(&self, see: &mut dyn FnMut(&Stage, [usize; 4])) {
-        fn stages(all: &[Stage], mut x: Jet, pass: &mut Pass<'_>, see: &mut dyn FnMut(&Stage, [usize; 4])) -> Jet {
-            for stage in all {
-                x = match stage {
-                    Stage::Layer(layer) => layer.forward(x, pass),
-                    Stage::Residual { main, shortcut } => {
-                        let around = stages(shortcut, x.clone(), pass, see);
-                        stages(main, x, pass, see).plus(around)
-                    }
-                };
-                see(stage, x.value.dims());
-            }
-            x
-        }
         let (device, [c, h, w]) = (Device::flex(), self.input);
         let (theta, buffers) = self.layout.zeros(&device);
         let input = Jet::constant(Tensor::zeros([1, c, h, w], &device));
-        stages(&self.stages, input, &mut Pass::value(&theta, &buffers), see);
+        let Ok(_) = run(&self.stages, input, &mut Pass::value(&theta, &buffers), &never_fails, see);
     }
 
     /// The outputs f `[batch, outputs]` as they are measured (running statistics in batch normalisation).
@@ -167,7 +152,18 @@ impl Network {
     }
 }
 
-fn run<E>(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>, check: &dyn Fn() -> Result<(), E>) -> Result<Jet, E> {
+fn never_fails() -> Result<(), Infallible> {
+    Ok(())
+}
+
+/// Calls `check` before every layer, and shows every stage with the shape of its output to `see`.
+fn run<E>(
+    stages: &[Stage],
+    mut x: Jet,
+    pass: &mut Pass<'_>,
+    check: &dyn Fn() -> Result<(), E>,
+    see: &mut dyn FnMut(&Stage, [usize; 4]),
+) -> Result<Jet, E> {
     for stage in stages {
         x = match stage {
             Stage::Layer(layer) => {
@@ -175,10 +171,11 @@ fn run<E>(stages: &[Stage], mut x: Jet, pass: &mut Pass<'_>, check: &dyn Fn() ->
                 layer.forward(x, pass)
             }
             Stage::Residual { main, shortcut } => {
-                let around = run(shortcut, x.clone(), pass, check)?;
-                run(main, x, pass, check)?.plus(around)
+                let around = run(shortcut, x.clone(), pass, check, see)?;
+                run(main, x, pass, check, see)?.plus(around)
             }
         };
+        see(stage, x.value.dims());
     }
     Ok(x)
 }

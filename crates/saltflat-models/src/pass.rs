@@ -17,15 +17,16 @@ pub enum Mode {
     Measure,
 }
 
-/// One forward pass: where the parameters stand, along which directions jets are taken and to which order, and the tape
+/// One forward pass: the parameters, along which directions jets are taken and to which order, and the tape
 /// on which per-sample gradients are recorded.
 pub struct Pass<'a> {
     theta: &'a Vector,
     buffers: &'a Vector,
     directions: Option<&'a Directions>,
     order: u8,
-    mode: Mode,
-    rate: Option<f64>,
+    pub(crate) mode: Mode,
+    /// Part of the running statistics that this pass replaces, if it is not the layer's own.
+    pub(crate) rate: Option<f64>,
     tape: Option<Tape>,
     updates: Vec<(usize, Tensor<1>)>,
 }
@@ -80,15 +81,6 @@ impl<'a> Pass<'a> {
             parts[*index] = tensor.clone();
         }
         Vector::new(parts)
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
-    }
-
-    /// Part of the running statistics that this pass replaces, if it is not the layer's own.
-    pub(crate) fn rate(&self) -> Option<f64> {
-        self.rate
     }
 
     /// True if second coefficients are asked for; otherwise a layer need not make them.

@@ -58,8 +58,8 @@ impl LayerContract {
         Self::of_network(name, layout, all)
     }
 
-    /// A network whose inputs have the shape `[2, 7, 6]`, at a point where nothing hides: every parameter random around its initial
-    /// value.
+    /// A network whose inputs have the shape `[2, 7, 6]`, at a point at which every parameter is random around its initial value,
+    /// so that no term vanishes.
     pub fn of_network(name: &str, layout: Layout, stages: Vec<Stage>) -> Self {
         let network = Network::new(layout, stages, INPUT, 0);
         let (theta, buffers) = network.layout().init(5, &Device::flex(), DType::F64);
@@ -70,9 +70,6 @@ impl LayerContract {
 
     /// Both coefficients of a jet are those of central differences, as in a training step and as in a measurement: with step h the error
     /// is of order h² + 1e−16/h for the first and h² + 1e−16/h² for the second coefficient; the outputs are of order 1.
-    ///
-    /// # Errors
-    /// What is off.
     pub fn jets_are_derivatives(&self) -> CheckResult {
         let v = self.theta.normal_like(key(91));
         for train in [false, true] {
@@ -91,9 +88,6 @@ impl LayerContract {
     }
 
     /// Three directions in one pass give what each gives by itself.
-    ///
-    /// # Errors
-    /// What is off.
     pub fn directions_share_a_pass(&self) -> CheckResult {
         let directions: Vec<_> = (94..97).map(|part| self.theta.normal_like(key(part))).collect();
         for train in [false, true] {
@@ -116,9 +110,6 @@ impl LayerContract {
     }
 
     /// The backward pass of the first coefficient is the difference of two gradients.
-    ///
-    /// # Errors
-    /// What is off.
     pub fn backward_pass_of_a_jet_is_a_hessian_vector_product(&self) -> CheckResult {
         let v = self.theta.normal_like(key(92));
         let product = flat(&self.hessian_product(&v)?.0);
@@ -128,9 +119,6 @@ impl LayerContract {
     }
 
     /// vᵀ∇²⟨c, f⟩v by the second coefficient and by the backward pass of the first: two routes to one number.
-    ///
-    /// # Errors
-    /// What is off.
     pub fn second_coefficient_is_the_curvature(&self) -> CheckResult {
         let v = self.theta.signs_like(key(93));
         let (product, cotangent) = self.hessian_product(&v)?;
@@ -147,9 +135,6 @@ impl LayerContract {
 
     /// The inner products of per-sample gradients are those of the gradients of single samples, and do not depend on how many layers
     /// and samples are taken at a time.
-    ///
-    /// # Errors
-    /// What is off.
     pub fn gram_matrix_is_that_of_a_loop(&self) -> CheckResult {
         let Self { network, theta, buffers, .. } = self;
         let outputs = network.value(theta, buffers, inputs()).dims()[1];

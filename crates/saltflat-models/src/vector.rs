@@ -96,8 +96,8 @@ impl Vector {
         Self::new(pairs.map(|(x, y)| saltflat_kernels::add_scaled(x, a, y.clone())).collect())
     }
 
-    /// A step of gradient descent with momentum from here, \[θ − η u', u'\] with u' = β u + g, in the memory of θ and u if nobody else
-    /// holds it.
+    /// A step of gradient descent with momentum at θ = self with the velocity u, \[θ − η u', u'\] with u' = β u + g, in the memory of θ
+    /// and u if nobody else holds it.
     pub fn descend(self, velocity: Self, gradient: Self, momentum: f64, lr: f64) -> [Self; 2] {
         debug_assert!([&velocity, &gradient].iter().all(|v| v.parts.len() == self.parts.len()));
         let parts = self.parts.into_iter().zip(velocity.parts).zip(gradient.parts);
@@ -136,18 +136,17 @@ impl Vector {
         Self::new(key.normal_like(&self.parts))
     }
 
-    /// The same point as leaves of a new autodiff graph.
+    /// The same point as leaves of a new autodiff graph, as PyTorch's `detach().requires_grad_()`.
     pub fn leaves(&self) -> Self {
         self.map(|t| t.without_autodiff().autodiff().require_grad())
     }
 
     /// Takes the gradients of these leaves; 0 if nothing flowed back.
     pub fn take_gradients(&self, gradients: &mut Gradients) -> Self {
-        self.map_mut(|leaf| leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like()))
-    }
-
-    fn map_mut(&self, f: impl FnMut(&Tensor<1>) -> Tensor<1>) -> Self {
-        Self::new(self.parts.iter().map(f).collect())
+        let taken = |leaf: &Tensor<1>| {
+            leaf.grad_remove(gradients).unwrap_or_else(|| leaf.clone().without_autodiff().zeros_like())
+        };
+        Self::new(self.parts.iter().map(taken).collect())
     }
 }
 

@@ -2,13 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
-use saltflat_config::{FromToml, Kind, Problem, Problems, Section, parse};
+use saltflat_config::{FromToml, Kind, Listed, Problem, Problems, Section, parse};
 use serde::Serialize;
 
 use crate::noise::{AnyNoise, Noise};
-
-/// A kind that stands in the list of the kinds, [`NOISES`](crate::NOISES), which implements this.
-pub trait ListedNoise {}
 
 /// What the key `strength`, E‖ξ‖² of a step's noise ξ in the gradient, does to a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +19,12 @@ pub enum Strength {
 }
 
 /// A kind of noise that configurations can name.
-pub trait NoiseKeys: Noise + Serialize + ListedNoise + Sized {
+pub trait NoiseKeys: Noise + Serialize + Listed + Sized {
     /// Its name, as [`Noise::name`].
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
     const EXAMPLE: &'static str;
-    /// What `strength` does to it.
+    /// What the key `strength` does to it.
     const STRENGTH: Strength;
     /// True if `like` of an isotropic or diagonal noise can name it: a draw of it at the targets or outputs is a gradient noise.
     const IS_REFERENCE: bool;

@@ -10,7 +10,7 @@ mod strength;
 mod targets;
 
 pub use combination::{conflict, sort_by_kind, substreams};
-pub use keys::{ListedNoise, NoiseKeys, NoiseKind, NoiseReader, NoiseSection, Strength, example};
+pub use keys::{NoiseKeys, NoiseKind, NoiseReader, NoiseSection, Strength, example};
 pub use kinds::*;
 pub use noise::{ActsOn, AnyNoise, Noise, NoiseProperties, SuitableTargets};
 pub use output_noise::{OutputForm, OutputNoise};

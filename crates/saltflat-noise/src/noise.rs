@@ -1,11 +1,10 @@
 //! The trait of all kinds of noise, and a noise of any kind.
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::fmt;
 
+use saltflat_config::handle;
 use saltflat_models::Vector;
 use saltflat_random::Stream;
-use serde::{Serialize, Serializer, ser::Error};
-use toml::Table;
 
 use crate::{output_noise::OutputNoise, step_context::StepContext, targets::Targets};
 
@@ -35,7 +34,7 @@ pub enum SuitableTargets {
     RealNumbers,
 }
 
-/// What has to be known of a noise before it is drawn.
+/// Properties of a noise that are known before anything is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseProperties {
     /// Its name in configurations, such as `label-flip`.
@@ -46,22 +45,22 @@ pub struct NoiseProperties {
     pub streams: Vec<Stream>,
     /// The targets that it can be used with.
     pub suitable_targets: SuitableTargets,
-    /// The fewest samples that a batch must have for it: 2 if it compares samples, 1 if it needs their loss, 0 if it depends on
+    /// The smallest batch that it can be used with: 2 if it compares samples, 1 if it needs their loss, 0 if it depends on
     /// neither.
     pub least_batch: usize,
 }
 
 impl NoiseProperties {
-    /// Of a noise that is added to the outputs' gradient, for any targets, with draws from the stream for that.
-    pub fn of_outputs(name: &'static str, least_batch: usize) -> Self {
-        let streams = vec![Stream::OutputNoise];
-        Self { name, acts_on: ActsOn::Outputs, streams, suitable_targets: SuitableTargets::Any, least_batch }
-    }
-
-    /// Of a noise that is added to the parameters, whatever the samples are, with draws from the stream for that.
-    pub fn of_parameters(name: &'static str) -> Self {
-        let streams = vec![Stream::ParameterNoise];
-        Self { name, acts_on: ActsOn::Parameters, streams, suitable_targets: SuitableTargets::Any, least_batch: 0 }
+    /// Of a noise for any targets, with draws from the stream that belongs to what it changes.
+    pub fn new(name: &'static str, acts_on: ActsOn, least_batch: usize) -> Self {
+        let streams = match acts_on {
+            ActsOn::Nothing => vec![],
+            ActsOn::Targets => vec![Stream::LabelNoise],
+            ActsOn::Outputs => vec![Stream::OutputNoise],
+            ActsOn::Gradient => vec![Stream::GradientNoise],
+            ActsOn::Parameters => vec![Stream::ParameterNoise],
+        };
+        Self { name, acts_on, streams, suitable_targets: SuitableTargets::Any, least_batch }
     }
 }
 
@@ -81,7 +80,7 @@ impl NoiseProperties {
 /// `examples/own_noise.rs`; one that configurations can name also implements [`NoiseKeys`](crate::NoiseKeys).
 ///
 /// ```
-/// use saltflat_noise::{AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext};
+/// use saltflat_noise::{ActsOn, AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext};
 /// use saltflat_random::Stream;
 /// use serde::Serialize;
 ///
@@ -93,7 +92,7 @@ impl NoiseProperties {
 ///
 /// impl Noise for CommonSign {
 ///     fn properties(&self) -> NoiseProperties {
-///         NoiseProperties::of_outputs("common-sign", 0)
+///         NoiseProperties::new("common-sign", ActsOn::Outputs, 0)
 ///     }
 ///     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {
 ///         let sign = context.key(Stream::OutputNoise).normal(1)[0].signum();
@@ -110,7 +109,7 @@ impl NoiseProperties {
 /// assert_eq!(noise.draw_output_noise(context, 3, 2), Some(drawn));
 /// ```
 pub trait Noise: fmt::Debug + Send + Sync + 'static {
-    /// What has to be known of it.
+    /// Its name, what it changes, its random streams, and the targets and batches that it can be used with.
     fn properties(&self) -> NoiseProperties;
 
     /// The noise that this one is made of: its reference, if it has one.
@@ -144,7 +143,8 @@ pub trait Noise: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// True if the gradient noise is to be multiplied by √(2L), L the batch's loss counted from its floor.
+    /// True if the gradient noise is to be multiplied by √(2L), L the batch's loss less its smallest possible value
+    /// under label smoothing.
     fn scales_with_loss(&self) -> bool {
         false
     }
@@ -162,20 +162,10 @@ pub trait Noise: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A noise that can be written as a table.
-trait Serializable: Noise {
-    fn keys(&self) -> Result<Table, toml::ser::Error>;
+handle! {
+    /// A noise of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with `kind`.
+    pub struct AnyNoise(dyn Noise);
 }
-
-impl<N: Noise + Serialize> Serializable for N {
-    fn keys(&self) -> Result<Table, toml::ser::Error> {
-        Table::try_from(self)
-    }
-}
-
-/// A noise of any kind. Two are equal if their kinds and all their keys are; written, it is the table of its keys with `kind`.
-#[derive(Clone)]
-pub struct AnyNoise(Arc<dyn Serializable>);
 
 impl AnyNoise {
     /// Its name in configurations.
@@ -186,47 +176,5 @@ impl AnyNoise {
     /// The noise that is drawn: the [reference](Noise::reference) of an isotropic or diagonal noise, otherwise itself.
     pub fn reference_or_self(&self) -> &Self {
         self.reference().unwrap_or(self)
-    }
-
-    /// The table from which a configuration reads it.
-    ///
-    /// # Errors
-    /// If a number does not fit TOML's integers.
-    pub fn to_table(&self) -> Result<Table, toml::ser::Error> {
-        let mut table = self.0.keys()?;
-        table.insert("kind".into(), self.name().into());
-        Ok(table)
-    }
-}
-
-impl<N: Noise + Serialize> From<N> for AnyNoise {
-    fn from(noise: N) -> Self {
-        Self(Arc::new(noise))
-    }
-}
-
-impl Deref for AnyNoise {
-    type Target = dyn Noise;
-
-    fn deref(&self) -> &Self::Target {
-        &*self.0
-    }
-}
-
-impl fmt::Debug for AnyNoise {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PartialEq for AnyNoise {
-    fn eq(&self, other: &Self) -> bool {
-        self.to_table() == other.to_table()
-    }
-}
-
-impl Serialize for AnyNoise {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_table().map_err(S::Error::custom)?.serialize(serializer)
     }
 }

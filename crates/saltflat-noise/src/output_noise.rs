@@ -25,7 +25,7 @@ pub struct OutputNoise {
     pub values: Vec<f32>,
     /// C, or 1 for weights.
     pub width: usize,
-    /// What they are.
+    /// How ν follows from them.
     pub form: OutputForm,
 }
 

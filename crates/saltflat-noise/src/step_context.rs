@@ -8,7 +8,7 @@ use saltflat_random::{Key, Stream};
 pub struct StepContext {
     /// The run's seed.
     pub seed: u64,
-    /// Steps made before.
+    /// Number of steps before this one.
     pub step: u64,
     /// The noise's schedule: a factor on its probability or its σ.
     pub factor: f64,

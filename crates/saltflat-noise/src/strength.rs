@@ -64,7 +64,7 @@ impl StrengthControl {
         (self.on_device.clone().map(join), self.weight)
     }
 
-    /// From its parts, as it was.
+    /// The control with these [`parts`](Self::parts).
     pub fn from_parts(on_device: Option<Tensor<1>>, weight: f64) -> Self {
         let part = |all: &Tensor<1>, i: usize| all.clone().narrow(0, i, 1);
         let on_device = on_device.filter(|all| all.dims()[0] == 3).map(|all| OnDevice {

@@ -85,7 +85,7 @@ pub struct Sidecar {
     /// `config.toml` of the process that saved it; sidecars of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
-    /// Its [checksum](Self::checksum); [`save_checkpoint`](save_checkpoint) sets it.
+    /// SHA-256 of the sidecar itself without this entry; [`save_checkpoint`](save_checkpoint) sets it.
     #[serde(default)]
     pub sha256: String,
 }
@@ -154,7 +154,7 @@ pub struct NewestCheckpoint {
 }
 
 impl NewestCheckpoint {
-    /// Of a run; `fits` says what else is wrong with one that is whole.
+    /// The newest checkpoint of a run; `fits` says what else is wrong with one that is whole.
     ///
     /// # Errors
     /// [`FolderError`] if a checkpoint may be whole but cannot be read now: an older one in its place would cost the steps in between.

@@ -54,7 +54,7 @@ impl Environment {
         Self(keys)
     }
 
-    /// Of a run folder.
+    /// Reads `env.json` of a run folder.
     ///
     /// # Errors
     /// [`FolderError`] if there is none, or if it is not a JSON object.

@@ -13,7 +13,7 @@ pub struct FolderError {
 }
 
 impl FolderError {
-    /// With the path that a system's error belongs to.
+    /// Adds the path to an error of the system.
     pub fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |e| Self { path, reason: e.to_string() }

@@ -13,11 +13,11 @@ pub struct Progress {
     pub rows: u64,
     /// Samples of the epoch so far.
     pub epoch_samples: usize,
-    /// Their losses' floors.
+    /// Sum of the smallest possible losses of those samples.
     pub epoch_floor: Exact,
     /// Steps of the epoch whose noise was measured.
     pub epoch_noise_steps: u64,
-    /// Weight of what a noise of a given strength remembers.
+    /// Sum of the weights in the running mean of the unscaled ‖ξ‖², for a noise with `strength`.
     pub strength_weight: Exact,
     /// The same of the second and further noises of a list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

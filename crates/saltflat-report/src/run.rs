@@ -34,7 +34,7 @@ pub struct Run {
     pub epochs: Vec<Row>,
     /// Rows of measurements, in order.
     pub measurements: Vec<Row>,
-    /// What tells its group from others: axis (`noise`, `optimizer.lr`) to value.
+    /// Its labels, which name its group: axis (`noise`, `optimizer.lr`) to value.
     pub labels: BTreeMap<String, String>,
     /// The last step, as `status.json` says.
     pub step: u64,
@@ -175,7 +175,8 @@ impl Run {
         each_once(self.rows_with(name).chain(lists).filter_map(|row| self.loss_of(row, name)))
     }
 
-    /// The configuration as [dotted keys](flat_config) with their values as text.
+    /// The configuration as dotted keys, such as `optimizer.lr`, with their values as text; keys of a list of noises have the kind in them,
+    /// such as `noise.label-flip.probability`.
     pub fn flat_config(&self) -> BTreeMap<String, String> {
         flat_config(&self.config)
     }

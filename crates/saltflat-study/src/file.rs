@@ -176,7 +176,7 @@ fn syntax(file: &Path, problem: &Problem) -> StudyError {
 /// its whole section, since the keys of a section depend on its kind; any other table is merged key by key.
 pub(crate) fn apply(config: &mut Table, settings: &Table) -> Result<(), Problem> {
     for (key, value) in settings {
-        let (place, last) = entry(config, key)?;
+        let (place, last) = entry(config, key, "")?;
         match (place.get_mut(last), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !new.contains_key("kind") => apply(old, new)?,
             _ => {

@@ -68,7 +68,7 @@ impl StudyFolder {
         self.manifest.scale.as_deref()
     }
 
-    /// [`Study::settings_sha256`] of the study that it was expanded from, if its manifest says so.
+    /// [`Study::settings_sha256`](crate::Study::settings_sha256) of the study that it was expanded from, if its manifest says so.
     pub fn settings_sha256(&self) -> Option<&str> {
         self.manifest.settings_sha256.as_deref()
     }
@@ -138,7 +138,7 @@ impl StudyFolder {
     }
 }
 
-/// The configuration of a run: where an earlier version wrote it, if it is there alone.
+/// Path of the configuration of a run: the path that an earlier version wrote it to, if it is only there.
 pub(crate) fn config_path(root: &Path, earlier: &Earlier, entry: &Entry) -> PathBuf {
     let path = layout::config(root, &entry.name);
     match earlier.config(root, &entry.name) {

@@ -1,4 +1,4 @@
-//! Works off a study: a process a run.
+//! Runs a study: a process for each run.
 
 use std::{
     collections::BTreeSet,
@@ -38,7 +38,7 @@ pub trait Report {
     fn looking(&mut self, _running: &[&Entry]) {}
 }
 
-/// Works off the runs that are not done: as many at once as `jobs`, each started when the run before it is finished.
+/// Runs everything that is not done: as many processes at once as `jobs`, each started when the run before it is finished.
 ///
 /// Each process has a process group of its own, so that a terminal's Ctrl-C reaches the study alone, which passes it on. Its
 /// standard input is a pipe whose other end this process holds: it ends with this process, also if that is killed. It holds

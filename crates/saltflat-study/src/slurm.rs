@@ -9,7 +9,7 @@ use saltflat_record::{FolderError, is_control, write_if_changed};
 
 use crate::{StudyError, StudyFolder};
 
-/// How the jobs are made.
+/// What the job scripts are made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// This program, as the nodes find it.

@@ -14,7 +14,7 @@ const MOST_SEEDS: i64 = MOST_RUNS as i64;
 /// `[[stage]]`: runs of one kind.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// A word.
+    /// Its name: one word, without slashes and dots.
     pub name: String,
     /// Where its runs start: at the final weights of an earlier stage, or at weights in a file; several make an axis `start`;
     /// none is a random start.
@@ -26,7 +26,7 @@ pub struct Stage {
     pub seeds: Vec<u64>,
     /// What differs from the base.
     pub set: Table,
-    /// How axes go together.
+    /// How the values of several axes are combined.
     pub combine: Combine,
     /// `[[stage.axis]]`.
     pub axes: Vec<Axis>,
@@ -119,7 +119,7 @@ impl Start {
     }
 }
 
-/// How axes go together.
+/// How the values of several axes are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Combine {
     /// Every value with every other.
@@ -140,7 +140,7 @@ pub struct Axis {
     pub name: String,
     /// The key that takes the values (`optimizer.lr`); absent: the values are tables `{ label = …, set = { … } }`.
     pub key: Option<String>,
-    /// At least one.
+    /// The values, at least one.
     pub values: Vec<Value>,
 }
 

@@ -13,15 +13,15 @@ use crate::{Entry, StudyError, StudyFile, expand::expand, run::Runs};
 pub struct Study {
     /// Where it was read from.
     pub file: PathBuf,
-    /// As written.
+    /// The file as written.
     pub source: StudyFile,
     /// The scale; absent: as the file says without one.
     pub scale: Option<String>,
-    /// In an order in which they can be run.
+    /// The runs, in an order in which they can be run.
     pub entries: Vec<Entry>,
-    /// The configuration of each.
+    /// The configuration of each run.
     pub configs: Vec<String>,
-    /// What the study says of each: its configuration before defaults are filled in.
+    /// The configuration of each run before defaults are filled in.
     pub settings: Vec<String>,
 }
 

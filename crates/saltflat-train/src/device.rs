@@ -9,7 +9,7 @@ use crate::{TrainError, config::Precision, fusion::disable_faulty_fusions};
 /// A device and what is known of it.
 #[derive(Clone, Debug)]
 pub struct DeviceInfo {
-    /// Without autodiff.
+    /// The device, without autodiff.
     pub device: Device,
     /// `flex`, `wgpu` or `cuda`.
     pub backend: &'static str,
@@ -19,7 +19,7 @@ pub struct DeviceInfo {
     pub driver: String,
     /// True for an adapter that is a program on the CPU.
     pub software: bool,
-    /// Why this one, in a sentence.
+    /// Why this device was chosen, in a sentence.
     pub why: String,
 }
 
@@ -217,7 +217,7 @@ impl fmt::Display for DeviceChoice {
 mod tests {
     use super::*;
 
-    /// f32 is f32 everywhere but on CUDA, where it has to be asked for as what it is.
+    /// f32 is f32 everywhere but on CUDA, whose products are in TF32, which has to be asked for by its name.
     #[test]
     fn precisions_of_a_device() {
         let cpu = choose_device(&DeviceChoice::Cpu).expect("always there");

@@ -1,11 +1,11 @@
-//! Who is told of the events of a run, and what is saved of it.
+//! The events of a run, and what is saved of it.
 
 use saltflat_models::Vector;
 use saltflat_record::{EpochRow, MeasurementRow, Progress};
 
 use crate::{Plan, TrainError, state::TensorMap};
 
-/// Is told of the events of a run, in turn with all others if it is one of an array:
+/// Receives the events of a run. An array of observers is an observer that passes every event to each in turn:
 ///
 /// ```
 /// use saltflat_train::{EpochRow, Observer, TrainError};
@@ -80,7 +80,7 @@ pub struct Snapshot<'a> {
     pub epochs: u64,
     /// θ.
     pub theta: &'a Vector,
-    /// What is stored beside θ.
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
     pub buffers: &'a Vector,
     pub(crate) progress: Progress,
     pub(crate) tensors: TensorMap,

@@ -14,7 +14,7 @@ use crate::{
 /// before the first one starts.
 #[derive(Debug)]
 pub struct Outline {
-    /// f.
+    /// The network f(x; θ).
     pub network: Network,
     /// As [`Plan::loss`](crate::Plan::loss).
     pub loss: Loss,

@@ -33,9 +33,9 @@ const MICROBATCH: usize = 512;
 /// ```
 #[derive(Debug)]
 pub struct Plan {
-    /// As resolved.
+    /// The configuration, with every default filled in.
     pub config: Config,
-    /// f.
+    /// The network f(x; θ).
     pub network: Network,
     /// The loss whose expectation the training descends on: smoothed if the noise flips labels.
     pub loss: Loss,

@@ -21,11 +21,11 @@ const FIRST_STEPS: u64 = 1_000_000;
 /// Seconds of the parts of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Times {
-    /// A step.
+    /// Seconds of a step.
     pub step: f64,
-    /// A step in which the strength of the noise is measured.
+    /// Seconds of a step in which the strength of the noise is measured.
     pub noise_step: f64,
-    /// Each group of a measurement.
+    /// Seconds of each group of a measurement.
     pub groups: BTreeMap<&'static str, f64>,
 }
 
@@ -119,7 +119,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Of a configuration with so many steps.
+    /// The counts of a run of `steps` steps.
     pub fn new(config: &Config, steps: u64, steps_per_epoch: u64) -> Self {
         let metrics = &config.metrics;
         let measurements = if metrics.is_on() { measurements(metrics, steps, steps_per_epoch.max(1)) } else { 0 };

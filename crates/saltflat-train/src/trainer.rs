@@ -75,7 +75,7 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// At the start: these parameters and buffers.
+    /// A trainer before its first step, at these parameters and buffers, such as those of [`start`](crate::start).
     pub fn new(plan: &'a Plan, (theta, buffers): (Vector, Vector)) -> Self {
         let optimizer = &plan.config.optimizer;
         Self {
@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// A random start, from the run's seed.
+    /// Random parameters and the initial buffers, from the run's seed.
     pub fn random_start(plan: &Plan) -> (Vector, Vector) {
         plan.network.layout().init(plan.config.run.seed, &plan.device, plan.dtype)
     }
@@ -108,7 +108,7 @@ impl<'a> Trainer<'a> {
         &self.theta
     }
 
-    /// What is stored beside θ.
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
     pub fn buffers(&self) -> &Vector {
         &self.buffers
     }
@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
         self.saved.map(|(step, _)| step)
     }
 
-    /// What it runs.
+    /// The plan that it runs.
     pub fn plan(&self) -> &'a Plan {
         self.plan
     }

@@ -382,7 +382,7 @@ fn messages() {
     }
     // Keys of one noise, by --set.
     let error = read(&[("noise", &list(&[FLIPS, LOGITS])), ("noise.sigma", "1")]).expect_err("which of them?");
-    assert!(error.contains("--set noise.sigma: noise is a list; give the whole of it, 'noise=[…]'"), "{error}");
+    assert!(error.contains("--set noise.sigma: noise is a list; give the whole of it, --set 'noise=[…]'"), "{error}");
     // What only the data tell names the kind.
     let smoothing = read(&[("noise", &list(&[LOGITS, FLIPS])), ("loss.smoothing", "0.2")]).expect_err("it is 0.3");
     assert!(smoothing.contains("loss.smoothing: expected nothing or 0.3, the smoothing that [noise] implies"));

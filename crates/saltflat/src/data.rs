@@ -15,8 +15,8 @@ use serde::Serialize;
 use crate::args::{DataArgs, DataCommand, GetArgs};
 
 /// The datasets inside the program.
-fn shipped() -> impl Iterator<Item = &'static dyn Dataset> {
-    DATASETS.iter().copied().filter(|dataset| matches!(dataset.storage(), Storage::Shipped(_)))
+fn shipped() -> impl Iterator<Item = &'static Dataset> {
+    DATASETS.iter().copied().filter(|dataset| matches!(dataset.storage, Storage::Shipped(_)))
 }
 
 /// Where there is no terminal, how far a file is that is smaller is not worth a line.
@@ -72,8 +72,8 @@ struct Listed {
 
 fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     let shipped = shipped().map(|dataset| Listed {
-        name: dataset.name(),
-        about: dataset.about(),
+        name: dataset.name,
+        about: dataset.about,
         shipped: true,
         bytes: None,
         files: 0,
@@ -131,10 +131,10 @@ struct Verified {
 fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCode> {
     let asked = |name: &str| names.iter().any(|asked| asked == name);
     let mut rows = Vec::new();
-    for kind in shipped().filter(|kind| names.is_empty() || asked(kind.name())) {
+    for kind in shipped().filter(|kind| names.is_empty() || asked(kind.name)) {
         let reason = load(&DataConfig::new(kind)).err().map(|e| e.to_string());
         let status = if reason.is_none() { "ok" } else { "damaged" };
-        rows.push(Verified { set: kind.name(), file: "in the program", status, path: None, reason });
+        rows.push(Verified { set: kind.name, file: "in the program", status, path: None, reason });
     }
     for set in sets() {
         let places = set.places(folder);

@@ -52,7 +52,7 @@ fn time_lines(times: &Times, counts: &Counts, steps_per_epoch: u64) -> Vec<Strin
     lines
 }
 
-/// True where a goal may end the run before its last step.
+/// True if a goal may end the run before its last step.
 pub fn may_end_early(config: &Config) -> bool {
     config.train.stop_loss.is_some() || config.train.stop_accuracy.is_some()
 }
@@ -88,17 +88,17 @@ fn memory(plan: &Plan) -> String {
     }
 }
 
-/// Largest resident size of this process, where the system tells it.
+/// Largest resident size of this process, if the system tells it.
 pub fn peak() -> Option<u64> {
     size("VmHWM:")
 }
 
-/// Resident size of this process now, where the system tells it.
+/// Resident size of this process now, if the system tells it.
 pub fn resident() -> Option<u64> {
     size("VmRSS:")
 }
 
-/// Memory of the machine, where the system tells it.
+/// Memory of the machine, if the system tells it.
 fn total() -> Option<u64> {
     entry("/proc/meminfo", "MemTotal:")
 }

@@ -34,7 +34,7 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, Trai
     result.unwrap_or_else(|payload| Err(TrainError::Training(first().take().unwrap_or_else(|| words(&*payload)))))
 }
 
-/// What a device's pool holds, where it still says so.
+/// What a device's memory pool holds, if it still can be asked.
 pub fn pool(device: &Device) -> Option<String> {
     let usage = panic::catch_unwind(AssertUnwindSafe(|| device.memory_pool_usage())).ok().flatten()?;
     let mebibytes = |bytes: u64| bytes >> 20;
@@ -48,7 +48,7 @@ pub fn root_cause(said: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Replaces this process by one with these arguments; says why where it cannot.
+/// Replaces this process by one with these arguments; says why if it cannot.
 pub fn start_again(args: &[OsString]) -> io::Error {
     #[cfg(unix)]
     {

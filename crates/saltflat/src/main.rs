@@ -1,8 +1,4 @@
-//! `saltflat`: train networks under chosen gradient noise and measure how flat the place is where they stand.
-//!
-//! stdout is data, stderr is messages. Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 129 hung up, 130 interrupted, 143
-//! terminated.
-
+#![doc = include_str!("../README.md")]
 // Text is written through `outln!` and `errln!` alone; see `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

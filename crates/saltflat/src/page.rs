@@ -12,7 +12,7 @@ use saltflat_study::{StudyError, StudyFile, StudyFolder};
 /// Its file, and the same in numbers.
 const FILE: &str = "report.html";
 const SUMMARY: &str = "summary.json";
-/// Follows a study's text where the runs are smaller than it says.
+/// Follows a study's text if the runs are smaller than it says.
 const SCALED: &str = "These runs are the study at the scale NAME: smaller data, networks and lengths than the text above speaks of; \
                       the configurations below say which.";
 /// Folder of the figures, each by itself.
@@ -33,7 +33,7 @@ pub fn figures(study: &StudyFile) -> (Vec<(usize, AnyFigure)>, Vec<String>) {
 /// The runs in these folders, and a sentence about each that is damaged: the others are not to be lost with it.
 ///
 /// # Errors
-/// [`ReportError`] of the first folder that is no run's, or of the first that is damaged where none can be read.
+/// [`ReportError`] of the first folder that is no run's, or of the first that is damaged if none can be read.
 pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<Run>, Vec<String>), ReportError> {
     let (mut runs, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for folder in folders {

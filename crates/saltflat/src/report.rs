@@ -72,7 +72,7 @@ fn refused(why: &impl std::fmt::Display) -> ExitCode {
     ExitCode::from(BAD_INPUT)
 }
 
-/// The name of the configuration where all runs share one.
+/// The name of the configuration, if all runs share one.
 fn heading(runs: &[Run]) -> String {
     let name = |run: &Run| run.config.get("run")?.get("name")?.as_str().map(String::from);
     match runs {

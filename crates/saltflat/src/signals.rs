@@ -44,12 +44,12 @@ impl Cause {
         }
     }
 
-    /// True where the run is to be started again.
+    /// True if the run is to be started again.
     pub fn is_requeue(self) -> bool {
         matches!(self, Self::Requeue | Self::TimeLimit)
     }
 
-    /// Exit code of a run that stopped cleanly: 128 + the signal's number, by convention; 0 where it is to go on later.
+    /// Exit code of a run that stopped cleanly: 128 + the signal's number, by convention; 0 if it is to be resumed later.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -136,7 +136,7 @@ impl Stop {
         Ok(Self { heard: hear(Second::Told, false)?, deadline: None })
     }
 
-    /// The end of the standard input counts as SIGTERM from now on: where that is a pipe from the process that started this one,
+    /// The end of the standard input counts as SIGTERM from now on: if that is a pipe from the process that started this one,
     /// it ends with that process, however that ends.
     pub fn at_end_of_input(&self) -> anyhow::Result<()> {
         let heard = Arc::clone(&self.heard);
@@ -170,7 +170,7 @@ impl Stop {
         self.heard.first.get().map(|(cause, _)| *cause).or_else(over)
     }
 
-    /// True where a second signal came: nothing is to be waited for.
+    /// True if a second signal came: nothing is to be waited for.
     pub fn is_urgent(&self) -> bool {
         self.heard.again.load(Ordering::SeqCst)
     }
@@ -266,7 +266,7 @@ fn wait(heard: Arc<Heard>, second: Second) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// True if the program was started so that it ignores a signal, as `nohup` does with SIGHUP; and where the system does not tell.
+/// True if the program was started so that it ignores a signal, as `nohup` does with SIGHUP; also if the system does not tell.
 #[cfg(unix)]
 fn is_ignored(signal: nix::sys::signal::Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

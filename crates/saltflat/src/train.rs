@@ -62,7 +62,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     train(Trainer::new(&plan, weights), reporter, events, &stop, args)
 }
 
-/// False only where there is definitely nothing at this path.
+/// False only if there is definitely nothing at this path.
 fn is_there(path: &Path) -> Result<bool, TrainError> {
     Ok(path.try_exists().map_err(FolderError::at(path))?)
 }

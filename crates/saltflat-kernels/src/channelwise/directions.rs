@@ -7,8 +7,8 @@ use burn::{
 
 use crate::{operation::apply, simd::Real, slices::kernel, switch::has_kernels, tasks::each_chunk};
 
-/// What each of K directions gives in channels of its own, `[batch, K · channels, h, w]`, one direction after the other:
-/// `[K · batch, channels, h, w]`.
+/// Moves K directions from the channels to the batch: x `[batch, K · channels, h, w]`, with the channels of one direction after those of the
+/// other, becomes `[K · batch, channels, h, w]`.
 pub fn directions_to_batch(x: Tensor<4>, directions: usize) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
     if directions == 1 {

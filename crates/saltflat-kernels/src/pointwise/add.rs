@@ -41,7 +41,7 @@ pub fn add_scaled<const D: usize>(a: Tensor<D>, factor: f64, b: Tensor<D>) -> Te
     })
 }
 
-/// x + leaf with a leaf that is 0, of equal shapes, so that the cotangent at x is the gradient of the leaf.
+/// x + leaf, of equal shapes, with a leaf of the autodiff graph that is 0: after a backward pass its gradient is the cotangent at x.
 pub fn tap(x: Tensor<4>, leaf: Tensor<4>) -> Tensor<4> {
     if !has_kernels(&x) {
         return x + leaf;

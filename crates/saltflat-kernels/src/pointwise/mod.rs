@@ -1,4 +1,4 @@
-//! Operations on every number by itself, each in one pass over memory.
+//! Elementwise operations, each in one pass over memory.
 
 mod add;
 mod relu;

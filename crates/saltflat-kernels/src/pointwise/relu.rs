@@ -14,7 +14,7 @@ use crate::{
     tasks::{CHUNK, each_chunk},
 };
 
-/// max(x, 0), with derivative 0 at 0; what is not a number stays so.
+/// max(x, 0), with derivative 0 at 0; NaN stays NaN.
 pub fn relu(x: Tensor<4>) -> Tensor<4> {
     if !has_kernels(&x) {
         return activation::relu(x);

@@ -8,8 +8,8 @@ use burn::{
 use super::planes::{Planes, has_window};
 use crate::{operation::apply, simd::Real, slices::kernel, switch::has_kernels};
 
-/// The largest of each window of 2 × 2, the first of equals; an odd last row or column is dropped. With it, of every t
-/// `[K · batch, channels, h, w]` in `coefficients`, its entries in the same places.
+/// The largest of each window of 2 × 2, the first of equals; an odd last row or column is dropped. Also, for every t
+/// `[K · batch, channels, h, w]` in `coefficients`, its entries at the places of the maxima.
 pub fn max_pool<const N: usize>(
     x: Tensor<4>,
     coefficients: [Option<Tensor<4>>; N],

@@ -23,7 +23,24 @@ pub struct BinaryLosses {
 }
 
 impl Settings for BinaryLosses {
-    const ABOUT: About = ABOUT;
+    const ABOUT: About = About {
+        name: "binary-losses",
+        title: "Smoothed losses with labels ±1",
+        text: "Each label is flipped with probability p, so the expected loss of the margin x = y f is l̄(x) = (1−p) l(x) + p l(−x). At its \
+            minimum c the flips still make noise, of variance σ² = p(1−p)(l′(c) + l′(−c))², which drives the regularization with \
+            λ = ησ²/B; α = l̄″(c) is the curvature there. Table 1 gives all three for logistic loss, exponential loss and square loss.\n\n\
+            Here c is found by Newton's method on l̄′ alone, σ² and α follow from it, and the mean and variance of the noise are the \
+            exact expectation over the two values of the flip. The closed forms stand beside them. The paper has p in (0, 1); from ½ \
+            on the flipped label is the likelier one and c is not positive, so p stays below ½ here. Nothing is random.",
+        source: "Damian, Ma, Lee 2021, table 1 and appendix E.2",
+        figures: r#"
+figure = [
+    { kind = "curves", y = "c", x = "p", title = "Minimum c of the smoothed loss" },
+    { kind = "curves", y = "sigma_sq", x = "p", title = "Variance σ² of the noise" },
+    { kind = "curves", y = "alpha", x = "p", title = "Curvature α at the minimum" },
+]
+"#,
+    };
 
     fn at(scale: Scale) -> Self {
         let points = match scale {
@@ -105,25 +122,6 @@ fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
-
-const ABOUT: About = About {
-    name: "binary-losses",
-    title: "Smoothed losses with labels ±1",
-    text: "Each label is flipped with probability p, so the expected loss of the margin x = y f is l̄(x) = (1−p) l(x) + p l(−x). At its \
-        minimum c the flips still make noise, of variance σ² = p(1−p)(l′(c) + l′(−c))², which drives the regularization with \
-        λ = ησ²/B; α = l̄″(c) is the curvature there. Table 1 gives all three for logistic loss, exponential loss and square loss.\n\n\
-        Here c is found by Newton's method on l̄′ alone, σ² and α follow from it, and the mean and variance of the noise are the \
-        exact expectation over the two values of the flip. The closed forms stand beside them. The paper has p in (0, 1); from ½ \
-        on the flipped label is the likelier one and c is not positive, so p stays below ½ here. Nothing is random.",
-    source: "Damian, Ma, Lee 2021, table 1 and appendix E.2",
-    figures: r#"
-figure = [
-    { kind = "curves", y = "c", x = "p", title = "Minimum c of the smoothed loss" },
-    { kind = "curves", y = "sigma_sq", x = "p", title = "Variance σ² of the noise" },
-    { kind = "curves", y = "alpha", x = "p", title = "Curvature α at the minimum" },
-]
-"#,
-};
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! Label-noise SGD is coupled to gradient descent on L + λR (Damian, Ma, Lee 2021, Lemma 1).
 
-mod about;
 mod findings;
 mod model;
 mod settings;

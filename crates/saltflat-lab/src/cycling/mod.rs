@@ -1,6 +1,5 @@
 //! Minibatch SGD that goes round a circle of minima for ever (Damian, Ma, Lee 2021, appendix F.2).
 
-mod about;
 mod findings;
 mod settings;
 mod world;

@@ -3,8 +3,7 @@
 use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
-
-use crate::named::named_enum;
+use saltflat_config::named_enum;
 
 /// (x, y, z₁, z₂, z₃, z₄).
 pub(super) type Theta = [f64; 6];

@@ -1,7 +1,8 @@
 //! The Hessians of the proof of theorem 2, and the batch sizes at which SGD on them is stable.
 
+use saltflat_config::named_enum;
+
 use super::sampling::{LogFactorials, Sampling};
-use crate::named::named_enum;
 
 named_enum! {
     /// The loss of a sample, which says how its Hessian is made of m and a coordinate.

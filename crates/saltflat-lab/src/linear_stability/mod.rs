@@ -1,6 +1,5 @@
 //! Linearised SGD on quadratic losses: where it diverges, beside the lines of Dexter et al. 2024.
 
-mod about;
 mod construction;
 mod diagram;
 mod findings;

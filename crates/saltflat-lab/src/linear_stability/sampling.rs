@@ -1,8 +1,7 @@
 //! How batches are drawn, and how often a batch meets a set of samples.
 
 use rand::{Rng, RngExt};
-
-use crate::named::named_enum;
+use saltflat_config::named_enum;
 
 named_enum! {
     /// How a batch of B of n samples is drawn.

@@ -1,7 +1,6 @@
 //! The quadratically parametrised model: gradient descent overfits, label noise finds the sparse truth. HaoChen, Wei, Lee, Ma
 //! 2021, figure 1 (right), appendix A.1.
 
-mod about;
 mod findings;
 mod model;
 mod noise;

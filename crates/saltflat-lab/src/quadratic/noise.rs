@@ -2,9 +2,9 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+use saltflat_config::named_enum;
 
 use super::model::{Data, Iterate};
-use crate::named::named_enum;
 
 /// Which noise. HaoChen et al. 2021, appendix A.1, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq)]

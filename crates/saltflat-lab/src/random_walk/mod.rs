@@ -1,6 +1,5 @@
 //! Random walks whose noise depends on the parameter, against Brownian motion (HaoChen et al. 2021, section 3.1).
 
-mod about;
 mod findings;
 mod settings;
 mod walk;

@@ -2,8 +2,9 @@
 
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+use saltflat_config::named_enum;
 
-use crate::{Row, named::named_enum, statistics::median};
+use crate::{Row, statistics::median};
 
 /// Walkers this near to 0 count as arrived there.
 pub(super) const NEAR_ZERO: f64 = 1e-3;

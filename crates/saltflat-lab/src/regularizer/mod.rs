@@ -3,10 +3,10 @@
 mod curves;
 mod findings;
 
-use saltflat_config::Section;
+use saltflat_config::{Section, named_enum};
 use serde::Serialize;
 
-use crate::{About, Finding, Lab, Outcome, Progress, Row, Scale, Settings, Stopped, Trial, named::named_enum};
+use crate::{About, Finding, Lab, Outcome, Progress, Row, Scale, Settings, Stopped, Trial};
 use curves::{at_the_edge, in_one_dimension, series};
 
 named_enum! {
@@ -35,7 +35,24 @@ pub struct Regularizer {
 }
 
 impl Settings for Regularizer {
-    const ABOUT: About = ABOUT;
+    const ABOUT: About = About {
+        name: "regularizer",
+        title: "The implicit regularizer of label noise",
+        text: "SGD with label noise minimises L + λR with R(θ) = −(1/2η) tr log(I − (η/2) ∇²L(θ)) and λ = ησ²/B. Its first term is \
+            ¼ tr ∇²L; a large learning rate adds a penalty on large eigenvalues.\n\n\
+            The first figure shows λR for one eigenvalue l, in units of σ²/B, over ηl: −½ log(1 − ηl/2), its linear approximation ηl/4, \
+            and three terms of its series, ηl/4 + (ηl)²/16 + (ηl)³/48. The second figure goes to the edge ηλ₁ = 2 with a \
+            Hessian of several eigenvalues (our choice): R/log(2/ν) over ν = 2 − ηλ₁. Nothing here is random.",
+        source: "Damian, Ma, Lee 2021, figure 1 and section 6.1",
+        figures: r#"
+figure = [
+    { kind = "curves", y = "strength", x = "eta_l", title = "λR and its linear approximation",
+      caption = "In units of σ²/B." },
+    { kind = "curves", y = "r_over_log", x = "nu", log_x = true, title = "R/log(2/ν) towards the edge of stability",
+      caption = "η = (2 − ν)/λ₁. The distance to the limit falls as 1/log(2/ν)." },
+]
+"#,
+    };
 
     fn at(scale: Scale) -> Self {
         let (points, least_power) = match scale {
@@ -113,25 +130,6 @@ impl Lab for Regularizer {
         findings::all(rows(Curve::Regularizer), rows(Curve::Linear), rows(Curve::Edge), &self.eigenvalues)
     }
 }
-
-const ABOUT: About = About {
-    name: "regularizer",
-    title: "The implicit regularizer of label noise",
-    text: "SGD with label noise minimises L + λR with R(θ) = −(1/2η) tr log(I − (η/2) ∇²L(θ)) and λ = ησ²/B. Its first term is \
-        ¼ tr ∇²L; a large learning rate adds a penalty on large eigenvalues.\n\n\
-        The first figure shows λR for one eigenvalue l, in units of σ²/B, over ηl: −½ log(1 − ηl/2), its linear approximation ηl/4, \
-        and three terms of its series, ηl/4 + (ηl)²/16 + (ηl)³/48. The second figure goes to the edge ηλ₁ = 2 with a \
-        Hessian of several eigenvalues (our choice): R/log(2/ν) over ν = 2 − ηλ₁. Nothing here is random.",
-    source: "Damian, Ma, Lee 2021, figure 1 and section 6.1",
-    figures: r#"
-figure = [
-    { kind = "curves", y = "strength", x = "eta_l", title = "λR and its linear approximation",
-      caption = "In units of σ²/B." },
-    { kind = "curves", y = "r_over_log", x = "nu", log_x = true, title = "R/log(2/ν) towards the edge of stability",
-      caption = "η = (2 − ν)/λ₁. The distance to the limit falls as 1/log(2/ν)." },
-]
-"#,
-};
 
 #[cfg(test)]
 mod tests {

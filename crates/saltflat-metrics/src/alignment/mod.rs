@@ -39,7 +39,7 @@ macro_rules! alignment {
 alignment! {
     /// α, β, μ and what they are made of (Wu, Wang, Su 2022, equations 3 and 11), on n samples.
     ///
-    /// With G = (1/n) Σ rowsᵀ rows, gᵢ = ∇ℓᵢ, Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, L counted from its floor:
+    /// With G = (1/n) Σ rowsᵀ rows, gᵢ = ∇ℓᵢ, Σ = (1/n) Σ (gᵢ − ḡ)(gᵢ − ḡ)ᵀ, L less its smallest possible value:
     /// α = Tr(GΣ)/(‖G‖_F‖Σ‖_F), β = ‖Σ‖_F/(2L‖G‖_F), μ = αβ. μ₁ and μ₂ have (1/n) Σ gᵢgᵢᵀ and ḡḡᵀ in place of Σ.
     ///
     /// The values are exact for these samples; the standard errors say how far they may be from those of other samples, by the

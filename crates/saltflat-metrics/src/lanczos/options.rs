@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Eigenvalues that are searched however little memory there is.
 pub const GUARANTEED_EIGENVALUES: usize = 64;
 
-/// Which eigenvalues, and how well.
+/// Which eigenvalues are computed, and how accurately.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LanczosOptions {
     /// How many of the largest.

@@ -40,7 +40,7 @@ impl Host<'_> {
     }
 
     /// What rounding of the outputs makes of a loss that is zero: ε² mean ‖f‖² for the square loss; for cross-entropy what
-    /// is lost in taking off the floor.
+    /// is lost in subtracting the floor.
     fn resolution(&self) -> f64 {
         let epsilon = if self.dtype == DType::F64 { 4.0 * f64::EPSILON } else { 4.0 * f64::from(f32::EPSILON) };
         match self.objective.loss.kind {

@@ -50,7 +50,7 @@ pub struct Pairs {
     /// What the targets are.
     pub(crate) scoring: Scoring,
     pub(crate) n: usize,
-    /// Loss of each sample, from the floor.
+    /// Loss of each sample, less its smallest possible value.
     pub(crate) losses: Vec<f64>,
     /// A mean loss up to this is rounding: zero.
     pub(crate) resolution: f64,

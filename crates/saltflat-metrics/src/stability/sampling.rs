@@ -19,9 +19,9 @@ pub enum Sampling {
 /// The numbers in Q(M) = (1 − d) H M H + c V(M).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNoise {
-    /// c: weight of the single samples.
+    /// c, the weight of V(M) = (1/n) Σ Hᵢ M Hᵢ.
     pub samples: f64,
-    /// d: what the pairs of different samples lack.
+    /// d: the weight of H M H is 1 − d.
     pub pairs: f64,
 }
 

@@ -30,14 +30,14 @@ impl TraceMethod {
 /// What is estimated, and how well.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TraceOptions {
-    /// How.
+    /// The estimator.
     pub method: TraceMethod,
     /// Products, or quadratic forms, at most.
     pub probes: usize,
     /// Stops sooner, if the standard error of the trace is at most this times the trace. It is looked at after 16, 32,
     /// 64 … probes only, so that it is not met by the luck of many looks; two means that happen to be close never stop it.
     pub tolerance: Option<f64>,
-    /// Also ‖A‖_F, which needs products; without it the trace takes quadratic forms, half as dear.
+    /// Also ‖A‖_F, which needs products; without it the trace takes quadratic forms, at half the cost.
     pub frobenius: bool,
     /// Bytes that a sketch may take.
     pub memory: usize,

@@ -4,25 +4,20 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Style, activation, init, width};
+use crate::layers::{Activation, AvgPool, Window};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, AvgPool, Window},
-    layout::Layout,
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// Conv m, conv 2m, average pool, conv 2m, conv m, average pool, linear (their table 1); 3 × 3 convolutions with bias and
 /// padding 1, an activation after each; tensors `convs.0` … `convs.3`, `fc`. Default initialisation: PyTorch's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lenet {
-    /// m.
+    /// m, the number of channels of the first convolution.
     pub width: usize,
-    /// After each convolution.
+    /// Activation after each convolution.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

@@ -4,14 +4,9 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{hidden, init};
+use crate::layers::{Activation, Linear};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, Linear},
-    layout::Layout,
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
@@ -20,7 +15,7 @@ use crate::{
 pub struct LinearNet {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

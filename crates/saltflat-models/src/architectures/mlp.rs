@@ -4,14 +4,9 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Style, activation, hidden, init};
+use crate::layers::Activation;
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::Activation,
-    layout::Layout,
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// inputs → hidden… → outputs with an activation between; tensors `layers.I.weight`, `layers.I.bias`. Default
@@ -20,9 +15,9 @@ use crate::{
 pub struct Mlp {
     /// Widths of the hidden layers.
     pub hidden: Vec<usize>,
-    /// Between the layers.
+    /// Activation between the layers.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

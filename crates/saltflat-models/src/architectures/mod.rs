@@ -11,13 +11,15 @@ mod vgg;
 
 pub use style::Norm;
 
-use crate::architecture::{ArchitectureKind, ListedArchitecture, entry};
+use saltflat_config::Listed;
+
+use crate::architecture::{ArchitectureKind, entry};
 
 /// Exports the architectures of these files and lists them in [`ARCHITECTURES`].
 macro_rules! architectures {
     ($($file:ident::$architecture:ident),+ $(,)?) => {
         $(pub use $file::*;
-        impl ListedArchitecture for $architecture {})+
+        impl Listed for $architecture {})+
 
         /// Every architecture, in the order in which messages name them.
         pub const ARCHITECTURES: &[ArchitectureKind] = &[$(entry::<$architecture>()),+];

@@ -4,14 +4,9 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, init};
+use crate::layers::{Activation, Linear};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, Linear},
-    layout::{Init, Layout},
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// f(x; θ) = Σ_j θ_j act(wⱼ·x) with wⱼ ~ N(0, I) fixed: the buffer `features.weight` and the parameter `output.weight`;
@@ -20,9 +15,9 @@ use crate::{
 pub struct RandomFeatures {
     /// Number of features m.
     pub features: usize,
-    /// Of the features.
+    /// Activation of the features.
     pub activation: Activation,
-    /// How the output layer starts.
+    /// Initialisation of the output layer.
     pub init: Initialisation,
 }
 

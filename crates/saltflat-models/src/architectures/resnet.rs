@@ -4,14 +4,9 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, WIDTHS, activation, are_positive, channels_per_group, init, norm, width};
+use crate::layers::{Activation, GlobalAvgPool, Window};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, GlobalAvgPool, Window},
-    layout::Layout,
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// torchvision's ResNet of basic blocks (He et al. 2015, arXiv 1512.03385) for small images: a 3 × 3 stem of stride 1 and
@@ -25,13 +20,13 @@ pub struct Resnet {
     pub width: usize,
     /// Blocks in each stage.
     pub blocks: Vec<usize>,
-    /// After each convolution.
+    /// Normalisation after each convolution.
     pub norm: Norm,
     /// Channels that share their statistics under group normalisation.
     pub channels_per_group: usize,
-    /// After each normalisation and each sum.
+    /// Activation after each normalisation and each sum.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

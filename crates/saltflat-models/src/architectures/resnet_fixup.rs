@@ -4,19 +4,15 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, width};
+use crate::layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window},
-    layout::{Init, Layout},
-    limits::{MOST_LAYERS, Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage,
+    limits::{MOST_LAYERS, require_positive},
 };
 
 /// The CIFAR ResNet of depth 6n + 2 with Fixup initialisation (Zhang, Dauphin, Ma 2019, arXiv 1901.09321; the authors'
 /// `fixup_resnet_cifar.py`): three stages of n blocks with width, 2 · width and 4 · width channels, scalar biases and
-/// scales, no normalisation. Tensors as there: `conv1`, `bias1`, `layer1.0.bias1a` …, `bias2`, `fc`. It starts so: the
+/// scales, no normalisation. Tensors as there: `conv1`, `bias1`, `layer1.0.bias1a` …, `bias2`, `fc`. Initialisation: the
 /// second convolution of a block and `fc` at 0, the first convolution of a block N(0, 2/(outputs · k² · L)) with L = 3n
 /// blocks, the stem at PyTorch's default.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +21,7 @@ pub struct ResnetFixup {
     pub depth: usize,
     /// Channels of the first stage, 16 there.
     pub width: usize,
-    /// After each convolution but the last of a block, and after each sum.
+    /// Activation after each convolution but the last of a block, and after each sum.
     pub activation: Activation,
 }
 

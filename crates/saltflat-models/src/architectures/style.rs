@@ -1,33 +1,22 @@
 //! What several architectures share: their layers' initialisation and normalisation, and the keys that choose them.
 
-use saltflat_config::Section;
-use serde::Serialize;
+use saltflat_config::{Section, named_enum};
 
-use crate::{
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, BatchNorm, Conv2d, GroupNorm, Linear, Window},
-    layout::Layout,
-    limits::require_positive,
-    network::Stage,
-};
+use crate::layers::{Activation, BatchNorm, Conv2d, GroupNorm, Linear, Window};
+use crate::{Initialisation, Layout, ModelError, Stage, limits::require_positive};
 
-/// Which normalisation follows a convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// None; the convolution has a bias.
-    #[default]
-    None,
-    /// Group normalisation.
-    Group,
-    /// Batch normalisation: the samples of a batch depend on each other, so metrics that need per-sample gradients refuse.
-    Batch,
-}
-
-impl Norm {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 3] = [("none", Self::None), ("group", Self::Group), ("batch", Self::Batch)];
+named_enum! {
+    /// Which normalisation follows a convolution.
+    #[derive(Default)]
+    pub enum Norm {
+        /// None; the convolution has a bias.
+        #[default]
+        None = "none",
+        /// Group normalisation.
+        Group = "group",
+        /// Batch normalisation: the samples of a batch depend on each other, so metrics that need per-sample gradients refuse.
+        Batch = "batch",
+    }
 }
 
 /// What the layers of one architecture share: how they start, and the normalisation.
@@ -79,12 +68,10 @@ impl Style {
     }
 }
 
-/// `hidden`, the widths of hidden layers, if it is there.
 pub(super) fn optional_hidden(section: &mut Section) -> Option<Vec<usize>> {
     section.optional("hidden", WIDTHS, are_positive)
 }
 
-/// `hidden`, the widths of hidden layers, which must be there.
 pub(super) fn hidden(section: &mut Section) -> Vec<usize> {
     section.required("hidden", WIDTHS, are_positive)
 }
@@ -92,7 +79,6 @@ pub(super) fn hidden(section: &mut Section) -> Vec<usize> {
 /// What a list of widths or of numbers of blocks has to be.
 pub(super) const WIDTHS: &str = "a list of whole numbers above 0";
 
-/// True if all of them are above 0.
 #[allow(clippy::ptr_arg)] // The type that is read.
 pub(super) fn are_positive(all: &Vec<usize>) -> bool {
     all.iter().all(|n| *n > 0)
@@ -103,22 +89,18 @@ pub(super) fn width(section: &mut Section, default: usize) -> usize {
     section.count("width").unwrap_or(default)
 }
 
-/// `norm`, if it is there.
 pub(super) fn norm(section: &mut Section) -> Option<Norm> {
     section.choice("norm", &Norm::ALL)
 }
 
-/// `channels_per_group`, of group normalisation.
 pub(super) fn channels_per_group(section: &mut Section) -> usize {
     section.count("channels_per_group").unwrap_or(32)
 }
 
-/// `activation`.
 pub(super) fn activation(section: &mut Section) -> Activation {
     section.choice("activation", &Activation::ALL).unwrap_or_default()
 }
 
-/// `init`.
 pub(super) fn init(section: &mut Section) -> Initialisation {
     section.choice("init", &Initialisation::ALL).unwrap_or_default()
 }

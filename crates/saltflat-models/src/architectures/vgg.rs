@@ -4,14 +4,9 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
+use crate::layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window};
 use crate::{
-    architecture::{Architecture, ArchitectureKeys},
-    error::ModelError,
-    init::Initialisation,
-    layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window},
-    layout::{Init, Layout},
-    limits::{Size, require_positive},
-    network::Stage,
+    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
 
 /// VGG-11, 13, 16 or 19 (Simonyan and Zisserman 2014, arXiv 1409.1556) for small images: 3 × 3 convolutions with an
@@ -25,15 +20,15 @@ pub struct Vgg {
     pub depth: usize,
     /// Channels of the first block, 64 in the paper; the others have 2, 4, 8 and 8 times as many.
     pub width: usize,
-    /// After each convolution.
+    /// Normalisation after each convolution.
     pub norm: Norm,
     /// Channels that share their statistics under group normalisation.
     pub channels_per_group: usize,
     /// Widths of hidden layers in the classifier; none: one linear layer.
     pub hidden: Vec<usize>,
-    /// After each convolution and hidden layer.
+    /// Activation after each convolution and hidden layer.
     pub activation: Activation,
-    /// How it starts.
+    /// Initialisation of the parameters.
     pub init: Initialisation,
 }
 

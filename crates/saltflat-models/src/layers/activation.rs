@@ -3,47 +3,35 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use burn::tensor::{Tensor, activation};
-use serde::Serialize;
+use saltflat_config::named_enum;
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
+use super::case::{LayerCase, LayerCases};
 use crate::{
-    Jet, Pass,
+    Jet, Layer, Pass,
     jet::{for_each_direction, sum},
 };
 
-/// An elementwise function f. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Activation {
-    /// max(x, 0), with derivative 0 at 0.
-    #[default]
-    Relu,
-    /// x Φ(x), exact (by erf): the derivative of the tanh form differs by up to 1e−3.
-    Gelu,
-    /// x σ(x).
-    Silu,
-    /// log(1 + eˣ).
-    Softplus,
-    /// tanh x.
-    Tanh,
-    /// x.
-    Identity,
+named_enum! {
+    /// An elementwise function f. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
+    #[derive(Default)]
+    pub enum Activation {
+        /// max(x, 0), with derivative 0 at 0.
+        #[default]
+        Relu = "relu",
+        /// x Φ(x), exact (by erf): the derivative of the tanh form differs by up to 1e−3.
+        Gelu = "gelu",
+        /// x σ(x).
+        Silu = "silu",
+        /// log(1 + eˣ).
+        Softplus = "softplus",
+        /// tanh x.
+        Tanh = "tanh",
+        /// x.
+        Identity = "identity",
+    }
 }
 
 impl Activation {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 6] = [
-        ("relu", Self::Relu),
-        ("gelu", Self::Gelu),
-        ("silu", Self::Silu),
-        ("softplus", Self::Softplus),
-        ("tanh", Self::Tanh),
-        ("identity", Self::Identity),
-    ];
-
     /// Gain of Kaiming initialisation: √2 for relu, 5/3 for tanh, 1 for identity, as `torch.nn.init.calculate_gain` has
     /// them; √2 also for gelu, silu and softplus, which are shaped like relu and have no gain there.
     pub fn gain(self) -> f64 {

@@ -3,11 +3,10 @@
 use burn::tensor::{FloatDType, Tensor};
 
 use super::{
-    Layer,
     case::{CASE_INPUT, LayerCase, LayerCases},
     normalise::{Affine, EPSILON, standardise},
 };
-use crate::{Init, Jet, Layout, Pass, layout::Slot, pass::Mode};
+use crate::{Init, Jet, Layer, Layout, Pass, layout::Slot, pass::Mode};
 
 /// Part of the old running statistic that a training step replaces, PyTorch's `momentum`.
 const RATE: f64 = 0.1;
@@ -38,7 +37,7 @@ impl BatchNorm {
         // In the number type of what is stored, also if the pass is of half precision.
         let stored = pass.tensor::<1>(self.mean, [self.channels]).dtype();
         let x = x.without_autodiff().cast(FloatDType::from(stored));
-        let rate = pass.rate().unwrap_or(RATE);
+        let rate = pass.rate.unwrap_or(RATE);
         let [_, channels, count] = x.dims();
         let mean = x.clone().mean_dim(2);
         let variance = (x - mean.clone()).square().sum_dim(2).div_scalar((count.max(2) - 1) as f64);
@@ -52,7 +51,7 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let [n, c, h, w] = x.value.dims();
-        let x = match pass.mode() {
+        let x = match pass.mode {
             Mode::Train => {
                 let x = x.linear(|t| {
                     let directions = t.dims()[0] / n;

@@ -1,14 +1,11 @@
-//! One number added everywhere, of Fixup networks.
+//! One number added to everything, of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321).
 
 use burn::tensor::Tensor;
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
+use super::case::{LayerCase, LayerCases};
+use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
 
-/// y = x + b with one trainable number b, 0 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+/// y = x + b with one trainable number b, 0 at first.
 #[derive(Debug)]
 pub struct Bias {
     bias: Slot,

@@ -1,4 +1,6 @@
-//! The rows of the contract test that a layer stands for.
+//! The rows of a layer in the contract test.
+
+use saltflat_config::Listed;
 
 use crate::{
     layer::Layer,
@@ -30,11 +32,8 @@ impl LayerCase {
     }
 }
 
-/// A layer that stands in the list of all, [`LAYERS`](super::LAYERS), which implements this.
-pub trait ListedLayer {}
-
 /// A layer of this crate.
-pub trait LayerCases: Layer + ListedLayer {
+pub trait LayerCases: Layer + Listed {
     /// The rows of the contract test in which it is: at least one for each way through its code.
     fn cases() -> Vec<LayerCase>;
 }

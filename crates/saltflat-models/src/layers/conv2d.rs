@@ -7,17 +7,16 @@ use saltflat_kernels::{
 };
 
 use super::{
-    Layer,
     case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
     pool::AvgPool,
 };
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot};
+use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot};
 
 /// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
 ///
 /// Jet: ẏ = W ∗ ẋ + V ∗ x + v_b, ÿ = W ∗ ẍ + 2 V ∗ ẋ. With K directions W ∗ ẋ is one product of K times the batch, V ∗ x one
 /// of K times the channels.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Conv2d {
     weight: Slot,
     bias: Option<Slot>,
@@ -27,7 +26,7 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` and, if `bias` says how it starts, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
     pub fn new(
         layout: &mut Layout,
         name: &str,
@@ -70,7 +69,7 @@ impl Layer for Conv2d {
         };
         let of_velocity = v_weight.map(|v| directions_to_batch(conv(x.value.clone(), v, v_bias), directions));
         let first = sum(x.first.map(|t| conv(t, weight, None)), of_velocity);
-        let rows = || Rows { input: x.value.without_autodiff(), layer: self.into() };
+        let rows = || Rows { input: x.value.without_autodiff(), layer: *self };
         let value = pass.record(value, rows);
         Jet { value, first, second }
     }
@@ -101,21 +100,7 @@ impl LayerCases for Conv2d {
 /// gradient of sample i is δᵢ Uᵢ `[outputs, d]`.
 struct Rows {
     input: Tensor<4>,
-    layer: Shape,
-}
-
-#[derive(Clone, Copy)]
-struct Shape {
-    inputs: usize,
-    outputs: usize,
-    window: Window,
-    has_bias: bool,
-}
-
-impl From<&Conv2d> for Shape {
-    fn from(layer: &Conv2d) -> Self {
-        Self { inputs: layer.inputs, outputs: layer.outputs, window: layer.window, has_bias: layer.bias.is_some() }
-    }
+    layer: Conv2d,
 }
 
 /// Entries that a chunk of explicit rows, of an unfolded input or of position products may hold (32 MiB in f32).
@@ -255,9 +240,9 @@ impl PerSample for Rows {
         }
         let delta = delta.flatten::<3>(2, 3);
         let rows = self.explicit(self.input.clone())(delta.clone());
-        match self.layer.has_bias {
-            true => Tensor::cat(vec![rows, over_positions(delta)], 1),
-            false => rows,
+        match self.layer.bias {
+            Some(_) => Tensor::cat(vec![rows, over_positions(delta)], 1),
+            None => rows,
         }
     }
 
@@ -270,8 +255,8 @@ impl PerSample for Rows {
         let [rows, _] = kept.dims();
         let n = input.dims()[0];
         let [h, w] = self.positions();
-        let bias =
-            self.layer.has_bias.then(|| gram(over_positions(kept.clone().reshape([rows, self.layer.outputs, h * w]))));
+        let of_bias = |_| gram(over_positions(kept.clone().reshape([rows, self.layer.outputs, h * w])));
+        let bias = self.layer.bias.map(of_bias);
         let delta = kept.reshape([rows / n, n, self.layer.outputs, h * w]);
         let (by_rows, by_positions) = self.costs(rows / n, n);
         let of_weight = match by_rows <= by_positions {
@@ -303,7 +288,7 @@ mod tests {
         for (window, side, n) in
             [(Window::three(1), 5, 5), (Window::three(2), 7, 5), (Window::one(2), 6, 5), (Window::three(1), 12, 30)]
         {
-            let layer = Shape { inputs: 3, outputs: 4, window, has_bias: false };
+            let layer = Conv2d { weight: Slot::Parameter(0), bias: None, inputs: 3, outputs: 4, window };
             let rows = Rows { input: random([n, 3, side, side], 0), layer };
             let out = window.output(side);
             let delta = random([2, n, 4, out * out], 1);

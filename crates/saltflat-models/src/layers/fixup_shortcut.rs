@@ -1,15 +1,12 @@
-//! The shortcut of a Fixup block that changes the shape.
+//! The shortcut of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321) where the shape changes.
 
 use burn::tensor::{Slice, Tensor};
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
-use crate::{Jet, Pass};
+use super::case::{LayerCase, LayerCases};
+use crate::{Jet, Layer, Pass};
 
 /// Every second position, then as many zero channels again: `AvgPool2d(1, stride=2)` and a concatenation with zeros in the
-/// authors' code. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+/// authors' code.
 #[derive(Debug)]
 pub struct FixupShortcut;
 

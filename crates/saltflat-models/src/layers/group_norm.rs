@@ -1,11 +1,10 @@
 //! Group normalisation.
 
 use super::{
-    Layer,
     case::{CASE_INPUT, LayerCase, LayerCases},
     normalise::{Affine, standardise},
 };
-use crate::{Jet, Layout, Pass};
+use crate::{Jet, Layer, Layout, Pass};
 
 /// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, ε = 1e−5.
 /// Wu and He 2018, arXiv 1803.08494.

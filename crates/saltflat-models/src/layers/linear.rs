@@ -3,11 +3,8 @@
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_kernels::{directions_to_batch, gram, linear};
 
-use super::{
-    Layer,
-    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
-};
-use crate::{Init, Jet, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
+use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
+use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
 
 /// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
 /// c·h·w = inputs; the output is `[batch, outputs, 1, 1]`.
@@ -22,7 +19,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Adds `NAME.weight` and, if `bias` says how it starts, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
     pub fn new(
         layout: &mut Layout,
         name: &str,

@@ -1,4 +1,4 @@
-//! Layers: one in each file, with its three rules ([`Layer`] says what they are).
+//! Layers, each with its three rules ([`Layer`] says what they are).
 //!
 //! A layer's value and jet are one piece of code, [`Layer::forward`]. The first coefficient of the loss's jet is ∇L·v, and its
 //! backward pass is the exact Hessian-vector product Hv; the second is vᵀHv, with no backward pass.
@@ -15,7 +15,9 @@ mod normalise;
 mod pool;
 mod scale;
 
-pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, ListedLayer, MakeStages};
+use saltflat_config::Listed;
+
+pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
 pub use conv2d::Window;
 
 pub use crate::layer::Layer;
@@ -24,7 +26,7 @@ pub use crate::layer::Layer;
 macro_rules! layers {
     ($($file:ident::$layer:ident),+ $(,)?) => {
         $(pub use $file::$layer;
-        impl ListedLayer for $layer {})+
+        impl Listed for $layer {})+
 
         /// Every layer; the contract test has the rows of each.
         pub const LAYERS: &[LayerKind] =

@@ -1,10 +1,7 @@
 //! Pooling.
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
-use crate::{Jet, Pass};
+use super::case::{LayerCase, LayerCases};
+use crate::{Jet, Layer, Pass};
 
 /// Maximum over windows of 2 × 2; an odd last row or column is dropped. The jet is that of the chosen entry.
 #[derive(Debug)]

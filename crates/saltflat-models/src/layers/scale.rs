@@ -1,15 +1,12 @@
-//! One factor for everything, of Fixup networks.
+//! One factor for everything, of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321).
 
 use burn::tensor::Tensor;
 use saltflat_kernels::{scale_first, scale_second};
 
-use super::{
-    Layer,
-    case::{LayerCase, LayerCases},
-};
-use crate::{Init, Jet, Layout, Pass, PerSample, layout::Slot};
+use super::case::{LayerCase, LayerCases};
+use crate::{Init, Jet, Layer, Layout, Pass, PerSample, layout::Slot};
 
-/// y = s x with one trainable number s, 1 at first. Zhang, Dauphin, Ma 2019, arXiv 1901.09321.
+/// y = s x with one trainable number s, 1 at first.
 ///
 /// Jet: ẏ = s ẋ + v x, ÿ = s ẍ + 2 v ẋ.
 #[derive(Debug)]

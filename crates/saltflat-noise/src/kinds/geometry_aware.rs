@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
 
-/// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss,
-/// counted from its floor, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the outputs, so Jᵢᵀ Jᵢ for the square
-/// loss.
+/// Gaussian gradient noise with the covariance 2 L(θ) G(θ)/b (Wu, Wang, Su 2022, section 3.3): L the step's batch loss
+/// less its smallest possible value under label smoothing, G = (1/B) Σᵢ Jᵢᵀ Aᵢ Jᵢ with the Hessian A of the loss in the
+/// outputs, so Jᵢᵀ Jᵢ for the square loss.
 ///
 /// νᵢ = √(2 L B/b) Aᵢ^½ zᵢ with z ~ N(0, I); the trainer multiplies by √(2L).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -34,7 +34,7 @@ impl NoiseKeys for GeometryAware {
 
 impl Noise for GeometryAware {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_outputs(Self::NAME, 1)
+        NoiseProperties::new(Self::NAME, ActsOn::Outputs, 1)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {

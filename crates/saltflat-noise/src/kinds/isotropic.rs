@@ -1,10 +1,10 @@
-//! Isotropic gradient noise of another's strength.
+//! Isotropic noise as strong as another.
 
 use saltflat_models::Vector;
 use saltflat_random::Stream;
 use serde::Serialize;
 
-use super::reference::{self, methods_of_reference};
+use super::reference::{methods_of_reference, read_reference};
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
     noise::{ActsOn, AnyNoise, Noise, NoiseProperties},
@@ -28,7 +28,7 @@ impl NoiseKeys for Isotropic {
     const IS_REFERENCE: bool = false;
 
     fn read(section: &mut NoiseSection<'_>) -> Self {
-        Self { like: reference::read(section) }
+        Self { like: read_reference(section) }
     }
 }
 

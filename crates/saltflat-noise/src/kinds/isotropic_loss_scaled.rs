@@ -1,4 +1,4 @@
-//! Isotropic gradient noise that grows with the loss.
+//! Isotropic noise that grows with the loss.
 
 use saltflat_models::Vector;
 use saltflat_random::Stream;
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{ActsOn, Noise, NoiseProperties},
     step_context::StepContext,
 };
 
@@ -31,13 +31,7 @@ impl NoiseKeys for IsotropicLossScaled {
 
 impl Noise for IsotropicLossScaled {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Gradient,
-            streams: vec![Stream::GradientNoise],
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 1,
-        }
+        NoiseProperties::new(Self::NAME, ActsOn::Gradient, 1)
     }
 
     fn scales_with_loss(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Label flipping.
 
 use rand::RngExt;
+use saltflat_config::named_enum;
 use saltflat_random::Stream;
 use serde::Serialize;
 
@@ -11,21 +12,19 @@ use crate::{
     targets::Targets,
 };
 
-/// Which class a flipped label becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FlipTo {
-    /// One of the C − 1 wrong classes.
-    #[default]
-    Wrong,
-    /// Any of the C classes, the right one among them.
-    Uniform,
+named_enum! {
+    /// Which class a flipped label becomes.
+    #[derive(Default)]
+    pub enum FlipTo {
+        /// One of the C − 1 wrong classes.
+        #[default]
+        Wrong = "wrong",
+        /// Any of the C classes, the right one among them.
+        Uniform = "uniform",
+    }
 }
 
 impl FlipTo {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("wrong", Self::Wrong), ("uniform", Self::Uniform)];
-
     /// Part of the labels that end up on each wrong class, times C − 1: p or p (C−1)/C.
     pub(super) fn smoothing(self, probability: f64, outputs: usize) -> f64 {
         match self {
@@ -43,7 +42,7 @@ impl FlipTo {
 pub struct LabelFlip {
     /// p, in [0, 1].
     pub probability: f64,
-    /// Where to.
+    /// Which class a flipped label becomes.
     pub to: FlipTo,
 }
 
@@ -61,11 +60,8 @@ impl NoiseKeys for LabelFlip {
 impl Noise for LabelFlip {
     fn properties(&self) -> NoiseProperties {
         NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Targets,
-            streams: vec![Stream::LabelNoise],
             suitable_targets: SuitableTargets::Classes,
-            least_batch: 0,
+            ..NoiseProperties::new(Self::NAME, ActsOn::Targets, 0)
         }
     }
 

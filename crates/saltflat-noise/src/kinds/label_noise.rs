@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
+use saltflat_config::named_enum;
 use saltflat_random::Stream;
 use serde::Serialize;
 
@@ -12,20 +13,16 @@ use crate::{
     targets::Targets,
 };
 
-/// Distribution of the noise on a real target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TargetDistribution {
-    /// +σ or −σ with probability ½ each.
-    #[default]
-    Sign,
-    /// N(0, σ²).
-    Gaussian,
-}
-
-impl TargetDistribution {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("sign", Self::Sign), ("gaussian", Self::Gaussian)];
+named_enum! {
+    /// Distribution of the noise on a real target.
+    #[derive(Default)]
+    pub enum TargetDistribution {
+        /// +σ or −σ with probability ½ each.
+        #[default]
+        Sign = "sign",
+        /// N(0, σ²).
+        Gaussian = "gaussian",
+    }
 }
 
 /// At every step fresh noise of mean 0 and variance σ² is added to each real target of the batch (Damian, Ma, Lee 2021,
@@ -55,11 +52,8 @@ impl NoiseKeys for LabelNoise {
 impl Noise for LabelNoise {
     fn properties(&self) -> NoiseProperties {
         NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Targets,
-            streams: vec![Stream::LabelNoise],
             suitable_targets: SuitableTargets::RealNumbers,
-            least_batch: 0,
+            ..NoiseProperties::new(Self::NAME, ActsOn::Targets, 0)
         }
     }
 

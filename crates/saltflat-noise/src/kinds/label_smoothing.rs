@@ -1,4 +1,4 @@
-//! Label smoothing.
+//! Smoothed labels, the mean of flipped ones.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::{
     noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
 };
 
-/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`](crate::LabelFlip) with this
+/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`] with this
 /// probability. What a full-batch initialisation for label flipping trains on (Damian, Ma, Lee 2021, appendix D).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LabelSmoothing {
@@ -32,11 +32,9 @@ impl NoiseKeys for LabelSmoothing {
 impl Noise for LabelSmoothing {
     fn properties(&self) -> NoiseProperties {
         NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Targets,
             streams: Vec::new(),
             suitable_targets: SuitableTargets::Classes,
-            least_batch: 0,
+            ..NoiseProperties::new(Self::NAME, ActsOn::Targets, 0)
         }
     }
 

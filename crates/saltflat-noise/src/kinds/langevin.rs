@@ -1,10 +1,10 @@
-//! Langevin dynamics.
+//! The noise of Langevin dynamics.
 
 use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
 };
 
 /// λ below this makes the noise √(2η/λ) of a parameter infinite in f32 for any learning rate that moves it.
@@ -32,7 +32,7 @@ impl NoiseKeys for Langevin {
 
 impl Noise for Langevin {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_parameters(Self::NAME)
+        NoiseProperties::new(Self::NAME, ActsOn::Parameters, 0)
     }
 
     fn parameter_sigma(&self, lr: f64) -> Option<f64> {

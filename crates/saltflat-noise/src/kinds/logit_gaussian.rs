@@ -1,29 +1,26 @@
 //! Gaussian noise on the output gradient.
 
+use saltflat_config::named_enum;
 use saltflat_random::Stream;
 use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
 
-/// What σ is the size of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SigmaConvention {
-    /// Of the whole vector: √E‖ν‖² = σ, so σ/√C a coordinate. The paper's text: "such that σ √E‖z‖² = 0.1".
-    #[default]
-    Norm,
-    /// Of each coordinate, the σ of the paper's equation 12.
-    Coordinate,
-}
-
-impl SigmaConvention {
-    /// All of them, with their names in configurations.
-    pub const ALL: [(&str, Self); 2] = [("norm", Self::Norm), ("coordinate", Self::Coordinate)];
+named_enum! {
+    /// What σ is the size of.
+    #[derive(Default)]
+    pub enum SigmaConvention {
+        /// Of the whole vector: √E‖ν‖² = σ, so σ/√C a coordinate. The paper's text: "such that σ √E‖z‖² = 0.1".
+        #[default]
+        Norm = "norm",
+        /// Of each coordinate, the σ of the paper's equation 12.
+        Coordinate = "coordinate",
+    }
 }
 
 /// At every step ν ~ N(0, σ²I) is added to each sample's output gradient ∂ℓ/∂f (HaoChen et al. 2021, equation 12 and
@@ -32,7 +29,7 @@ impl SigmaConvention {
 pub struct LogitGaussian {
     /// σ ≥ 0.
     pub sigma: f64,
-    /// Of the vector or of a coordinate.
+    /// Whether σ is the size of the whole vector or of each coordinate.
     pub convention: SigmaConvention,
 }
 
@@ -52,7 +49,7 @@ impl NoiseKeys for LogitGaussian {
 
 impl Noise for LogitGaussian {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_outputs(Self::NAME, 0)
+        NoiseProperties::new(Self::NAME, ActsOn::Outputs, 0)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, outputs: usize) -> Option<OutputNoise> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
@@ -20,7 +20,7 @@ const MOST_PAIRS: usize = 1 << 20;
 pub struct Minibatch {
     /// Pairs b ≥ 1.
     pub batch_size: usize,
-    /// δ ≥ 0.
+    /// δ ≥ 0, a factor.
     pub sigma: f64,
 }
 
@@ -41,7 +41,7 @@ impl NoiseKeys for Minibatch {
 
 impl Noise for Minibatch {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_outputs(Self::NAME, 2)
+        NoiseProperties::new(Self::NAME, ActsOn::Outputs, 2)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, _outputs: usize) -> Option<OutputNoise> {

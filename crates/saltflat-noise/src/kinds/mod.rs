@@ -15,13 +15,15 @@ mod parameter_gaussian;
 mod reference;
 mod sgd_covariance;
 
-use crate::keys::{ListedNoise, NoiseKind, entry};
+use saltflat_config::Listed;
+
+use crate::keys::{NoiseKind, entry};
 
 /// Exports the kinds of these files and lists them in [`NOISES`].
 macro_rules! noises {
     ($($file:ident::$noise:ident),+ $(,)?) => {
         $(pub use $file::*;
-        impl ListedNoise for $noise {})+
+        impl Listed for $noise {})+
 
         /// Every kind of noise, in the order in which a run adds them up: a kind is added at the end, since the place of a kind
         /// decides which [substreams](crate::substreams) it draws from.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
+    noise::{ActsOn, Noise, NoiseProperties},
 };
 
 /// Plain minibatch SGD: the only noise is which samples are in the batch.
@@ -24,12 +24,6 @@ impl NoiseKeys for NoNoise {
 
 impl Noise for NoNoise {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties {
-            name: Self::NAME,
-            acts_on: ActsOn::Nothing,
-            streams: Vec::new(),
-            suitable_targets: SuitableTargets::Any,
-            least_batch: 0,
-        }
+        NoiseProperties::new(Self::NAME, ActsOn::Nothing, 0)
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
 };
 
 /// After every update θ ← θ + σ ξ with ξ ~ N(0, I) (HaoChen et al. 2021, appendix A.2).
@@ -27,7 +27,7 @@ impl NoiseKeys for ParameterGaussian {
 
 impl Noise for ParameterGaussian {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_parameters(Self::NAME)
+        NoiseProperties::new(Self::NAME, ActsOn::Parameters, 0)
     }
 
     fn parameter_sigma(&self, _lr: f64) -> Option<f64> {

@@ -1,10 +1,10 @@
-//! The reference of a noise that has another's strength.
+//! What noises have in common that take their strength from another, their reference.
 
 use super::none::NoNoise;
 use crate::{keys::NoiseSection, noise::AnyNoise};
 
 /// Reads `like`, the reference of an isotropic or diagonal noise: the table of a noise, without `strength` and `schedule`.
-pub(super) fn read(section: &mut NoiseSection<'_>) -> AnyNoise {
+pub(super) fn read_reference(section: &mut NoiseSection<'_>) -> AnyNoise {
     let (given, kinds) = (section.has("like"), section.kinds);
     let mut like = section.section("like");
     let kind = if given {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     keys::{NoiseKeys, NoiseSection, Strength},
-    noise::{Noise, NoiseProperties},
+    noise::{ActsOn, Noise, NoiseProperties},
     output_noise::{OutputForm, OutputNoise},
     step_context::StepContext,
 };
@@ -34,7 +34,7 @@ impl NoiseKeys for SgdCovariance {
 
 impl Noise for SgdCovariance {
     fn properties(&self) -> NoiseProperties {
-        NoiseProperties::of_outputs(Self::NAME, 2)
+        NoiseProperties::new(Self::NAME, ActsOn::Outputs, 2)
     }
 
     fn draw_output_noise(&self, context: StepContext, batch: usize, _outputs: usize) -> Option<OutputNoise> {

@@ -27,19 +27,19 @@ pub struct EpochRow {
     pub step: u64,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets where they are trained on,
-    /// counted from the expected loss's floor (under a schedule of the noise, that of each step).
+    /// Mean over the epoch's samples of the loss that was trained on, with the drawn targets if they are trained on,
+    /// less the smallest value of the expected loss (under a schedule of the noise, that of each step).
     pub running_loss: f64,
     /// Part of the epoch's samples that were classified rightly as they came, against clean labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running_accuracy: Option<f64>,
-    /// Mean ‖ξ‖² of the noise in the gradient, over the steps of the epoch where it was measured: the achieved strength beside
+    /// Mean ‖ξ‖² of the noise in the gradient, over the steps of the epoch in which it was measured: the achieved strength beside
     /// `noise.strength`. Noise on the parameters counts as the gradient noise that moves them as far, displacement over η. Of
     /// several noises, which are independent and of mean zero, the sum of their ‖ξ‖²: its expectation is E‖Σξ‖², without the
     /// variance of the products ⟨ξ, ξ′⟩.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_sq: Option<f64>,
-    /// Those steps.
+    /// Number of the steps in which it was measured.
     #[serde(skip_serializing_if = "is_zero")]
     pub noise_steps: u64,
 }
@@ -62,7 +62,7 @@ pub struct MeasurementRow {
     /// The loss of which the metrics are; absent in rows of old versions, whose metrics are of the trained loss.
     #[serde(default)]
     pub measured_loss: Option<RecordedLoss>,
-    /// By the names of the definitions (`trace_hessian`, `alpha`, …).
+    /// The metrics by their names in the [catalogue](crate::metric) (`trace_hessian`, `alpha`, …).
     pub metrics: Map<String, Value>,
 }
 

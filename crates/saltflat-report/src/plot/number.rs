@@ -1,6 +1,6 @@
 //! Numbers as people read them.
 
-/// Four digits that count, without zeros at the end.
+/// A number with four significant digits, without trailing zeros.
 pub fn number(x: f64) -> String {
     let size = x.abs();
     match size {
@@ -14,7 +14,7 @@ pub fn number(x: f64) -> String {
     }
 }
 
-/// A value with its standard error: the error to two digits that count, the value to the same place (`12.3 ± 4.5`,
+/// A value with its standard error: the error to two significant digits, the value to the same place (`12.3 ± 4.5`,
 /// `(1.23 ± 0.04)e-7`). Without an error, or with one that is 0 or rounding alone and so says nothing of the certainty, as
 /// [`number`].
 pub fn with_error(value: f64, std_error: Option<f64>) -> String {
@@ -30,7 +30,7 @@ pub fn with_error(value: f64, std_error: Option<f64>) -> String {
     if power == 0 { text } else { format!("({text})e{power}") }
 }
 
-/// A p value to two digits that count (`p = 0.092`), or `p < 0.001`.
+/// A p value to two significant digits (`p = 0.092`), or `p < 0.001`.
 pub fn p_value(p: f64) -> String {
     if p < 1e-3 {
         return "p < 0.001".into();

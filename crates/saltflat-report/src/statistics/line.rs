@@ -16,7 +16,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Through these points; `None` for fewer than two points, if all x are equal, or if one is not finite.
+    /// The line through these points; `None` for fewer than two points, if all x are equal, or if one is not finite.
     pub fn fit(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
         let (mx, my) = points.iter().fold((0.0, 0.0), |(a, b), p| (a + p.0 / n, b + p.1 / n));

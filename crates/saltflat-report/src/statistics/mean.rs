@@ -30,7 +30,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// Of values; `None` if there is none.
+    /// The mean of these values; `None` if there is none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n == 0 {

@@ -8,7 +8,7 @@ use super::student::{critical_t, two_sided_p};
 pub struct Difference {
     /// (1/n) Σ dᵢ.
     pub mean: f64,
-    /// That of the mean; `None` for a single pair.
+    /// Standard error of the mean; `None` for a single pair.
     pub std_error: Option<f64>,
     /// Number of pairs.
     pub n: usize,
@@ -20,7 +20,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of pairs; `None` if there is none.
+    /// The difference of these pairs; `None` if there is none.
     pub fn of(pairs: &[(f64, f64)]) -> Option<Self> {
         let mut mean = Mean::of(&pairs.iter().map(|(a, b)| a - b).collect::<Vec<_>>())?;
         // The difference of two large numbers is exact to their rounding, not to its own.

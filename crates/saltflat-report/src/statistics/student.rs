@@ -3,7 +3,7 @@
 use statrs::function::beta::beta_reg;
 
 /// P(|T| ≥ |t|) for `dof` ≥ 1 degrees of freedom: I_x(ν/2, ½) at x = ν/(ν + t²), or 1 − I_{1−x}(½, ν/2) if x is not small, since
-/// each is exact where its argument is small.
+/// each is exact if its argument is small.
 pub fn two_sided_p(t: f64, dof: usize) -> f64 {
     let nu = dof.max(1) as f64;
     if !t.is_finite() {

@@ -28,10 +28,10 @@ pub struct SavedRun {
     skipped: Vec<String>,
 }
 
-/// A run that goes on.
+/// A run that is resumed.
 #[derive(Debug)]
 pub struct Resumed<'a> {
-    /// It goes on from here.
+    /// The trainer at the checkpoint.
     pub trainer: Trainer<'a>,
     /// A sentence about each newer checkpoint that is not whole.
     pub skipped: Vec<String>,

@@ -31,11 +31,11 @@ impl Config {
 
     /// Number of outputs C, if the configuration tells it.
     fn outputs(&self) -> Option<usize> {
-        let of_kind = self.data.kind.targets().map(Targets::outputs);
+        let of_kind = self.data.kind.targets.map(Targets::outputs);
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
     }
 
-    /// `loss.smoothing` is below (C − 1)/C, from where on the label is no longer the likeliest class, and is what the
+    /// `loss.smoothing` is below (C − 1)/C, from which on the label is no longer the likeliest class, and is what the
     /// noise implies, if it implies any.
     fn check_smoothing(&self, root: &Section) {
         let keys = ["loss.smoothing", "noise", "model.kind", "model.outputs", "data.kind", "data.classes"];
@@ -85,7 +85,7 @@ impl Config {
                     root.problem(&kind, format!("{text} {}, which is for real targets", noise.name()));
                 }
                 SuitableTargets::RealNumbers
-                    if matches!(self.data.kind.targets(), Some(Targets::Classes(_)))
+                    if matches!(self.data.kind.targets, Some(Targets::Classes(_)))
                         && !self.data.binary
                         && !root.refused(&["data.kind", "data.binary"]) =>
                 {

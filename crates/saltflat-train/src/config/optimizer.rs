@@ -35,7 +35,7 @@ pub struct OptimizerConfig {
     pub momentum: f64,
     /// Nesterov's form; default false.
     pub nesterov: bool,
-    /// B.
+    /// Batch size B.
     pub batch_size: BatchSize,
     /// How the samples of a batch are drawn; default `epoch`.
     pub sampling: BatchSampling,

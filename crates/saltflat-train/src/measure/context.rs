@@ -21,7 +21,7 @@ const ALIGNMENT_SUBSET: u64 = 1;
 pub struct MeasurementPoint<'a> {
     /// θ.
     pub theta: &'a Vector,
-    /// What is stored beside θ.
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
     pub buffers: &'a Vector,
     /// Direction of the last update, if it is known.
     pub update: Option<&'a Vector>,
@@ -29,10 +29,10 @@ pub struct MeasurementPoint<'a> {
     pub step: u64,
 }
 
-/// What a group took.
+/// What the measurement of a group cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
-    /// Wall time.
+    /// Wall time, in seconds.
     pub seconds: f64,
     /// In gradients of the samples on which the group measures.
     pub gradients: f64,
@@ -41,7 +41,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What an operator was asked for.
+    /// The cost of all products and quadratic forms that an operator has made.
     pub fn of(operator: &CurvatureOperator<'_>) -> Self {
         Self { gradients: operator.gradients(), products: operator.products(), ..Self::default() }
     }
@@ -50,9 +50,9 @@ impl Cost {
 /// A finished measurement.
 #[derive(Clone, Debug, Default)]
 pub struct Measurement {
-    /// By the names of the catalogue (`trace_hessian`, `alpha`, …).
+    /// The values by the names of the catalogue (`trace_hessian`, `alpha`, …).
     pub metrics: Map<String, Value>,
-    /// By group.
+    /// The cost of each group, by its name.
     pub costs: BTreeMap<&'static str, Cost>,
     /// Training samples on which curvature and gradient norm were measured.
     pub curvature_samples: usize,
@@ -74,7 +74,7 @@ pub struct TrainingSettings {
     pub seed: u64,
     /// Learning rate η without its schedule.
     pub lr: f64,
-    /// β.
+    /// Momentum β.
     pub momentum: f64,
     /// The label noise before the schedules of noise and learning rate, or why the theory has no λ for it.
     pub label_noise: Result<LabelNoiseScale, String>,
@@ -84,7 +84,7 @@ pub struct TrainingSettings {
 
 /// A measurement in progress: where it is made, on what, and what was found so far.
 pub struct MeasurementContext<'a> {
-    /// Where.
+    /// The point at which it is made.
     pub point: MeasurementPoint<'a>,
     /// Settings of the training.
     pub training: TrainingSettings,
@@ -98,13 +98,13 @@ pub struct MeasurementContext<'a> {
     pub sizes: MeasurementSizes,
     /// The memory that it may take.
     pub memory: Memory,
-    /// What was found.
+    /// The values found so far.
     pub found: Measurement,
     /// Inner products on disjoint subsets, or why there are none.
     pub pairs: Vec<Result<Pairs, String>>,
     /// Eigenvectors of the last measurement, from which the next search starts.
     pub eigenvectors: Vec<Vector>,
-    /// λ₁, once it is known.
+    /// The largest eigenvalue λ₁ of H, once it is known.
     pub largest: Option<f64>,
 }
 

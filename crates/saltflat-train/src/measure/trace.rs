@@ -16,7 +16,7 @@ use super::{
 /// `metrics.trace` and `metrics.gauss_newton`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceConfig {
-    /// Of which matrix.
+    /// The matrix whose trace is estimated.
     #[serde(skip)]
     pub curvature: Curvature,
     /// `hutchinson`, `hutch++` or `xtrace`; default hutchinson.

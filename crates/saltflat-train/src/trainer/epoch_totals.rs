@@ -10,7 +10,7 @@ use crate::{TrainError, step::BatchGradient};
 pub(super) struct EpochSums {
     pub(super) loss: Option<Tensor<1>>,
     pub(super) correct: Option<Tensor<1>>,
-    /// Of ‖ξ‖², over the steps where it was measured.
+    /// Of ‖ξ‖², over the steps in which it was measured.
     pub(super) noise: Option<Tensor<1>>,
     pub(super) noise_steps: u64,
     /// Of the samples' floors.

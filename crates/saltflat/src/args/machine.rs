@@ -64,15 +64,15 @@ fn stored() -> PossibleValuesParser {
             Storage::Shipped(_) => is_shipped,
             Storage::Made(_) => false,
         };
-        DATASETS.iter().filter(move |dataset| of_kind(&dataset.storage())).map(|dataset| dataset.name())
+        DATASETS.iter().filter(move |dataset| of_kind(&dataset.storage)).map(|dataset| dataset.name)
     };
     PossibleValuesParser::new(names(false).chain(names(true)))
 }
 
 /// The datasets that are fetched.
 fn official() -> PossibleValuesParser {
-    let is_official = |dataset: &&&dyn saltflat_data::Dataset| matches!(dataset.storage(), Storage::Official(..));
-    PossibleValuesParser::new(DATASETS.iter().filter(is_official).map(|dataset| dataset.name()))
+    let is_official = |dataset: &&&saltflat_data::Dataset| matches!(dataset.storage, Storage::Official(..));
+    PossibleValuesParser::new(DATASETS.iter().filter(is_official).map(|dataset| dataset.name))
 }
 
 #[derive(Debug, Args)]

@@ -41,7 +41,7 @@ pub fn look(findings: &mut Findings, device: &DeviceInfo) -> Result<(), OutputEr
     })
 }
 
-/// Of the machine, where the system tells it.
+/// Memory of the machine, if the system tells it.
 fn memory() -> String {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = |name: &str| -> Option<u64> {

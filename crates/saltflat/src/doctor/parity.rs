@@ -194,7 +194,7 @@ fn host(vector: &Vector) -> Result<Vec<f64>, TrainError> {
     Ok(parts.concat())
 }
 
-/// ‖a − b‖ / ‖a‖; infinite where one of them is not finite or lacks an entry.
+/// ‖a − b‖ / ‖a‖; infinite if one of them is not finite or lacks an entry.
 fn difference(a: &[f64], b: &[f64]) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
     let off = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut a.iter().copied());
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// All that is compared is there for every network, equal where the device is the same, and told apart where one kernel
+    /// All that is compared is there for every network, equal if the device is the same, and told apart if one kernel
     /// is off by a thousandth.
     #[test]
     fn every_network_has_values_to_compare() {

@@ -71,7 +71,7 @@ fn told(equal: bool, device: &DeviceInfo) -> Finding {
     }
 }
 
-/// True where two processes with the same configuration leave the same rows and weights.
+/// True if two processes with the same configuration leave the same rows and weights.
 fn equal_runs(args: &DoctorArgs) -> anyhow::Result<bool> {
     let place = env::temp_dir().join(format!("saltflat-doctor-{}", std::process::id()));
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;

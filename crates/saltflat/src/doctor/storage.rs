@@ -15,8 +15,8 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs) -> Result<(), OutputErro
     if let Some(finding) = room(&args.out) {
         findings.add(finding)?;
     }
-    for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage(), Storage::Made(_))) {
-        findings.add(look_at(*dataset, args))?;
+    for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage, Storage::Made(_))) {
+        findings.add(look_at(dataset, args))?;
     }
     Ok(())
 }
@@ -58,10 +58,10 @@ fn room(_folder: &Path) -> Option<Finding> {
     None
 }
 
-fn look_at(dataset: &'static dyn Dataset, args: &DoctorArgs) -> Finding {
+fn look_at(dataset: &'static Dataset, args: &DoctorArgs) -> Finding {
     let mut config = DataConfig::new(dataset);
     config.data_dir.clone_from(&args.data_dir);
-    let check = format!("dataset {}", dataset.name());
+    let check = format!("dataset {}", dataset.name);
     match saltflat_data::load(&config) {
         Ok(splits) => {
             let test = splits.test.as_ref().map_or(0, saltflat_data::Examples::len);

@@ -12,7 +12,7 @@ use saltflat_study::{Ended, Entry, Report, Standing, StudyFolder};
 
 use crate::{sanitize_terminal::one_line, table::length};
 
-/// How many runs stand where.
+/// How many runs are in each state.
 #[derive(Default)]
 pub struct Counts {
     pub done: usize,

@@ -10,7 +10,7 @@ use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::statistics::extremes;
 use crate::{Look, Over, ReportError, Run, Series, number};
 
-/// A measured quantity against each of some bounds: a point a run, where both were last measured, and the diagonal.
+/// A measured quantity against each of some bounds: a point for each run, from the last measurement of both, and the diagonal.
 #[derive(Debug, Clone, Default)]
 pub struct Bound {
     /// The metric.

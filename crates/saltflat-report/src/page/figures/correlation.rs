@@ -94,7 +94,7 @@ impl Correlation {
         Self { x: x.into(), y: y.into(), ..Self::default() }
     }
 
-    /// Both metrics at the epochs where both are known.
+    /// Both metrics at the epochs at which both are known.
     fn points(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
         let ys = run.curve(&self.y, Over::Epoch);
         let at = |epoch: f64| ys.iter().find(|p| p.0 == epoch).map(|p| p.1);

@@ -31,9 +31,9 @@ pub struct Curves {
     /// A dashed level to compare with.
     pub reference: Option<Reference>,
     /// Every run as a faint line with their mean on top, instead of the median with a band. Runs that diverged count as long as
-    /// they are finite, and the mean ends where the first of them does.
+    /// they are finite, and the mean ends when the first of them does.
     pub each: bool,
-    /// From where to where on the axis below the growth of the mean is given: the slope of its logarithm, with the standard error
+    /// The range on the axis below over which the growth of the mean is given: the slope of its logarithm, with the standard error
     /// of a jackknife over the runs.
     pub growth: Option<[f64; 2]>,
     /// The keys of every kind.

@@ -1,11 +1,8 @@
 //! What a kind of figure says of itself to be read from TOML.
 
-use saltflat_config::Section;
+use saltflat_config::{Listed, Section};
 
 use crate::page::contents::Figure;
-
-/// Implemented by the list of kinds alone: a kind that is not in it does not compile.
-pub trait Listed {}
 
 /// A kind of figure that a table can name.
 pub trait FigureKind: Figure + Listed + Sized {

@@ -16,10 +16,10 @@ mod trajectories;
 
 use std::path::Path;
 
-use saltflat_config::{Kind, Problem, Problems, Section, parse};
+use saltflat_config::{Kind, Listed, Problem, Problems, Section, parse};
 use toml::Table;
 
-use self::kind::{FigureKind, Listed};
+use self::kind::FigureKind;
 pub use self::{
     bound::Bound,
     common::CommonKeys,

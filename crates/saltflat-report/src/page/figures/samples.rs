@@ -11,7 +11,7 @@ use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::statistics::median;
 use crate::{Axis, ReportError, Run, Series, number};
 
-/// A metric that is a list, such as `feature_norms`, where it was last measured: the numbers of all samples in order of size
+/// A metric that is a list, such as `feature_norms`, at its last measurement: the numbers of all samples in order of size
 /// against their share, a line a group, the runs of a group taken together.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
@@ -73,7 +73,7 @@ impl Figure for Samples {
 }
 
 impl Samples {
-    /// The list where it was last measured.
+    /// The list at its last measurement.
     fn last(&self, run: &Run) -> Vec<f64> {
         run.measurements.iter().rev().map(|row| numbers(row, &self.y)).find(|list| !list.is_empty()).unwrap_or_default()
     }

@@ -63,7 +63,7 @@ impl Workload {
             }
         };
         let loss = Loss { kind: LossKind::CrossEntropy, smoothing: 0.0 };
-        let sgd = Sgd::new(0.9, false);
+        let sgd = Sgd::new(0.9, false, false);
         Some(Self { network, theta, buffers, direction, sgd, loss, batch: samples(batch), many: samples(pairs) })
     }
 

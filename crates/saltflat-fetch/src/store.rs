@@ -1,13 +1,14 @@
 //! The folder of a set, and what is still wanted there.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
 use saltflat_data::Published;
+use saltflat_record::LockedFolder;
 
 use crate::{error::FetchError, progress::Progress, sets::Set};
 
@@ -20,7 +21,7 @@ pub(crate) struct Store<'a> {
     pub folder: PathBuf,
     wanted: Vec<Published>,
     kept: Vec<Published>,
-    _lock: File,
+    _lock: LockedFolder,
 }
 
 impl<'a> Store<'a> {
@@ -31,7 +32,7 @@ impl<'a> Store<'a> {
         fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
         let mut waiting = false;
         let lock = loop {
-            if let Some(lock) = saltflat_record::lock(&folder)? {
+            if let Some(lock) = LockedFolder::take(&folder)? {
                 break lock;
             }
             if !waiting {

@@ -1,18 +1,14 @@
-//! Files that are written completely or not at all.
+//! Files that are written completely or not at all, and folders that are moved out of the way.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
-use crate::{
-    error::FolderError,
-    read::check_regular,
-    temporary::{RANDOM, SUFFIX},
-};
+use crate::{error::FolderError, read::check_regular};
 
 /// Opens a file to append to it, which is created if there is none.
 ///
@@ -26,25 +22,16 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a file under a temporary name beside it, flushes it to disk, renames it and flushes the folder.
-///
-/// # Errors
-/// [`FolderError`]; the temporary file is removed.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     write_checked(path, bytes, &|| Ok(()))
 }
 
 /// As [`write()`], unless the file has this content already.
-///
-/// # Errors
-/// As [`write()`].
 pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     if fs::read(path).is_ok_and(|old| old == bytes) { Ok(()) } else { write(path, bytes) }
 }
 
 /// As [`write()`]; `check` is asked before the temporary file is created and again before it is renamed.
-///
-/// # Errors
-/// [`FolderError`], and that of `check`.
 pub(crate) fn write_checked(
     path: &Path,
     bytes: &[u8],
@@ -76,9 +63,6 @@ pub(crate) fn write_checked(
 
 /// Writes a file that a person named, such as a page: [whole or not at all](write()), and through a link into the file that it
 /// leads to. What is no regular file, such as a device or a pipe, is written to as it is.
-///
-/// # Errors
-/// [`FolderError`].
 pub fn write_named(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let failed = || FolderError::at(path);
     match fs::metadata(path) {
@@ -95,18 +79,57 @@ fn flush_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A value as indented JSON, whose keys are in alphabetical order; `path` is that of the file that it is for.
-///
-/// # Errors
-/// [`FolderError`] if the value cannot be written as JSON.
 pub(crate) fn indented(path: &Path, value: &impl Serialize) -> Result<String, FolderError> {
     let text = serde_json::to_value(value).and_then(|value| serde_json::to_string_pretty(&value));
     text.map(|text| text + "\n").map_err(|e| FolderError::new(path, e))
 }
 
+/// What the name of a temporary file ends with, after the name of the file that it becomes, a dot and [`RANDOM`] letters and digits.
+const SUFFIX: &str = ".saltflat.tmp";
+
+/// How many letters and digits make the name of a temporary file unique, also among hosts that share a file system.
+const RANDOM: usize = 6;
+
+/// Removes what processes that were killed while they [wrote](crate::write()) left in a folder, also those of earlier versions, whose
+/// temporary names held the number of the process. Only for a folder that nobody else writes in.
+pub fn remove_temporary(folder: &Path) {
+    // What cannot be listed or removed does no harm.
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_temporary)) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// True for the name of a temporary file of this version or an earlier one.
+pub fn is_temporary(name: &str) -> bool {
+    let part = |stem: &str| stem.rsplit_once('.').map(|(_, part)| part.to_string());
+    let of_now = name.strip_suffix(SUFFIX).and_then(part);
+    let earlier = name.strip_suffix(".tmp").and_then(part);
+    of_now.is_some_and(|part| part.len() == RANDOM && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        || earlier.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Moves a folder to a free name beside it, `NAME.set-aside-1` or the next that is free, and gives that.
+pub fn set_aside(folder: &Path) -> Result<PathBuf, FolderError> {
+    for number in 1_u64.. {
+        let mut name = folder.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".set-aside-{number}"));
+        let place = folder.with_file_name(name);
+        match fs::symlink_metadata(&place) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                fs::rename(folder, &place).map_err(FolderError::at(folder))?;
+                return Ok(place);
+            }
+            Err(e) => return Err(FolderError::at(place)(e)),
+            Ok(_) => {}
+        }
+    }
+    Err(FolderError::new(folder, "no name is free to set it aside"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remove_temporary;
 
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -173,5 +196,18 @@ mod tests {
         write_named(&null, b"gone").unwrap();
         assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
         assert_eq!(names(folder.path()), ["link", "null", "page"]);
+    }
+
+    #[test]
+    fn a_folder_is_set_aside_under_a_free_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("s0");
+        fs::create_dir(folder.path().join("s0.set-aside-1")).unwrap();
+        fs::create_dir(&run).unwrap();
+        fs::write(run.join("rows"), "1").unwrap();
+        let place = set_aside(&run).unwrap();
+        assert_eq!(place, folder.path().join("s0.set-aside-2"));
+        assert_eq!(fs::read(place.join("rows")).unwrap(), b"1");
+        assert!(!run.exists());
     }
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::FolderError,
-    locked::LockedFolder,
+    lock::LockedFolder,
     names::{ENVIRONMENT, SCHEMA},
-    text::read_text,
-    time::now,
+    read::read_text,
+    status::now,
 };
 
 /// What every `env.json` begins with: `schema`, `version`, `git_revision`, `threads`, `started`.
@@ -27,41 +27,8 @@ pub fn provenance() -> Map<String, Value> {
     .collect()
 }
 
-/// What the process of a training run says of itself, beside [`provenance`].
-#[derive(Clone, Debug, Serialize)]
-pub struct RunEnvironment<'a> {
-    /// `flex` (processor), `wgpu` or `cuda`.
-    pub backend: &'a str,
-    /// The processor or the graphics adapter.
-    pub device: &'a str,
-    /// The driver of the adapter.
-    pub driver: &'a str,
-    /// True if the adapter is the processor.
-    pub software_adapter: bool,
-    /// Why this device was chosen.
-    pub device_choice: &'a str,
-    /// Features of the build.
-    pub features: &'a [&'a str],
-    /// `CUBECL_AUTOTUNE_LEVEL`.
-    pub autotune_level: Option<String>,
-    /// `SALTFLAT_FUSION`.
-    pub fusion: Option<String>,
-    /// The environment variable that switches the kernels of this project off.
-    pub kernels: Option<String>,
-    /// Threads that compute.
-    pub threads: usize,
-    /// The number types of the training and of the metrics.
-    pub precision: String,
-    /// How far runs of equal seeds agree, in words.
-    pub deterministic: &'a str,
-    /// Number of parameters of the network.
-    pub parameters: usize,
-    /// The files of the data.
-    pub datasets: Vec<DataFile>,
-}
-
 /// A file of the data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataFile {
     /// Its path, or its name if it is part of the program.
     pub file: Option<String>,
@@ -99,9 +66,6 @@ impl Environment {
     }
 
     /// Writes `env.json`.
-    ///
-    /// # Errors
-    /// As [`LockedFolder::write`].
     pub fn write(&self, folder: &LockedFolder) -> Result<(), FolderError> {
         folder.write_json(ENVIRONMENT, self)
     }

@@ -6,35 +6,29 @@ mod checkpoint;
 mod environment;
 mod error;
 mod lock;
-mod locked;
 mod manifest;
 pub mod metric;
 mod names;
+mod progress;
 mod read;
 mod row;
 mod run;
 mod sha256;
 mod status;
-mod temporary;
-mod text;
-mod time;
 
-pub use atomic::{open_to_append, write, write_if_changed, write_named};
-pub use checkpoint::{Best, NewestCheckpoint, Progress, STATE, Sidecar, WEIGHTS, save_checkpoint, weights_path};
-pub use environment::{DataFile, Environment, RunEnvironment, provenance};
+pub use atomic::{is_temporary, open_to_append, remove_temporary, set_aside, write, write_if_changed, write_named};
+pub use checkpoint::{NewestCheckpoint, STATE, Sidecar, WEIGHTS, save_checkpoint, weights_path};
+pub use environment::{DataFile, Environment, provenance};
 pub use error::FolderError;
-pub use lock::{is_locked, lock, try_lock};
-pub use locked::{AppendFile, LockedFolder};
+pub use lock::{AppendFile, LockedFolder, is_locked, try_lock};
 pub use manifest::{Entry, Manifest};
 pub use names::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, MANIFEST, METRICS, SCHEMA, STATUS};
-pub use read::{open_regular, read_at_most, read_if_there, read_regular};
+pub use progress::{Best, Exact, Progress};
+pub use read::{is_control, open_regular, read_if_there, read_regular, read_text};
 pub use row::{
     EpochRow, Field, MeasurementRow, RecordedLoss, RecordedTrial, Row, TrialEnd, TrialMeasurement, TrialReader,
     complete_lines, entry, last_row, line, numbers, read_rows, std_error, trial_name, value,
 };
-pub use run::RunRecord;
+pub use run::{RunRecord, RunState};
 pub use sha256::{sha256_hex, sha256_of_file};
-pub use status::{RunState, Status};
-pub use temporary::{is_temporary, remove_temporary, set_aside};
-pub use text::{is_control, read_text};
-pub use time::now;
+pub use status::{Status, now};

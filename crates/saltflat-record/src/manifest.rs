@@ -78,9 +78,6 @@ impl Manifest {
     }
 
     /// Writes it, unless it is there already.
-    ///
-    /// # Errors
-    /// [`FolderError`].
     pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
         let path = folder.join(MANIFEST);
         let text = serde_json::to_string_pretty(self).map_err(|e| FolderError::new(&path, e))?;

@@ -11,10 +11,11 @@ use toml::{Table, Value};
 use crate::{
     environment::Environment,
     error::FolderError,
-    names::{CONFIG, MANIFEST, METRICS, STATUS},
+    lock::is_locked,
+    names::{CONFIG, LOCK, MANIFEST, METRICS, STATUS},
+    read::read_text,
     row::{RecordedTrial, Row, TrialReader, read_rows},
     status::Status,
-    text::read_text,
 };
 
 /// The record of a run: what ran, where, how it ended and what was measured.
@@ -83,9 +84,6 @@ impl RunRecord {
 
     /// Refuses a run that has finished and whose rows end before: its last values would be those of an earlier epoch. Bernoulli sampling
     /// can draw no sample in the last epoch, which has no row then.
-    ///
-    /// # Errors
-    /// [`FolderError`].
     pub fn check_end(&self) -> Result<(), FolderError> {
         let sampling = self.config.get("optimizer").and_then(|table| table.get("sampling")).and_then(Value::as_str);
         let last = self.epochs.iter().chain(&self.measurements).map(|row| row.count("step")).max().unwrap_or(0);
@@ -109,6 +107,50 @@ fn check_is_run(path: &Path) -> Result<(), FolderError> {
         (false, false) => return Ok(()),
     };
     Err(FolderError::new(path, reason))
+}
+
+/// How far a run is, as its folder says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// All its steps are made, or a goal was reached.
+    Finished,
+    /// The loss or a weight is not finite any more.
+    Diverged,
+    /// Saved, and asked to stop.
+    Interrupted,
+    /// Ended by an error.
+    Failed,
+    /// A process runs in it.
+    Running,
+    /// Its process ended without writing why; it can be resumed from its last checkpoint.
+    Dead,
+    /// No run: there is no folder, or no status in it.
+    None,
+    /// Its folder is there, or may be, and cannot be read now: nothing can be said of it, and nothing is to be done with it.
+    Unreadable,
+}
+
+impl RunState {
+    /// How far the run in this folder is now.
+    pub fn of(folder: &Path) -> Self {
+        // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
+        let status = match is_locked(&folder.join(LOCK)) {
+            Ok(true) => return Self::Running,
+            Ok(false) => Status::read(folder),
+            Err(_) => return Self::Unreadable,
+        };
+        match status {
+            Err(_) => Self::Unreadable,
+            Ok(None) => Self::None,
+            Ok(Some(status)) => match status.status.as_str() {
+                "finished" => Self::Finished,
+                "diverged" => Self::Diverged,
+                "interrupted" => Self::Interrupted,
+                "failed" => Self::Failed,
+                _ => Self::Dead,
+            },
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
 //! `status.json`: how far a run is.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
+use humantime::format_rfc3339_seconds;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
-    atomic::{indented, write_checked},
     error::FolderError,
-    lock::is_locked,
-    names::{LOCK, SCHEMA, STATUS},
+    names::{SCHEMA, STATUS},
     read::read_if_there,
-    time::now,
 };
 
 /// The content of `status.json`.
@@ -39,32 +40,6 @@ impl Status {
         Self { schema: SCHEMA, status, reason, step, requeue: false, at }
     }
 
-    /// Writes `status.json`. On a full disk, which has no room for a second file, the old one is written over in its place.
-    ///
-    /// # Errors
-    /// [`FolderError`].
-    pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
-        self.write_by(folder, &|| Ok(()))
-    }
-
-    /// As [`write`](Self::write); `check` is asked before anything is written.
-    pub(crate) fn write_by(
-        &self,
-        folder: &Path,
-        check: &dyn Fn() -> Result<(), FolderError>,
-    ) -> Result<(), FolderError> {
-        let path = folder.join(STATUS);
-        write_checked(&path, indented(&path, self)?.as_bytes(), check).or_else(|error| {
-            check()?;
-            let text = format!("{}\n", json!(self));
-            let over = OpenOptions::new().write(true).open(&path).and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.set_len(text.len() as u64)
-            });
-            over.map_err(|_| error)
-        })
-    }
-
     /// The status of a run folder; absent if there is definitely none, and if what is there is no status.
     ///
     /// # Errors
@@ -76,9 +51,6 @@ impl Status {
     }
 
     /// Reads the content of `status.json`, of which only the key `status` has to be there.
-    ///
-    /// # Errors
-    /// What was expected.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         let keys: Map<String, Value> =
             serde_json::from_slice(json).map_err(|e| format!("expected a JSON object: {e}"))?;
@@ -95,46 +67,25 @@ impl Status {
     }
 }
 
-/// How far a run is, as its folder says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    /// All its steps are made, or a goal was reached.
-    Finished,
-    /// The loss or a weight is not finite any more.
-    Diverged,
-    /// Saved, and asked to stop.
-    Interrupted,
-    /// Ended by an error.
-    Failed,
-    /// A process runs in it.
-    Running,
-    /// Its process ended without writing why; it can be resumed from its last checkpoint.
-    Dead,
-    /// No run: there is no folder, or no status in it.
-    None,
-    /// Its folder is there, or may be, and cannot be read now: nothing can be said of it, and nothing is to be done with it.
-    Unreadable,
+/// Universal time, ISO 8601, to the second: `2027-01-15T08:00:00Z`.
+pub fn now() -> String {
+    // Of a clock that is before 1970 there is no such text.
+    format_rfc3339_seconds(SystemTime::now().max(UNIX_EPOCH)).to_string()
 }
 
-impl RunState {
-    /// How far the run in this folder is now.
-    pub fn of(folder: &Path) -> Self {
-        // A resumed run says so only after it has read its checkpoint, hence the lock decides and not the status.
-        let status = match is_locked(&folder.join(LOCK)) {
-            Ok(true) => return Self::Running,
-            Ok(false) => Status::read(folder),
-            Err(_) => return Self::Unreadable,
-        };
-        match status {
-            Err(_) => Self::Unreadable,
-            Ok(None) => Self::None,
-            Ok(Some(status)) => match status.status.as_str() {
-                "finished" => Self::Finished,
-                "diverged" => Self::Diverged,
-                "interrupted" => Self::Interrupted,
-                "failed" => Self::Failed,
-                _ => Self::Dead,
-            },
-        }
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// `date -u -d @SECONDS +%FT%TZ`.
+    #[test]
+    fn dates() {
+        let iso8601 = |seconds| format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string();
+        assert_eq!(iso8601(0), "1970-01-01T00:00:00Z");
+        assert_eq!(iso8601(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(iso8601(1_800_000_000), "2027-01-15T08:00:00Z");
+        assert_eq!(now().len(), iso8601(0).len());
     }
 }

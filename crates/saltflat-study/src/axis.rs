@@ -58,14 +58,11 @@ impl AxisValue {
 }
 
 /// The axis of several starts; none if there is at most one.
-///
-/// # Errors
-/// If two starts would be the same run.
 pub(crate) fn of_starts(from: &[Start]) -> Result<Option<Vec<AxisValue>>, String> {
     if from.len() < 2 {
         return Ok(None);
     }
-    let value = |start: &Start| AxisValue { axis: START.into(), label: start.label().into(), set: Table::new() };
+    let value = |start: &Start| AxisValue { axis: START.into(), label: start.label.clone(), set: Table::new() };
     let values: Vec<AxisValue> = from.iter().map(value).collect();
     check(false, &values)?;
     Ok(Some(values))

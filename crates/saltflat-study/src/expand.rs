@@ -9,10 +9,9 @@ use saltflat_train::config::BestBy;
 use crate::{
     axis::{AxisValue, of_axis, of_starts, product},
     file::StudyFile,
-    reserved::{RESERVED, is_reserved},
+    layout::{RESERVED, is_reserved},
     run::{Refusal, RunBuilder, Runs},
-    scale::{ScaleOverrides, StageOverrides},
-    stage::{Combine, MOST_RUNS, Stage, Start},
+    stage::{Combine, MOST_RUNS, ScaleOverrides, Stage, StageOverrides, Start},
 };
 
 /// Different problems of the runs of a stage that are listed at most.

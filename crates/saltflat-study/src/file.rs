@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use saltflat_config::{Problem, Problems, Section, parse};
-use saltflat_record::read_text;
+use saltflat_config::{Problem, Problems, Section, entry, parse};
+use saltflat_record::{FolderError, read_text};
 use toml::{Table, Value};
 
-use crate::{StudyError, scale::ScaleOverrides, settings::apply, stage::Stage};
+use crate::{
+    StudyError,
+    stage::{ScaleOverrides, Stage},
+};
 
 /// A study as written: a configuration that all runs share, stages with axes and seeds, scales, figures.
 #[derive(Clone, Debug)]
@@ -81,7 +84,7 @@ impl StudyFile {
     /// Reads a study; the base that it names is read too.
     ///
     /// # Errors
-    /// [`StudyError::NotFound`] if a file cannot be read, [`StudyError::Problems`] if it is not a valid study.
+    /// [`StudyError::Unusable`] if a file cannot be read, [`StudyError::Problems`] if it is not a valid study.
     pub fn read(file: &Path) -> Result<Self, StudyError> {
         without_problems(Self::read_with_problems(file)?, file)
     }
@@ -96,9 +99,6 @@ impl StudyFile {
     }
 
     /// As [`read`](Self::read), from the text of `file`.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
     pub fn parse(text: &str, file: &Path) -> Result<Self, StudyError> {
         without_problems(Self::parse_with_problems(text, file)?, file)
     }
@@ -159,7 +159,7 @@ fn without_problems((study, problems): (StudyFile, Vec<String>), file: &Path) ->
 }
 
 fn text_of(path: &Path) -> Result<String, StudyError> {
-    read_text(path).map_err(|e| StudyError::NotFound { path: path.into(), reason: e.to_string() })
+    read_text(path).map_err(|e| StudyError::Unusable(FolderError::new(path, format!("cannot be read: {e}"))))
 }
 
 /// True for a configuration of a run: none of a study's sections, and one that every run has.
@@ -170,6 +170,21 @@ fn is_of_a_run(table: &Table) -> bool {
 
 fn syntax(file: &Path, problem: &Problem) -> StudyError {
     StudyError::Problems { file: file.into(), problems: vec![problem.to_string().trim_end().into()] }
+}
+
+/// Applies settings to a configuration. A key with dots (`"optimizer.lr"`) sets one value. A table that has a `kind` replaces
+/// its whole section, since the keys of a section depend on its kind; any other table is merged key by key.
+pub(crate) fn apply(config: &mut Table, settings: &Table) -> Result<(), Problem> {
+    for (key, value) in settings {
+        let (place, last) = entry(config, key, "")?;
+        match (place.get_mut(last), value) {
+            (Some(Value::Table(old)), Value::Table(new)) if !new.contains_key("kind") => apply(old, new)?,
+            _ => {
+                place.insert(last.into(), value.clone());
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -221,5 +236,22 @@ mod tests {
                 "bse: is not a key; did you mean base?",
             ]
         );
+    }
+
+    #[test]
+    fn settings_replace_kinds_and_merge_the_rest() {
+        let mut config: Table =
+            "[noise]\nkind = \"label-flip\"\nprobability = 0.2\n[optimizer]\nlr = 0.1\nbatch_size = 5".parse().unwrap();
+        let settings: Table =
+            "optimizer = { lr = 0.2 }\nnoise = { kind = \"none\" }\n\"train.steps\" = 3".parse().unwrap();
+        apply(&mut config, &settings).unwrap();
+        let expected: Table =
+            "[noise]\nkind = \"none\"\n[optimizer]\nlr = 0.2\nbatch_size = 5\n[train]\nsteps = 3".parse().unwrap();
+        assert_eq!(config, expected);
+        let wrong: Table = "\"optimizer.lr.factor\" = 1".parse().unwrap();
+        assert_eq!(apply(&mut config, &wrong).unwrap_err().to_string(), "optimizer.lr.factor: lr is not a table");
+        // A table a part, 100,000 deep, was a stack overflow when it was written or dropped.
+        let deep = Table::from_iter([(format!("{}a", "a.".repeat(100_000)), Value::Integer(1))]);
+        assert_eq!(apply(&mut config, &deep).unwrap_err().to_string(), "a.a.a…: expected a key of at most 16 parts");
     }
 }

@@ -1,4 +1,4 @@
-//! The folder of a study.
+//! The folder of a study, and its lock.
 
 use std::{
     cell::RefCell,
@@ -8,12 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::{Entry, Manifest, RunState, open_to_append, try_lock};
+use saltflat_record::{Entry, FolderError, MANIFEST, Manifest, RunState, open_to_append, try_lock};
 
 use crate::{
     StudyError,
-    layout::{self, Earlier},
-    manifest::read_manifest,
+    layout::{self, Earlier, is_reserved},
     prepare::{Prepared, prepare},
 };
 
@@ -37,23 +36,16 @@ impl StudyFolder {
     /// A study that was started before.
     ///
     /// # Errors
-    /// [`StudyError::NoStudy`].
+    /// [`StudyError::Unusable`].
     pub fn open(root: &Path) -> Result<Self, StudyError> {
         Self::with(root, read_manifest(root)?)
     }
 
     /// The folder of the study that a manifest tells.
-    ///
-    /// # Errors
-    /// [`StudyError::NoStudy`] if an earlier version wrote two of its configurations into one file.
     pub(crate) fn with(root: &Path, manifest: Manifest) -> Result<Self, StudyError> {
         let earlier = Earlier::of(&manifest.runs);
-        match earlier.ambiguity(root) {
-            Some(reason) => Err(StudyError::NoStudy { folder: root.into(), reason }),
-            None => {
-                Ok(Self { root: root.into(), manifest, earlier, lacking: RefCell::default(), done: RefCell::default() })
-            }
-        }
+        earlier.check(root)?;
+        Ok(Self { root: root.into(), manifest, earlier, lacking: RefCell::default(), done: RefCell::default() })
     }
 
     /// Where it lies.
@@ -113,14 +105,10 @@ impl StudyFolder {
         let prepared = prepare(&self.run(entry))?;
         if let Prepared::SetAside(place) = &prepared {
             let path = self.log(entry);
-            let mut log = open_to_append(&path).map_err(StudyError::file(&path))?;
-            writeln!(
-                log,
-                "# {}: nothing to go on from; what was in its folder is now in {}",
-                entry.name,
-                place.display()
-            )
-            .map_err(StudyError::file(path))?;
+            let mut log = open_to_append(&path).map_err(FolderError::at(&path))?;
+            let (name, place) = (&entry.name, place.display());
+            writeln!(log, "# {name}: nothing to go on from; what was in its folder is now in {place}")
+                .map_err(FolderError::at(path))?;
         }
         Ok(prepared)
     }
@@ -128,18 +116,15 @@ impl StudyFolder {
     /// The log of a run's process, open for writing and locked, so that two studies never start one run at the same time; absent
     /// if another process holds it. The lock is held as long as anybody has this file open, also a process that writes to it
     /// and outlives the one that started it. On a file system that has no locks everybody gets it.
-    ///
-    /// # Errors
-    /// [`StudyError::File`].
     pub fn claim(&self, entry: &Entry) -> Result<Option<File>, StudyError> {
         let path = self.log(entry);
         // The folder may be gone since it was made, and a study that an earlier version began has none.
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(StudyError::file(folder))?;
+            fs::create_dir_all(folder).map_err(FolderError::at(folder))?;
         }
-        let file = open_to_append(&path).map_err(StudyError::file(&path))?;
+        let file = open_to_append(&path).map_err(FolderError::at(&path))?;
         // On Windows a lock keeps the process that inherits the file from writing to it.
-        let is_claimed = !cfg!(unix) || try_lock(&file).map_err(StudyError::file(path))?;
+        let is_claimed = !cfg!(unix) || try_lock(&file).map_err(FolderError::at(path))?;
         Ok(is_claimed.then_some(file))
     }
 
@@ -160,4 +145,54 @@ pub(crate) fn config_path(root: &Path, earlier: &Earlier, entry: &Entry) -> Path
         Some(earlier) if !path.exists() && earlier.exists() => earlier,
         _ => path,
     }
+}
+
+/// Its name. No stage can have it, because the name of a stage has no dots.
+pub(crate) const LOCK: &str = "study.lock";
+
+/// Held by the process that writes a study's own files: its manifest, configurations, job scripts and page. It is released when this
+/// is dropped, and when the process ends. The runs have locks of their own.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the lock of the folder, which is made if it does not exist. If another process holds it, `wait` is called again and again
+    /// until that process is done; absent if it returns false. On a file system without locks everybody gets it.
+    pub fn take(root: &Path, wait: &mut dyn FnMut() -> bool) -> Result<Option<Self>, StudyError> {
+        fs::create_dir_all(root).map_err(FolderError::at(root))?;
+        let path = root.join(LOCK);
+        let file = open_to_append(&path).map_err(FolderError::at(&path))?;
+        // Each attempt waits a while by itself.
+        while !try_lock(&file).map_err(FolderError::at(&path))? {
+            if !wait() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Self { _file: file }))
+    }
+}
+
+/// The manifest of a folder.
+pub(crate) fn read_manifest(root: &Path) -> Result<Manifest, StudyError> {
+    let no_study = |reason| StudyError::Unusable(FolderError::new(root, format!("holds no study ({reason})")));
+    let manifest = Manifest::read(root).map_err(no_study)?;
+    match manifest.runs.iter().find(|entry| !is_of_stage(entry)) {
+        None => Ok(manifest),
+        Some(Entry { name, .. }) => {
+            Err(no_study(format!("{MANIFEST}: expected runs named STAGE/LABELS-sSEED, got {name:?}")))
+        }
+    }
+}
+
+/// Two plain parts, the stage first: what is read and removed lies in the folder, and not in one of the study's own.
+fn is_of_stage(entry: &Entry) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c))
+            && !part.starts_with('.')
+    };
+    let parts: Vec<&str> = entry.name.split('/').collect();
+    matches!(parts[..], [stage, run] if stage == entry.stage && !is_reserved(stage) && plain(stage) && plain(run))
 }

@@ -6,7 +6,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::Entry;
+use saltflat_record::FolderError;
+
+use crate::{Entry, StudyError};
 
 /// Bytes behind a run's name in the longest name of a file of it: `.toml` and what a temporary file has behind that.
 const BEHIND_NAME: usize = 32;
@@ -62,16 +64,18 @@ impl Earlier {
         self.runs.get(&flat(name).to_ascii_lowercase()).is_some_and(|runs| runs.len() == 1 && runs[0] == name)
     }
 
-    /// Why the configurations in a folder are not known: an earlier version wrote those of several runs into one file.
-    pub(crate) fn ambiguity(&self, root: &Path) -> Option<String> {
+    /// Refuses a folder whose configurations are not known, since an earlier version wrote those of several runs into one file.
+    pub(crate) fn check(&self, root: &Path) -> Result<(), StudyError> {
         let shared = self.runs.values().filter(|runs| runs.len() > 1);
         let lost = |run: &&String| !config(root, run).exists() && config(root, &flat(run)).exists();
-        let run = shared.flatten().find(lost)?;
+        let Some(run) = shared.flatten().find(lost) else { return Ok(()) };
         let others = self.runs[&flat(run).to_ascii_lowercase()].join(" and ");
-        Some(format!(
-            "an earlier version wrote the configurations of {others} into one file, configs/{}.toml; which of them it holds is not known",
+        let reason = format!(
+            "holds no study (an earlier version wrote the configurations of {others} into one file, configs/{}.toml; which of them it \
+             holds is not known)",
             flat(run)
-        ))
+        );
+        Err(StudyError::Unusable(FolderError::new(root, reason)))
     }
 }
 
@@ -171,6 +175,14 @@ fn limits(_existing: &Path) -> (usize, usize) {
     (255, 4095)
 }
 
+/// Folders of the study's own.
+pub(crate) const RESERVED: [&str; 4] = ["configs", "figures", "logs", "slurm"];
+
+/// True for the name of a folder of the study's own.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -198,15 +210,15 @@ mod tests {
         assert_eq!(earlier.config(root, "a/d"), Some(root.join("configs/a-d.toml")));
         assert_eq!(earlier.log(root, "a/d"), Some(root.join("logs/a-d.log")));
         assert_eq!((earlier.config(root, "a/b-c"), earlier.config(root, "a-b/c")), (None, None));
-        assert_eq!(earlier.ambiguity(root), None);
+        earlier.check(root).expect("no ambiguity");
         fs::create_dir_all(root.join("configs/a")).expect("folders");
         fs::write(root.join("configs/a-b-c.toml"), "").expect("a file");
-        let said = earlier.ambiguity(root).expect("an ambiguity");
+        let said = earlier.check(root).expect_err("an ambiguity").to_string();
         assert!(said.contains("a/b-c and a-b/c into one file, configs/a-b-c.toml"), "{said}");
         fs::create_dir(root.join("configs/a-b")).expect("folders");
         fs::write(root.join("configs/a/b-c.toml"), "").expect("a file");
         fs::write(root.join("configs/a-b/c.toml"), "").expect("a file");
-        assert_eq!(earlier.ambiguity(root), None);
+        earlier.check(root).expect("no ambiguity");
     }
 
     /// The file system takes what is not refused, with all that is put behind it.

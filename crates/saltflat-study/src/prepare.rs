@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, METRICS, STATUS, is_temporary, set_aside};
-
-use crate::StudyError;
+use saltflat_record::{
+    CHECKPOINTS, CONFIG, ENVIRONMENT, FolderError, LOCK, LOG, METRICS, STATUS, is_temporary, set_aside,
+};
 
 /// How a run starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,25 +26,22 @@ const OF_THE_START: [&str; 5] = [CONFIG, ENVIRONMENT, STATUS, LOG, LOCK];
 
 /// Makes room for a run. A folder without a checkpoint is removed if it holds nothing but what a run writes before its first row, and moved
 /// aside if it holds anything else.
-///
-/// # Errors
-/// [`StudyError::File`] if that cannot be done, and if it cannot be told what is in the folder: then nothing is changed.
-pub(crate) fn prepare(folder: &Path) -> Result<Prepared, StudyError> {
+pub(crate) fn prepare(folder: &Path) -> Result<Prepared, FolderError> {
     let checkpoints = folder.join(CHECKPOINTS);
     let is_sidecar = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "json");
     let has_checkpoint = match list(&checkpoints) {
         Ok(paths) => paths.iter().any(is_sidecar),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
-        Err(e) => return Err(StudyError::file(checkpoints)(e)),
+        Err(e) => return Err(FolderError::at(checkpoints)(e)),
     };
     if has_checkpoint {
         return Ok(Prepared::Resumed);
     }
     match holds_nothing(folder) {
-        Ok(true) => fs::remove_dir_all(folder).map(|()| Prepared::Anew).map_err(StudyError::file(folder)),
+        Ok(true) => fs::remove_dir_all(folder).map(|()| Prepared::Anew).map_err(FolderError::at(folder)),
         Ok(false) => Ok(Prepared::SetAside(set_aside(folder)?)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Prepared::Anew),
-        Err(e) => Err(StudyError::file(folder)(e)),
+        Err(e) => Err(FolderError::at(folder)(e)),
     }
 }
 

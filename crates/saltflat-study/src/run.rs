@@ -9,10 +9,8 @@ use toml::{Table, Value};
 
 use crate::{
     axis::{AxisValue, START},
-    file::StudyFile,
-    scale::{ScaleOverrides, StageOverrides},
-    settings::apply,
-    stage::{Stage, Start},
+    file::{StudyFile, apply},
+    stage::{ScaleOverrides, Stage, StageOverrides, Start},
 };
 
 /// Runs in an order in which they can be run.
@@ -72,7 +70,7 @@ impl<'a> RunBuilder<'a> {
         let name = format!("{}/{}", stage.name, slugs.join("_"));
         let from = match stage.from.as_slice() {
             [] | [_] => stage.from.first(),
-            many => many.iter().find(|start| labels.get(START).is_some_and(|label| label == start.label())),
+            many => many.iter().find(|start| labels.get(START).is_some_and(|label| *label == start.label)),
         };
         let parent = match from.and_then(Start::stage) {
             Some(from) => self.parent(from, &labels, seed)?,
@@ -94,10 +92,10 @@ impl<'a> RunBuilder<'a> {
         let has_init = table.get("train").and_then(|train| train.get("init")).is_some();
         if let (Some(start), true) = (from, has_init) {
             let text = "train.init: expected nothing, since the stage has from";
-            return Err(format!("{text} = \"{}\"", start.label()).into());
+            return Err(format!("{text} = \"{}\"", start.label).into());
         }
-        if let Some(weights) = from.and_then(Start::weights) {
-            apply(&mut table, &Table::from_iter([("train.init".into(), Value::String(weights.into()))]))?;
+        if let Some(weights) = from.and_then(|start| start.weights.as_ref()) {
+            apply(&mut table, &Table::from_iter([("train.init".into(), Value::String(weights.clone()))]))?;
         }
         let start = match parent {
             Some(_) => None,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use saltflat_record::{is_control, write_if_changed};
+use saltflat_record::{FolderError, is_control, write_if_changed};
 
 use crate::{StudyError, StudyFolder};
 
@@ -29,17 +29,17 @@ pub struct Job<'a> {
 /// # Errors
 /// [`StudyError::InScript`] if a path cannot stand in a script, [`StudyError::File`].
 pub fn emit(folder: &StudyFolder, job: &Job<'_>) -> Result<Vec<PathBuf>, StudyError> {
-    let root = std::path::absolute(folder.root()).map_err(StudyError::file(folder.root()))?;
+    let root = std::path::absolute(folder.root()).map_err(FolderError::at(folder.root()))?;
     let study = root.file_name().map_or("study".into(), |name| name.to_string_lossy().into_owned());
     let mut words = vec![word(job.program)?, "study".into(), word(&root)?];
     if let Some(data) = job.data_dir {
-        let data = std::path::absolute(data).map_err(StudyError::file(data))?;
+        let data = std::path::absolute(data).map_err(FolderError::at(data))?;
         words.extend(["--data-dir".into(), word(&data)?]);
     }
     let command = words.join(" ");
     let device = quoted(job.device);
     let place = root.join("slurm");
-    fs::create_dir_all(&place).map_err(StudyError::file(&place))?;
+    fs::create_dir_all(&place).map_err(FolderError::at(&place))?;
     let mut stages: Vec<(&str, Vec<usize>)> = Vec::new();
     for entry in folder.entries() {
         match stages.last_mut() {

@@ -1,4 +1,4 @@
-//! A stage of a study: runs of one kind.
+//! A stage of a study, and what a scale changes in it.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -53,7 +53,7 @@ impl Stage {
 }
 
 /// `seeds`: a list of seeds, or their number.
-pub(crate) fn read_seeds(section: &mut Section) -> Option<Vec<u64>> {
+fn read_seeds(section: &mut Section) -> Option<Vec<u64>> {
     let value = section.value("seeds")?;
     let found = match &value {
         Value::Integer(n) if (0..=MOST_SEEDS).contains(n) => Some((0..n.unsigned_abs()).collect()),
@@ -67,43 +67,19 @@ pub(crate) fn read_seeds(section: &mut Section) -> Option<Vec<u64>> {
     found
 }
 
-/// Where runs start.
+/// Where runs start: at the final weights of the runs of an earlier stage, or at weights that are not of this study.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the final weights of the runs of an earlier stage.
-    Stage(String),
-    /// At weights that are not of this study: a safetensors file, a checkpoint or the folder of a run.
-    Weights {
-        /// On the axis `start`.
-        label: String,
-        /// Relative to the study's file.
-        file: String,
-    },
+pub struct Start {
+    /// On the axis `start`; of a stage its name.
+    pub label: String,
+    /// A safetensors file, a checkpoint or the folder of a run, relative to the study's file; absent if it is a stage.
+    pub weights: Option<String>,
 }
 
 impl Start {
-    /// On the axis `start`.
-    pub fn label(&self) -> &str {
-        match self {
-            Self::Stage(name) => name,
-            Self::Weights { label, .. } => label,
-        }
-    }
-
     /// The stage, if it is one.
     pub fn stage(&self) -> Option<&str> {
-        match self {
-            Self::Stage(name) => Some(name),
-            Self::Weights { .. } => None,
-        }
-    }
-
-    /// The weights, if it is no stage.
-    pub fn weights(&self) -> Option<&str> {
-        match self {
-            Self::Stage(_) => None,
-            Self::Weights { file, .. } => Some(file),
-        }
+        self.weights.is_none().then_some(&self.label)
     }
 
     /// `from`: one start, or a list of them.
@@ -120,7 +96,7 @@ impl Start {
     fn read(section: &Section, key: &str, value: Value) -> Option<Self> {
         let (label, file): (Option<String>, String) = match value {
             Value::String(text) if text.contains(['/', '\\', '.']) => (None, text),
-            Value::String(name) => return Some(Self::Stage(name)),
+            Value::String(name) => return Some(Self { label: name, weights: None }),
             Value::Table(table) => {
                 let mut table = section.child(key, table);
                 let label = table.optional("label", "a text, not empty", |label: &String| !label.is_empty());
@@ -139,7 +115,7 @@ impl Start {
         if label.is_none() && !file.is_empty() {
             section.problem(key, format!("expected the path of weights, got {file:?}"));
         }
-        Some(Self::Weights { label: label?, file })
+        Some(Self { label: label?, weights: Some(file) })
     }
 }
 
@@ -177,5 +153,50 @@ impl Axis {
         };
         section.finish("[[stage.axis]]");
         axis
+    }
+}
+
+/// `[scale.NAME]`: overrides that make a study smaller.
+#[derive(Clone, Debug, Default)]
+pub struct ScaleOverrides {
+    /// For every run; stronger than what a stage sets, weaker than its axes.
+    pub base: Table,
+    /// By the stages' names.
+    pub stage: BTreeMap<String, StageOverrides>,
+}
+
+impl ScaleOverrides {
+    pub(crate) fn read(mut section: Section) -> Self {
+        let base = section.get("base").unwrap_or_default();
+        let stage = section.map_of_sections("stage", StageOverrides::read);
+        section.finish("a scale");
+        Self { base, stage }
+    }
+}
+
+/// What a scale changes in a stage.
+#[derive(Clone, Debug, Default)]
+pub struct StageOverrides {
+    /// Instead of the stage's.
+    pub seeds: Option<Vec<u64>>,
+    /// Instead of the stage's; `{}` for none.
+    pub require: Option<BTreeMap<String, f64>>,
+    /// Stronger than the scale's base.
+    pub set: Table,
+    /// Values instead of those of the axis with this name; if its values are labelled settings, their labels, or others.
+    pub axis: BTreeMap<String, Vec<Value>>,
+}
+
+impl StageOverrides {
+    fn read(mut section: Section) -> Self {
+        let has_require = section.has("require");
+        let overrides = Self {
+            seeds: read_seeds(&mut section),
+            require: Some(section.map("require")).filter(|_| has_require),
+            set: section.get("set").unwrap_or_default(),
+            axis: section.map("axis"),
+        };
+        section.finish("a stage of a scale");
+        overrides
     }
 }

@@ -1,12 +1,9 @@
 //! The device of a run.
 
-mod adapters;
-mod choice;
+use std::{fmt, str::FromStr};
 
 use burn::tensor::Device;
 
-use self::adapters::{Adapter, adapters};
-pub use self::{adapters::adapter_names, choice::DeviceChoice};
 use crate::{TrainError, config::Precision, fusion::disable_faulty_fusions};
 
 /// A device and what is known of it.
@@ -30,6 +27,11 @@ impl DeviceInfo {
     /// Hardware without a driver that is known.
     fn new(device: Device, backend: &'static str, name: String, why: String) -> Self {
         Self { device, backend, name, driver: String::new(), software: false, why }
+    }
+
+    /// The name, marked if it is software.
+    fn label(&self) -> String {
+        format!("{}{}", self.name, if self.software { " (software)" } else { "" })
     }
 
     /// What has to be said when a run starts on this device. Mesa's llvmpipe leaves a kernel's loops after 65,535 turns in all
@@ -83,9 +85,16 @@ pub fn choose_device(choice: &DeviceChoice) -> Result<DeviceInfo, TrainError> {
     let adapters = adapters();
     let hardware: Vec<_> = adapters.iter().filter(|adapter| !adapter.software).collect();
     let found = match choice {
-        DeviceChoice::Auto => match hardware.first() {
-            Some(adapter) => Some((*adapter, "the first hardware adapter")),
-            None => return Ok(cpu(format!("no hardware adapter found{}", listing(&adapters)))),
+        DeviceChoice::Auto => match (hardware.first(), adapters.as_slice()) {
+            (Some(adapter), _) => Some((*adapter, "the first hardware adapter")),
+            (None, []) => return Ok(cpu("no hardware adapter found".into())),
+            (None, software) => {
+                let names: Vec<&str> = software.iter().map(|adapter| adapter.name.as_str()).collect();
+                let names = names.join(", ");
+                return Ok(cpu(format!(
+                    "no hardware adapter found (a software one, {names}, is used only when named)"
+                )));
+            }
         },
         DeviceChoice::Gpu(index) => hardware.get(*index).map(|adapter| (*adapter, "as asked")),
         DeviceChoice::Named(name) => {
@@ -99,12 +108,10 @@ pub fn choose_device(choice: &DeviceChoice) -> Result<DeviceInfo, TrainError> {
     };
     let (adapter, why) = found.ok_or_else(|| TrainError::Device {
         asked: choice.to_string(),
-        found: adapters.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        found: adapters.iter().map(DeviceInfo::label).collect(),
     })?;
     disable_faulty_fusions()?;
-    let (device, name) = (adapter.device.clone(), adapter.name.clone());
-    let (driver, software) = (adapter.driver.clone(), adapter.software);
-    Ok(DeviceInfo { driver, software, ..DeviceInfo::new(device, "wgpu", name, why.into()) })
+    Ok(DeviceInfo { why: why.into(), ..adapter.clone() })
 }
 
 /// Nothing is opened before the first tensor.
@@ -121,12 +128,87 @@ fn cuda(_index: usize) -> Result<DeviceInfo, TrainError> {
     Err(TrainError::Option { option: "--device", reason })
 }
 
-fn listing(adapters: &[Adapter]) -> String {
-    match adapters {
-        [] => String::new(),
-        _ => {
-            let names: Vec<_> = adapters.iter().map(|adapter| adapter.name.as_str()).collect();
-            format!(" (a software one, {}, is used only when named)", names.join(", "))
+/// All adapters: discrete, integrated, virtual, software. Nothing is opened.
+#[cfg(feature = "wgpu")]
+fn adapters() -> Vec<DeviceInfo> {
+    use burn::tensor::DeviceKind;
+
+    // Not OpenGL: it complains on machines without a display.
+    let backends = wgpu::Backends::PRIMARY;
+    let options = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let adapters = futures_lite::future::block_on(wgpu::Instance::new(options).enumerate_adapters(backends));
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let of = |device_type: wgpu::DeviceType, kind: fn(usize) -> DeviceKind, software: bool| {
+        let infos = infos.iter().filter(move |info| info.device_type == device_type);
+        infos.enumerate().map(move |(i, info)| DeviceInfo {
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+            software,
+            ..DeviceInfo::new(Device::wgpu(kind(i)), "wgpu", info.name.clone(), String::new())
+        })
+    };
+    of(wgpu::DeviceType::DiscreteGpu, DeviceKind::DiscreteGpu, false)
+        .chain(of(wgpu::DeviceType::IntegratedGpu, DeviceKind::IntegratedGpu, false))
+        .chain(of(wgpu::DeviceType::VirtualGpu, DeviceKind::VirtualGpu, false))
+        .chain(of(wgpu::DeviceType::Cpu, |_| DeviceKind::Cpu, true))
+        .collect()
+}
+
+/// A build without wgpu knows no adapter.
+#[cfg(not(feature = "wgpu"))]
+fn adapters() -> Vec<DeviceInfo> {
+    Vec::new()
+}
+
+/// The names of all adapters, software ones marked; absent if this build has no GPU backend.
+pub fn adapter_names() -> Option<Vec<String>> {
+    cfg!(feature = "wgpu").then(|| adapters().iter().map(DeviceInfo::label).collect())
+}
+
+/// What a user asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A hardware adapter if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The hardware adapter with this index.
+    Gpu(usize),
+    /// The CUDA device with this index.
+    Cuda(usize),
+    /// The CPU backend.
+    Cpu,
+    /// The adapter whose name contains this text, also a software one.
+    Named(String),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "cpu" => Self::Cpu,
+            "gpu" => Self::Gpu(0),
+            "cuda" => Self::Cuda(0),
+            "" => return Err("expected auto, gpu, gpu:N, cuda, cuda:N, cpu or a part of an adapter's name".into()),
+            _ => match text.split_once(':') {
+                Some((api @ ("gpu" | "cuda"), index)) => {
+                    let index = index.parse().map_err(|_| format!("expected {api}:N with a number N, got {text}"))?;
+                    if api == "gpu" { Self::Gpu(index) } else { Self::Cuda(index) }
+                }
+                _ => Self::Named(text.into()),
+            },
+        })
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Gpu(index) => write!(f, "gpu:{index}"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Named(name) => f.write_str(name),
         }
     }
 }
@@ -147,5 +229,21 @@ mod tests {
             |device: &DeviceInfo| Precision::ALL.map(|(_, precision)| device.check_supports(precision).is_ok());
         assert_eq!(supported(&cpu), [true, false, true, true]);
         assert_eq!(supported(&cuda), [false, true, false, false]);
+    }
+
+    #[test]
+    fn devices_by_name() {
+        for (text, expected) in [
+            ("gpu", DeviceChoice::Gpu(0)),
+            ("gpu:3", DeviceChoice::Gpu(3)),
+            ("cuda", DeviceChoice::Cuda(0)),
+            ("cuda:1", DeviceChoice::Cuda(1)),
+            ("llvmpipe", DeviceChoice::Named("llvmpipe".into())),
+            ("Radeon: pro", DeviceChoice::Named("Radeon: pro".into())),
+        ] {
+            assert_eq!(text.parse(), Ok(expected.clone()));
+            assert_eq!(expected.to_string().parse(), Ok(expected));
+        }
+        assert!("cuda:one".parse::<DeviceChoice>().is_err());
     }
 }

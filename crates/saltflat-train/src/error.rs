@@ -61,13 +61,8 @@ pub enum TrainError {
     #[error("{path} is in use: another process holds {lock}", path = .0.display(), lock = .0.join("lock").display())]
     Locked(PathBuf),
     /// A file that the user named cannot be read.
-    #[error("{path}: {reason}", path = path.display())]
-    NotFound {
-        /// The file.
-        path: PathBuf,
-        /// What happened.
-        reason: String,
-    },
+    #[error(transparent)]
+    NotFound(FolderError),
     /// A folder that was named as the place of weights has none.
     #[error("{path} is no run with weights: {reason}", path = path.display())]
     NoCheckpoint {
@@ -85,13 +80,8 @@ pub enum TrainError {
         reason: String,
     },
     /// A file of the run folder cannot be written or read.
-    #[error("{path}: {reason}", path = path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What happened.
-        reason: String,
-    },
+    #[error(transparent)]
+    File(#[from] FolderError),
     /// The device failed: it is lost, or has no memory left.
     #[error("the device failed: {0}")]
     Training(String),
@@ -107,7 +97,7 @@ impl TrainError {
 
     /// True if the input is wrong, not the machine.
     pub fn is_bad_input(&self) -> bool {
-        !matches!(self, Self::Metric(_) | Self::Training(_) | Self::File { .. })
+        !matches!(self, Self::Metric(_) | Self::Training(_) | Self::File(_))
     }
 }
 
@@ -118,11 +108,5 @@ fn listing(adapters: &[String]) -> String {
             "found {}; a software adapter must be asked for by name, --device cpu always works",
             adapters.join(", ")
         ),
-    }
-}
-
-impl From<FolderError> for TrainError {
-    fn from(FolderError { path, reason }: FolderError) -> Self {
-        Self::File { path, reason }
     }
 }

@@ -16,9 +16,6 @@ const SWITCH: &str = "SALTFLAT_FUSION";
 const FAULTY: [&str; 1] = ["ReduceBroadcasted"];
 
 /// Takes the faulty ones out, or all of them; must come before the first tensor on a GPU.
-///
-/// # Errors
-/// [`TrainError::Option`] if the switch has another value, [`TrainError::Training`] if it comes too late.
 pub(crate) fn disable_faulty_fusions() -> Result<(), TrainError> {
     static DISABLED: OnceLock<Result<(), String>> = OnceLock::new();
     let asked = std::env::var(SWITCH).unwrap_or_else(|_| "on".into());

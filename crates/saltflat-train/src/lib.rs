@@ -4,18 +4,13 @@ mod checkpoint;
 pub mod config;
 mod device;
 mod error;
-mod folder_observer;
 mod fusion;
-mod losses;
 mod measure;
-mod measure_schedule;
-mod measured_loss;
 mod observer;
 mod optimizer;
 mod outline;
 mod plan;
 mod run_folder;
-mod snapshot;
 mod split;
 mod state;
 mod step;
@@ -32,14 +27,12 @@ pub use measure::{
     Cost, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory, MetricGroup,
     PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
 };
-pub use measured_loss::MeasuredLoss;
-pub use observer::Observer;
+pub use observer::{Observer, Snapshot};
 pub use optimizer::{Sam, Sgd};
 pub use outline::Outline;
 pub use plan::Plan;
 pub use run_folder::{ResumeReport, RunFolder};
 pub use saltflat_record::{EpochRow, MeasurementRow};
-pub use snapshot::Snapshot;
 pub use split::{Split, SplitWithLoss};
 pub use timing::{Counts, Times};
 pub use trainer::{Outcome, Trainer};

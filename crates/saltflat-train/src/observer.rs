@@ -1,8 +1,9 @@
-//! The events of a run.
+//! The events of a run, and what is saved of it.
 
-use saltflat_record::{EpochRow, MeasurementRow};
+use saltflat_models::Vector;
+use saltflat_record::{EpochRow, MeasurementRow, Progress};
 
-use crate::{Snapshot, TrainError};
+use crate::{Plan, TrainError, state::TensorMap};
 
 /// Receives the events of a run. An array of observers is an observer that passes every event to each in turn:
 ///
@@ -32,23 +33,14 @@ pub trait Observer {
     /// A measurement starts.
     fn measurement_started(&mut self) {}
     /// An epoch ended.
-    ///
-    /// # Errors
-    /// If the row cannot be kept.
     fn epoch(&mut self, _row: &EpochRow) -> Result<(), TrainError> {
         Ok(())
     }
     /// A measurement was made.
-    ///
-    /// # Errors
-    /// If the row cannot be kept.
     fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), TrainError> {
         Ok(())
     }
     /// A checkpoint is due.
-    ///
-    /// # Errors
-    /// If it cannot be saved.
     fn checkpoint(&mut self, _snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         Ok(())
     }
@@ -75,4 +67,21 @@ impl<const N: usize> Observer for [&mut dyn Observer; N] {
     fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
         self.iter_mut().try_for_each(|one| one.checkpoint(snapshot))
     }
+}
+
+/// A run at some step, with all from which it can be resumed: what an [`Observer`] is given to save.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'a> {
+    /// What the run is.
+    pub plan: &'a Plan,
+    /// Steps made.
+    pub step: u64,
+    /// Epochs completed.
+    pub epochs: u64,
+    /// θ.
+    pub theta: &'a Vector,
+    /// The buffers: tensors that are stored with θ and not trained, such as running statistics.
+    pub buffers: &'a Vector,
+    pub(crate) progress: Progress,
+    pub(crate) tensors: TensorMap,
 }

@@ -9,37 +9,17 @@ use serde::Serialize;
 pub struct Sgd {
     momentum: f64,
     nesterov: bool,
-    velocity: Option<Vector>,
-    /// The last direction, if it is to be kept.
-    update: Option<Vector>,
     keeps_update: bool,
+    /// u, once a step with momentum was made.
+    pub(crate) velocity: Option<Vector>,
+    /// The direction of the last update, θ before it less θ after it over η, if it is kept.
+    pub(crate) update: Option<Vector>,
 }
 
 impl Sgd {
-    /// β in [0, 1); 0 is plain SGD.
-    pub fn new(momentum: f64, nesterov: bool) -> Self {
-        Self { momentum, nesterov, velocity: None, update: None, keeps_update: false }
-    }
-
-    /// Keeps the direction of the last update, or not.
-    pub fn keeping_update(self, keeps_update: bool) -> Self {
-        Self { keeps_update, ..self }
-    }
-
-    /// Goes on with this u and this direction of the last update.
-    pub(crate) fn restore(&mut self, velocity: Option<Vector>, update: Option<Vector>) {
-        self.velocity = velocity;
-        self.update = update;
-    }
-
-    /// The direction of the last update, θ before it less θ after it over η, if it is kept.
-    pub fn update(&self) -> Option<&Vector> {
-        self.update.as_ref()
-    }
-
-    /// u, once a step with momentum was made.
-    pub fn velocity(&self) -> Option<&Vector> {
-        self.velocity.as_ref()
+    /// β in [0, 1), 0 for plain SGD; and whether the direction of the last update is kept.
+    pub fn new(momentum: f64, nesterov: bool, keeps_update: bool) -> Self {
+        Self { momentum, nesterov, keeps_update, velocity: None, update: None }
     }
 
     /// The parameters after one update with gradient g and learning rate η. Tensors that are not shared are updated in place.
@@ -110,7 +90,7 @@ mod tests {
         for (momentum, nesterov, expected) in
             [(0.0, false, [-0.1, -0.3]), (0.5, false, [-0.1, -0.35]), (0.5, true, [-0.15, -0.475])]
         {
-            let mut sgd = Sgd::new(momentum, nesterov);
+            let mut sgd = Sgd::new(momentum, nesterov, false);
             let first = sgd.step(vector(0.0), vector(1.0), 0.1);
             let second = sgd.step(first.clone(), vector(2.0), 0.1);
             for (theta, expected) in [first, second].iter().zip(expected) {
@@ -127,7 +107,7 @@ mod tests {
         let gradient = |v: &Vector| Vector::new(vec![v.parts()[0].clone(), v.parts()[1].clone().mul_scalar(4.0)]);
         let theta = at(3.0, 1.0);
         let ascended = Sam { rho: 0.5 }.ascend(&theta, &gradient(&theta));
-        let moved = Sgd::new(0.0, false).step(theta, gradient(&ascended), 0.1);
+        let moved = Sgd::new(0.0, false, false).step(theta, gradient(&ascended), 0.1);
         for (part, expected) in moved.parts().iter().zip([2.67, 0.44]) {
             let found = part.clone().try_into_vec_as::<f64>().expect("on the CPU")[0];
             assert!((found - expected).abs() < 1e-7, "{found}, by hand {expected}");

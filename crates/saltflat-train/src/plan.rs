@@ -4,6 +4,7 @@ use burn::tensor::{DType, Device};
 use saltflat_data::{Batches, Summary};
 use saltflat_metrics::Samples;
 use saltflat_models::{Loss, Network};
+use saltflat_record::RecordedLoss;
 
 use crate::{
     Outline, Split, SplitWithLoss, TrainError,
@@ -99,6 +100,14 @@ impl Plan {
         self.measured
     }
 
+    /// The [measured loss](Self::measured_loss) as rows and messages name it: every metric but the accuracies and the norm of the weights
+    /// depends on it, so that rows of different losses are not comparable. There is no weight decay.
+    pub fn recorded_loss(&self) -> RecordedLoss {
+        let Loss { kind, smoothing } = self.measured;
+        let floor = self.measured.floor(self.network.outputs());
+        RecordedLoss { kind: kind.name().into(), smoothing, floor, weight_decay: 0.0 }
+    }
+
     /// The training samples with the targets of the measured loss.
     pub fn measured_samples(&self) -> SplitWithLoss<'_> {
         self.train.with_loss(self.measured)
@@ -108,6 +117,34 @@ impl Plan {
     pub fn batches(&self) -> Batches {
         let (seed, sampling) = (self.config.run.seed, self.config.optimizer.sampling);
         Batches::new(sampling, seed, self.train.len(), self.batch_size, self.steps_per_epoch.max(1))
+    }
+
+    /// Number of the epoch in which this many steps end; 1 is the first.
+    pub(crate) fn epoch_of(&self, steps: u64) -> u64 {
+        steps.div_ceil(self.steps_per_epoch.max(1))
+    }
+
+    /// True if a measurement is due after this many epochs.
+    pub(crate) fn measures_after_epoch(&self, epochs: u64) -> bool {
+        let metrics = &self.config.metrics;
+        metrics.every_steps.is_none() && epochs.is_multiple_of(metrics.every_epochs)
+            || metrics.at_ends && epochs == self.epoch_of(self.steps)
+    }
+
+    /// True if the noise of the step with this number is measured for the report: in an epoch that ends with a measurement, every so
+    /// many steps.
+    pub(crate) fn reports_noise(&self, step: u64) -> bool {
+        let metrics = &self.config.metrics;
+        let Some(strength) = &metrics.noise_strength else { return false };
+        let epoch = step / self.steps_per_epoch.max(1) + 1;
+        step.is_multiple_of(strength.every_steps) && (metrics.every_steps.is_some() || self.measures_after_epoch(epoch))
+    }
+
+    /// True if the step with this number measures the noise for the report or to control its strength. The first step of a run
+    /// measures it in any case if its strength is to be controlled.
+    pub(crate) fn measures_noise(&self, step: u64) -> bool {
+        let mut strengths = self.config.noise.iter().filter_map(|one| one.strength);
+        self.reports_noise(step) || strengths.any(|strength| step.is_multiple_of(strength.every))
     }
 
     /// The number type of the run in words, with that of its steps if it is another one.

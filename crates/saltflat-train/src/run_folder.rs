@@ -1,22 +1,22 @@
 //! The folder of a run, as a trainer writes it.
 
-mod environment;
-
 use std::{
-    fs,
+    env, fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use saltflat_record::{
     AppendFile, CHECKPOINTS, CONFIG, ENVIRONMENT, Environment, FolderError, LOCK, LOG, LockedFolder, METRICS, Row,
-    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_temporary, weights_path,
+    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_temporary,
 };
 use serde::Serialize;
 use serde_json::json;
 
-use self::environment::environment;
-use crate::{DeviceInfo, Plan, Resumed, Snapshot, TrainError, Trainer, checkpoint::save_in, config::Config};
+use crate::{
+    DeviceInfo, EpochRow, MeasurementRow, Observer, Plan, Resumed, Snapshot, TrainError, Trainer, checkpoint::save_in,
+    config::Config,
+};
 
 /// The [record](saltflat_record) of a run, which this process writes. Before anything is written the folder is
 /// [checked](LockedFolder::check) to be the one whose lock is held.
@@ -167,15 +167,7 @@ impl RunFolder {
         save_in(self.root(), snapshot, Some(&self.folder))
     }
 
-    /// Where the [checkpoint](Self::checkpoint) after so many steps has its weights.
-    pub fn weights_path(&self, step: u64) -> PathBuf {
-        weights_path(self.root(), step)
-    }
-
     /// Writes the `config.toml` from which the run is resumed, unless it is that already.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
     pub fn configure(&self, config: &Config) -> Result<(), TrainError> {
         write_config(&self.folder, config)
     }
@@ -186,26 +178,17 @@ impl RunFolder {
     }
 
     /// Appends a row of this kind to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
-    pub(crate) fn append(&self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
+    fn append(&self, kind: &str, row: &impl Serialize) -> Result<(), TrainError> {
         let line = line(kind, row).map_err(|e| FolderError::new(self.root().join(METRICS), e))?;
         Ok(self.metrics.append(&self.folder, &line)?)
     }
 
     /// Appends a line to `log.txt`, with the time.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
     pub fn log(&self, text: &str) -> Result<(), TrainError> {
         Ok(self.log.append(&self.folder, &format!("{} {text}\n", now()))?)
     }
 
     /// Writes `status.json`.
-    ///
-    /// # Errors
-    /// [`TrainError::File`].
     pub fn status(&self, status: &Status) -> Result<(), TrainError> {
         Ok(self.folder.status(status)?)
     }
@@ -223,4 +206,43 @@ fn write_config(folder: &LockedFolder, config: &Config) -> Result<(), TrainError
         true => Ok(()),
         false => Ok(folder.write(CONFIG, text.as_bytes())?),
     }
+}
+
+/// Keeps the rows and the checkpoints of a run.
+impl Observer for &RunFolder {
+    fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
+        self.append("epoch", row)
+    }
+
+    fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {
+        self.append("measurement", row)
+    }
+
+    fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
+        RunFolder::checkpoint(self, snapshot).map(drop)
+    }
+}
+
+/// What the numbers depend on beside the configuration.
+fn environment(plan: &Plan, device: &DeviceInfo, features: &[&str]) -> Environment {
+    let datasets: Vec<_> = plan.sources.iter().map(|(file, sha256)| json!({"file": file, "sha256": sha256})).collect();
+    Environment::new(&json!({
+        "backend": device.backend,
+        "device": device.name,
+        "driver": device.driver,
+        "software_adapter": device.software,
+        "device_choice": device.why,
+        "features": features,
+        "autotune_level": env::var("CUBECL_AUTOTUNE_LEVEL").ok(),
+        "fusion": env::var("SALTFLAT_FUSION").ok(),
+        "kernels": env::var(saltflat_kernels::SWITCH).ok(),
+        "threads": saltflat_kernels::thread_count(),
+        "precision": plan.precision(),
+        "deterministic": match device.backend {
+            "flex" => "equal seeds give equal bits",
+            _ => "reductions on a GPU may use atomics: equal seeds agree up to rounding",
+        },
+        "parameters": plan.network.layout().len(),
+        "datasets": datasets,
+    }))
 }

@@ -37,9 +37,6 @@ impl TensorMap {
     }
 
     /// As [`take`](Self::take), of this many entries.
-    ///
-    /// # Errors
-    /// Says which tensor has another length.
     pub fn take_of(&mut self, name: &str, expected: usize) -> Result<Option<Tensor<1>>, String> {
         let tensor = self.take(name);
         match tensor.as_ref().map_or(expected, |tensor| tensor.dims()[0]) {
@@ -49,9 +46,6 @@ impl TensorMap {
     }
 
     /// Refuses tensors of another number type, which cannot be added to those of the run, and empty ones.
-    ///
-    /// # Errors
-    /// Says which tensor it is.
     pub fn check(&self, expected: DType) -> Result<(), String> {
         for (name, tensor) in &self.0 {
             if tensor.dtype() != expected {
@@ -65,9 +59,6 @@ impl TensorMap {
     }
 
     /// Takes a vector of the network's parameters; absent if none of its tensors is there.
-    ///
-    /// # Errors
-    /// Says which tensor is missing or has another length.
     pub fn take_vector(&mut self, prefix: &str, layout: &Layout) -> Result<Option<Vector>, String> {
         let name = |spec: &TensorSpec| format!("{prefix}.{}", spec.name);
         if layout.parameters.iter().all(|spec| !self.0.contains_key(&name(spec))) {
@@ -81,9 +72,6 @@ impl TensorMap {
     }
 
     /// As a safetensors file. Equal tensors give equal bytes.
-    ///
-    /// # Errors
-    /// [`TrainError::Training`] if the numbers cannot be read from the device.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TrainError> {
         let failed = |name: &str, e: String| TrainError::Training(format!("{name}: {e}"));
         let mut all = Vec::new();
@@ -104,9 +92,6 @@ impl TensorMap {
     }
 
     /// Reads such a file.
-    ///
-    /// # Errors
-    /// [`TrainError::File`] if it is not one.
     pub fn from_bytes(bytes: &[u8], path: &Path, device: &Device) -> Result<Self, TrainError> {
         let failed = |reason: String| FolderError::new(path, reason);
         let file = SafeTensors::deserialize(bytes).map_err(|e| failed(format!("is not a safetensors file ({e})")))?;

@@ -1,10 +1,8 @@
 //! The training loop.
 
 mod checkpointing;
-mod epoch_end;
 mod epoch_totals;
-mod measurement;
-mod step;
+mod rows;
 
 use std::time::Instant;
 
@@ -13,7 +11,10 @@ use saltflat_models::Vector;
 use saltflat_record::Best;
 
 use self::epoch_totals::EpochSums;
-use crate::{Measurer, Observer, Plan, Sgd, TrainError, step::RunNoise};
+use crate::{
+    Measurer, Observer, Plan, Sgd, TrainError,
+    step::{RunNoise, StepBatch, StepNoise},
+};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,7 @@ pub struct Trainer<'a> {
     buffers: Vector,
     sgd: Sgd,
     /// Steps made.
-    step: u64,
+    pub(crate) step: u64,
     measurer: Measurer,
     epoch: EpochSums,
     noise: RunNoise,
@@ -64,7 +65,7 @@ pub struct Trainer<'a> {
     /// True if a measurement is to be made before the next step.
     measurement_due: bool,
     /// The goal that was reached.
-    goal: Option<String>,
+    pub(crate) goal: Option<String>,
     best: Option<Best>,
     /// Step and time of the last checkpoint of this process.
     saved: Option<(u64, Instant)>,
@@ -81,8 +82,7 @@ impl<'a> Trainer<'a> {
             plan,
             theta,
             buffers,
-            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov)
-                .keeping_update(plan.config.metrics.sharpness.is_some()),
+            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov, plan.config.metrics.sharpness.is_some()),
             step: 0,
             measurer: Measurer::default(),
             epoch: EpochSums::default(),
@@ -199,5 +199,40 @@ impl<'a> Trainer<'a> {
             let every = self.plan.config.metrics.every_steps;
             self.measurement_due |= every.is_some_and(|every| self.step.is_multiple_of(every));
         }
+    }
+
+    /// One step on the samples with these indices. Of no sample, which Bernoulli sampling can draw, the gradient is 0.
+    pub fn make_step(&mut self, indices: &[u32]) {
+        // It cannot fail, because nothing interrupts it.
+        let made = self.make_step_unless(indices, Interrupt::default());
+        debug_assert!(made.is_ok());
+    }
+
+    /// [`make_step`](Self::make_step); one that is interrupted between its passes has changed nothing.
+    fn make_step_unless(&mut self, indices: &[u32], interrupt: Interrupt<'_>) -> Result<(), MetricError> {
+        let (plan, config) = (self.plan, &self.plan.config);
+        let lr = config.optimizer.lr * config.schedule.factor(self.step, plan.steps_per_epoch, plan.steps);
+        let batch = StepBatch::new(plan, indices, self.step);
+        let noise = StepNoise::draw(&batch);
+        let mut measured = self.noise.measure(&noise, &self.theta, &self.buffers, interrupt)?;
+        let mut found = noise.gradient(&self.theta, &self.buffers, &measured.contributions, interrupt)?;
+        // Moved out, not cloned: the optimizer may update it in place.
+        let mut gradient = std::mem::take(&mut found.gradient);
+        if let Some(sam) = &config.optimizer.sam {
+            let ascended = sam.ascend(&self.theta, &gradient);
+            measured.contributions.iter_mut().for_each(|contribution| contribution.gradient = None);
+            gradient = noise.gradient(&ascended, &self.buffers, &measured.contributions, interrupt)?.gradient;
+        }
+        // From here on nothing interrupts it.
+        self.epoch.add(&found, noise.floor(), indices.len());
+        self.buffers = found.buffers;
+        let theta = self.sgd.step(std::mem::take(&mut self.theta), gradient, lr);
+        self.theta = noise.displace(theta, lr, &mut measured.squares);
+        if let Some(squared) = self.noise.record(measured) {
+            self.epoch.add_noise(squared);
+        }
+        self.epoch.lr = lr;
+        self.step += 1;
+        Ok(())
     }
 }

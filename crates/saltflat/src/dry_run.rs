@@ -3,7 +3,7 @@
 use anyhow::Context;
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_train::{Counts, DeviceInfo, MeasuredLoss, Plan, Times, TrainError, config::Config};
+use saltflat_train::{Counts, DeviceInfo, Plan, Times, TrainError, config::Config};
 
 /// Seconds for which a step is timed at most, and twice those of a group of a measurement.
 const BUDGET: f64 = 1.0;
@@ -16,7 +16,7 @@ pub fn print(plan: &Plan, start: (Vector, Vector), device: &DeviceInfo) -> anyho
     outln!("# device: {} ({}): {}", device.name, device.backend, device.why)?;
     outln!("# parameters: {} in {} tensors", layout.len(), layout.parameters.len())?;
     outln!("# training samples: {}, of shape {:?}", plan.train.len(), plan.network.input())?;
-    outln!("# measured loss: {}", MeasuredLoss::of(plan))?;
+    outln!("# measured loss: {}", plan.recorded_loss())?;
     outln!("# steps: {} of {} samples, {} an epoch", plan.steps, plan.batch_size, plan.steps_per_epoch)?;
 
     let times = Times::measure(plan, &start, BUDGET)?;

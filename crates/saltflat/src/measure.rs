@@ -8,8 +8,7 @@ use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
-    DeviceChoice, DeviceInfo, MeasuredLoss, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
-    choose_device,
+    DeviceChoice, DeviceInfo, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError, choose_device,
     config::{MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
@@ -194,7 +193,7 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
         "p": plan.network.layout().len(),
         "outputs": plan.network.outputs(),
         "training_samples": plan.train.len(),
-        "measured_loss": MeasuredLoss::of(plan),
+        "measured_loss": plan.recorded_loss(),
         "alignment_samples": found.alignment_samples,
         "lr": optimizer.lr,
         "momentum": optimizer.momentum,

@@ -3,10 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use indicatif::ProgressBar;
-use saltflat_record::{Row, metric};
+use saltflat_record::{Row, metric, weights_path};
 use saltflat_train::{
-    ConfigChanges, DeviceInfo, EpochRow, MeasuredLoss, MeasurementRow, Observer, Plan, ResumeReport, RunFolder,
-    Snapshot, TrainError,
+    ConfigChanges, DeviceInfo, EpochRow, MeasurementRow, Observer, Plan, ResumeReport, RunFolder, Snapshot, TrainError,
 };
 
 use crate::{
@@ -66,7 +65,7 @@ impl<'a> Reporter<'a> {
             device.why,
         ));
         if plan.measured_loss() != plan.loss {
-            reporter.say(&format!("all metrics are of another loss than the trained one: {}", MeasuredLoss::of(plan)));
+            reporter.say(&format!("all metrics are of another loss than the trained one: {}", plan.recorded_loss()));
         }
         reporter
     }
@@ -189,7 +188,7 @@ impl Observer for Reporter<'_> {
     }
 
     fn checkpoint(&mut self, snapshot: &Snapshot<'_>) -> Result<(), TrainError> {
-        self.checkpoint = Some(self.folder().weights_path(snapshot.step));
+        self.checkpoint = Some(weights_path(self.folder().root(), snapshot.step));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use saltflat_metrics::Samples;
 use saltflat_record::metric::{self, Column, ColumnStyle, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
 pub use saltflat_report::four_digits as number;
-use saltflat_train::{MeasuredLoss, Measurement, MeasurementRow, Plan};
+use saltflat_train::{Measurement, MeasurementRow, Plan};
 use serde_json::Value;
 
 /// Which columns a run has, from its first measurement.
@@ -72,7 +72,7 @@ pub fn of_measurement(plan: &Plan, found: &Measurement) -> String {
         }
     }
     let widths: Vec<usize> = (0..4).map(|c| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0)).collect();
-    let mut text = format!("measured loss: {}\n", MeasuredLoss::of(plan));
+    let mut text = format!("measured loss: {}\n", plan.recorded_loss());
     for row in &rows {
         let mut line = String::new();
         for (c, cell) in row.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::{cell::Cell, path::Path, process::ExitCode, time::Instant};
 
 use burn::tensor::DType;
 use saltflat_kernels::init_thread_pool;
-use saltflat_record::Status;
+use saltflat_record::{FolderError, Status};
 use saltflat_train::{
     ConfigChanges, DeviceInfo, Observer, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose_device,
     config::{Config, Purpose},
@@ -62,7 +62,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
 
 /// False only if there is definitely nothing at this path.
 fn is_there(path: &Path) -> Result<bool, TrainError> {
-    path.try_exists().map_err(|e| TrainError::File { path: path.into(), reason: e.to_string() })
+    Ok(path.try_exists().map_err(FolderError::at(path))?)
 }
 
 /// Bytes of a checkpoint, about: weights, momentum, update, and the eigenvectors from which a search starts.

@@ -4,16 +4,13 @@
 //! numbers. As trees of JSON the same rows take ten times the memory.
 
 mod compact;
-mod field;
 mod kinds;
 mod lines;
 mod shape;
-mod trial;
-mod values;
 
-pub use compact::Row;
-pub use field::Field;
-pub use kinds::{EpochRow, MeasurementRow, RecordedLoss, TrialEnd, TrialMeasurement, line};
+pub use compact::{Row, entry, numbers, std_error, value};
+pub use kinds::{
+    EpochRow, MeasurementRow, RecordedLoss, RecordedTrial, TrialEnd, TrialMeasurement, TrialReader, line, trial_name,
+};
 pub use lines::{complete_lines, last_row, read_rows};
-pub use trial::{RecordedTrial, TrialReader, trial_name};
-pub use values::{entry, numbers, std_error, value};
+pub use shape::Field;

@@ -51,7 +51,7 @@ pub fn write_run(folder: &Path, probability: f64, seed: u64, status: &str) {
 
 /// A row with other values.
 pub fn change(row: &mut Row, with: impl FnOnce(&mut Map<String, Value>)) {
-    let mut map = Map::from(&*row);
+    let mut map: Map<String, Value> = row.parse().unwrap();
     with(&mut map);
     *row = map.into();
 }

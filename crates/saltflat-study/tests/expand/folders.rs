@@ -99,6 +99,33 @@ fn folders_of_earlier_versions() {
     }
 }
 
+/// What a process that was killed while it wrote the study's files left goes; what is no temporary file stays.
+#[test]
+fn temporary_files_of_a_killed_process_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, file) = (folder.path().join("out"), folder.path().join("study.toml"));
+    fs::write(&file, format!("{BASE}{TWO_STAGES}")).unwrap();
+    let study = Study::new(StudyFile::read(&file).unwrap(), &file, None).unwrap();
+    create(&root, &study).unwrap();
+    let left =
+        ["study.toml.aZ3d5f.saltflat.tmp", "configs/start/s0.toml.0bC4e6.saltflat.tmp", "configs/start-s0.toml.77.tmp"];
+    let theirs = ["notes.tmp", "configs/start/notes.tmp", "logs/start/s0.log.aZ3d5f.saltflat.tmp"];
+    for name in left.iter().chain(&theirs) {
+        fs::write(root.join(name), "").unwrap();
+    }
+    StudyFolder::open(&root).unwrap();
+    assert!(left.iter().all(|name| root.join(name).exists()), "only who holds the lock may remove them");
+    create(&root, &study).unwrap();
+    assert_eq!(left.map(|name| root.join(name).exists()), [false; 3]);
+    assert_eq!(theirs.map(|name| root.join(name).exists()), [true; 3]);
+    // Killed before the manifest had its name: the folder is still the study's.
+    fs::remove_dir_all(&root).unwrap();
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("manifest.json.aZ3d5f.saltflat.tmp"), "{").unwrap();
+    create(&root, &study).unwrap();
+    assert!(!root.join("manifest.json.aZ3d5f.saltflat.tmp").exists());
+}
+
 /// A study writes into an empty folder or its own alone.
 #[test]
 fn folders_of_others() {

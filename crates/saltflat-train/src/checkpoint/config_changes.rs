@@ -36,7 +36,7 @@ const MEASURED_LOSS: &str = "metrics.loss";
 const ENDS: [&str; 4] = ["train.epochs", "train.steps", "train.stop_loss", "train.stop_accuracy"];
 
 /// The keys that set the number of steps.
-const LENGTHS: [&str; 2] = ["train.epochs", "train.steps"];
+pub(super) const LENGTHS: [&str; 2] = ["train.epochs", "train.steps"];
 
 /// A key whose value is not that of the checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,10 +57,6 @@ impl fmt::Display for ConfigChange {
 }
 
 impl ConfigChange {
-    fn is_of(&self, keys: &[&str]) -> bool {
-        keys.contains(&self.key.as_str())
-    }
-
     fn is_allowed(&self) -> bool {
         let within = |section: &str| {
             let rest = self.key.strip_prefix(section);
@@ -84,9 +80,6 @@ pub struct ConfigChanges {
 
 impl ConfigChanges {
     /// Compares two configurations.
-    ///
-    /// # Errors
-    /// Says which keys may not change, with both values.
     pub(super) fn between(then: Config, now: &Config, is_complete: bool) -> Result<Self, String> {
         let keys = differences(&then, now)?;
         let refused: Vec<String> =
@@ -119,22 +112,17 @@ impl ConfigChanges {
         let of_noise = noises.iter().map(|one| (noises.key_of(&one.noise, "schedule"), &one.schedule));
         let mut schedules = [("[schedule]".to_string(), &self.then.schedule)].into_iter().chain(of_noise);
         let (section, _) = schedules.find(|(_, schedule)| schedule.depends_on_length())?;
-        Some((section, self.keys.iter().find(|change| change.is_of(&LENGTHS))?))
+        Some((section, self.of_keys(&LENGTHS)?))
     }
 
     /// True if a key changed that can make a finished run go on.
     pub fn moves_the_end(&self) -> bool {
-        self.keys.iter().any(|change| change.is_of(&ENDS))
+        self.of_keys(&ENDS).is_some()
     }
 
-    /// The key that changes the number of steps, if one does.
-    pub(super) fn length(&self) -> Option<&ConfigChange> {
-        self.keys.iter().find(|change| change.is_of(&LENGTHS))
-    }
-
-    /// The change of the number of samples of one pass, if there is one.
-    pub(super) fn microbatch(&self) -> Option<&ConfigChange> {
-        self.keys.iter().find(|change| change.key == "train.microbatch")
+    /// The first change of one of these keys, if there is one.
+    pub(super) fn of_keys(&self, keys: &[&str]) -> Option<&ConfigChange> {
+        self.keys.iter().find(|change| keys.contains(&change.key.as_str()))
     }
 }
 

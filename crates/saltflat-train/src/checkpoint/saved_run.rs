@@ -11,7 +11,7 @@ use saltflat_record::{
 };
 
 use super::{
-    config_changes::ConfigChanges,
+    config_changes::{ConfigChanges, LENGTHS},
     start::{read_state, start},
 };
 use crate::{Plan, TrainError, Trainer, config::Config};
@@ -110,7 +110,9 @@ impl SavedRun {
             let reason = format!("{} is of seed {}, config.toml says {seed}", path.display(), sidecar.seed);
             return Err(self.refused(reason));
         }
-        if let Some(change) = config_changes.microbatch().filter(|_| !plan.network.layout().buffers.is_empty()) {
+        if let Some(change) =
+            config_changes.of_keys(&["train.microbatch"]).filter(|_| !plan.network.layout().buffers.is_empty())
+        {
             let reason =
                 format!("{change}; batch normalisation takes its statistics from a pass, so it may not change");
             return Err(self.refused(reason));
@@ -128,8 +130,8 @@ impl SavedRun {
     /// changed are not applied to the epochs before.
     fn with_new_end<'a>(&self, mut trainer: Trainer<'a>, changes: &ConfigChanges) -> Result<Trainer<'a>, TrainError> {
         let (plan, step) = (trainer.plan(), trainer.steps());
-        let was_at_end = trainer.has_reached_a_goal() || step >= changes.then.train.total_steps(plan.steps_per_epoch);
-        if let Some(change) = changes.length().filter(|_| plan.steps <= step && !was_at_end) {
+        let was_at_end = trainer.goal.is_some() || step >= changes.then.train.total_steps(plan.steps_per_epoch);
+        if let Some(change) = changes.of_keys(&LENGTHS).filter(|_| plan.steps <= step && !was_at_end) {
             let reason = format!("{change}, which is {} steps; the run has made {step}, expected more", plan.steps);
             return Err(self.refused(reason));
         }

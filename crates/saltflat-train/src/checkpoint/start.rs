@@ -52,9 +52,6 @@ pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainErr
 }
 
 /// A note about the weights that a path names: that they are stored in half precision, if they are.
-///
-/// # Errors
-/// As [`load_start`].
 pub fn weights_note(path: &Path) -> Result<Option<String>, TrainError> {
     Ok(half_precision(&weights_file(path)?)?)
 }

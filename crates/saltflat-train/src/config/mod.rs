@@ -3,7 +3,6 @@
 mod check;
 mod metrics;
 mod noise;
-mod noise_list;
 mod optimizer;
 mod run;
 mod schedule;
@@ -11,8 +10,7 @@ mod schedule;
 use std::path::{Path, PathBuf};
 
 pub use metrics::{MetricsConfig, NoiseStrengthConfig};
-pub use noise::{ConfiguredNoise, EqualStrength};
-pub use noise_list::NoiseList;
+pub use noise::{ConfiguredNoise, EqualStrength, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
 use saltflat_config::{Problem, Problems, Section, problem_lines};
@@ -95,9 +93,6 @@ impl Config {
     }
 
     /// Reads a configuration for one purpose; see [`read`](Self::read).
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
     pub fn read_as(
         text: &str,
         file: &Path,

@@ -91,18 +91,13 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// With their names in configurations.
+    /// With their names in configurations, in the order of the variants.
     pub const ALL: [(&str, Self); 4] =
         [("f32", Self::F32), ("tf32", Self::Tf32), ("f16", Self::F16), ("bf16", Self::Bf16)];
 
     /// Name in configurations.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
+        Self::ALL[self as usize].0
     }
 
     /// The number type, if it is another one than that of the parameters.
@@ -165,7 +160,7 @@ pub enum BestBy {
 }
 
 impl BestBy {
-    /// With their names.
+    /// With their names, in the order of the variants.
     pub const ALL: [(&'static str, Self); 4] = [
         ("test_accuracy", Self::TestAccuracy),
         ("test_loss", Self::TestLoss),
@@ -175,12 +170,7 @@ impl BestBy {
 
     /// Name of the metric.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::TestAccuracy => "test_accuracy",
-            Self::TestLoss => "test_loss",
-            Self::Accuracy => "accuracy",
-            Self::Loss => "loss",
-        }
+        Self::ALL[self as usize].0
     }
 
     /// True if it is measured on the test split.

@@ -20,9 +20,6 @@ pub(crate) struct BatchGradient {
 impl StepNoise<'_> {
     /// The gradient of the batch's loss at `theta` with every noise, of each of which there is a contribution. The draws are the same at any
     /// θ; a ξ that a contribution holds is that at `theta`.
-    ///
-    /// # Errors
-    /// [`MetricError::Interrupted`], which is asked for between the passes of a batch that takes several.
     pub(crate) fn gradient(
         &self,
         theta: &Vector,

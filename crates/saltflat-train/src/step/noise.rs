@@ -111,9 +111,6 @@ impl<'a> StepNoise<'a> {
 
     /// The noise ξ of this index in the gradient at `theta`, as if no other noise acted: from the expected targets. Absent if the noise
     /// acts on neither targets, outputs nor gradient.
-    ///
-    /// # Errors
-    /// [`MetricError::Interrupted`], which is asked for between the passes of a batch that takes several.
     pub(crate) fn noise_gradient(
         &self,
         index: usize,

@@ -6,7 +6,7 @@ use saltflat_models::Vector;
 use saltflat_noise::StrengthControl;
 
 use super::noise::{Contribution, NoiseSquares, StepNoise};
-use crate::{Plan, measure_schedule, state::TensorMap};
+use crate::{Plan, state::TensorMap};
 
 /// The measured strengths of the noises of a run.
 #[derive(Clone, Debug)]
@@ -38,9 +38,6 @@ impl RunNoise {
 
     /// Measures the noises of a step at `theta` if they are due, and scales those of a given strength. Changes nothing before the step
     /// is [recorded](Self::record).
-    ///
-    /// # Errors
-    /// [`MetricError::Interrupted`].
     pub(crate) fn measure(
         &self,
         noise: &StepNoise<'_>,
@@ -49,7 +46,7 @@ impl RunNoise {
         interrupt: Interrupt<'_>,
     ) -> Result<MeasuredNoise, MetricError> {
         let (plan, step) = (noise.batch.plan, noise.batch.step);
-        let is_reported = measure_schedule::reports_noise(plan, step);
+        let is_reported = plan.reports_noise(step);
         let mut controls = self.controls.clone();
         // In a run's first step nothing is known yet of a noise that has no strength by itself.
         let is_controlled: Vec<bool> = plan
@@ -98,9 +95,6 @@ impl RunNoise {
     }
 
     /// The estimate of tr H from the label noise of the steps since the last one; absent if none of them was measured.
-    ///
-    /// # Errors
-    /// [`MetricError::Device`] if the numbers cannot be read.
     pub(crate) fn take_trace(&mut self) -> Result<Option<Estimate>, MetricError> {
         match self.label_noise.is_empty() {
             true => Ok(None),
@@ -120,9 +114,6 @@ impl RunNoise {
     }
 
     /// As it was saved.
-    ///
-    /// # Errors
-    /// Says which tensor does not fit, or how many noises are missing.
     pub(crate) fn restore(plan: &Plan, tensors: &mut TensorMap, weights: &[f64]) -> Result<Self, String> {
         let (found, expected) = (weights.len(), plan.config.noise.count());
         if found != expected {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use saltflat_metrics::Samples;
 use saltflat_models::Vector;
-use saltflat_record::Progress;
+use saltflat_record::{Exact, Progress};
 
 use super::{Trainer, epoch_totals::EpochSums};
 use crate::{Observer, Plan, Snapshot, TrainError, config::Every, state::TensorMap, step::RunNoise};
@@ -37,24 +37,24 @@ impl<'a> Trainer<'a> {
     pub fn snapshot(&self) -> Snapshot<'_> {
         let layout = self.plan.network.layout();
         let mut tensors = TensorMap::default();
-        tensors.put_vector("momentum", layout, self.sgd.velocity());
-        tensors.put_vector("update", layout, self.sgd.update());
+        tensors.put_vector("momentum", layout, self.sgd.velocity.as_ref());
+        tensors.put_vector("update", layout, self.sgd.update.as_ref());
         for (i, vector) in self.measurer.eigenvectors.iter().enumerate() {
             tensors.put_vector(&format!("eigenvector.{i}"), layout, Some(vector));
         }
         tensors.put("epoch.loss", self.epoch.loss.clone());
         tensors.put("epoch.correct", self.epoch.correct.clone());
         tensors.put("epoch.noise", self.epoch.noise.clone());
-        let mut strength_weights = self.noise.save(&mut tensors);
+        let mut strength_weights: Vec<Exact> = self.noise.save(&mut tensors).into_iter().map(Exact).collect();
         let progress = Progress {
             step: self.step,
             rows: self.rows,
             epoch_samples: self.epoch.samples,
-            epoch_floor: self.epoch.floor,
+            epoch_floor: Exact(self.epoch.floor),
             epoch_noise_steps: self.epoch.noise_steps,
             strength_weight: strength_weights.remove(0),
             strength_weights,
-            first_loss: self.first_loss,
+            first_loss: self.first_loss.map(Exact),
             measurements: self.measurer.count,
             eigenvectors: self.measurer.eigenvectors.len(),
             measurement_due: self.measurement_due,
@@ -66,9 +66,6 @@ impl<'a> Trainer<'a> {
     }
 
     /// At the place where these were saved. The epoch's learning rate is not: the next step sets it.
-    ///
-    /// # Errors
-    /// Says which tensor is missing or does not fit, or which count cannot be.
     pub(crate) fn restored(
         plan: &'a Plan,
         weights: (Vector, Vector),
@@ -79,23 +76,25 @@ impl<'a> Trainer<'a> {
         tensors.check(plan.dtype)?;
         check_counts(plan, &progress)?;
         let mut trainer = Self::new(plan, weights);
-        trainer.sgd.restore(tensors.take_vector("momentum", layout)?, tensors.take_vector("update", layout)?);
+        trainer.sgd.velocity = tensors.take_vector("momentum", layout)?;
+        trainer.sgd.update = tensors.take_vector("update", layout)?;
         for i in 0..progress.eigenvectors {
             let vector = tensors.take_vector(&format!("eigenvector.{i}"), layout)?;
             trainer.measurer.eigenvectors.push(vector.ok_or_else(|| format!("eigenvector.{i} is missing"))?);
         }
         trainer.measurer.count = progress.measurements;
-        trainer.first_loss = progress.first_loss;
+        trainer.first_loss = progress.first_loss.map(|loss| loss.0);
         trainer.epoch = EpochSums {
             loss: tensors.take_of("epoch.loss", 1)?,
             correct: tensors.take_of("epoch.correct", 1)?,
             noise: tensors.take_of("epoch.noise", 1)?,
             noise_steps: progress.epoch_noise_steps,
-            floor: progress.epoch_floor,
+            floor: progress.epoch_floor.0,
             samples: progress.epoch_samples,
             lr: 0.0,
         };
         let strength_weights = [&[progress.strength_weight][..], &progress.strength_weights].concat();
+        let strength_weights: Vec<f64> = strength_weights.iter().map(|weight| weight.0).collect();
         trainer.noise = RunNoise::restore(plan, &mut tensors, &strength_weights)?;
         trainer.step = progress.step;
         trainer.rows = progress.rows;
@@ -105,11 +104,6 @@ impl<'a> Trainer<'a> {
         // What is read here is what would be saved again, unless a measurement changes it.
         trainer.saved = (!trainer.measurement_due).then(|| (trainer.step, Instant::now()));
         Ok(trainer)
-    }
-
-    /// True if a goal has ended the run.
-    pub(crate) fn has_reached_a_goal(&self) -> bool {
-        self.goal.is_some()
     }
 
     /// Judges a run that a goal ended by the goals of the plan, which may be others than those of then. `last` is the running loss

@@ -50,9 +50,6 @@ impl EpochSums {
     }
 
     /// Reads the sums, with the sum of the weights: the one host synchronisation of an epoch.
-    ///
-    /// # Errors
-    /// [`TrainError::Training`] if the device fails.
     pub(super) fn totals(&self, theta: &Vector, buffers: &Vector) -> Result<EpochTotals, TrainError> {
         let sums = self.loss.iter().chain(&self.correct).chain(&self.noise).cloned();
         let weights = theta.parts().iter().chain(buffers.parts()).map(|part| part.clone().sum());

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use saltflat_lab::Scale;
-use saltflat_record::{is_control, read_text};
+use saltflat_record::{FolderError, is_control, read_text};
 use saltflat_train::{
     DeviceChoice, TrainError,
     config::{Config, Purpose},
@@ -37,11 +37,10 @@ impl Common {
 
     /// [`read`](Self::read) with more keys replaced.
     pub fn read_with(&self, path: &Path, purpose: Purpose, more: &[(String, String)]) -> Result<Config, TrainError> {
-        let file = |e: std::io::Error| TrainError::NotFound { path: path.into(), reason: e.to_string() };
         if let Some(reason) = folder_instead_of_file(path) {
-            return Err(TrainError::NotFound { path: path.into(), reason });
+            return Err(TrainError::NotFound(FolderError::new(path, reason)));
         }
-        let text = read_text(path).map_err(file)?;
+        let text = read_text(path).map_err(|e| TrainError::NotFound(FolderError::new(path, e)))?;
         let mut config = Config::read_as(&text, path, &[&self.set, more].concat(), purpose)?;
         config.data.data_dir.clone_from(&self.data_dir);
         Ok(config)

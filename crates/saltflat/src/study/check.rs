@@ -174,7 +174,7 @@ fn check_starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<St
 /// The key that names the weights that a run starts from.
 fn key_of_start(entry: &Entry, source: &StudyFile) -> String {
     let stage = source.stages.iter().find(|stage| stage.name == entry.stage);
-    let from = |stage: &&Stage| stage.from.iter().any(|start| start.weights() == entry.start.as_deref());
+    let from = |stage: &&Stage| stage.from.iter().any(|start| start.weights == entry.start);
     match stage.filter(|_| entry.start.is_some()).filter(from) {
         Some(stage) => format!("stage.{}.from", stage.name),
         None => "train.init".into(),

@@ -1,21 +1,21 @@
-//! The end of an epoch: its row, and whether the run has diverged.
+//! The rows of a run: the ends of its epochs, and its measurements; and whether it has diverged.
+
+use saltflat_metrics::Estimate;
+use saltflat_record::{Best, Exact, metric};
 
 use super::{
     Trainer,
     epoch_totals::{EpochSums, EpochTotals},
 };
-use crate::{
-    EpochRow, Observer, TrainError,
-    measure_schedule::{epoch_of, measures_after_epoch},
-};
+use crate::{EpochRow, MeasurementPoint, MeasurementRow, Observer, TrainError, step::ScheduledNoises};
 
 impl Trainer<'_> {
     /// Reports the epoch, and decides what is due now; gives the reason if the run diverged.
     pub(super) fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<Option<String>, TrainError> {
-        let (plan, epoch) = (self.plan, epoch_of(self.plan, self.step));
+        let (plan, epoch) = (self.plan, self.plan.epoch_of(self.step));
         if self.epoch.samples == 0 {
             // Bernoulli sampling of a handful of samples can draw nothing in a whole epoch, which then has no mean loss.
-            self.measurement_due = measures_after_epoch(plan, epoch);
+            self.measurement_due = plan.measures_after_epoch(epoch);
             return Ok(None);
         }
         let totals = self.epoch.totals(&self.theta, &self.buffers)?;
@@ -53,7 +53,7 @@ impl Trainer<'_> {
             )));
         }
         self.goal = train.goal(row.running_loss, row.running_accuracy);
-        self.measurement_due = measures_after_epoch(plan, epoch) || self.goal.is_some() && plan.config.metrics.at_ends;
+        self.measurement_due = plan.measures_after_epoch(epoch) || self.goal.is_some() && plan.config.metrics.at_ends;
         self.keep_as_finite();
         Ok(None)
     }
@@ -79,11 +79,64 @@ impl Trainer<'_> {
 
     /// Says so if the loss or the sum of the weights is no finite number.
     fn not_finite(&self, loss: f64, weights: f64) -> Option<String> {
-        let place = || format!("in epoch {}, step {}", epoch_of(self.plan, self.step), self.step);
+        let place = || format!("in epoch {}, step {}", self.plan.epoch_of(self.step), self.step);
         match (loss.is_finite(), weights.is_finite()) {
             (false, _) => Some(format!("the training loss is {loss} {}", place())),
             (_, false) => Some(format!("a weight is not finite any more {}", place())),
             _ => None,
         }
+    }
+
+    /// Makes the measurement that is due; false if it was cut short, and then it is still due.
+    pub(super) fn measure(&mut self, observer: &mut dyn Observer, stop: &dyn Fn() -> bool) -> Result<bool, TrainError> {
+        let metrics = &self.plan.config.metrics;
+        if !metrics.is_on() {
+            self.measurement_due = false;
+            return Ok(true);
+        }
+        observer.measurement_started();
+        let due = metrics.due(self.measurer.count);
+        let point = MeasurementPoint {
+            theta: &self.theta,
+            buffers: &self.buffers,
+            update: self.sgd.update.as_ref(),
+            step: self.step,
+        };
+        let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
+        if metrics.noise_strength.is_some() {
+            found.put(&metric::TRACE_FROM_NOISE, self.trace_from_noise()?);
+        }
+        let row = MeasurementRow {
+            epoch: self.plan.epoch_of(self.step),
+            step: self.step,
+            curvature_samples: found.curvature_samples,
+            alignment_samples: found.alignment_samples,
+            measured_loss: Some(self.plan.recorded_loss()),
+            metrics: found.metrics,
+        };
+        observer.measurement(&row)?;
+        self.rows += 1;
+        self.measurement_due = false;
+        if let Some(by) = self.plan.config.train.checkpoint.best
+            && let Some(value) = row.value(by.name())
+            && self.best.is_none_or(|best| by.is_better(value, best.value.0))
+        {
+            self.best = Some(Best { step: self.step, value: Exact(value) });
+        }
+        Ok(true)
+    }
+
+    /// tr H from the label noise of the steps since the last measurement.
+    fn trace_from_noise(&mut self) -> Result<Estimate, TrainError> {
+        if let Some(estimate) = self.noise.take_trace()? {
+            return Ok(estimate);
+        }
+        // Of a schedule's steps the last one says why none of them counts.
+        let last = ScheduledNoises::new(self.plan, self.step.saturating_sub(1));
+        Ok(Estimate::absent(match last.trace_factor(self.plan, 1) {
+            Err(reason) => reason,
+            Ok(_) if self.step == 0 => "no step has been made yet".into(),
+            Ok(_) => "no step of this epoch was measured".into(),
+        }))
     }
 }

@@ -19,7 +19,7 @@ fn main() {
     };
     let steps: u64 = arguments.get(1).and_then(|steps| steps.parse().ok()).unwrap_or(100_000);
     let data = Data::new(100, 40, 5, 0);
-    let mut draws = Draws::new(noise, 1.0, LabelNoise::Sign, &data, Key::new(0, Stream::SmallWorldNoise, 0).rng());
+    let mut draws = Draws::new(noise, 1.0, LabelNoise::Sign, &data, Key::new(0, Stream::LabNoise, 0).rng());
     let mut point = Iterate::new(&data, 1.0);
     let clock = Instant::now();
     for _ in 0..steps {

@@ -80,7 +80,7 @@ pub enum Storage {
     /// They are published files in the data folder.
     Official(fn() -> Official, Sizes),
     /// They are read from a file that the configuration names, or drawn.
-    Made(fn(&DataConfig) -> Result<Splits, DataError>),
+    Generated(fn(&DataConfig) -> Result<Splits, DataError>),
 }
 
 /// Published sizes of a dataset.

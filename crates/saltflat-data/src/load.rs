@@ -67,7 +67,7 @@ fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataErro
     check_keys(config)?;
     let mut splits = match config.kind.storage {
         Storage::Shipped(load) => load()?,
-        Storage::Made(make) => make(config)?,
+        Storage::Generated(make) => make(config)?,
         Storage::Official(official, _) => {
             let official = official();
             let has_package = official.package.is_some();

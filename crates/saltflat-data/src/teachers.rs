@@ -18,7 +18,7 @@ pub static RANDOM_FEATURE_TEACHER: Dataset = Dataset {
     targets: Some(Targets::Real(1)),
     channels: &[],
     own_keys: &["dimension"],
-    storage: Storage::Made(|config| {
+    storage: Storage::Generated(|config| {
         draw(&Teacher { label: random_feature_teacher, dimension: 10, samples: 200 }, config)
     }),
 };
@@ -31,7 +31,7 @@ pub static LINEAR_TEACHER: Dataset = Dataset {
     targets: Some(Targets::Real(1)),
     channels: &[],
     own_keys: &["dimension"],
-    storage: Storage::Made(|config| draw(&Teacher { label: linear_teacher, dimension: 100, samples: 50 }, config)),
+    storage: Storage::Generated(|config| draw(&Teacher { label: linear_teacher, dimension: 100, samples: 50 }, config)),
 };
 
 /// What a teacher is.

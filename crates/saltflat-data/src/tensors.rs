@@ -23,7 +23,7 @@ pub static TENSORS: Dataset = Dataset {
     targets: None,
     channels: &[],
     own_keys: &["path"],
-    storage: Storage::Made(|config| match &config.path {
+    storage: Storage::Generated(|config| match &config.path {
         Some(path) => load(path),
         None => {
             let reason = "expected the safetensors file that data.kind = \"tensors\" reads, found none".into();

@@ -12,13 +12,13 @@ use crate::{
     local, npm,
     options::{Options, Source},
     progress::Progress,
-    sets::Set,
+    sets::OfficialSet,
     store::{self, Store},
 };
 
 /// The result of [`get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Got {
+pub struct Fetched {
     /// Where the set is.
     pub folder: PathBuf,
     /// Files that were brought; none if all were there and whole.
@@ -31,15 +31,15 @@ pub struct Got {
 /// # Errors
 /// [`FetchError`]. What was brought by then stays, and so does the part of an archive that was downloaded.
 pub fn get(
-    set: &Set,
+    set: &OfficialSet,
     data: &Path,
     source: &Source,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<Got, FetchError> {
+) -> Result<Fetched, FetchError> {
     // A folder in which nothing is to be done may be one in which nothing can be written.
     if store::wanted(set, data).is_empty() {
-        return Ok(Got { folder: install_dir(set, data), files: Vec::new() });
+        return Ok(Fetched { folder: install_dir(set, data), files: Vec::new() });
     }
     let mut store = Store::open(set, data, progress)?;
     if !store.wanted().is_empty() {
@@ -49,11 +49,11 @@ pub fn get(
             Source::Npm => npm::take(&mut store, options, progress)?,
         }
     }
-    Ok(Got { folder: install_dir(set, data), files: store.kept().iter().map(|file| file.name).collect() })
+    Ok(Fetched { folder: install_dir(set, data), files: store.kept().iter().map(|file| file.name).collect() })
 }
 
 /// The folder that holds a set: that of its first file.
-fn install_dir(set: &Set, data: &Path) -> PathBuf {
+fn install_dir(set: &OfficialSet, data: &Path) -> PathBuf {
     let places = set.places(data);
     let first = set.files.first().and_then(|file| file.find(&places));
     first.and_then(|path| path.parent().map(Path::to_path_buf)).unwrap_or_else(|| set.folder(data))

@@ -16,8 +16,8 @@ mod store;
 mod unpack;
 
 pub use error::FetchError;
-pub use get::{Got, get};
+pub use get::{Fetched, get};
 pub use options::{Options, Source};
-pub use progress::{Progress, Silent};
+pub use progress::{NoProgress, Progress};
 pub use saltflat_data::{Archive, Layout, Package, Packing};
-pub use sets::{Set, sets};
+pub use sets::{OfficialSet, sets};

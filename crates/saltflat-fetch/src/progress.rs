@@ -13,9 +13,9 @@ pub trait Progress {
 }
 
 /// Ignores everything.
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {
+impl Progress for NoProgress {
     fn message(&self, _text: &str) {}
 
     fn advance(&self, _file: &str, _bytes: u64, _of: u64) {}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use saltflat_data::{Archive, DATASETS, Dataset, Official, Package, Published, Storage};
 
 /// An official dataset and where it is downloaded from.
-pub struct Set {
+pub struct OfficialSet {
     /// Its name in configurations.
     pub name: &'static str,
     /// Its samples, their shape, and how many classes.
@@ -20,7 +20,7 @@ pub struct Set {
     pub package: Option<Package>,
 }
 
-impl Set {
+impl OfficialSet {
     /// Where its files are searched in this data folder, in this order.
     pub fn places(&self, data: &Path) -> Vec<PathBuf> {
         self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect()
@@ -38,10 +38,10 @@ impl Set {
 }
 
 /// All sets: the datasets of published files.
-pub fn sets() -> Vec<Set> {
+pub fn sets() -> Vec<OfficialSet> {
     let official = |dataset: &&Dataset| match dataset.storage {
-        Storage::Official(official, _) => Some(Set::new(dataset, official())),
-        Storage::Shipped(_) | Storage::Made(_) => None,
+        Storage::Official(official, _) => Some(OfficialSet::new(dataset, official())),
+        Storage::Shipped(_) | Storage::Generated(_) => None,
     };
     DATASETS.iter().filter_map(official).collect()
 }

@@ -10,14 +10,14 @@ use std::{
 use saltflat_data::Published;
 use saltflat_record::LockedFolder;
 
-use crate::{error::FetchError, progress::Progress, sets::Set};
+use crate::{error::FetchError, progress::Progress, sets::OfficialSet};
 
 /// How long after one another the lock of another process is tried.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The folder of a set, which this process alone writes to while it lives.
 pub(crate) struct Store<'a> {
-    pub set: &'a Set,
+    pub set: &'a OfficialSet,
     pub folder: PathBuf,
     wanted: Vec<Published>,
     kept: Vec<Published>,
@@ -27,7 +27,7 @@ pub(crate) struct Store<'a> {
 impl<'a> Store<'a> {
     /// Makes the folder and waits until no other process fetches this set; what that one brought is not wanted any
     /// more.
-    pub fn open(set: &'a Set, data: &Path, progress: &dyn Progress) -> Result<Self, FetchError> {
+    pub fn open(set: &'a OfficialSet, data: &Path, progress: &dyn Progress) -> Result<Self, FetchError> {
         let folder = set.folder(data);
         fs::create_dir_all(&folder).map_err(FetchError::at(&folder))?;
         let mut waiting = false;
@@ -74,7 +74,7 @@ impl<'a> Store<'a> {
 }
 
 /// Files that are missing or damaged where they would be read from.
-pub(crate) fn wanted(set: &Set, data: &Path) -> Vec<Published> {
+pub(crate) fn wanted(set: &OfficialSet, data: &Path) -> Vec<Published> {
     let places = set.places(data);
     let is_there = |file: &Published| file.find(&places).is_some_and(|path| file.read(&path).is_ok());
     set.files.iter().filter(|file| !is_there(file)).copied().collect()

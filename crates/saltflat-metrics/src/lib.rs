@@ -27,7 +27,7 @@ pub use hessian::{Curvature, CurvatureOperator, gradient};
 pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, NoiseStrength, expected_label_noise};
 pub use lanczos::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions, lanczos};
 pub use objective::{Batch, Evaluation, Objective, Samples, Scoring, TensorSamples, evaluate, norm};
-pub use operator::{Forms, Operator};
+pub use operator::{Operator, QuadraticForms};
 pub use pairs::{GramRows, Outputs, Pairs};
 pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};

@@ -24,19 +24,19 @@ pub trait Operator {
     ///
     /// # Errors
     /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
-    fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, Forms), MetricError> {
+    fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, QuadraticForms), MetricError> {
         let product = self.apply(v)?;
         let form = number(v.dot(&product))?;
-        Ok((product, Forms { sizes: vec![1], by_batch: vec![vec![form]] }))
+        Ok((product, QuadraticForms { sizes: vec![1], by_batch: vec![vec![form]] }))
     }
 
     /// vᵀAv for each direction; cheaper than the product if the operator has a way without a backward pass.
     ///
     /// # Errors
     /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
-    fn forms(&self, directions: &[Vector]) -> Result<Forms, MetricError> {
+    fn forms(&self, directions: &[Vector]) -> Result<QuadraticForms, MetricError> {
         let forms = directions.iter().map(|v| Ok(vec![number(v.dot(&self.apply(v)?))?]));
-        Ok(Forms { sizes: vec![1], by_batch: forms.collect::<Result<_, MetricError>>()? })
+        Ok(QuadraticForms { sizes: vec![1], by_batch: forms.collect::<Result<_, MetricError>>()? })
     }
 
     /// Products and quadratic forms so far.
@@ -45,14 +45,14 @@ pub trait Operator {
 
 /// vᵀAv for some directions, where A = Σ n_g A_g / n is a mean over microbatches of n_g samples.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Forms {
+pub struct QuadraticForms {
     /// n_g.
     pub sizes: Vec<usize>,
     /// vᵀA_g v, `[directions][microbatches]`.
     pub by_batch: Vec<Vec<f64>>,
 }
 
-impl Forms {
+impl QuadraticForms {
     /// vᵀAv for each direction.
     pub fn values(&self) -> Vec<f64> {
         let n = self.sizes.iter().sum::<usize>() as f64;
@@ -104,11 +104,11 @@ mod tests {
     /// (1/3 · −2)² + (2/3 · 1)² = 8/9; times 2, times 1 − 6/12: √(8/9).
     #[test]
     fn means_and_subset_errors_by_hand() {
-        let forms = Forms { sizes: vec![2, 4], by_batch: vec![vec![1.0, 4.0]] };
+        let forms = QuadraticForms { sizes: vec![2, 4], by_batch: vec![vec![1.0, 4.0]] };
         assert_eq!(forms.values(), [3.0]);
         let error = forms.subset_error(12).expect("two groups");
         assert!((error - (8.0_f64 / 9.0).sqrt()).abs() < 1e-15, "{error}");
         assert_eq!(forms.subset_error(6), Some(0.0));
-        assert_eq!(Forms { sizes: vec![6], by_batch: vec![vec![1.0]] }.subset_error(12), None);
+        assert_eq!(QuadraticForms { sizes: vec![6], by_batch: vec![vec![1.0]] }.subset_error(12), None);
     }
 }

@@ -113,7 +113,8 @@ fn random_sums_of_outputs_estimate_the_exact_alignment() {
         let mut found: Vec<Vec<f64>> = vec![Vec::new(); 3];
         for i in 0..40 {
             let key = Key::new(4, Stream::OutputSigns, i);
-            let pairs = Pairs::measure(&objective, &case.theta, Outputs::Signs(3), usize::MAX, key).unwrap().unwrap();
+            let pairs =
+                Pairs::measure(&objective, &case.theta, Outputs::RandomSums(3), usize::MAX, key).unwrap().unwrap();
             let Alignment { trace_gram, gram_frobenius, trace_gram_noise, .. } = Alignment::new(&pairs);
             found[0].push(trace_gram.value.unwrap());
             found[1].push(gram_frobenius.value.unwrap().powi(2));

@@ -37,9 +37,9 @@ pub enum Stream {
     /// Gaussian noise on the gradient; step = training step.
     GradientNoise = 15,
     /// Data and start of a lab; step = 0.
-    SmallWorld = 16,
+    Lab = 16,
     /// Every draw along a trajectory of a lab, in one sequence; step = 0, part = the trial's.
-    SmallWorldNoise = 17,
+    LabNoise = 17,
     /// Inputs of a synthetic dataset; step = index of the split.
     Synthetic = 18,
     /// The samples of a dataset that are kept; step = 0.

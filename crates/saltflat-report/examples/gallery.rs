@@ -1,8 +1,8 @@
 //! Writes one figure of each kind, of made-up data, into a folder: `cargo run --example gallery -- FOLDER`.
 
 use saltflat_report::{
-    Axis, ContourSlice, LinePlot, Look, LossSlice, Mark, Marker, Scale, Series, SpectralDensity, Spread, contour,
-    lines, slice, spectral_density,
+    Axis, ContourSlice, LinePlot, LossSlice, PointMarker, Scale, Series, SeriesStyle, SpectralDensity, Spread,
+    VerticalLine, contour, lines, slice, spectral_density,
 };
 
 /// Evenly spaced numbers from `low` to `high`.
@@ -25,7 +25,7 @@ fn density() -> SpectralDensity {
         subtitle: "n = 1000 samples, 8 probes, 80 steps, kernel width 0.15".into(),
         curve: curve.collect(),
         nodes,
-        edge: Some(Mark { at: 20.0, label: "2/η = 20".into() }),
+        edge: Some(VerticalLine { at: 20.0, label: "2/η = 20".into() }),
     }
 }
 
@@ -35,7 +35,7 @@ fn loss_slice() -> LossSlice {
     let model = Series {
         label: "quadratic model".into(),
         points: points(&|t| 0.02 + 0.8 * t * t),
-        look: Look::Dashed,
+        look: SeriesStyle::Dashed,
         ..Series::default()
     };
     LossSlice {
@@ -63,8 +63,8 @@ fn surface() -> ContourSlice {
         ys,
         scale: Scale::Log,
         markers: vec![
-            Marker { x: 0.62, y: -0.55, label: "epoch 10".into() },
-            Marker { x: 0.95, y: 0.9, label: "initialisation".into() },
+            PointMarker { x: 0.62, y: -0.55, label: "epoch 10".into() },
+            PointMarker { x: 0.95, y: 0.9, label: "initialisation".into() },
         ],
     }
 }
@@ -89,11 +89,11 @@ fn metrics() -> LinePlot {
             Series { spread: Spread::Band(around(&noisy, 1.3)), ..Series::line("label noise, σ = 0.5", noisy) },
             Series {
                 spread: Spread::Bars(around(&every, 1.2)),
-                look: Look::Dots,
+                look: SeriesStyle::Dots,
                 ..Series::line("minibatch noise, B = 16", every)
             },
         ],
-        marks: vec![Mark { at: 30.0, label: "learning rate / 10".into() }],
+        marks: vec![VerticalLine { at: 30.0, label: "learning rate / 10".into() }],
         markers: Vec::new(),
     }
 }

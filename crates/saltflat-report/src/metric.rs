@@ -18,7 +18,7 @@ pub(crate) fn heading(words: String) -> String {
 /// What a curve runs over: `epoch`, `step`, or the name of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(from = "String")]
-pub enum Over {
+pub enum CurveAxis {
     /// Epochs made.
     #[default]
     Epoch,
@@ -28,23 +28,23 @@ pub enum Over {
     Metric(String),
 }
 
-impl From<String> for Over {
+impl From<String> for CurveAxis {
     fn from(name: String) -> Self {
         match name.as_str() {
-            "epoch" => Over::Epoch,
-            "step" => Over::Step,
-            _ => Over::Metric(name),
+            "epoch" => CurveAxis::Epoch,
+            "step" => CurveAxis::Step,
+            _ => CurveAxis::Metric(name),
         }
     }
 }
 
-impl Over {
+impl CurveAxis {
     /// The key in a row.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Over::Epoch => "epoch",
-            Over::Step => "step",
-            Over::Metric(name) => name,
+            CurveAxis::Epoch => "epoch",
+            CurveAxis::Step => "step",
+            CurveAxis::Metric(name) => name,
         }
     }
 }

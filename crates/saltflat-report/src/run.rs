@@ -10,7 +10,7 @@ use saltflat_record::{Environment, Field, RecordedTrial, Row, RunRecord, Status,
 use crate::{
     ReportError,
     measured_loss::{KnownLoss, MeasuredLoss},
-    metric::{DependsOn, Over, depends_on},
+    metric::{CurveAxis, DependsOn, depends_on},
 };
 
 /// A run on a page: its [record](RunRecord), and what tells it apart from the others.
@@ -110,7 +110,7 @@ impl Run {
     }
 
     /// A metric over epochs, steps or another metric: of the measurements, or of the epochs if no measurement has it.
-    pub fn curve(&self, name: &str, over: Over) -> Vec<(f64, f64)> {
+    pub fn curve(&self, name: &str, over: CurveAxis) -> Vec<(f64, f64)> {
         let point = |row: &Row| Some((self.value(row, over.name())?, self.value(row, name)?));
         let measured: Vec<_> = self.measurements.iter().filter_map(point).collect();
         if measured.is_empty() { self.epochs.iter().filter_map(point).collect() } else { measured }
@@ -118,7 +118,7 @@ impl Run {
 
     /// The last value of a metric.
     pub fn last(&self, name: &str) -> Option<f64> {
-        self.curve(name, Over::Step).last().map(|p| p.1)
+        self.curve(name, CurveAxis::Step).last().map(|p| p.1)
     }
 
     /// The rows that a curve of the metric is made of.

@@ -15,7 +15,7 @@ use crate::{
 /// A number, or why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Known<T> {
+pub enum ValueOrReason<T> {
     /// There is one.
     Value(T),
     /// There is none.
@@ -27,7 +27,7 @@ pub enum Known<T> {
     },
 }
 
-impl<T> Known<T> {
+impl<T> ValueOrReason<T> {
     fn absent(reason: String) -> Self {
         Self::Absent { mean: (), reason }
     }
@@ -68,9 +68,9 @@ pub struct GroupSummary {
     /// The same in words, or why there is none. Empty without measurements.
     pub measured_loss_in_words: String,
     /// Last values, over the runs that neither diverged nor failed.
-    pub finals: BTreeMap<String, Known<Mean>>,
+    pub finals: BTreeMap<String, ValueOrReason<Mean>>,
     /// Last values less those of the baseline at the same seed.
-    pub differences: BTreeMap<String, Known<Difference>>,
+    pub differences: BTreeMap<String, ValueOrReason<Difference>>,
 }
 
 impl Page {
@@ -88,7 +88,7 @@ impl Page {
         let baseline = self.baseline_of(group);
         let difference = |name: &str| match baseline.as_ref()? {
             Ok(baseline) => difference(group, baseline, name),
-            Err(reason) => last(group, name).map(|_| Known::absent(reason.clone())),
+            Err(reason) => last(group, name).map(|_| ValueOrReason::absent(reason.clone())),
         };
         let measured = each_once(group.counting().filter_map(|run| Some(run.measured_loss(run.measurements.last()?))));
         GroupSummary {
@@ -112,17 +112,17 @@ impl Page {
 type Seeds = (u64, Option<i64>);
 
 /// The mean of the last values of a metric; `None` if no run has one.
-fn last(group: &Group<'_>, name: &str) -> Option<Known<Mean>> {
+fn last(group: &Group<'_>, name: &str) -> Option<ValueOrReason<Mean>> {
     let mean = Mean::of(&group.finals(name))?;
     let losses = losses(group, name);
     Some(match losses.as_slice() {
-        [] | [_] => Known::Value(mean),
-        several => Known::absent(format!("its runs are not on one loss: {}", list(several))),
+        [] | [_] => ValueOrReason::Value(mean),
+        several => ValueOrReason::absent(format!("its runs are not on one loss: {}", list(several))),
     })
 }
 
 /// The mean difference of the last values of a metric from those of the baseline; `None` if one of them has none.
-fn difference(group: &Group<'_>, baseline: &Group<'_>, name: &str) -> Option<Known<Difference>> {
+fn difference(group: &Group<'_>, baseline: &Group<'_>, name: &str) -> Option<ValueOrReason<Difference>> {
     let (pairs, equal) = pairs(group, baseline, name);
     let of_pairs = Difference::of(&pairs);
     if of_pairs.is_none() && !equal {
@@ -138,9 +138,9 @@ fn difference(group: &Group<'_>, baseline: &Group<'_>, name: &str) -> Option<Kno
         (own, other) => Some(format!("{made} on {}, and {} on {}", list(own), baseline.name, list(other))),
     };
     Some(match (reason, of_pairs) {
-        (Some(reason), _) => Known::absent(reason),
-        (None, Some(difference)) => Known::Value(difference),
-        (None, None) => Known::absent(format!(
+        (Some(reason), _) => ValueOrReason::absent(reason),
+        (None, Some(difference)) => ValueOrReason::Value(difference),
+        (None, None) => ValueOrReason::absent(format!(
             "its runs are those of {}, with the same configuration, seed and data",
             baseline.name
         )),

@@ -4,8 +4,8 @@
 
 use roxmltree::{Document, Node};
 use saltflat_report::{
-    Axis, ContourSlice, LinePlot, Look, LossSlice, Mark, Marker, PhaseDiagram, PlotError, Scale, Series,
-    SpectralDensity, Spread, contour, lines, phase, slice, spectral_density,
+    Axis, ContourSlice, LinePlot, LossSlice, PhaseDiagram, PlotError, PointMarker, Scale, Series, SeriesStyle,
+    SpectralDensity, Spread, VerticalLine, contour, lines, phase, slice, spectral_density,
 };
 
 /// First colour of the palette.
@@ -79,8 +79,8 @@ fn text_is_escaped_everywhere() {
     let evil = "<script>&\"'\u{0}\u{8}\u{FFFE}\n]]>";
     let seen = "<script>&\"'  \u{FFFD} ]]>";
     let point = vec![(0.0, 1.0), (1.0, 2.0)];
-    let mark = Mark { at: 0.5, label: evil.into() };
-    let marker = Marker { x: 0.5, y: 1.5, label: evil.into() };
+    let mark = VerticalLine { at: 0.5, label: evil.into() };
+    let marker = PointMarker { x: 0.5, y: 1.5, label: evil.into() };
     let figures = [
         lines(&LinePlot {
             title: evil.into(),
@@ -138,7 +138,8 @@ fn a_series_is_one_line_broken_where_a_point_is_missing() {
     let document = Document::parse(&svg).unwrap();
     let line = document.descendants().find(|n| n.attribute("stroke") == Some(BLUE)).unwrap();
     assert_eq!(line.attribute("points").unwrap().split_whitespace().count(), 8);
-    let dots = LinePlot { series: vec![Series { look: Look::Dots, ..Series::line("", whole) }], ..LinePlot::default() };
+    let dots =
+        LinePlot { series: vec![Series { look: SeriesStyle::Dots, ..Series::line("", whole) }], ..LinePlot::default() };
     assert_eq!(count(&lines(&dots).unwrap(), "circle", "fill", BLUE), 9);
 }
 
@@ -192,13 +193,13 @@ fn spreads_are_bands_or_bars() {
 fn a_density_shows_its_nodes_and_its_edge() {
     let curve: Vec<_> = (-40..=40).map(|i| f64::from(i) / 10.0).map(|x: f64| (x, (-x * x).exp())).collect();
     let nodes = vec![(0.0, 0.9), (2.0, 0.1), (3.0, 0.0), (f64::NAN, 0.1)];
-    let near = Mark { at: 5.0, label: "2/η = 5".into() };
+    let near = VerticalLine { at: 5.0, label: "2/η = 5".into() };
     let density = SpectralDensity { curve, nodes, edge: Some(near), ..SpectralDensity::default() };
     let svg = spectral_density(&density).unwrap();
     assert_on_sheet(&svg);
     assert_eq!(count(&svg, "circle", "fill", "#D55E00"), 2);
     assert!(texts(&svg).contains(&"2/η = 5".to_string()));
-    let far = Mark { at: 5000.0, label: "2/η = 5000".into() };
+    let far = VerticalLine { at: 5000.0, label: "2/η = 5000".into() };
     let svg = spectral_density(&SpectralDensity { edge: Some(far), ..density }).unwrap();
     assert!(texts(&svg).contains(&"2/η = 5000 →".to_string()));
 }
@@ -323,7 +324,7 @@ fn no_input_panics_or_leaves_the_sheet() {
         let series: Vec<Series> = (0..r.below(12))
             .map(|_| {
                 let points = r.points();
-                let look = [Look::Line, Look::Dashed, Look::Dots][r.below(3)];
+                let look = [SeriesStyle::Line, SeriesStyle::Dashed, SeriesStyle::Dots][r.below(3)];
                 Series {
                     label: r.text(),
                     spread: spread(&points, r),
@@ -333,8 +334,8 @@ fn no_input_panics_or_leaves_the_sheet() {
                 }
             })
             .collect();
-        let mark = Mark { at: r.value(), label: r.text() };
-        let marker = Marker { x: r.value(), y: r.value(), label: r.text() };
+        let mark = VerticalLine { at: r.value(), label: r.text() };
+        let marker = PointMarker { x: r.value(), y: r.value(), label: r.text() };
         let (nx, ny) = (r.below(5), r.below(5));
         let mut line = |n: usize| {
             let mut line: Vec<f64> = (0..n).map(|_| r.value()).filter(|v| v.is_finite()).collect();

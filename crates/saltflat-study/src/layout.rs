@@ -84,7 +84,7 @@ fn flat(name: &str) -> String {
 }
 
 /// What is too long for the file system that `root` is, or will be, on, a sentence each: names of runs, and paths in their folders.
-pub fn too_long(root: &Path, entries: &[Entry]) -> Vec<String> {
+pub fn path_problems(root: &Path, entries: &[Entry]) -> Vec<String> {
     let absolute = std::path::absolute(root).unwrap_or_else(|_| root.into());
     let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
     let (most_name, most_path) = limits(existing);
@@ -226,7 +226,7 @@ mod tests {
     fn what_is_too_long() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
-        let of = |length: usize| too_long(root, &[entry(0, "a", &"x".repeat(length)), entry(1, "a", "short")]);
+        let of = |length: usize| path_problems(root, &[entry(0, "a", &"x".repeat(length)), entry(1, "a", "short")]);
         assert!(of(200).is_empty());
         fs::create_dir(root.join("x".repeat(200 + BEHIND_NAME))).expect("a folder of a long name");
         let said = of(300);
@@ -238,10 +238,10 @@ mod tests {
         );
         assert!(said[0].len() < 500, "{said:?}");
         let deep = root.join("y/".repeat(2040));
-        let said = too_long(&deep, &[entry(0, "a", "s0"), entry(1, "a", "s1")]);
+        let said = path_problems(&deep, &[entry(0, "a", "s0"), entry(1, "a", "s1")]);
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains("choose a shorter folder with --out") && said[0].contains("another run"), "{said:?}");
-        let said = too_long(&root.join("z".repeat(300)), &[entry(0, "a", "s0")]);
+        let said = path_problems(&root.join("z".repeat(300)), &[entry(0, "a", "s0")]);
         assert!(said[0].contains("the folder of the study: its name zzz") && said[0].contains("300 bytes"), "{said:?}");
     }
 }

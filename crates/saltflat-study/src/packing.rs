@@ -13,7 +13,7 @@ pub struct Slot {
 
 /// When each run runs that takes so many seconds, as a [`Queue`](crate::Queue) starts them: of the runs whose start is done, the first in
 /// the order of the study, as soon as fewer than `jobs` are at work.
-pub fn packed(entries: &[Entry], seconds: &[f64], jobs: usize) -> Vec<Slot> {
+pub fn predicted_times(entries: &[Entry], seconds: &[f64], jobs: usize) -> Vec<Slot> {
     let mut slots: Vec<Option<Slot>> = vec![None; entries.len()];
     let mut working: Vec<usize> = Vec::new();
     let mut now = 0.0;
@@ -60,7 +60,7 @@ mod tests {
     }
 
     fn length(parents: &[Option<usize>], seconds: &[f64], jobs: usize) -> f64 {
-        packed(&entries(parents), seconds, jobs).iter().map(|slot| slot.end).fold(0.0, f64::max)
+        predicted_times(&entries(parents), seconds, jobs).iter().map(|slot| slot.end).fold(0.0, f64::max)
     }
 
     /// n runs of t seconds in j jobs take ⌈n/j⌉ t.
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(length(&parents, &[5.0, 1.0, 1.0, 1.0], 2), 5.0 + 2.0);
         assert_eq!(length(&parents, &[5.0, 1.0, 1.0, 1.0], 8), 5.0 + 1.0);
         let two = [None, None, Some(0), Some(1)];
-        let slots = packed(&entries(&two), &[4.0, 1.0, 2.0, 6.0], 2);
+        let slots = predicted_times(&entries(&two), &[4.0, 1.0, 2.0, 6.0], 2);
         let expected = [(0.0, 4.0), (0.0, 1.0), (4.0, 6.0), (1.0, 7.0)];
         assert_eq!(slots, expected.map(|(begin, end)| Slot { begin, end }));
         // A chain has no use for a second job.

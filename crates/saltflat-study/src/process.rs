@@ -17,7 +17,7 @@ use crate::{
 
 /// What the processes of the runs are to do before they are done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Halt {
+pub enum StopRequest {
     /// Save and end, as at SIGINT.
     Interrupt,
     /// Save and end, as at SIGTERM.
@@ -30,7 +30,7 @@ pub enum Halt {
 
 /// How a run's process ended.
 #[derive(Clone, Debug)]
-pub struct Ended<'a> {
+pub struct RunEnd<'a> {
     /// The run.
     pub entry: &'a Entry,
     /// How far it is now.
@@ -89,7 +89,7 @@ impl<'a> RunProcess<'a> {
     }
 
     /// How a run ended whose process has ended, which was told to (`told`) or not.
-    pub(crate) fn ended(&self, folder: &StudyFolder, status: ExitStatus, told: bool) -> Ended<'a> {
+    pub(crate) fn ended(&self, folder: &StudyFolder, status: ExitStatus, told: bool) -> RunEnd<'a> {
         let (run, log) = (folder.run(self.entry), folder.log(self.entry));
         let now = Status::read(&run).ok().flatten().filter(|now| Some(now) != self.before.as_ref());
         let mut reason = reason(now.as_ref(), status, &log, self.log);
@@ -105,21 +105,21 @@ impl<'a> RunProcess<'a> {
                 reason += &format!("; its log cannot be written: {e}");
             }
         }
-        Ended { entry: self.entry, state, reason, failed, elapsed: self.since.elapsed() }
+        RunEnd { entry: self.entry, state, reason, failed, elapsed: self.since.elapsed() }
     }
 
     /// Tells the process to end.
     #[cfg(unix)]
-    pub(crate) fn tell(&mut self, halt: Halt) {
+    pub(crate) fn tell(&mut self, halt: StopRequest) {
         use nix::{
             sys::signal::{Signal, kill},
             unistd::Pid,
         };
         let signal = match halt {
-            Halt::Interrupt => Signal::SIGINT,
-            Halt::Terminate => Signal::SIGTERM,
-            Halt::Requeue => Signal::SIGUSR1,
-            Halt::Kill => Signal::SIGKILL,
+            StopRequest::Interrupt => Signal::SIGINT,
+            StopRequest::Terminate => Signal::SIGTERM,
+            StopRequest::Requeue => Signal::SIGUSR1,
+            StopRequest::Kill => Signal::SIGKILL,
         };
         // Its number is its own until it has been waited for. A process that has ended in the meantime needs no signal.
         if let Ok(number) = i32::try_from(self.child.id()) {
@@ -129,9 +129,9 @@ impl<'a> RunProcess<'a> {
 
     /// Tells the process to end.
     #[cfg(not(unix))]
-    pub(crate) fn tell(&mut self, halt: Halt) {
+    pub(crate) fn tell(&mut self, halt: StopRequest) {
         // Ctrl-C reaches every process of the console; there is no other gentle way.
-        if halt == Halt::Kill {
+        if halt == StopRequest::Kill {
             let _ = self.child.kill();
         }
     }

@@ -15,7 +15,7 @@ use saltflat_record::{Entry, RunState};
 use crate::{
     Prepared, Standing, StudyError, StudyFolder,
     folder::ENDED,
-    process::{Ended, Halt, RunProcess, start_failed},
+    process::{RunEnd, RunProcess, StopRequest, start_failed},
 };
 
 /// From one look at the processes to the next.
@@ -25,13 +25,13 @@ const PAUSE: Duration = Duration::from_millis(50);
 const REST: u32 = 50;
 
 /// Progress callbacks of a queue.
-pub trait Report {
+pub trait QueueObserver {
     /// A run has nothing to go on from; what was in its folder is now here.
     fn set_aside(&mut self, _entry: &Entry, _place: &Path) {}
     /// A run starts, or goes on (`resumed`), on a device.
     fn started(&mut self, entry: &Entry, resumed: bool, device: &str);
     /// A run's process ended.
-    fn ended(&mut self, ended: &Ended<'_>);
+    fn ended(&mut self, ended: &RunEnd<'_>);
     /// Another process works on a run, which is waited for. Said once a run.
     fn elsewhere(&mut self, _entry: &Entry) {}
     /// Called at every look: the runs that are at work.
@@ -75,7 +75,11 @@ impl Queue<'_> {
     ///
     /// # Errors
     /// [`StudyError::Start`] if a process cannot be started; those that are at work are told to save and end, and waited for.
-    pub fn run(&self, report: &mut dyn Report, halt: &dyn Fn() -> Option<Halt>) -> Result<(), StudyError> {
+    pub fn run(
+        &self,
+        report: &mut dyn QueueObserver,
+        halt: &dyn Fn() -> Option<StopRequest>,
+    ) -> Result<(), StudyError> {
         let mut work: Vec<RunProcess<'_>> = Vec::new();
         let (tried, reported) = (BTreeSet::new(), BTreeSet::new());
         let mut view = View { tried, elsewhere: Vec::new(), reported, is_stale: true, next: Instant::now() };
@@ -96,7 +100,7 @@ impl Queue<'_> {
                 }
             }
             work = still;
-            let asked = halt().or_else(|| failed.is_some().then_some(Halt::Terminate));
+            let asked = halt().or_else(|| failed.is_some().then_some(StopRequest::Terminate));
             if let Some(asked) = asked {
                 if told != Some(asked) {
                     work.iter_mut().for_each(|at| at.tell(asked));
@@ -138,7 +142,7 @@ impl Queue<'_> {
         &'a self,
         work: &mut Vec<RunProcess<'a>>,
         view: &mut View<'a>,
-        report: &mut dyn Report,
+        report: &mut dyn QueueObserver,
     ) -> Result<(), StudyError> {
         view.elsewhere.clear();
         for entry in self.folder.entries() {
@@ -153,7 +157,11 @@ impl Queue<'_> {
                 Standing::Ready => self.claimed(entry)?,
                 Standing::Failed if self.retry => self.claimed(entry)?,
                 Standing::Running => None,
-                Standing::Failed | Standing::Done(_) | Standing::Waiting | Standing::Blocked | Standing::Unmet => {
+                Standing::Failed
+                | Standing::Done(_)
+                | Standing::Waiting
+                | Standing::Blocked
+                | Standing::RequirementUnmet => {
                     continue;
                 }
             };
@@ -202,11 +210,11 @@ impl Queue<'_> {
     }
 
     /// A run that cannot start, for what is in its folder.
-    fn not_started<'a>(&self, entry: &'a Entry, mut log: File, error: &StudyError) -> Ended<'a> {
+    fn not_started<'a>(&self, entry: &'a Entry, mut log: File, error: &StudyError) -> RunEnd<'a> {
         let reason = error.to_string();
         // For who asks later; it is reported now.
         let _ = writeln!(log, "{ENDED}{}", reason.replace('\n', " "));
-        Ended { entry, state: self.folder.state_of_claimed(entry), reason, failed: true, elapsed: Duration::ZERO }
+        RunEnd { entry, state: self.folder.state_of_claimed(entry), reason, failed: true, elapsed: Duration::ZERO }
     }
 
     fn claimed(&self, entry: &Entry) -> Result<Option<File>, StudyError> {

@@ -24,7 +24,7 @@ pub enum Standing {
     /// A run before it failed, diverged, or is blocked itself.
     Blocked,
     /// The run that it starts from is finished, and did not reach what the stage requires of it.
-    Unmet,
+    RequirementUnmet,
 }
 
 impl StudyFolder {
@@ -71,15 +71,20 @@ impl StudyFolder {
         match (waiting.len(), end) {
             (waits, Standing::Done(RunState::Finished)) => match (waits, self.lacking(next).is_some()) {
                 (1, false) => Standing::Ready,
-                (1, true) => Standing::Unmet,
+                (1, true) => Standing::RequirementUnmet,
                 (_, false) => Standing::Waiting,
                 (_, true) => Standing::Blocked,
             },
             (1, Standing::Ready) => Standing::Ready,
             (_, Standing::Running | Standing::Ready) => Standing::Waiting,
-            (_, Standing::Done(_) | Standing::Failed | Standing::Waiting | Standing::Blocked | Standing::Unmet) => {
-                Standing::Blocked
-            }
+            (
+                _,
+                Standing::Done(_)
+                | Standing::Failed
+                | Standing::Waiting
+                | Standing::Blocked
+                | Standing::RequirementUnmet,
+            ) => Standing::Blocked,
         }
     }
 
@@ -90,7 +95,7 @@ impl StudyFolder {
         match self.standing(entry) {
             Standing::Done(_) | Standing::Running | Standing::Ready | Standing::Failed => None,
             Standing::Waiting => Some(format!("the run that it starts from, {name}, is not done")),
-            Standing::Unmet => self.lacking(entry),
+            Standing::RequirementUnmet => self.lacking(entry),
             Standing::Blocked => Some(match self.state(parent) {
                 RunState::Diverged => format!("the run that it starts from, {name}, diverged"),
                 RunState::Failed => format!("the run that it starts from, {name}, failed"),

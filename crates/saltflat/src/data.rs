@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use indicatif::ProgressBar;
 use saltflat_data::{DATASETS, DataConfig, Dataset, Published, Storage, data_folder, load};
-use saltflat_fetch::{Options, Progress, Set, Source, get, sets};
+use saltflat_fetch::{OfficialSet, Options, Progress, Source, get, sets};
 use serde::Serialize;
 
 use crate::{
@@ -157,7 +157,7 @@ fn verify(folder: &Path, names: &[String], json: bool) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn verified(set: &Set, file: &Published, places: &[PathBuf]) -> Verified {
+fn verified(set: &OfficialSet, file: &Published, places: &[PathBuf]) -> Verified {
     let path = file.find(places);
     let (status, reason) = match path.as_ref().map(|path| file.read(path)) {
         None => ("missing", None),

@@ -12,7 +12,7 @@ use saltflat_metrics::{
 };
 use saltflat_random::{Key, Stream};
 use saltflat_report::{
-    ContourSlice, LossSlice, Mark, Series, SpectralDensity, contour, slice as loss_line, spectral_density,
+    ContourSlice, LossSlice, Series, SpectralDensity, VerticalLine, contour, slice as loss_line, spectral_density,
 };
 use saltflat_train::{MeasurementPoint, Memory, Plan, TrainError, curvature_subset, load_start};
 use serde_json::{Map, Value, json};
@@ -156,7 +156,7 @@ fn density(plan: &Plan, value: &Value) -> anyhow::Result<String> {
     let optimizer = &plan.config.optimizer;
     let edge = 2.0 * (1.0 + optimizer.momentum) / optimizer.lr;
     let name = if optimizer.momentum > 0.0 { "2(1+β)/η" } else { "2/η" };
-    let mark = Mark { at: edge, label: format!("{name} = {}", number(edge)) };
+    let mark = VerticalLine { at: edge, label: format!("{name} = {}", number(edge)) };
     Ok(spectral_density(&SpectralDensity::of(&spectrum, "Eigenvalues of the Hessian", POINTS, Some(mark)))?)
 }
 

@@ -12,7 +12,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use saltflat_data::Published;
-use saltflat_fetch::{Archive, FetchError, Got, Options, Packing, Set, Silent, Source, get};
+use saltflat_fetch::{Archive, FetchError, Fetched, NoProgress, OfficialSet, Options, Packing, Source, get};
 
 /// Bytes that do not compress.
 pub fn bytes(n: usize, seed: u32) -> Vec<u8> {
@@ -54,17 +54,30 @@ pub fn published(name: &'static str, content: &[u8], gzip: bool) -> Published {
 }
 
 /// A set of two files in one archive, and the archive.
-pub fn small(mirrors: &[&Server]) -> (Set, Vec<u8>) {
+pub fn small(mirrors: &[&Server]) -> (OfficialSet, Vec<u8>) {
     let (a, b) = (bytes(A, 1), bytes(B, 2));
     let archive = tar_gz(&[("set-bin/readme.html", b"<p>"), ("set-bin/a.bin", &a), ("set-bin/b.bin", &b)]);
     let files = vec![published("a.bin", &a, false), published("b.bin", &b, false)];
     (set(files, "set.tar.gz", &archive, Packing::TarGz("set-bin"), mirrors), archive)
 }
 
-pub fn set(files: Vec<Published>, name: &'static str, archive: &[u8], packing: Packing, mirrors: &[&Server]) -> Set {
+pub fn set(
+    files: Vec<Published>,
+    name: &'static str,
+    archive: &[u8],
+    packing: Packing,
+    mirrors: &[&Server],
+) -> OfficialSet {
     let mirrors = mirrors.iter().map(|server| server.address.clone()).collect();
     let archive = Archive { name, bytes: archive.len() as u64, sha256: sha256(archive), mirrors, packing };
-    Set { name: "small", about: "", folders: vec!["small", "set-bin"], files, archives: vec![archive], package: None }
+    OfficialSet {
+        name: "small",
+        about: "",
+        folders: vec!["small", "set-bin"],
+        files,
+        archives: vec![archive],
+        package: None,
+    }
 }
 
 /// Patience of tests.
@@ -73,8 +86,8 @@ pub fn options() -> Options {
     Options { attempts: 3, progress: 10_000, pause, silence, ..Options::default() }
 }
 
-pub fn fetched(set: &Set, data: &Path, source: &Source) -> Result<Got, FetchError> {
-    get(set, data, source, &options(), &Silent)
+pub fn fetched(set: &OfficialSet, data: &Path, source: &Source) -> Result<Fetched, FetchError> {
+    get(set, data, source, &options(), &NoProgress)
 }
 
 /// Both files of the small set are there and right, and nothing else is but the lock.

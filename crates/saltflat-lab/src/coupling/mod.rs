@@ -32,9 +32,9 @@ impl Lab for Coupling {
                 diverged: Some("there is no such trial under these settings".into()),
             });
         };
-        let mut data = Key::new(trial.seed, Stream::SmallWorld, 0).rng();
+        let mut data = Key::new(trial.seed, Stream::Lab, 0).rng();
         let (model, start) = Model::with_minimiser(self.dimension as usize, self.samples as usize, &mut data);
-        let rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(k as u64).rng();
+        let rng = Key::new(trial.seed, Stream::LabNoise, 0).part(k as u64).rng();
         let (window, steps) = self.lengths(noise);
         let every = steps.div_ceil(self.rows);
         let mut trajectory = CoupledTrajectory::new(&model, start, *noise, window, rng);

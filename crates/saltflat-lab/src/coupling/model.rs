@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn world() -> (Model, DVector<f64>, DVector<f64>) {
-        let mut rng = Key::new(3, Stream::SmallWorld, 0).rng();
+        let mut rng = Key::new(3, Stream::Lab, 0).rng();
         let (model, minimiser) = Model::with_minimiser(5, 3, &mut rng);
         let near = minimiser.map(|value| value + 0.1 * (rng.random::<f64>() - 0.5));
         (model, minimiser, near)

@@ -181,11 +181,11 @@ mod tests {
     use super::*;
 
     fn world(seed: u64) -> (Model, DVector<f64>) {
-        Model::with_minimiser(6, 3, &mut Key::new(seed, Stream::SmallWorld, 0).rng())
+        Model::with_minimiser(6, 3, &mut Key::new(seed, Stream::Lab, 0).rng())
     }
 
     fn rng() -> impl Rng {
-        Key::new(5, Stream::SmallWorldNoise, 0).rng()
+        Key::new(5, Stream::LabNoise, 0).rng()
     }
 
     /// θ₁ − θ* = ξ₁ exactly, as both take the same kick at θ*; with σ = 0 nothing moves but Φ by −ηλ∇R with λ = 0.
@@ -209,7 +209,7 @@ mod tests {
     /// variance of the mean of K steps is (2/K) Σ sⱼ²(1 + aⱼ²)/(1 − aⱼ²) with aⱼ = 1 − ηgⱼ and sⱼ = λ/(2 − ηgⱼ).
     #[test]
     fn xi_has_its_stationary_covariance() {
-        let (model, start) = Model::with_minimiser(3, 2, &mut Key::new(1, Stream::SmallWorld, 0).rng());
+        let (model, start) = Model::with_minimiser(3, 2, &mut Key::new(1, Stream::Lab, 0).rng());
         for batch_size in [Some(2), None] {
             let (noise, steps) = (NoiseSettings { lr: 1.2, sigma: 1e-4, batch_size }, 150_000);
             let mut trajectory = CoupledTrajectory::new(&model, start.clone(), noise, 1000, rng());

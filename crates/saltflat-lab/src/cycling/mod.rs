@@ -51,7 +51,7 @@ impl Lab for Cycling {
         let Cycling { lr, batch_size, every, average, .. } = *self;
         let Some(noise) = GradientNoise::from_name(trial.label("noise")) else { return Ok(Outcome::default()) };
         let part = u64::from(noise != GradientNoise::Minibatch);
-        let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(part).rng();
+        let mut rng = Key::new(trial.seed, Stream::LabNoise, 0).part(part).rng();
         let (mut theta, mut turns) = (START, 0.0);
         let mut averages = Averages { rows: (average / every) as usize, last: VecDeque::new() };
         let mut rows = vec![row(0, &theta, turns, [0.0; 4])];

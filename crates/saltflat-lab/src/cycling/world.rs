@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn both_noises_are_unbiased() {
         let theta = on_circle(0.5);
-        let mut rng = saltflat_random::Key::new(1, saltflat_random::Stream::SmallWorldNoise, 0).rng();
+        let mut rng = saltflat_random::Key::new(1, saltflat_random::Stream::LabNoise, 0).rng();
         for (noise, batch_size) in [
             (GradientNoise::Minibatch, 1),
             (GradientNoise::Minibatch, 4),

@@ -85,7 +85,7 @@ impl Lab for LinearStability {
 
     fn run(&self, trial: &Trial, progress: &Progress) -> Result<Outcome, Stopped> {
         let Some((diagram, sampling, number)) = self.diagram_of(trial) else { return Ok(Outcome::default()) };
-        let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(number).rng();
+        let mut rng = Key::new(trial.seed, Stream::LabNoise, 0).part(number).rng();
         let rule = Rule { steps: self.steps, factor: self.factor };
         let logs = LogFactorials::up_to(self.n);
         let mut rows = Vec::new();

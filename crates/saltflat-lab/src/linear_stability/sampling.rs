@@ -135,7 +135,7 @@ mod tests {
         let logs = LogFactorials::up_to(n);
         for (_, sampling) in Sampling::ALL {
             for batch_size in [1, 5, 9, 12] {
-                let mut rng = Key::new(3, Stream::SmallWorldNoise, 0).part(batch_size as u64).rng();
+                let mut rng = Key::new(3, Stream::LabNoise, 0).part(batch_size as u64).rng();
                 let mut sampler = Sampler::new(sampling, n, batch_size);
                 let (mut times, mut seen, mut each) = (vec![0; n], vec![0.0; 2 * n], vec![0.0; n]);
                 for _ in 0..many {

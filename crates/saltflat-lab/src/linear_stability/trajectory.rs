@@ -89,7 +89,7 @@ mod tests {
     use saltflat_random::{Key, Stream};
 
     fn rng() -> impl Rng {
-        Key::new(1, Stream::SmallWorldNoise, 0).rng()
+        Key::new(1, Stream::LabNoise, 0).rng()
     }
 
     const FOREVER: Rule = Rule { steps: 10, factor: 1e90 };

@@ -34,7 +34,7 @@ impl Lab for Quadratic {
         };
         let noise = series[index].1;
         let data = Data::new(self.dimension, self.samples, self.ones, trial.seed);
-        let rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(index as u64).rng();
+        let rng = Key::new(trial.seed, Stream::LabNoise, 0).part(index as u64).rng();
         let mut draws = Draws::new(noise, self.delta, self.label_noise, &data, rng);
         let mut point = Iterate::new(&data, self.start);
         let steps = self.steps_of(noise);

@@ -26,7 +26,7 @@ pub struct Data {
 impl Data {
     /// The data of a seed.
     pub fn new(dimension: usize, samples: usize, ones: usize, seed: u64) -> Self {
-        let mut rng = Key::new(seed, Stream::SmallWorld, 0).rng();
+        let mut rng = Key::new(seed, Stream::Lab, 0).rng();
         let mut draw = || (0..dimension).map(|_| StandardNormal.sample(&mut rng)).collect();
         Self::of(&(0..samples).map(|_| draw()).collect::<Vec<_>>(), ones)
     }

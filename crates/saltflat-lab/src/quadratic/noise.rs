@@ -196,7 +196,7 @@ mod tests {
 
     /// Noise in the gradient at v = (0.8, …), over many draws: means and second moments, `[d]`.
     fn moments(noise: Noise, labels: LabelNoise, data: &Data) -> (Vec<f64>, Vec<f64>) {
-        let rng = Key::new(5, Stream::SmallWorldNoise, 0).rng();
+        let rng = Key::new(5, Stream::LabNoise, 0).rng();
         let mut draws = Draws::new(noise, 1.5, labels, data, rng);
         let start = Iterate::new(data, 0.8);
         let mut descent = start.clone();

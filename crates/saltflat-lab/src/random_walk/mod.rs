@@ -29,7 +29,7 @@ impl Lab for RandomWalk {
     fn run(&self, trial: &Trial, progress: &Progress) -> Result<Outcome, Stopped> {
         let Some(walk) = Walk::from_name(trial.label("walk")) else { return Ok(Outcome::default()) };
         let RandomWalk { eta, steps, walkers, dimension, .. } = *self;
-        let mut rng = Key::new(trial.seed, Stream::SmallWorldNoise, 0).part(walk as u64).rng();
+        let mut rng = Key::new(trial.seed, Stream::LabNoise, 0).part(walk as u64).rng();
         let mut all = vec![1.0; walkers];
         let mut rows = vec![walk::statistics_of(0, &all)];
         for step in 1..=steps {

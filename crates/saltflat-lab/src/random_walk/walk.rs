@@ -86,7 +86,7 @@ mod tests {
     use saltflat_random::{Key, Stream};
 
     fn after(walk: Walk, walkers: usize, dimension: usize, steps: u64) -> Row {
-        let mut rng = Key::new(5, Stream::SmallWorldNoise, 0).part(walk as u64).rng();
+        let mut rng = Key::new(5, Stream::LabNoise, 0).part(walk as u64).rng();
         let mut all = vec![1.0; walkers];
         (0..steps).for_each(|_| walk.step(&mut all, 0.2, dimension, &mut rng));
         statistics_of(steps, &all)
@@ -122,7 +122,7 @@ mod tests {
         assert!((row.values["median_abs"] - 0.96).abs() < 1e-12);
         let root = (0.25 * 0.8 + 0.5 * 0.96f64.sqrt() + 0.25 * 1.2f64) - row.values["mean_sqrt"];
         assert!(root.abs() < 4.5 * row.values["mean_sqrt_std_error"], "{root}");
-        let mut rng = Key::new(5, Stream::SmallWorldNoise, 0).rng();
+        let mut rng = Key::new(5, Stream::LabNoise, 0).rng();
         let (mut all, mut counts) = (vec![1.0; 10_000], [0.0; 3]);
         (0..2).for_each(|_| Walk::ParameterDependent.step(&mut all, 0.2, 1, &mut rng));
         for v in all {

@@ -36,7 +36,7 @@ impl Pairs {
         if needed > limit {
             let what = match outputs {
                 Outputs::Exact => format!("the inner products of {} samples", objective.len()),
-                Outputs::Signs(draws) => format!("{draws} random sums of outputs of {} samples", objective.len()),
+                Outputs::RandomSums(draws) => format!("{draws} random sums of outputs of {} samples", objective.len()),
             };
             let what = format!("{what} with {} outputs each", objective.network.outputs());
             let error = MetricError::Memory { what, needed: needed >> 20, limit: limit >> 20 };
@@ -65,7 +65,7 @@ impl Pairs {
                 let kernel = jacobian_gram(objective.network, theta, objective.buffers, &batch.inputs, chunks, &check)?;
                 host.exact(&read("alignment", kernel)?)?
             }
-            Outputs::Signs(draws) => {
+            Outputs::RandomSums(draws) => {
                 let draws = draws.max(2);
                 let (network, buffers, check) = (objective.network, objective.buffers, || interrupt.check());
                 let cotangents = host.cotangents(draws, key, &batch.inputs)?;
@@ -89,7 +89,7 @@ fn bytes(n: usize, classes: usize, outputs: Outputs, size: usize) -> usize {
             // The roots of Aᵢ, and the unit vectors.
             product(&[n, classes, classes, 8 + size]),
         ],
-        Outputs::Signs(draws) => [
+        Outputs::RandomSums(draws) => [
             product(&[n, draws.saturating_add(1), n, draws.saturating_add(1), 8 + size]),
             product(&[n, n, 16 + list + draws.saturating_mul(8)]),
             product(&[draws.saturating_add(2), n, classes, size]).saturating_add(product(&[classes, classes, 16])),

@@ -36,13 +36,13 @@ pub enum Outputs {
     /// This many independent sums of a sample's rows with random signs: r = Σ ±row_c. For two independent draws
     /// E(rᵢ·rⱼ)² = ‖rowsᵢ rowsⱼᵀ‖_F², so everything that α, β, μ are made of has an unbiased estimate, at the cost of so many
     /// gradients and one more.
-    Signs(usize),
+    RandomSums(usize),
 }
 
 impl Outputs {
     /// Exact up to ten outputs, eight random sums beyond.
     pub fn suited_to(outputs: usize) -> Self {
-        if outputs <= 10 { Self::Exact } else { Self::Signs(8) }
+        if outputs <= 10 { Self::Exact } else { Self::RandomSums(8) }
     }
 }
 

@@ -4,7 +4,7 @@ use saltflat_random::Key;
 
 use super::options::{TraceEstimate, TraceOptions, probe};
 use crate::{
-    Estimate, Forms, MetricError, Operator,
+    Estimate, MetricError, Operator, QuadraticForms,
     basis::{Basis, norm},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn by_products(
     key: Key,
 ) -> Result<TraceEstimate, MetricError> {
     let mut by_tensor = vec![Vec::new(); operator.space().parts().len()];
-    let (mut traces, mut squares, mut forms) = (Vec::new(), Vec::new(), Forms::default());
+    let (mut traces, mut squares, mut forms) = (Vec::new(), Vec::new(), QuadraticForms::default());
     for k in 0..options.probes {
         let v = operator.space().signs_like(key.part(k as u64));
         let (w, of_batches) = operator.apply_with_forms(&v)?;
@@ -46,7 +46,7 @@ pub(super) fn by_forms(
     options: &TraceOptions,
     key: Key,
 ) -> Result<TraceEstimate, MetricError> {
-    let mut forms = Forms::default();
+    let mut forms = QuadraticForms::default();
     let mut done = 0;
     while done < options.probes {
         let end = (done + AT_ONCE).min(options.probes);

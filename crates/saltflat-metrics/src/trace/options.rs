@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use saltflat_models::Vector;
 use serde::Serialize;
 
-use crate::{Estimate, Forms, MetricError, Operator, error::read};
+use crate::{Estimate, MetricError, Operator, QuadraticForms, error::read};
 
 /// How the trace is estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -77,8 +77,8 @@ pub struct TraceEstimate {
     /// forms were taken, and for XTrace.
     pub by_tensor: Vec<Estimate>,
     /// The probes' quadratic forms by microbatch, from which the error of a subset of the data follows
-    /// ([`Forms::subset_error`]); Hutchinson's estimator alone has them.
-    pub forms: Option<Forms>,
+    /// ([`QuadraticForms::subset_error`]); Hutchinson's estimator alone has them.
+    pub forms: Option<QuadraticForms>,
 }
 
 impl TraceEstimate {

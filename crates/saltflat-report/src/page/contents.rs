@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Field, Over, ReportError, Row, Run, metric::headline_rank};
+use crate::{CurveAxis, Field, ReportError, Row, Run, metric::headline_rank};
 
 /// What a page shows.
 #[derive(Debug, Clone, Default)]
@@ -174,7 +174,7 @@ impl Page {
         for not_measured in ["kind", "epoch", "step", "lr", "seconds", "noise_steps"] {
             names.remove(not_measured);
         }
-        let some = |name: &&str| self.runs.iter().any(|run| !run.curve(name, Over::Step).is_empty());
+        let some = |name: &&str| self.runs.iter().any(|run| !run.curve(name, CurveAxis::Step).is_empty());
         let mut names: Vec<String> = names.into_iter().filter(some).map(String::from).collect();
         names.sort_by_key(|name| headline_rank(name).unwrap_or(usize::MAX));
         names

@@ -8,7 +8,7 @@ use super::isolines::Field;
 use super::panel::{Area, BELOW, Occupied, Panel, contains, overlaps};
 use super::polyline::{Place, densify};
 use super::range::{Range, Tick};
-use super::series::{Marker, PlotError, Scale, check_grid};
+use super::series::{PlotError, PointMarker, Scale, check_grid};
 use super::style::{GRID, HEIGHT, MARGIN, TICK, contrast, viridis, with_opacity};
 use super::text::text_width;
 
@@ -37,7 +37,7 @@ pub struct ContourSlice {
     /// Scale of colours and levels.
     pub scale: Scale,
     /// Marked points. The one at (0, 0) is marked in any case; named here, it has that name.
-    pub markers: Vec<Marker>,
+    pub markers: Vec<PointMarker>,
 }
 
 /// Draws the loss over two directions as SVG: a viridis map between contour lines, with a marker at (0, 0).
@@ -102,9 +102,9 @@ fn bands(lowest: f64, range: &Range, levels: &[Tick]) -> Vec<(f64, RGBColor)> {
 }
 
 /// The marked points, the origin among them.
-fn markers(slice: &ContourSlice) -> Vec<Marker> {
+fn markers(slice: &ContourSlice) -> Vec<PointMarker> {
     let named = slice.markers.iter().any(|m| m.x == 0.0 && m.y == 0.0);
-    let origin = Marker { label: "(0, 0)".to_string(), ..Marker::default() };
+    let origin = PointMarker { label: "(0, 0)".to_string(), ..PointMarker::default() };
     (!named).then_some(origin).into_iter().chain(slice.markers.iter().cloned()).collect()
 }
 

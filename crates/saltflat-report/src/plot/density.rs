@@ -7,7 +7,7 @@ use super::elements::{description, header};
 use super::panel::{BELOW, Label, Occupied, Panel};
 use super::polyline::{Place, subsample_columns};
 use super::range::Range;
-use super::series::{Mark, PlotError, Scale};
+use super::series::{PlotError, Scale, VerticalLine};
 use super::style::{HEIGHT, MARGIN, PALETTE, TICK, with_opacity};
 use super::text::truncate_to_width;
 
@@ -28,7 +28,7 @@ pub struct SpectralDensity {
     /// Raw Ritz values with their weights, of all probes; drawn as stems in a panel below. May be empty.
     pub nodes: Vec<(f64, f64)>,
     /// A marked eigenvalue, such as the edge of stability 2/η.
-    pub edge: Option<Mark>,
+    pub edge: Option<VerticalLine>,
 }
 
 /// Draws a spectral density on a logarithmic axis as SVG, eight decades down from its peak.
@@ -78,7 +78,7 @@ pub fn spectral_density(density: &SpectralDensity) -> Result<String, PlotError> 
             if x.share_of(edge.at).is_some_and(|s| (0.0..=1.0).contains(&s)) {
                 main.marks(canvas, std::slice::from_ref(edge), &mut Occupied::default());
                 if let Some(lower) = &lower {
-                    lower.marks(canvas, &[Mark { label: String::new(), ..*edge }], &mut Occupied::default());
+                    lower.marks(canvas, &[VerticalLine { label: String::new(), ..*edge }], &mut Occupied::default());
                 }
             } else {
                 draw_off_axis_label(canvas, &main, edge, x);
@@ -95,14 +95,14 @@ fn range_below_peak(points: &[(f64, f64)], decades: f64) -> Option<Range> {
 }
 
 /// The spectrum, longer by a mark that is not too far away.
-fn extended_to_mark(spectrum: Range, edge: Option<&Mark>) -> Range {
+fn extended_to_mark(spectrum: Range, edge: Option<&VerticalLine>) -> Range {
     let Some(edge) = edge else { return spectrum };
     let (low, high) = (spectrum.low.min(edge.at), spectrum.high.max(edge.at));
     if high - low <= STRETCH * (spectrum.high - spectrum.low) { Range { low, high, ..spectrum } } else { spectrum }
 }
 
 /// The label of a mark off the axis, with an arrow to its side.
-fn draw_off_axis_label(canvas: &mut Canvas<'_>, panel: &Panel, edge: &Mark, x: Range) {
+fn draw_off_axis_label(canvas: &mut Canvas<'_>, panel: &Panel, edge: &VerticalLine, x: Range) {
     let y = panel.top + 10.0;
     let label = truncate_to_width(&edge.label, TICK, 0.4 * (panel.right - panel.left));
     let (text, place) = if edge.at > x.high {
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_distant_mark_does_not_squeeze_the_spectrum() {
         let spectrum = Range { scale: Scale::Linear, low: 0.0, high: 10.0 };
-        let mark = |at| Mark { at, label: String::new() };
+        let mark = |at| VerticalLine { at, label: String::new() };
         assert_eq!(extended_to_mark(spectrum, Some(&mark(18.0))).high, 18.0);
         assert_eq!(extended_to_mark(spectrum, Some(&mark(200.0))).high, 10.0);
     }

@@ -6,7 +6,7 @@ use super::canvas::{Canvas, TextFormat};
 use super::panel::{Panel, labels_width, pixel_center};
 use super::polyline::{Place, subsample_columns};
 use super::range::{Range, Tick};
-use super::series::{Look, Series, Spread};
+use super::series::{Series, SeriesStyle, Spread};
 use super::style::{INK, LABEL, MARGIN, SOFT, TICK, TITLE, WIDTH, with_opacity};
 use super::text::{single_line, text_width, truncate_to_width};
 
@@ -41,11 +41,11 @@ pub(crate) fn header(canvas: &mut Canvas<'_>, title: &str, subtitle: &str, legen
         }
         let sample = [(left, y), (left + 22.0, y)];
         match entry.look {
-            Look::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color),
-            Look::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color),
-            Look::Line | Look::Thin => canvas.path(&sample, 2.0, entry.color),
+            SeriesStyle::Dots => canvas.shape(entry.shape.unwrap_or(0), (left + 11.0, y), 3.2, entry.color),
+            SeriesStyle::Dashed => canvas.dashes(&sample, (5.0, 3.0), 2.0, entry.color),
+            SeriesStyle::Line | SeriesStyle::Thin => canvas.path(&sample, 2.0, entry.color),
         }
-        if let Some(shape) = entry.shape.filter(|_| entry.look == Look::Line) {
+        if let Some(shape) = entry.shape.filter(|_| entry.look == SeriesStyle::Line) {
             canvas.shape(shape, (left + 11.0, y), 3.6, entry.color);
         }
         canvas.text(&label, (left + 28.0, y), TextFormat::new(LABEL, INK, HPos::Left));
@@ -111,7 +111,7 @@ const MARKER_GAP: f64 = 70.0;
 #[derive(Clone, Copy)]
 pub(crate) struct ResolvedLook {
     pub color: RGBColor,
-    pub look: Look,
+    pub look: SeriesStyle,
     pub shape: Option<usize>,
 }
 
@@ -174,14 +174,14 @@ pub(crate) fn draw_series(
     for run in places.split(Option::is_none) {
         let run: Vec<Place> = run.iter().copied().flatten().collect();
         match look {
-            Look::Line if run.len() > 1 => {
+            SeriesStyle::Line if run.len() > 1 => {
                 canvas.path(&subsample_columns(&run), 1.8, color);
                 if let Some(shape) = shape {
                     spaced(&run).for_each(|at| canvas.shape(shape, at, 3.6, color));
                 }
             }
-            Look::Dashed if run.len() > 1 => canvas.dashes(&subsample_columns(&run), (6.0, 4.0), 1.8, color),
-            Look::Thin if run.len() > 1 => canvas.path(&subsample_columns(&run), 0.8, with_opacity(color, 0.35)),
+            SeriesStyle::Dashed if run.len() > 1 => canvas.dashes(&subsample_columns(&run), (6.0, 4.0), 1.8, color),
+            SeriesStyle::Thin if run.len() > 1 => canvas.path(&subsample_columns(&run), 0.8, with_opacity(color, 0.35)),
             _ => {
                 for at in run {
                     canvas.shape(shape.unwrap_or(0), at, 3.2, with_opacity(color, 0.85));

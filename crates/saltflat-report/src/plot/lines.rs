@@ -5,7 +5,7 @@ use super::elements::{ResolvedLook, description, draw_series, draw_spread, heade
 use super::panel::{Area, BELOW, Occupied, Panel, square_around};
 use super::polyline::{Place, densify, subsample_columns};
 use super::range::Range;
-use super::series::{Axis, Look, Mark, Marker, PlotError, Scale, Series, Spread};
+use super::series::{Axis, PlotError, PointMarker, Scale, Series, SeriesStyle, Spread, VerticalLine};
 use super::style::{HEIGHT, MARGIN, PALETTE, group_style};
 
 /// A figure of series on two axes.
@@ -22,9 +22,9 @@ pub struct LinePlot {
     /// The series, drawn in order.
     pub series: Vec<Series>,
     /// Marked values of x.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<VerticalLine>,
     /// Marked points.
-    pub markers: Vec<Marker>,
+    pub markers: Vec<PointMarker>,
 }
 
 /// Draws series of points as SVG.
@@ -74,7 +74,8 @@ pub fn lines(plot: &LinePlot) -> Result<String, PlotError> {
 fn obstacles(panel: &Panel, series: &Series) -> Vec<Area> {
     let places: Vec<Option<Place>> = series.points.iter().map(|&(x, y)| panel.place(x, y)).collect();
     let runs = places.split(Option::is_none).map(|run| run.iter().copied().flatten().collect::<Vec<_>>());
-    let drawn = |run: Vec<Place>| if series.look == Look::Dots { run } else { densify(&subsample_columns(&run), 8.0) };
+    let drawn =
+        |run: Vec<Place>| if series.look == SeriesStyle::Dots { run } else { densify(&subsample_columns(&run), 8.0) };
     runs.flat_map(drawn).map(|at| square_around(at, 3.0)).collect()
 }
 
@@ -117,7 +118,7 @@ fn limit_reach(all: Range, points: Range) -> Range {
 fn resolve_looks(series: &[Series]) -> Vec<ResolvedLook> {
     let mut labels: Vec<&str> = Vec::new();
     let look = |s: &'_ Series, index: usize| match s.look {
-        Look::Line if index / PALETTE.len() % 2 == 1 => Look::Dashed,
+        SeriesStyle::Line if index / PALETTE.len() % 2 == 1 => SeriesStyle::Dashed,
         look => look,
     };
     let mut looks = Vec::new();
@@ -166,7 +167,7 @@ pub fn slice(slice: &LossSlice) -> Result<String, PlotError> {
         y: Axis { scale: slice.scale, ..Axis::linear("loss") },
         series: slice.curves.clone(),
         marks: Vec::new(),
-        markers: start.map(|y| Marker { x: 0.0, y, label: "t = 0".to_string() }).into_iter().collect(),
+        markers: start.map(|y| PointMarker { x: 0.0, y, label: "t = 0".to_string() }).into_iter().collect(),
     })
 }
 

@@ -22,7 +22,7 @@ pub use contour::{ContourSlice, contour};
 pub use density::{SpectralDensity, spectral_density};
 pub use lines::{LinePlot, LossSlice, lines, slice};
 pub use phase::{PhaseDiagram, phase};
-pub use series::{Axis, Look, Mark, Marker, PlotError, Scale, Series, Spread};
+pub use series::{Axis, PlotError, PointMarker, Scale, Series, SeriesStyle, Spread, VerticalLine};
 pub(crate) use style::{FINE_GRID, GRID, INK, PALETTE, SOFT, WHITE, group_style};
 pub use text::{four_digits, number, with_error};
 pub(crate) use text::{interval, p_value, single_line, xml_char};

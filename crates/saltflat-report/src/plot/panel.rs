@@ -5,7 +5,7 @@ use plotters::style::text_anchor::HPos;
 use super::canvas::{Canvas, TextFormat};
 use super::polyline::Place;
 use super::range::{Range, Tick};
-use super::series::{Mark, Marker};
+use super::series::{PointMarker, VerticalLine};
 use super::style::{FINE_GRID, GRID, INK, LABEL, MARGIN, SOFT, TICK, WHITE, WIDTH, with_opacity};
 use super::text::{text_width, truncate_to_width};
 
@@ -112,7 +112,7 @@ impl Panel {
     }
 
     /// Draws dashed vertical lines with their labels at the top; labels keep off what is `occupied`.
-    pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[Mark], occupied: &mut Occupied) {
+    pub fn marks(&self, canvas: &mut Canvas<'_>, marks: &[VerticalLine], occupied: &mut Occupied) {
         let mut labels = Vec::new();
         for mark in marks {
             let Some(share) = self.x.share_of(mark.at).filter(|s| (0.0..=1.0).contains(s)) else { continue };
@@ -129,8 +129,9 @@ impl Panel {
     }
 
     /// The points that lie on the panel, with their labels set beside them; all keep off each other and off `occupied`.
-    pub fn place_markers(&self, markers: &[Marker], occupied: &mut Occupied) -> Vec<(Place, Option<Label>)> {
-        let placed = |m: &Marker| self.place(m.x, m.y).filter(|&at| contains(&self.area(), &square_around(at, 0.0)));
+    pub fn place_markers(&self, markers: &[PointMarker], occupied: &mut Occupied) -> Vec<(Place, Option<Label>)> {
+        let placed =
+            |m: &PointMarker| self.place(m.x, m.y).filter(|&at| contains(&self.area(), &square_around(at, 0.0)));
         let placed: Vec<_> = markers.iter().filter_map(|m| placed(m).map(|at| (at, &m.label))).collect();
         occupied.drawn.extend(placed.iter().map(|&(at, _)| square_around(at, 6.0)));
         placed

@@ -7,7 +7,7 @@ use super::elements::{ColorBar, ResolvedLook, description, header};
 use super::panel::{BELOW, Panel};
 use super::polyline::Place;
 use super::range::{Range, Tick};
-use super::series::{Axis, Look, PlotError, Scale, Series, check_grid};
+use super::series::{Axis, PlotError, Scale, Series, SeriesStyle, check_grid};
 use super::style::{FINE_GRID, HEIGHT, INK, MARGIN, PALETTE, TICK, WHITE, WIDTH, contrast, viridis};
 use super::text::{number, text_width, truncate_to_width};
 
@@ -146,8 +146,8 @@ fn line_color(index: usize) -> RGBColor {
     [INK, PALETTE[1], PALETTE[3]][index % 3]
 }
 
-fn line_look(index: usize) -> Look {
-    if index.is_multiple_of(2) { Look::Line } else { Look::Dashed }
+fn line_look(index: usize) -> SeriesStyle {
+    if index.is_multiple_of(2) { SeriesStyle::Line } else { SeriesStyle::Dashed }
 }
 
 /// A curve in the values of the axes, on a plate that keeps it apart from the cells.
@@ -161,7 +161,7 @@ fn draw_curve(canvas: &mut Canvas<'_>, panel: &Panel, diagram: &PhaseDiagram, cu
         let run: Vec<Place> = run.iter().copied().flatten().collect();
         canvas.path(&run, 4.2, WHITE);
         match line_look(index) {
-            Look::Dashed => canvas.dashes(&run, (6.0, 4.0), 2.0, line_color(index)),
+            SeriesStyle::Dashed => canvas.dashes(&run, (6.0, 4.0), 2.0, line_color(index)),
             _ => canvas.path(&run, 2.0, line_color(index)),
         }
     }

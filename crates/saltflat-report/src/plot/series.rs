@@ -4,7 +4,7 @@ use super::style::NO_GROUP;
 
 /// A marked value of x: a vertical line with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Mark {
+pub struct VerticalLine {
     /// The value.
     pub at: f64,
     /// Its name, such as `2/η = 20`.
@@ -13,7 +13,7 @@ pub struct Mark {
 
 /// A marked point with a label.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Marker {
+pub struct PointMarker {
     /// Position along the x axis.
     pub x: f64,
     /// Position along the y axis.
@@ -24,7 +24,7 @@ pub struct Marker {
 
 /// How a series is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Look {
+pub enum SeriesStyle {
     /// A line through the points, in their order.
     #[default]
     Line,
@@ -65,7 +65,7 @@ pub struct Series {
     /// The points (x, y). If one has no place on the axes, the line is broken.
     pub points: Vec<(f64, f64)>,
     /// How they are drawn.
-    pub look: Look,
+    pub look: SeriesStyle,
     /// Their uncertainty.
     pub spread: Spread,
     /// Place among the groups of a page: series of one place have one colour and one marker in all figures. Without it
@@ -81,7 +81,7 @@ impl Series {
 
     /// A dashed grey line that belongs to no group: a bound, a diagonal.
     pub fn reference(label: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self { look: Look::Dashed, group: Some(NO_GROUP), ..Self::line(label, points) }
+        Self { look: SeriesStyle::Dashed, group: Some(NO_GROUP), ..Self::line(label, points) }
     }
 }
 

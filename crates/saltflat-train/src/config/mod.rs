@@ -10,7 +10,7 @@ mod schedule;
 use std::path::{Path, PathBuf};
 
 pub use metrics::{MetricsConfig, NoiseStrengthConfig};
-pub use noise::{ConfiguredNoise, EqualStrength, NoiseList};
+pub use noise::{ConfiguredNoise, GivenStrength, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
 use saltflat_config::{Problem, Problems, Section, problem_lines};

@@ -9,7 +9,7 @@ use super::schedule::{self, Schedule};
 
 /// A given strength of the noise, instead of the one that its σ has.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EqualStrength {
+pub struct GivenStrength {
     /// s = E‖ξ‖², ξ the noise in the gradient of a step.
     pub target: f64,
     /// The unscaled noise is measured every so many steps.
@@ -24,7 +24,7 @@ pub struct ConfiguredNoise {
     /// `schedule`: a factor on its probability or σ.
     pub schedule: Schedule,
     /// `strength` and `strength_every`.
-    pub strength: Option<EqualStrength>,
+    pub strength: Option<GivenStrength>,
 }
 
 /// With a constant schedule, and as strong as its keys say.
@@ -95,14 +95,14 @@ fn has_schedule(noise: &AnyNoise) -> bool {
 }
 
 /// `strength` with `strength_every`.
-fn read_strength(section: &mut Section) -> Option<EqualStrength> {
+fn read_strength(section: &mut Section) -> Option<GivenStrength> {
     let given = section.has("strength");
     let target = section.optional("strength", "a number, not negative", |x: &f64| x.is_finite() && *x >= 0.0);
     if !given && section.has("strength_every") {
         section.problem("strength_every", "expected noise.strength beside it");
     }
     let every = section.count("strength_every").unwrap_or(1);
-    given.then(|| EqualStrength { target: target.unwrap_or_default(), every })
+    given.then(|| GivenStrength { target: target.unwrap_or_default(), every })
 }
 
 /// The noises of a run, at least one, in the order of [`NOISES`]: [`conflict`] says which can act together, and how. In TOML a table, or a

@@ -145,10 +145,11 @@ impl<'a> MeasurementContext<'a> {
         if !self.pairs.is_empty() {
             return Ok(Cost::default());
         }
-        let outputs = self.sizes.pairs.signs.map_or_else(|| Outputs::suited_to(self.sizes.outputs), Outputs::Signs);
+        let outputs =
+            self.sizes.pairs.signs.map_or_else(|| Outputs::suited_to(self.sizes.outputs), Outputs::RandomSums);
         let rows = match outputs {
             Outputs::Exact => self.sizes.outputs as f64,
-            Outputs::Signs(draws) => draws as f64 + 1.0,
+            Outputs::RandomSums(draws) => draws as f64 + 1.0,
         };
         let mut gradients = 0.0;
         for subset in self.disjoint_subsets() {

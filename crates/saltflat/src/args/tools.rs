@@ -139,7 +139,7 @@ fn names(are_shipped: bool) -> impl Iterator<Item = &'static str> {
     let is_listed = move |storage: &Storage| match storage {
         Storage::Official(..) => !are_shipped,
         Storage::Shipped(_) => are_shipped,
-        Storage::Made(_) => false,
+        Storage::Generated(_) => false,
     };
     DATASETS.iter().filter(move |dataset| is_listed(&dataset.storage)).map(|dataset| dataset.name)
 }

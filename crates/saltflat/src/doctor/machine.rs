@@ -59,7 +59,7 @@ pub fn look_at_storage(findings: &mut Findings, args: &DoctorArgs) -> Result<(),
     if let Some(finding) = room(&args.out) {
         findings.add(finding)?;
     }
-    for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage, Storage::Made(_))) {
+    for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage, Storage::Generated(_))) {
         findings.add(look_at(*dataset, args))?;
     }
     Ok(())

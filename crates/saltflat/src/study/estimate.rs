@@ -8,7 +8,7 @@ use std::{
 
 use burn::tensor::DType;
 use saltflat_kernels::{thread_count, with_threads};
-use saltflat_study::{Entry, packed};
+use saltflat_study::{Entry, predicted_times};
 use saltflat_train::{
     Counts, DeviceChoice, DeviceInfo, Plan, Times, TrainError, choose_device,
     config::{Config, RunConfig},
@@ -149,7 +149,7 @@ fn print_stages(
 ) -> Result<(), OutputError> {
     let entries = runs.entries;
     let each: Vec<f64> = (0..entries.len()).map(|i| estimates.get(&i).map_or(0.0, Estimate::total)).collect();
-    let slots = packed(entries, &each, jobs);
+    let slots = predicted_times(entries, &each, jobs);
     let mut upper = false;
     for stage in &runs.source.stages {
         let of_stage: Vec<usize> = (0..entries.len()).filter(|&i| entries[i].stage == stage.name).collect();

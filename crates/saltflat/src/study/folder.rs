@@ -34,7 +34,7 @@ pub fn status(folder: &StudyFolder) -> anyhow::Result<ExitCode> {
         let (status, unread) = status.map_or_else(|error| (None, Some(error.to_string())), |status| (status, None));
         let standing = match folder.standing(entry) {
             Standing::Waiting => "waiting",
-            Standing::Blocked | Standing::Unmet => "blocked",
+            Standing::Blocked | Standing::RequirementUnmet => "blocked",
             Standing::Done(_) | Standing::Running | Standing::Ready | Standing::Failed => word(state),
         };
         let step = status.as_ref().map_or(String::new(), |status| format!("step {}", status.step));

@@ -13,7 +13,7 @@ use std::{
 };
 
 use saltflat_kernels::init_thread_pool;
-use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder, too_long};
+use saltflat_study::{Entry, Standing, Study, StudyError, StudyFile, StudyFolder, path_problems};
 
 use self::{
     check::{Found, Runs},
@@ -68,7 +68,7 @@ pub fn run(args: &StudyArgs) -> anyhow::Result<ExitCode> {
             let (study, of_runs) = Study::expanded(source, &args.study, args.scale.as_deref());
             problems.extend(of_runs);
             let root = root(args, &study);
-            problems.extend(too_long(&root, &study.entries));
+            problems.extend(path_problems(&root, &study.entries));
             if problems.is_empty() {
                 StudyFolder::check_owner(&root, &study)?;
             }

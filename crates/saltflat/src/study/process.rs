@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use saltflat_study::{Entry, Halt, Prepared, Queue, Standing, StudyFile, StudyFolder, slurm};
+use saltflat_study::{Entry, Prepared, Queue, Standing, StopRequest, StudyFile, StudyFolder, slurm};
 
 use super::{
     folder::{hold, read},
@@ -72,7 +72,7 @@ pub fn run_one(args: &StudyArgs, folder: &StudyFolder, entry: &Entry) -> anyhow:
             return Ok(ExitCode::SUCCESS);
         }
         Standing::Running => anyhow::bail!("{}: another process works on it", entry.name),
-        Standing::Waiting | Standing::Blocked | Standing::Unmet => {
+        Standing::Waiting | Standing::Blocked | Standing::RequirementUnmet => {
             anyhow::bail!("{}: {}", entry.name, folder.obstacle(entry).unwrap_or_default())
         }
         Standing::Ready | Standing::Failed => {}
@@ -118,10 +118,10 @@ pub fn run_all(args: &StudyArgs, folder: &StudyFolder, stop: &Stop) -> anyhow::R
         Queue { folder, jobs: args.jobs, devices: args.devices.clone(), retry: args.retry_failed, command: &make };
     let mut talk = Talk::new(folder);
     let halt = || match stop.cause() {
-        _ if stop.is_urgent() => Some(Halt::Kill),
-        Some(Cause::Interrupt) => Some(Halt::Interrupt),
-        Some(Cause::Terminate | Cause::Hangup) => Some(Halt::Terminate),
-        Some(Cause::Requeue | Cause::TimeLimit) => Some(Halt::Requeue),
+        _ if stop.is_urgent() => Some(StopRequest::Kill),
+        Some(Cause::Interrupt) => Some(StopRequest::Interrupt),
+        Some(Cause::Terminate | Cause::Hangup) => Some(StopRequest::Terminate),
+        Some(Cause::Requeue | Cause::TimeLimit) => Some(StopRequest::Requeue),
         None => None,
     };
     let ended = queue.run(&mut talk, &halt);

@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::ProgressBar;
 use saltflat_record::RunState;
-use saltflat_study::{Ended, Entry, Report, Standing, StudyFolder};
+use saltflat_study::{Entry, QueueObserver, RunEnd, Standing, StudyFolder};
 
 use crate::{
     output::{one_line, progress_bar},
@@ -34,7 +34,7 @@ impl Counts {
                     counts.diverged += usize::from(state == RunState::Diverged);
                 }
                 Standing::Failed => counts.failed += 1,
-                Standing::Blocked | Standing::Unmet => counts.blocked += 1,
+                Standing::Blocked | Standing::RequirementUnmet => counts.blocked += 1,
                 Standing::Running | Standing::Ready | Standing::Waiting => counts.open += 1,
             }
         }
@@ -90,7 +90,7 @@ impl<'a> Talk<'a> {
     }
 }
 
-impl Report for Talk<'_> {
+impl QueueObserver for Talk<'_> {
     fn set_aside(&mut self, entry: &Entry, place: &Path) {
         self.say(&set_aside(entry, place));
     }
@@ -100,7 +100,7 @@ impl Report for Talk<'_> {
         self.say(&format!("{}: {verb} ({device})", entry.name));
     }
 
-    fn ended(&mut self, ended: &Ended<'_>) {
+    fn ended(&mut self, ended: &RunEnd<'_>) {
         let (folder, entry) = (self.folder, ended.entry);
         // What was told to stop goes on another time.
         if ended.failed || matches!(ended.state, RunState::Finished | RunState::Diverged) {
@@ -128,7 +128,7 @@ impl Report for Talk<'_> {
         }
         let after = folder.entries().iter().filter(|other| other.parent == Some(entry.index));
         let mut unmet: BTreeMap<String, usize> = BTreeMap::new();
-        for other in after.filter(|other| folder.standing(other) == Standing::Unmet) {
+        for other in after.filter(|other| folder.standing(other) == Standing::RequirementUnmet) {
             *unmet.entry(folder.obstacle(other).unwrap_or_default()).or_default() += 1;
         }
         for (obstacle, runs) in unmet {

@@ -21,7 +21,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph},
 };
-use saltflat_report::{Over, number};
+use saltflat_report::{CurveAxis, number};
 
 use super::watched::{Watched, progress};
 use crate::{args::WatchArgs, output::one_line, signals::Stop};
@@ -108,7 +108,7 @@ pub fn draw(frame: &mut Frame<'_>, watched: &Watched) {
     let curves: Vec<Vec<(f64, f64)>> = runs
         .iter()
         .map(|run| {
-            let curve = run.curve(&name, Over::Epoch).into_iter();
+            let curve = run.curve(&name, CurveAxis::Epoch).into_iter();
             let shown = |(x, y): (f64, f64)| if watched.log { (x, y.log10()) } else { (x, y) };
             curve.map(shown).filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
         })

@@ -1,7 +1,7 @@
 //! The runs that are watched, and what is shown of them.
 
 use saltflat_record::metric;
-use saltflat_report::{Over, Page, Run, distinct, number};
+use saltflat_report::{CurveAxis, Page, Run, distinct, number};
 
 use crate::{args::WatchArgs, output::one_line, page::read_runs};
 
@@ -68,9 +68,9 @@ pub fn table(watched: &Watched) -> String {
     for run in &watched.page.runs {
         text.push_str(&format!("{}: {}\n", one_line(&run.name), progress(run)));
         let watched = metric::all().filter(|metric| metric.is_watched).map(|metric| metric.name);
-        let columns: Vec<&str> = watched.filter(|name| !run.curve(name, Over::Epoch).is_empty()).collect();
+        let columns: Vec<&str> = watched.filter(|name| !run.curve(name, CurveAxis::Epoch).is_empty()).collect();
         let mut epochs: Vec<u64> =
-            columns.iter().flat_map(|name| run.curve(name, Over::Epoch)).map(|(epoch, _)| epoch as u64).collect();
+            columns.iter().flat_map(|name| run.curve(name, CurveAxis::Epoch)).map(|(epoch, _)| epoch as u64).collect();
         epochs.sort_unstable();
         epochs.dedup();
         if columns.is_empty() {
@@ -81,7 +81,7 @@ pub fn table(watched: &Watched) -> String {
         text.push_str(&format!("{:>8}{}\n", "epoch", head.concat()));
         for &epoch in epochs.iter().rev().take(10).rev() {
             let cell = |name: &&str| {
-                let curve = run.curve(name, Over::Epoch);
+                let curve = run.curve(name, CurveAxis::Epoch);
                 let found = curve.iter().find(|(at, _)| *at as u64 == epoch);
                 format!("{:>18}", found.map_or(String::new(), |(_, value)| number(*value)))
             };

@@ -6,7 +6,7 @@ use super::common::{CommonKeys, FigureKind, different_losses, draw_lines, left_o
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::statistics::extremes;
-use crate::{Look, Over, ReportError, Run, Series, number};
+use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, number};
 
 /// A measured quantity against each of some bounds: a point for each run, from the last measurement of both, and the diagonal.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,11 @@ impl Bound {
                 |&(x, y): &(f64, f64)| format!("{}: measured {}, bound {}", group.name, number(y), number(x));
             numbers.extend(points.iter().map(sentence));
             if !points.is_empty() {
-                series.push(Series { look: Look::Dots, group: Some(group.index), ..Series::line(&group.name, points) });
+                series.push(Series {
+                    look: SeriesStyle::Dots,
+                    group: Some(group.index),
+                    ..Series::line(&group.name, points)
+                });
             }
         }
         let points: Vec<(f64, f64)> = series.iter().flat_map(|s| s.points.iter().copied()).collect();
@@ -81,8 +85,8 @@ impl Bound {
 
     /// The bound and the measured value at the last step that has both.
     fn point(&self, run: &Run, bound: &str) -> Option<(f64, f64)> {
-        let measured = run.curve(&self.measured, Over::Step);
-        let bounds = run.curve(bound, Over::Step);
+        let measured = run.curve(&self.measured, CurveAxis::Step);
+        let bounds = run.curve(bound, CurveAxis::Step);
         let both = |&(step, y): &(f64, f64)| Some((bounds.iter().find(|b| b.0 == step)?.1, y));
         measured.iter().rev().find_map(both)
     }

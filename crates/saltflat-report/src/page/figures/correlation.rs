@@ -9,7 +9,7 @@ use super::common::{
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{pearson, running_average, spearman};
-use crate::{Look, Over, ReportError, Run, Series};
+use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle};
 
 /// Fewer points, counted a window of the running average each, give no correlation: of 20 that are independent, one of 0.44
 /// in size is needed for p < 0.05, and those of a trajectory are not independent.
@@ -63,7 +63,11 @@ impl Figure for Correlation {
             }
             numbers.push(correlations(&group.name, &points, window));
             all.extend_from_slice(&points);
-            series.push(Series { look: Look::Dots, group: Some(group.index), ..Series::line(&group.name, points) });
+            series.push(Series {
+                look: SeriesStyle::Dots,
+                group: Some(group.index),
+                ..Series::line(&group.name, points)
+            });
         }
         if series.is_empty() {
             return Err(no_data(&title, &format!("{} and {} at one epoch", self.x, self.y), &groups));
@@ -96,9 +100,9 @@ impl Correlation {
 
     /// Both metrics at the epochs at which both are known.
     fn points(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
-        let ys = run.curve(&self.y, Over::Epoch);
+        let ys = run.curve(&self.y, CurveAxis::Epoch);
         let at = |epoch: f64| ys.iter().find(|p| p.0 == epoch).map(|p| p.1);
-        let xs = run.curve(&self.x, Over::Epoch);
+        let xs = run.curve(&self.x, CurveAxis::Epoch);
         let both: Vec<(f64, f64)> = xs.into_iter().filter_map(|(epoch, x)| Some((x, at(epoch)?))).collect();
         let smooth = |of: fn(&(f64, f64)) -> f64| running_average(&both.iter().map(of).collect::<Vec<_>>(), window);
         smooth(|p| p.0).into_iter().zip(smooth(|p| p.1)).collect()

@@ -10,7 +10,7 @@ use super::run_values::{faint_lines, growth_in_words, mean_line, median_line};
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{extremes, median, running_average};
-use crate::{Look, Over, ReportError, Run, Series, number};
+use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, number};
 
 /// A metric over epochs, steps or another metric: a line a group, the median over its seeds, with a band from the least to the
 /// largest.
@@ -19,7 +19,7 @@ pub struct Curves {
     /// The metric.
     pub y: String,
     /// Over epochs (default), steps, or a metric whose values the seeds of a group share.
-    pub x: Over,
+    pub x: CurveAxis,
     /// Whether its axis is logarithmic.
     pub log: bool,
     /// Whether the axis below is logarithmic.
@@ -108,7 +108,7 @@ impl Figure for Curves {
             let label = format!("{name}, last value: {}", number(level));
             numbers.push(label.clone());
             let points = vec![(low, level), (high, level)];
-            series.push(Series { look: Look::Dashed, group: Some(index), ..Series::line(label, points) });
+            series.push(Series { look: SeriesStyle::Dashed, group: Some(index), ..Series::line(label, points) });
         }
         let many = counted.iter().any(|(_, n)| *n > 1);
         let caption = self.common.caption(&[
@@ -129,7 +129,7 @@ impl Figure for Curves {
 
     fn names(&self) -> Vec<(&'static str, Name<'_>)> {
         let mut names = vec![("y", Name::Metric(&self.y))];
-        if let Over::Metric(x) = &self.x {
+        if let CurveAxis::Metric(x) = &self.x {
             names.push(("x", Name::Metric(x)));
         }
         if let Some(reference) = &self.reference {
@@ -209,11 +209,11 @@ mod tests {
             let table = parse(&format!("y = 'loss'\n{text}")).unwrap();
             Curves::read(&mut Section::root(table, std::path::Path::new(""), &Problems::default())).x
         };
-        assert_eq!((over(""), over("x = 'step'")), (Over::Epoch, Over::Step));
-        assert_eq!(over("x = 'eta_l'"), Over::Metric("eta_l".into()));
+        assert_eq!((over(""), over("x = 'step'")), (CurveAxis::Epoch, CurveAxis::Step));
+        assert_eq!(over("x = 'eta_l'"), CurveAxis::Metric("eta_l".into()));
         let text = r#"[{"step":4,"metrics":{"eta_l":0.5,"loss":2.0}},{"step":8,"metrics":{"loss":1.0}}]"#;
         let run = Run { measurements: serde_json::from_str(text).unwrap(), ..Run::default() };
         assert_eq!(run.curve("loss", over("x = 'eta_l'")), [(0.5, 2.0)]);
-        assert_eq!(run.curve("loss", Over::Step), [(4.0, 2.0), (8.0, 1.0)]);
+        assert_eq!(run.curve("loss", CurveAxis::Step), [(4.0, 2.0), (8.0, 1.0)]);
     }
 }

@@ -9,7 +9,7 @@ use super::run_values::{AxisValues, axis_value};
 use crate::metric::words;
 use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{Line, extremes, median};
-use crate::{Axis, Look, ReportError, Run, Series, Spread, number, with_error};
+use crate::{Axis, ReportError, Run, Series, SeriesStyle, Spread, number, with_error};
 
 /// Seeds stand this far beside their median, in places of names.
 const ASIDE: f64 = 0.12;
@@ -84,13 +84,16 @@ impl Figure for FinalValues {
             let line = |look, points| Series { look, group: Some(index), ..Series::line(&label, points) };
             let medians = columns.iter().filter_map(|c| Some((c.at - aside, median(&c.values)?))).collect();
             let spread = Spread::Bars(columns.iter().filter_map(|c| extremes(&c.values)).collect());
-            series.push(Series { spread, ..line(if aside > 0.0 { Look::Dots } else { Look::Line }, medians) });
+            series.push(Series {
+                spread,
+                ..line(if aside > 0.0 { SeriesStyle::Dots } else { SeriesStyle::Line }, medians)
+            });
             let dots: Vec<_> = columns.iter().flat_map(|c| c.values.iter().map(|&v| (c.at + aside, v))).collect();
             let fit = if has_slopes { self.fit_line(&dots) } else { None };
-            series.push(line(Look::Dots, dots));
+            series.push(line(SeriesStyle::Dots, dots));
             if let Some((fitted, ends)) = fit {
                 slopes.push(slope_in_words(&label, &fitted));
-                series.push(line(Look::Dashed, ends));
+                series.push(line(SeriesStyle::Dashed, ends));
             }
             counted.extend(columns.iter().map(|c| (c.name.clone(), c.values.len())));
             numbers.extend(columns.iter().filter_map(Column::in_words));

@@ -6,7 +6,7 @@ use super::common::metric_axis;
 use crate::page::contents::{Group, Page};
 use crate::run::each_once;
 use crate::statistics::{extremes, growth, median};
-use crate::{Axis, Look, ReportError, Run, Series, Spread, with_error};
+use crate::{Axis, ReportError, Run, Series, SeriesStyle, Spread, with_error};
 
 /// The value of an axis: a label, else a key of the configuration, else the last value of a metric, to six digits, so that settings
 /// that are equal but for rounding share a place.
@@ -72,7 +72,7 @@ impl AxisValues {
 /// A faint line a run, without entries in the legend.
 pub(super) fn faint_lines(group: &Group<'_>, curves: &[Vec<(f64, f64)>]) -> Vec<Series> {
     let line = |curve: &Vec<(f64, f64)>| Series {
-        look: Look::Thin,
+        look: SeriesStyle::Thin,
         group: Some(group.index),
         ..Series::line("", curve.clone())
     };

@@ -8,7 +8,7 @@ use crate::measured_loss::in_words;
 use crate::metric::words;
 use crate::page::contents::{Drawing, Figure, Name, Page};
 use crate::run::spectral_density as found_density;
-use crate::{Field, Mark, ReportError, Row, Run, SpectralDensity, number, spectral_density, value};
+use crate::{Field, ReportError, Row, Run, SpectralDensity, VerticalLine, number, spectral_density, value};
 
 /// Width of the Gaussian kernel, as a part of the range of eigenvalues.
 const SMOOTHING: f64 = 0.01;
@@ -43,7 +43,7 @@ impl Figure for Spectra {
             })?;
             let title = format!("{heading}: {}", group.name);
             let edge = run.value(row, "stability_edge");
-            let mark = edge.map(|at| Mark { at, label: format!("2(1+β)/η = {}", number(at)) });
+            let mark = edge.map(|at| VerticalLine { at, label: format!("2(1+β)/η = {}", number(at)) });
             let density = SpectralDensity::of(&spectrum, &title, POINTS, mark);
             let ((low, high), how) = (spectrum.range(), &density.subtitle);
             let svg = spectral_density(&density)?;
@@ -65,7 +65,7 @@ impl Figure for Spectra {
 
 impl SpectralDensity {
     /// That of a measured spectrum, smoothed and at so many points.
-    pub fn of(spectrum: &Spectrum, title: &str, points: usize, edge: Option<Mark>) -> Self {
+    pub fn of(spectrum: &Spectrum, title: &str, points: usize, edge: Option<VerticalLine>) -> Self {
         let Spectrum { dimension, deflated, probes } = spectrum;
         let (low, high) = spectrum.range();
         let steps = probes.iter().map(|q| q.nodes.len()).max().unwrap_or(0);

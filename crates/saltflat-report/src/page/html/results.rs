@@ -9,7 +9,7 @@ use crate::metric::{headline_rank, words};
 use crate::page::contents::Page;
 use crate::plot::{interval, p_value};
 use crate::statistics::{Difference, Mean};
-use crate::{GroupSummary, Known, MeasuredLoss, with_error};
+use crate::{GroupSummary, MeasuredLoss, ValueOrReason, with_error};
 
 /// Fewer seeds than this say little, however small their error.
 const FEW: usize = 3;
@@ -51,7 +51,7 @@ pub(super) fn section(page: &Page, summary: &[GroupSummary]) -> Markup {
 }
 
 fn note_on_means(summary: &[GroupSummary]) -> Markup {
-    let known = || summary.iter().flat_map(|group| group.finals.values()).filter_map(Known::value);
+    let known = || summary.iter().flat_map(|group| group.finals.values()).filter_map(ValueOrReason::value);
     html! {
         p.soft {
             "Last values that were measured. "
@@ -98,7 +98,7 @@ fn measured_losses(summary: &[GroupSummary]) -> Markup {
 }
 
 fn note_on_differences(summary: &[GroupSummary]) -> Markup {
-    let known = || summary.iter().flat_map(|group| group.differences.values()).filter_map(Known::value);
+    let known = || summary.iter().flat_map(|group| group.differences.values()).filter_map(ValueOrReason::value);
     let tests = known().filter(|difference| difference.p.is_some()).count();
     html! {
         p.soft {
@@ -123,7 +123,7 @@ fn note_on_differences(summary: &[GroupSummary]) -> Markup {
 
 /// What a table shows of each group.
 struct Shown<T: 'static> {
-    of: fn(&GroupSummary) -> &BTreeMap<String, Known<T>>,
+    of: fn(&GroupSummary) -> &BTreeMap<String, ValueOrReason<T>>,
     n: fn(&T) -> usize,
     cell: fn(&T) -> Markup,
     /// The column of n, given the usual n of a row.
@@ -186,20 +186,20 @@ fn values<T>(summary: &[GroupSummary], names: &[String], shown: &Shown<T>) -> Ma
     let mut table = Table::new(heads);
     let mut reasons: Vec<&str> = Vec::new();
     for (index, group) in summary.iter().enumerate().filter(|(_, group)| shown.all || !(shown.of)(group).is_empty()) {
-        let known = (shown.of)(group).values().filter_map(Known::value);
+        let known = (shown.of)(group).values().filter_map(ValueOrReason::value);
         let usual = known.map(shown.n).max().unwrap_or(0);
         let mut cells = vec![(shown.count)(group, usual)];
         for name in &names {
             cells.push(match (shown.of)(group).get(*name) {
                 None => html! { "–" },
-                Some(Known::Absent { reason, .. }) => {
+                Some(ValueOrReason::Absent { reason, .. }) => {
                     let at = reasons.iter().position(|known| known == reason).unwrap_or(reasons.len());
                     if at == reasons.len() {
                         reasons.push(reason);
                     }
                     html! { "– " small { "[" (at + 1) "]" } }
                 }
-                Some(Known::Value(number)) => {
+                Some(ValueOrReason::Value(number)) => {
                     let n = (shown.n)(number);
                     html! { ((shown.cell)(number)) @if n < usual { " " small { "n = " (n) } } }
                 }

@@ -4,7 +4,8 @@ mod shape;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{
-    Alignment, Batch, Curvature, CurvatureOperator, Objective, Operator, Outputs, Pairs, Samples, Scoring, gradient,
+    Alignment, Batch, Curvature, CurvatureOperator, MeasuredPairs, Objective, Operator, Outputs, Pairs, Samples,
+    Scoring, gradient,
 };
 use saltflat_models::{GramChunks, Loss, LossKind, Network, Pass, Vector, gram};
 use saltflat_random::{Key, Stream};
@@ -125,8 +126,8 @@ impl Workload {
                     Key::new(1, Stream::OutputSigns, 0),
                 );
                 match found {
-                    Ok(Ok(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
-                    Ok(Err(reason)) => eprintln!("{reason}"),
+                    Ok(MeasuredPairs::Available(pairs)) => drop(std::hint::black_box(Alignment::new(&pairs))),
+                    Ok(MeasuredPairs::Unavailable(reason)) => eprintln!("{reason}"),
                     Err(error) => eprintln!("{error}"),
                 }
             }

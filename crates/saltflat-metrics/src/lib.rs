@@ -28,7 +28,7 @@ pub use label_noise::{ExpectedLabelNoise, FLIPS_WITH_SQUARE_LOSS, NoiseStrength,
 pub use lanczos::{Eigenpairs, Eigenvalue, GUARANTEED_EIGENVALUES, LanczosOptions, lanczos};
 pub use objective::{Batch, Evaluation, Objective, Samples, Scoring, TensorSamples, evaluate, norm};
 pub use operator::{Operator, QuadraticForms};
-pub use pairs::{GramRows, Outputs, Pairs};
+pub use pairs::{GramRows, MeasuredPairs, Outputs, Pairs};
 pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};
 pub use slices::{Direction, Statistics, filter_normalised, plane, slice};

@@ -89,7 +89,7 @@ fn noise_eigenvalues_are_those_of_the_covariance() {
     let mut exact = covariance.symmetric_eigenvalues().as_slice().to_vec();
     exact.sort_by(|a, b| b.total_cmp(a));
     let pairs = Pairs::measure(&case.objective(), &case.theta, Outputs::Exact, 1 << 30, Key::new(1, Stream::Probe, 0));
-    let found = noise_eigenvalues(&pairs.unwrap().unwrap(), 5, Interrupt::default()).unwrap();
+    let found = noise_eigenvalues(&pairs.unwrap().into_result().unwrap(), 5, Interrupt::default()).unwrap();
     for (found, exact) in found.iter().zip(&exact) {
         assert!((found - exact).abs() < 1e-12 * exact.max(1.0), "{found} {exact}");
     }
@@ -108,7 +108,10 @@ fn jackknife_errors_are_right() {
             let indices = (i * 40..(i + 1) * 40).map(|i| i as u32).collect();
             let objective = case.objective().on(indices);
             let key = Key::new(6, Stream::OutputSigns, 0);
-            let pairs = Pairs::measure(&objective, &case.theta, Outputs::Exact, usize::MAX, key).unwrap().unwrap();
+            let pairs = Pairs::measure(&objective, &case.theta, Outputs::Exact, usize::MAX, key)
+                .unwrap()
+                .into_result()
+                .unwrap();
             let estimate = pick(&Alignment::new(&pairs));
             values.push(estimate.value.unwrap());
             claimed += estimate.std_error.unwrap().powi(2) / 60.0;
@@ -183,7 +186,9 @@ fn degenerate_sets_have_reasons() {
     let mut case = Regression::new(LossKind::Square, 4, 1);
     let key = Key::new(9, Stream::OutputSigns, 0);
     let of = |objective: &Objective<'_>, theta: &Vector| {
-        Alignment::new(&Pairs::measure(objective, theta, Outputs::Exact, usize::MAX, key).unwrap().unwrap())
+        Alignment::new(
+            &Pairs::measure(objective, theta, Outputs::Exact, usize::MAX, key).unwrap().into_result().unwrap(),
+        )
     };
     let one = of(&case.objective().on(vec![0]), &case.theta);
     assert!(one.trace_noise.value.unwrap().abs() < 1e-12, "{:?}", one.trace_noise);

@@ -45,6 +45,7 @@ fn loss_accuracy_and_gradient() {
 fn pairs(case: &Golden, outputs: Outputs) -> Pairs {
     Pairs::measure(&case.objective(1000), &case.theta, outputs, usize::MAX, Key::new(1, Stream::OutputSigns, 0))
         .unwrap()
+        .into_result()
         .unwrap()
 }
 
@@ -113,8 +114,10 @@ fn random_sums_of_outputs_estimate_the_exact_alignment() {
         let mut found: Vec<Vec<f64>> = vec![Vec::new(); 3];
         for i in 0..40 {
             let key = Key::new(4, Stream::OutputSigns, i);
-            let pairs =
-                Pairs::measure(&objective, &case.theta, Outputs::RandomSums(3), usize::MAX, key).unwrap().unwrap();
+            let pairs = Pairs::measure(&objective, &case.theta, Outputs::RandomSums(3), usize::MAX, key)
+                .unwrap()
+                .into_result()
+                .unwrap();
             let Alignment { trace_gram, gram_frobenius, trace_gram_noise, .. } = Alignment::new(&pairs);
             found[0].push(trace_gram.value.unwrap());
             found[1].push(gram_frobenius.value.unwrap().powi(2));

@@ -37,7 +37,8 @@ fn closed_form(case: &mut Regression, scoring: Scoring, smoothing: f64) -> Expec
     case.samples.scoring = scoring;
     case.loss.smoothing = smoothing;
     let key = Key::new(1, Stream::OutputSigns, 0);
-    let pairs = Pairs::measure(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().unwrap();
+    let pairs =
+        Pairs::measure(&case.objective(), &case.theta, Outputs::Exact, usize::MAX, key).unwrap().into_result().unwrap();
     expected_label_noise(&pairs, 2 * N)
 }
 

@@ -54,7 +54,7 @@ alignment! {
     /// let model = LeastSquares::new(&[[1.0, 0.0], [0.0, 2.0]], &[0.0, 0.0]);
     /// let (memory, key) = (1 << 30, Key::new(1, Stream::OutputSigns, 0));
     /// let pairs = Pairs::measure(&model.objective(), &model.weights, Outputs::Exact, memory, key)?;
-    /// let found = Alignment::new(&pairs.expect("the samples are independent"));
+    /// let found = Alignment::new(&pairs.into_result().expect("the samples are independent"));
     /// assert!((found.gram_frobenius.value.unwrap() - 4.25_f64.sqrt()).abs() < 1e-12);
     /// let [alpha, beta, mu] = [&found.alpha, &found.beta, &found.mu].map(|x| x.value.unwrap());
     /// assert!(alpha <= 1.0 && (mu - alpha * beta).abs() < 1e-12);

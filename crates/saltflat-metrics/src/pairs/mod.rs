@@ -10,10 +10,31 @@ use saltflat_random::Key;
 
 use crate::{MetricError, Objective, error::read};
 
+/// The inner products of some samples, or why there are none.
+pub enum MeasuredPairs {
+    /// They were measured.
+    Available(Box<Pairs>),
+    /// The reason: a network that couples its samples, no sample, or not enough memory.
+    Unavailable(String),
+}
+
+impl MeasuredPairs {
+    /// As a result whose error is the reason.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn into_result(self) -> Result<Pairs, String> {
+        match self {
+            Self::Available(pairs) => Ok(*pairs),
+            Self::Unavailable(reason) => Err(reason),
+        }
+    }
+}
+
 impl Pairs {
     /// Measures them on the objective's samples, a microbatch at a time. `memory` bounds the bytes that layers keep of the
     /// cotangents at a time; the inner products on the host may take twice as many. A network that couples its samples, and
-    /// inner products that do not fit, give the reason as the inner error.
+    /// inner products that do not fit, are unavailable.
     ///
     /// # Errors
     /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
@@ -23,13 +44,13 @@ impl Pairs {
         outputs: Outputs,
         memory: usize,
         key: Key,
-    ) -> Result<Result<Self, String>, MetricError> {
+    ) -> Result<MeasuredPairs, MetricError> {
         if objective.network.couples_samples() {
             let reason = "batch normalisation couples the samples of a batch, so a sample has no gradient of its own";
-            return Ok(Err(reason.into()));
+            return Ok(MeasuredPairs::Unavailable(reason.into()));
         }
         if objective.is_empty() {
-            return Ok(Err("there is no sample".into()));
+            return Ok(MeasuredPairs::Unavailable("there is no sample".into()));
         }
         let limit = memory.saturating_mul(2);
         let needed = bytes(objective.len(), objective.network.outputs(), outputs, theta.dtype().size());
@@ -40,7 +61,7 @@ impl Pairs {
             };
             let what = format!("{what} with {} outputs each", objective.network.outputs());
             let error = MetricError::Memory { what, needed: needed >> 20, limit: limit >> 20 };
-            return Ok(Err(error.to_string()));
+            return Ok(MeasuredPairs::Unavailable(error.to_string()));
         }
         let interrupt = objective.interrupt;
         let batch = objective.samples.batch(&objective.indices);
@@ -73,7 +94,7 @@ impl Pairs {
                 host.by_signs(draws, &read("alignment", kernel)?)?
             }
         };
-        Ok(Ok(pairs))
+        Ok(MeasuredPairs::Available(Box::new(pairs)))
     }
 }
 

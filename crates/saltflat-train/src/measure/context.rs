@@ -156,7 +156,7 @@ impl<'a> MeasurementContext<'a> {
             let key = self.key(Stream::OutputSigns);
             subset.interrupt.check()?;
             let pairs = Pairs::measure(&subset, self.point.theta, outputs, self.memory.cotangents, key)?;
-            self.pairs.push(pairs);
+            self.pairs.push(pairs.into_result());
             self.found.alignment_samples += subset.len();
             gradients += rows;
         }

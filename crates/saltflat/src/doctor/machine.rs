@@ -60,7 +60,7 @@ pub fn look_at_storage(findings: &mut Findings, args: &DoctorArgs) -> Result<(),
         findings.add(finding)?;
     }
     for dataset in DATASETS.iter().filter(|dataset| !matches!(dataset.storage, Storage::Generated(_))) {
-        findings.add(look_at(*dataset, args))?;
+        findings.add(look_at(dataset, args))?;
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ datasets![
     tensors::TENSORS,
     teachers::RANDOM_FEATURE_TEACHER,
     teachers::LINEAR_TEACHER,
+    throwaway::THROWAWAY,
 ];
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod teachers;
 mod tensors;
 #[cfg(test)]
 mod testing;
+mod throwaway;
 mod warnings;
 
 pub use augment::Change;

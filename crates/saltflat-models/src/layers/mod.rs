@@ -14,6 +14,7 @@ mod linear;
 mod normalise;
 mod pool;
 mod scale;
+mod throwaway;
 
 use saltflat_config::Listed;
 
@@ -46,4 +47,5 @@ layers![
     pool::GlobalAvgPool,
     pool::MaxPool,
     scale::Scale,
+    throwaway::ThrowawayLayer,
 ];

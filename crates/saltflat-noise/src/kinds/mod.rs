@@ -14,6 +14,7 @@ mod none;
 mod parameter_gaussian;
 mod reference;
 mod sgd_covariance;
+mod throwaway;
 
 use saltflat_config::Listed;
 
@@ -45,4 +46,5 @@ noises![
     isotropic_loss_scaled::IsotropicLossScaled,
     parameter_gaussian::ParameterGaussian,
     langevin::Langevin,
+    throwaway::ThrowawayNoise,
 ];

@@ -1,0 +1,52 @@
+//! A throw-away kind.
+
+use saltflat_config::Section;
+use serde::Serialize;
+
+use super::style::{hidden, init};
+use crate::layers::{Activation, Linear};
+use crate::{
+    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
+};
+
+/// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
+/// Default initialisation: Xavier, as there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ThrowawayNet {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// Initialisation of the parameters.
+    pub init: Initialisation,
+}
+
+impl ArchitectureKeys for ThrowawayNet {
+    const NAME: &'static str = "throwaway";
+    const EXAMPLE: &'static str = "hidden = [8]";
+
+    fn read(section: &mut Section) -> Self {
+        Self { hidden: hidden(section), init: init(section) }
+    }
+}
+
+impl Architecture for ThrowawayNet {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        Size::hidden(&self.hidden)
+    }
+
+    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+        let init = self.init.or(Initialisation::Xavier);
+        let mut stages = Vec::new();
+        let mut width = input.iter().product();
+        for (i, &next) in self.hidden.iter().chain([&outputs]).enumerate() {
+            let next = require_positive("model.hidden", next)?;
+            let (weight, _) = init.of([width, next], Activation::Identity);
+            stages.push(Linear::new(layout, &format!("layers.{i}"), [width, next], weight, None).into());
+            width = next;
+        }
+        Ok(stages)
+    }
+}

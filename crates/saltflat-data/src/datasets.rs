@@ -21,7 +21,6 @@ datasets![
     tensors::TENSORS,
     teachers::RANDOM_FEATURE_TEACHER,
     teachers::LINEAR_TEACHER,
-    throwaway::THROWAWAY,
 ];
 
 #[cfg(test)]

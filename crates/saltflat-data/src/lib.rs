@@ -31,7 +31,6 @@ mod teachers;
 mod tensors;
 #[cfg(test)]
 mod testing;
-mod throwaway;
 mod warnings;
 
 pub use augment::Change;

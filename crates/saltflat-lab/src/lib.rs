@@ -16,7 +16,6 @@ mod settings;
 mod statistics;
 #[cfg(test)]
 mod testing;
-mod throwaway;
 
 pub use error::LabError;
 pub use folder::LabFolder;

@@ -37,7 +37,6 @@ labs![
     binary_losses::BinaryLosses,
     cycling::Cycling,
     coupling::Coupling,
-    throwaway::ThrowawayLab,
 ];
 
 const fn kind<L: Settings + Lab + 'static>() -> LabKind {

@@ -3,8 +3,7 @@
 mod add;
 mod relu;
 mod sgd_step;
-mod throwaway;
 mod update;
 
 pub(crate) use self::add::add_repeated;
-pub use self::{add::*, relu::*, sgd_step::*, throwaway::*};
+pub use self::{add::*, relu::*, sgd_step::*};

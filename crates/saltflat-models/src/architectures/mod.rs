@@ -7,7 +7,6 @@ mod random_features;
 mod resnet;
 mod resnet_fixup;
 mod style;
-mod throwaway;
 mod vgg;
 
 pub use style::Norm;
@@ -35,5 +34,4 @@ architectures![
     resnet_fixup::ResnetFixup,
     linear_net::LinearNet,
     random_features::RandomFeatures,
-    throwaway::ThrowawayNet,
 ];

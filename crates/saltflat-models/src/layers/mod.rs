@@ -14,7 +14,6 @@ mod linear;
 mod normalise;
 mod pool;
 mod scale;
-mod throwaway;
 
 use saltflat_config::Listed;
 
@@ -47,5 +46,4 @@ layers![
     pool::GlobalAvgPool,
     pool::MaxPool,
     scale::Scale,
-    throwaway::ThrowawayLayer,
 ];

@@ -14,7 +14,6 @@ mod none;
 mod parameter_gaussian;
 mod reference;
 mod sgd_covariance;
-mod throwaway;
 
 use saltflat_config::Listed;
 
@@ -46,5 +45,4 @@ noises![
     isotropic_loss_scaled::IsotropicLossScaled,
     parameter_gaussian::ParameterGaussian,
     langevin::Langevin,
-    throwaway::ThrowawayNoise,
 ];

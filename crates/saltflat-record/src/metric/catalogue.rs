@@ -60,7 +60,6 @@ catalogue! {
             is_headline: true, is_watched: true, is_in_summary: true, column: column("test %", 6, Percent);
         GRAD_NORM = "grad_norm", "gradient norm", MeasuredLoss;
         WEIGHT_NORM = "weight_norm", "weight norm", NoLoss;
-        THROWAWAY = "throwaway", "a throw-away metric", NoLoss;
         EFFECTIVE_REGULARIZATION = "effective_regularization", "effective regularization λ = ησ²/(B(1−β))", NoLoss;
         REGULARIZATION_PER_CURVATURE = "regularization_per_curvature", "effective regularization λ/α", NoLoss;
     }

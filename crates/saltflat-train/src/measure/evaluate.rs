@@ -50,7 +50,6 @@ impl MetricGroup for Evaluate {
         let gradient = gradient(&context.subset, context.point.theta)?;
         context.put(&metric::GRAD_NORM, Estimate::exact(norm(&gradient)?));
         context.put(&metric::WEIGHT_NORM, Estimate::exact(norm(context.point.theta)?));
-        context.put(&metric::THROWAWAY, Estimate::exact(1.0));
         put_regularization(context);
         let of_gradient = Cost { seconds: clock.elapsed().as_secs_f64(), gradients: 1.0, products: 0 };
         context.found.costs.insert("gradient", of_gradient);

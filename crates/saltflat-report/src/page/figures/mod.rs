@@ -10,7 +10,6 @@ mod phase_rows;
 mod run_values;
 mod samples;
 mod spectra;
-mod throwaway;
 
 use std::path::Path;
 
@@ -45,7 +44,6 @@ figures![
     spectra::Spectra,
     phase::Phase,
     samples::Samples,
-    throwaway::Throwaway,
 ];
 
 /// Reads the table of one figure, whose key `kind` names its kind.

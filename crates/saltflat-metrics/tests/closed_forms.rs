@@ -180,7 +180,7 @@ fn gradient_noise_of_a_subset_is_that_of_training_batches() {
     }
 }
 
-/// One sample, and a loss of zero: no panic, and a reason where there is no number.
+/// One sample, and a loss of zero: no panic, and a reason if there is no number.
 #[test]
 fn degenerate_sets_have_reasons() {
     let mut case = Regression::new(LossKind::Square, 4, 1);

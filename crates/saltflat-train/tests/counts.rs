@@ -74,7 +74,7 @@ fn steps_and_measurements() {
         assert_eq!([counted.evaluations, counted.traces, counted.noise], [evaluations, traces, noise], "{set:?}");
         assert_eq!(counts.steps, plan.steps);
     }
-    // A strength of the noise that is controlled is measured at all steps, or every so many, also where it is not reported.
+    // A strength of the noise that is controlled is measured at all steps, or every so many, also if it is not reported.
     let strength = |every: &str| {
         let noise = format!("{{ kind = \"label-flip\", probability = 0.2, strength = 1.0, strength_every = {every} }}");
         let set = [("noise".into(), noise), ("metrics.every_epochs".into(), "7".into())];

@@ -35,7 +35,7 @@ fn noise(kind: &str, keys: &str, more: &str) -> String {
     format!("{{kind = \"{kind}\"{}{}}}", if keys.is_empty() { "" } else { ", " }, keys.join(", "))
 }
 
-/// 1,000 digits, a network with 8 hidden units, which cannot learn them all: the minibatch noise does not die out; two groups of digits as 0 and 1 where the noise is for real targets.
+/// 1,000 digits, a network with 8 hidden units, which cannot learn them all: the minibatch noise does not die out; two groups of digits as 0 and 1 if the noise is for real targets.
 fn config(noise: &str, more: &[(&str, &str)]) -> Config {
     let (data, loss) = match noise.contains("label-noise") {
         true => ("{kind = \"mnist-1k\", binary = true}", "square"),

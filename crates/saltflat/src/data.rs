@@ -22,7 +22,7 @@ fn shipped() -> impl Iterator<Item = &'static Dataset> {
     DATASETS.iter().copied().filter(|dataset| matches!(dataset.storage, Storage::Shipped(_)))
 }
 
-/// Where there is no terminal, how far a file is that is smaller is not worth a line.
+/// If there is no terminal, how far a file is that is smaller is not worth a line.
 const LARGE: u64 = 50_000_000;
 
 pub fn run(args: &DataArgs) -> anyhow::Result<ExitCode> {

@@ -144,7 +144,7 @@ const MEASURE: &[&str] = &["measure", "small.toml", "--weights", "run", "--devic
 
 struct Case {
     args: Vec<String>,
-    /// True where it writes a folder.
+    /// True if it writes a folder.
     makes: bool,
 }
 

@@ -109,7 +109,7 @@ fn a_limit_of_the_size_of_files_ends_a_run_with_a_status() {
     }
 }
 
-/// On a terminal that cannot move its cursor `watch` prints lines, as where there is no terminal.
+/// On a terminal that cannot move its cursor `watch` prints lines, as without a terminal.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_dumb_terminal_gets_lines() {

@@ -9,7 +9,7 @@ pub use common::Common;
 pub use runs::{Emit, MeasureArgs, Precision, SliceStatistics, StudyArgs, TrainArgs};
 pub use tools::{DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, ReportArgs, ReportFormat, WatchArgs};
 
-/// Train networks under chosen gradient noise, and measure at every epoch how flat the place is where they stand.
+/// Train networks under chosen gradient noise, and measure at every epoch how flat the minimum is.
 #[derive(Debug, Parser)]
 #[command(
     version,

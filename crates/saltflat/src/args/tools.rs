@@ -104,7 +104,7 @@ pub enum DataCommand {
     },
     /// Bring sets into the data folder, checked by SHA-256; goes on with what was begun
     Get(GetArgs),
-    /// Read what there is and compare it with the published SHA-256; exit code 1 where a file is damaged or missing
+    /// Read what there is and compare it with the published SHA-256; exit code 1 if a file is damaged or missing
     Verify {
         /// Which sets [default: those that are there]
         #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(names(false).chain(names(true))))]

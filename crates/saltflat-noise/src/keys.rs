@@ -20,7 +20,7 @@ pub enum Strength {
 
 /// A kind of noise that configurations can name.
 pub trait NoiseKeys: Noise + Serialize + Listed + Sized {
-    /// Its name, as [`Noise::name`].
+    /// Its name, as in [`NoiseProperties`](crate::NoiseProperties).
     const NAME: &'static str;
     /// The keys of a small valid configuration in TOML, without `kind`.
     const EXAMPLE: &'static str;

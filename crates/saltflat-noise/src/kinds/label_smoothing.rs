@@ -8,7 +8,7 @@ use crate::{
     noise::{ActsOn, Noise, NoiseProperties, SuitableTargets},
 };
 
-/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`] with this
+/// The smoothed target itself, without randomness: the same expected loss as [`LabelFlip`](super::label_flip::LabelFlip) with this
 /// probability. What a full-batch initialisation for label flipping trains on (Damian, Ma, Lee 2021, appendix D).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LabelSmoothing {

@@ -1,9 +1,11 @@
 //! The loss that a number was measured on. Losses and curvatures of two runs can be compared if it is the same.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
+use saltflat_config::{Problems, Section};
+use saltflat_data::{DATASETS, Targets};
 use saltflat_models::{Loss, LossKind};
-use saltflat_noise::{FlipTo, LabelFlip, Noise};
+use saltflat_noise::{NOISES, SuitableTargets};
 use saltflat_record::RecordedLoss;
 use serde::Serialize;
 use toml::{Table, Value};
@@ -109,20 +111,23 @@ fn implied_smoothing(config: &Table) -> Result<f64, String> {
         Some(Value::Array(list)) => list.as_slice(),
         Some(one) => std::slice::from_ref(one),
     };
-    let drawn = noises.iter().map(|noise| noise.get("like").unwrap_or(noise));
-    let smooths =
-        |noise: &&Value| matches!(noise.get("kind").and_then(Value::as_str), Some("label-flip" | "label-smoothing"));
-    let Some(noise) = drawn.into_iter().find(smooths) else { return Ok(0.0) };
-    let probability = noise.get("probability").and_then(float).ok_or("noise.probability cannot be read")?;
-    let name = noise.get("to").map_or(Some("wrong"), Value::as_str);
-    let to = FlipTo::ALL.iter().find(|(known, _)| Some(*known) == name);
-    let (_, to) = to.ok_or("noise.to cannot be read")?;
-    let outputs = match to {
-        // That of any number of classes.
-        FlipTo::Wrong => 0,
-        FlipTo::Uniform => outputs(config)?,
-    };
-    Ok(LabelFlip { probability, to: *to }.smoothing(outputs, 1.0))
+    for table in noises.iter().map(|noise| noise.get("like").unwrap_or(noise)).filter_map(Value::as_table) {
+        let problems = Problems::default();
+        let mut section = Section::root(table.clone(), Path::new(""), &problems);
+        let name = table.get("kind").and_then(Value::as_str);
+        let Some(kind) = NOISES.iter().find(|kind| Some(kind.name) == name) else { continue };
+        let noise = kind.read.read(&mut section, table.contains_key("strength"), NOISES);
+        if noise.properties().suitable_targets != SuitableTargets::Classes {
+            continue;
+        }
+        if let Some(problem) = problems.take().first() {
+            return Err(format!("noise.{problem}"));
+        }
+        // With most noises it is that of any number of classes.
+        let of = |outputs| noise.smoothing(outputs, 1.0);
+        return if of(2) == of(3) { Ok(of(2)) } else { Ok(of(outputs(config)?)) };
+    }
+    Ok(0.0)
 }
 
 /// Number of outputs, if the configuration tells it.
@@ -130,10 +135,12 @@ fn outputs(config: &Table) -> Result<usize, String> {
     let key = |section: &str, key: &str| config.get(section).and_then(|section| section.get(key));
     let given = key("model", "outputs").and_then(Value::as_integer).and_then(|n| usize::try_from(n).ok());
     let chosen = || key("data", "classes").and_then(Value::as_array).map(Vec::len);
-    let of_data = || match key("data", "kind").and_then(Value::as_str) {
-        Some("mnist-1k" | "mnist" | "cifar10-1k" | "cifar10") => Some(10),
-        Some("cifar100") => Some(100),
-        _ => None,
+    let of_data = || {
+        let kind = key("data", "kind").and_then(Value::as_str)?;
+        match DATASETS.iter().find(|dataset| dataset.name == kind)?.targets? {
+            Targets::Classes(classes) => Some(classes),
+            Targets::Real(_) => None,
+        }
     };
     given
         .or_else(chosen)

@@ -9,7 +9,7 @@
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use saltflat_models::{
     AnyArchitecture, Architecture, Directions, Initialisation, Layout, Loss, LossKind, ModelError, Pass, Size, Stage,
-    layers::{Activation, Conv2d, GlobalAvgPool, Linear, Window},
+    layers::{Activation, Conv2d, AdaptiveAvgPool, Linear, Window},
 };
 use serde::Serialize;
 
@@ -47,7 +47,7 @@ impl Architecture for Stack {
             // An empty shortcut is the identity.
             stages.push(Stage::Residual { main, shortcut: Vec::new() });
         }
-        stages.push(GlobalAvgPool.into());
+        stages.push(AdaptiveAvgPool::default().into());
         let (weight, bias) = init(width, outputs);
         stages.push(Linear::new(layout, "head", [width, outputs], weight, Some(bias)).into());
         Ok(stages)

@@ -10,7 +10,7 @@ use saltflat_models::{
     Architecture, Init, Initialisation, Layout, ModelConfig, Network, Pass, Stage, Vector,
     architectures::Mlp,
     layers::{
-        Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
+        Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, AdaptiveAvgPool, GroupNorm, Linear, MaxPool, Scale,
         Window,
     },
     load,
@@ -54,7 +54,7 @@ const LAYERS: [(&str, Build); 21] = [
     ("activation_silu", |_, _| Activation::Silu.into()),
     ("activation_softplus", |_, _| Activation::Softplus.into()),
     ("activation_tanh", |_, _| Activation::Tanh.into()),
-    ("avg_pool", |_, _| AvgPool.into()),
+    ("avg_pool", |_, _| AvgPool::default().into()),
     ("batch_norm", |layout, shape| BatchNorm::new(layout, "", shape[0]).into()),
     ("bias", |layout, _| Bias::new(layout, ".bias").into()),
     ("conv_1x1", |layout, shape| conv(layout, shape, 2)),
@@ -62,12 +62,12 @@ const LAYERS: [(&str, Build); 21] = [
     ("conv_3x3_stride_2", |layout, shape| conv(layout, shape, 2)),
     ("conv_5x5", |layout, shape| conv(layout, shape, 1)),
     ("fixup_shortcut", |_, _| FixupShortcut.into()),
-    ("global_avg_pool", |_, _| GlobalAvgPool.into()),
+    ("global_avg_pool", |_, _| AdaptiveAvgPool::default().into()),
     ("group_norm_1_group", |layout, shape| GroupNorm::new(layout, "", shape[0], 1).into()),
     ("group_norm_4_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 4).into()),
     ("group_norm_6_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 6).into()),
     ("linear", |layout, shape| Linear::new(layout, "", [shape[1], shape[0]], ZERO, Some(ZERO)).into()),
-    ("max_pool", |_, _| MaxPool.into()),
+    ("max_pool", |_, _| MaxPool::default().into()),
     ("scale", |layout, _| Scale::new(layout, ".scale").into()),
 ];
 

@@ -55,7 +55,7 @@ impl Architecture for Lenet {
             stages.push(style.conv(layout, &format!("convs.{i}"), [channels, next], Window::three(1), true).into());
             stages.push(self.activation.into());
             if i % 2 == 1 {
-                stages.push(AvgPool.into());
+                stages.push(AvgPool::default().into());
             }
             channels = next;
         }

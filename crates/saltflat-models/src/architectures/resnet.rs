@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, WIDTHS, activation, are_positive, channels_per_group, init, norm, width};
-use crate::layers::{Activation, GlobalAvgPool, Window};
+use crate::layers::{Activation, AdaptiveAvgPool, Window};
 use crate::{
     Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
@@ -83,7 +83,7 @@ impl Architecture for Resnet {
                 channels = next;
             }
         }
-        stages.push(GlobalAvgPool.into());
+        stages.push(AdaptiveAvgPool::default().into());
         let head = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         stages.push(head.linear(layout, "fc", [channels, outputs]).into());
         Ok(stages)

@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, width};
-use crate::layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window};
+use crate::layers::{Activation, Bias, Conv2d, FixupShortcut, AdaptiveAvgPool, Linear, Scale, Window};
 use crate::{
     Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage,
     limits::{MOST_LAYERS, require_positive},
@@ -67,7 +67,7 @@ impl Architecture for ResnetFixup {
                 channels = next;
             }
         }
-        stages.push(GlobalAvgPool.into());
+        stages.push(AdaptiveAvgPool::default().into());
         stages.push(Bias::new(layout, "bias2").into());
         stages.push(Linear::new(layout, "fc", [channels, outputs], Init::ZERO, Some(Init::ZERO)).into());
         Ok(stages)

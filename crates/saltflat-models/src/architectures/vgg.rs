@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
-use crate::layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window};
+use crate::layers::{Activation, AdaptiveAvgPool, Linear, MaxPool, Window};
 use crate::{
     Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
 };
@@ -98,10 +98,10 @@ impl Architecture for Vgg {
                 index += 1;
                 channels = next;
             }
-            stages.push(MaxPool.into());
+            stages.push(MaxPool::default().into());
             index += 1;
         }
-        stages.push(GlobalAvgPool.into());
+        stages.push(AdaptiveAvgPool::default().into());
         for (i, &hidden) in self.hidden.iter().enumerate() {
             let next = require_positive("model.hidden", hidden)?;
             stages.push(self.classifier(layout, 3 * i, [channels, next]).into());

@@ -4,21 +4,36 @@
 //! backward pass is the exact Hessian-vector product Hv; the second is vᵀHv, with no backward pass.
 
 mod activation;
+mod adaptive_avg_pool;
+mod avg_pool;
 mod batch_norm;
 mod bias;
 mod case;
 mod conv2d;
+mod elementwise;
+mod elu;
 mod fixup_shortcut;
+mod flatten;
+mod gelu_tanh;
 mod group_norm;
+mod hard_sigmoid;
+mod hard_swish;
+mod leaky_relu;
 mod linear;
+mod max_pool;
 mod normalise;
-mod pool;
+mod relu6;
 mod scale;
+mod sigmoid;
+mod sliding_window;
+mod softmax;
 
 use saltflat_config::Listed;
 
 pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
 pub use conv2d::Window;
+pub use elementwise::Elementwise;
+pub use sliding_window::SlidingWindow;
 
 pub use crate::layer::Layer;
 
@@ -42,8 +57,17 @@ layers![
     fixup_shortcut::FixupShortcut,
     group_norm::GroupNorm,
     linear::Linear,
-    pool::AvgPool,
-    pool::GlobalAvgPool,
-    pool::MaxPool,
+    avg_pool::AvgPool,
+    adaptive_avg_pool::AdaptiveAvgPool,
+    max_pool::MaxPool,
     scale::Scale,
+    flatten::Flatten,
+    softmax::Softmax,
+    sigmoid::Sigmoid,
+    gelu_tanh::GeluTanh,
+    leaky_relu::LeakyRelu,
+    elu::Elu,
+    relu6::Relu6,
+    hard_sigmoid::HardSigmoid,
+    hard_swish::HardSwish,
 ];

@@ -5,16 +5,25 @@ mod rows;
 mod square_rows;
 
 use burn::tensor::{Tensor, module, ops::ConvOptions};
+use saltflat_config::Section;
 pub use saltflat_kernels::Window;
 use saltflat_kernels::{add_scaled, convolution, directions_to_batch};
+use serde::Serialize;
 
 use self::{group_rows::GroupRows, square_rows::SquareRows};
 use super::{
-    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
-    avg_pool::AvgPool,
+    keys::outputs,
+    per_axis::{per_axis, required_per_axis},
     sliding_window::SlidingWindow,
 };
-use crate::{Init, Jet, Layer, Layout, Pass, jet::sum, layout::Slot};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass,
+    init::InitialValues,
+    jet::sum,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// y = W ∗ x + b with W `[outputs, inputs / groups, kernel, kernel]`, PyTorch's `nn.Conv2d`: the outputs of a group see its inputs alone.
 ///
@@ -33,22 +42,20 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias`.
     pub fn new(
-        layout: &mut Layout,
-        name: &str,
+        place: &mut Place<'_>,
         channels: [usize; 2],
         window: impl Into<SlidingWindow>,
         weight: Init,
         bias: Option<Init>,
     ) -> Self {
-        Self::with_groups(layout, name, channels, window, 1, weight, bias)
+        Self::with_groups(place, channels, window, 1, weight, bias)
     }
 
     /// [`new`](Self::new) with groups, which divide the inputs and the outputs.
     pub fn with_groups(
-        layout: &mut Layout,
-        name: &str,
+        place: &mut Place<'_>,
         [inputs, outputs]: [usize; 2],
         window: impl Into<SlidingWindow>,
         groups: usize,
@@ -57,8 +64,8 @@ impl Conv2d {
     ) -> Self {
         let window = window.into();
         let [height, width] = window.kernel;
-        let weight = layout.parameter(format!("{name}.weight"), &[outputs, inputs / groups, height, width], weight);
-        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+        let weight = place.parameter("weight", &[outputs, inputs / groups, height, width], weight);
+        let bias = bias.map(|init| place.parameter("bias", &[outputs], init));
         Self { weight, bias, inputs, outputs, window, groups }
     }
 
@@ -134,41 +141,118 @@ impl Layer for Conv2d {
     }
 }
 
-impl LayerCases for Conv2d {
-    fn cases() -> Vec<LayerCase> {
-        let with = |window: Window, bias: Option<Init>| {
-            move |layout: &mut Layout| Self::new(layout, "layer", [CASE_INPUT[0], 3], window, CASE_INIT, bias)
-        };
-        let grouped = |outputs: usize, window: SlidingWindow, groups: usize, bias: Option<Init>| {
-            move |layout: &mut Layout| {
-                Self::with_groups(layout, "layer", [CASE_INPUT[0], outputs], window, groups, CASE_INIT, bias)
-            }
-        };
-        let window = |kernel, stride, padding, dilation| SlidingWindow { kernel, stride, padding, dilation };
-        let three = window([3, 3], [1, 1], [1, 1], [1, 1]);
-        let bias = Some(CASE_INIT);
-        let small = with(Window::three(1), bias);
-        vec![
-            LayerCase::new("conv 3×3", with(Window::three(1), None)),
-            LayerCase::new("conv 3×3, stride 2, bias", with(Window::three(2), bias)),
-            LayerCase::new("conv 1×1, stride 2", with(Window::one(2), bias)),
-            LayerCase::new("conv 5×5, bias", with(Window { kernel: 5, stride: 1, padding: 2 }, bias)),
-            LayerCase::new(
-                "conv 3×2, stride, padding and dilation by axis, bias",
-                grouped(3, window([3, 2], [2, 1], [1, 2], [1, 3]), 1, bias),
-            ),
-            LayerCase::new("conv 5×4 of few positions", grouped(3, window([5, 4], [2, 1], [0, 0], [1, 1]), 1, None)),
-            LayerCase::new("conv 3×3, dilation 2", grouped(3, window([3, 3], [1, 1], [2, 2], [2, 2]), 1, bias)),
-            LayerCase::new("conv of 2 groups, bias", grouped(6, three, 2, bias)),
-            LayerCase::new("conv of 2 groups of few positions", grouped(6, window([5, 4], [2, 1], [0, 0], [1, 1]), 2, bias)),
-            LayerCase::new("depthwise conv, stride 2", grouped(4, window([3, 3], [2, 2], [1, 1], [1, 1]), 4, None)),
-            LayerCase::new("depthwise conv of twice the channels, bias", grouped(8, three, 4, bias)),
-            // Of few pixels, so that the inner products are made of positions.
-            LayerCase {
-                name: "conv of pooled images",
-                stages: Box::new(move |layout| vec![AvgPool::default().into(), AvgPool::default().into(), small(layout).into()]),
-            },
-        ]
+/// The keys of a convolution in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Conv2dConfig {
+    /// Output channels.
+    pub outputs: usize,
+    /// Input channels, if they are to be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<usize>,
+    /// Kernel, stride, padding with zeros, and dilation.
+    #[serde(flatten)]
+    pub window: SlidingWindow,
+    /// Groups, which divide the inputs and the outputs; as many as inputs make a depthwise convolution.
+    pub groups: usize,
+    /// True if there is a bias.
+    pub bias: bool,
+    /// How the weight starts.
+    pub weight_init: InitialValues,
+    /// How the bias starts.
+    pub bias_init: InitialValues,
+}
+
+impl Conv2dConfig {
+    /// A convolution of one group with this window and these initial distributions; without a bias if there is none for it.
+    pub fn new(outputs: usize, window: impl Into<SlidingWindow>, weight: Init, bias: Option<Init>) -> Self {
+        let of = InitialValues::Distribution;
+        Self {
+            outputs,
+            inputs: None,
+            window: window.into(),
+            groups: 1,
+            bias: bias.is_some(),
+            weight_init: of(weight),
+            bias_init: bias.map_or_else(InitialValues::default, of),
+        }
     }
 }
 
+impl LayerConfig for Conv2dConfig {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let ([inputs, ..], outputs, groups) = (place.input(), self.outputs, self.groups);
+        if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
+            return Err(place.error(format!("{expected} channels")));
+        }
+        if groups == 0 || !inputs.is_multiple_of(groups) {
+            return Err(place.error(format!("channels divisible by {groups} groups")));
+        }
+        if !outputs.is_multiple_of(groups) {
+            return Err(place.error_of(format!("outputs divisible by {groups} groups"), outputs));
+        }
+        let [h, w] = self.window.output_at(place)?;
+        let area = self.window.area();
+        let fans = [inputs / groups, outputs / groups].map(|channels| channels.saturating_mul(area));
+        let bias = self.bias.then(|| self.bias_init.bias(fans));
+        let channels = [inputs, outputs];
+        let layer = Conv2d::with_groups(place, channels, self.window, groups, self.weight_init.weight(fans), bias);
+        Ok(Built::new(layer, [outputs, h, w]))
+    }
+}
+
+impl LayerKeys for Conv2dConfig {
+    const NAMES: &'static [&'static str] = &["conv2d"];
+    const EXAMPLE: &'static str = "outputs = 3\nkernel = [3, 2]\npadding = 1";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self {
+            outputs: outputs(section),
+            inputs: section.count("inputs"),
+            window: SlidingWindow {
+                kernel: required_per_axis(section, "kernel"),
+                stride: per_axis(section, "stride", 1).unwrap_or([1; 2]),
+                padding: per_axis(section, "padding", 0).unwrap_or([0; 2]),
+                dilation: per_axis(section, "dilation", 1).unwrap_or([1; 2]),
+            },
+            groups: section.count("groups").unwrap_or(1),
+            bias: section.get("bias").unwrap_or(true),
+            weight_init: InitialValues::read(section, "weight_init").unwrap_or_default(),
+            bias_init: InitialValues::read(section, "bias_init").unwrap_or_default(),
+        }
+    }
+
+    fn cases() -> Vec<LayerCase> {
+        let conv = |keys: &str| {
+            format!("{{ kind = \"conv2d\", weight_init = {{ normal = 0.4 }}, bias_init = {{ normal = 0.4 }}, {keys} }}")
+        };
+        let case = |name, keys| LayerCase::new(name, format!("[{}]", conv(keys)));
+        vec![
+            case("conv 3×3", "outputs = 3, kernel = 3, padding = 1, bias = false"),
+            case("conv 3×3, stride 2, bias", "outputs = 3, kernel = 3, padding = 1, stride = 2"),
+            case("conv 1×1, stride 2", "outputs = 3, kernel = 1, stride = 2"),
+            case("conv 5×5, bias", "outputs = 3, kernel = 5, padding = 2"),
+            case(
+                "conv 3×2, stride, padding and dilation by axis, bias",
+                "outputs = 3, kernel = [3, 2], stride = [2, 1], padding = [1, 2], dilation = [1, 3]",
+            ),
+            case("conv 5×4 of few positions", "outputs = 3, kernel = [5, 4], stride = [2, 1], bias = false"),
+            case("conv 3×3, dilation 2, bias", "outputs = 3, kernel = 3, padding = 2, dilation = 2"),
+            case("conv of 2 groups, bias", "outputs = 6, kernel = 3, padding = 1, groups = 2"),
+            case("conv of 2 groups of few positions", "outputs = 6, kernel = [5, 4], stride = [2, 1], groups = 2"),
+            case(
+                "depthwise conv, stride 2",
+                "outputs = 4, kernel = 3, padding = 1, stride = 2, groups = 4, bias = false",
+            ),
+            case("depthwise conv of twice the channels, bias", "outputs = 8, kernel = 3, padding = 1, groups = 4"),
+            // Of few pixels, so that the inner products are made of positions.
+            LayerCase::new(
+                "conv of pooled images",
+                format!("[\"avg-pool\", \"avg-pool\", {}]", conv("outputs = 3, kernel = 3, padding = 1")),
+            ),
+        ]
+    }
+}

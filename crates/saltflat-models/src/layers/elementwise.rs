@@ -24,12 +24,21 @@ impl<F: Elementwise> Layer for F {
         if x.first.is_none() && x.second.is_none() {
             return Jet::constant(self.value(x.value));
         }
-        let (df, ddf) = self.derivatives(x.value.clone(), pass.second_order());
-        let curved = x.first.clone().zip(ddf).map(|(t, ddf)| for_each_direction(&ddf, &t) * t.square());
-        let times_df = |t: Tensor<4>| for_each_direction(&df, &t) * t;
-        let second = sum(x.second.map(times_df), curved);
-        Jet { value: self.value(x.value), first: x.first.map(times_df), second }
+        let derivatives = self.derivatives(x.value.clone(), pass.second_order());
+        jet(x, |x| self.value(x), derivatives)
     }
+}
+
+/// The jet of f, from f′ and, if it is not 0, f″ at x.
+pub(super) fn jet(
+    x: Jet,
+    f: impl FnOnce(Tensor<4>) -> Tensor<4>,
+    (df, ddf): (Tensor<4>, Option<Tensor<4>>),
+) -> Jet {
+    let curved = x.first.clone().zip(ddf).map(|(t, ddf)| for_each_direction(&ddf, &t) * t.square());
+    let times_df = |t: Tensor<4>| for_each_direction(&df, &t) * t;
+    let second = sum(x.second.map(times_df), curved);
+    Jet { value: f(x.value), first: x.first.map(times_df), second }
 }
 
 /// 1 at every entry, and no part of an autodiff graph.

@@ -1,10 +1,14 @@
 //! The exponential linear unit.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::{
-    case::{LayerCase, LayerCases},
-    elementwise::{Elementwise, ones},
+use super::elementwise::{Elementwise, ones};
+use crate::{
+    ModelError,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
 };
 
 /// x where x > 0, else α (eˣ − 1), PyTorch's `nn.ELU`; f′ is 1 and α eˣ, f″ 0 and α eˣ, at 0 those of the exponential.
@@ -37,8 +41,40 @@ impl Elementwise for Elu {
     }
 }
 
-impl LayerCases for Elu {
+/// The keys of the exponential linear unit in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct EluConfig {
+    /// α, minus the limit at −∞.
+    pub alpha: f64,
+}
+
+impl Default for EluConfig {
+    /// PyTorch's.
+    fn default() -> Self {
+        Self { alpha: 1.0 }
+    }
+}
+
+impl LayerConfig for EluConfig {
+    fn name(&self) -> &'static str {
+        "elu"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        Ok(Built::new(Elu { alpha: self.alpha }, place.input()))
+    }
+}
+
+impl LayerKeys for EluConfig {
+    const NAMES: &'static [&'static str] = &["elu"];
+    const EXAMPLE: &'static str = "alpha = 0.7";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let alpha = section.optional("alpha", "a finite number", |x: &f64| x.is_finite());
+        alpha.map_or_else(Self::default, |alpha| Self { alpha })
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("elu", |_| Self { alpha: 0.7 })]
+        vec![LayerCase::new("elu", r#"[{ kind = "elu", alpha = 0.7 }]"#)]
     }
 }

@@ -2,10 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    case::{LayerCase, LayerCases},
-    elementwise::Elementwise,
-};
+use super::elementwise::Elementwise;
 
 /// x/2 (1 + tanh u) with u = √(2/π) (x + 0.044715 x³), PyTorch's `nn.GELU(approximate="tanh")`: within 5e−4 of x Φ(x).
 ///
@@ -13,7 +10,7 @@ use super::{
 ///
 /// Source: Hendrycks, Gimpel 2016, arXiv 1606.08415.
 #[derive(Clone, Copy, Debug)]
-pub struct GeluTanh;
+pub(super) struct GeluTanh;
 
 /// √(2/π).
 const ROOT: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
@@ -43,11 +40,5 @@ impl Elementwise for GeluTanh {
             complement * (inner - x * t * du.square())
         });
         (first, second)
-    }
-}
-
-impl LayerCases for GeluTanh {
-    fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("gelu by tanh", |_| Self)]
     }
 }

@@ -1,12 +1,15 @@
 //! Maximum over windows.
 
 use burn::tensor::{Tensor, module, ops::MaxPoolOptions};
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::{
-    case::{LayerCase, LayerCases},
-    sliding_window::SlidingWindow,
+use super::{per_axis::per_axis, sliding_window::SlidingWindow};
+use crate::{
+    Jet, Layer, ModelError, Pass,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
 };
-use crate::{Jet, Layer, Pass};
 
 /// Maximum over windows that slide over the image, PyTorch's `nn.MaxPool2d`; what is left of a row or column behind the last window is
 /// dropped, and padding is never the maximum. The jet is that of the chosen entry.
@@ -16,13 +19,6 @@ use crate::{Jet, Layer, Pass};
 pub struct MaxPool {
     /// The window; its padding is at most half of it.
     pub window: SlidingWindow,
-}
-
-impl Default for MaxPool {
-    /// 2 × 2 with stride 2.
-    fn default() -> Self {
-        Self { window: SlidingWindow::TWO }
-    }
 }
 
 impl Layer for MaxPool {
@@ -49,13 +45,59 @@ impl Layer for MaxPool {
     }
 }
 
-impl LayerCases for MaxPool {
+/// The keys of max pooling in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MaxPoolConfig {
+    /// Kernel, stride, padding and dilation.
+    #[serde(flatten)]
+    pub window: SlidingWindow,
+}
+
+impl Default for MaxPoolConfig {
+    /// 2 × 2 with stride 2.
+    fn default() -> Self {
+        Self { window: SlidingWindow::TWO }
+    }
+}
+
+impl LayerConfig for MaxPoolConfig {
+    fn name(&self) -> &'static str {
+        "max-pool"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let ([c, ..], [h, w]) = (place.input(), self.window.pooled_at(place)?);
+        Ok(Built::new(MaxPool { window: self.window }, [c, h, w]))
+    }
+}
+
+impl LayerKeys for MaxPoolConfig {
+    const NAMES: &'static [&'static str] = &["max-pool"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let kernel = per_axis(section, "kernel", 1).unwrap_or([2; 2]);
+        Self {
+            window: SlidingWindow {
+                kernel,
+                stride: per_axis(section, "stride", 1).unwrap_or(kernel),
+                padding: per_axis(section, "padding", 0).unwrap_or([0; 2]),
+                dilation: per_axis(section, "dilation", 1).unwrap_or([1; 2]),
+            },
+        }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let window = |kernel, stride, padding, dilation| MaxPool { window: SlidingWindow { kernel, stride, padding, dilation } };
         vec![
-            LayerCase::new("max pool", |_| Self::default()),
-            LayerCase::new("max pool 3×3, stride 2, padding 1", move |_| window([3, 3], [2, 2], [1, 1], [1, 1])),
-            LayerCase::new("max pool 2×3 by axis, dilation", move |_| window([2, 3], [1, 2], [1, 0], [3, 2])),
+            LayerCase::new("max pool", r#"["max-pool"]"#),
+            LayerCase::new(
+                "max pool 3×3, stride 2, padding 1",
+                r#"[{ kind = "max-pool", kernel = 3, stride = 2, padding = 1 }]"#,
+            ),
+            LayerCase::new(
+                "max pool 2×3 by axis, dilation",
+                r#"[{ kind = "max-pool", kernel = [2, 3], stride = [1, 2], padding = [1, 0], dilation = [3, 2] }]"#,
+            ),
         ]
     }
 }

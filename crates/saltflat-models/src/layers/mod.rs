@@ -8,7 +8,6 @@ mod adaptive_avg_pool;
 mod avg_pool;
 mod batch_norm;
 mod bias;
-mod case;
 mod conv2d;
 mod elementwise;
 mod elu;
@@ -18,10 +17,12 @@ mod gelu_tanh;
 mod group_norm;
 mod hard_sigmoid;
 mod hard_swish;
+mod keys;
 mod leaky_relu;
 mod linear;
 mod max_pool;
 mod normalise;
+mod per_axis;
 mod relu6;
 mod scale;
 mod sigmoid;
@@ -30,44 +31,52 @@ mod softmax;
 
 use saltflat_config::Listed;
 
-pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
-pub use conv2d::Window;
+pub use activation::{Activation, Approximate};
+pub use adaptive_avg_pool::AdaptiveAvgPool;
+pub use avg_pool::AvgPool;
+pub use batch_norm::BatchNorm;
+pub use bias::Bias;
+pub use conv2d::{Conv2d, Window};
 pub use elementwise::Elementwise;
+pub use elu::Elu;
+pub use fixup_shortcut::FixupShortcut;
+pub use flatten::Flatten;
+pub use group_norm::{GroupNorm, Groups};
+pub use leaky_relu::LeakyRelu;
+pub use linear::Linear;
+pub use max_pool::MaxPool;
+pub use scale::Scale;
 pub use sliding_window::SlidingWindow;
+pub use softmax::Softmax;
 
 pub use crate::layer::Layer;
+use crate::layer_config::{LayerKind, entry};
 
-/// Exports the layers and lists them in [`LAYERS`].
+/// Exports the configurations of layers and lists them in [`LAYERS`].
 macro_rules! layers {
     ($($file:ident::$layer:ident),+ $(,)?) => {
         $(pub use $file::$layer;
         impl Listed for $layer {})+
 
-        /// Every layer; the contract test has the rows of each.
-        pub const LAYERS: &[LayerKind] =
-            &[$(LayerKind { name: stringify!($layer), cases: <$layer as LayerCases>::cases }),+];
+        /// Every layer that a list can name; the contract test has the rows of each.
+        pub const LAYERS: &[LayerKind] = &[$(entry::<$layer>()),+];
     };
 }
 
 layers![
-    activation::Activation,
-    batch_norm::BatchNorm,
-    bias::Bias,
-    conv2d::Conv2d,
-    fixup_shortcut::FixupShortcut,
-    group_norm::GroupNorm,
-    linear::Linear,
-    avg_pool::AvgPool,
-    adaptive_avg_pool::AdaptiveAvgPool,
-    max_pool::MaxPool,
-    scale::Scale,
-    flatten::Flatten,
-    softmax::Softmax,
-    sigmoid::Sigmoid,
-    gelu_tanh::GeluTanh,
-    leaky_relu::LeakyRelu,
-    elu::Elu,
-    relu6::Relu6,
-    hard_sigmoid::HardSigmoid,
-    hard_swish::HardSwish,
+    activation::ActivationConfig,
+    batch_norm::BatchNormConfig,
+    bias::BiasConfig,
+    conv2d::Conv2dConfig,
+    fixup_shortcut::FixupShortcutConfig,
+    flatten::FlattenConfig,
+    group_norm::GroupNormConfig,
+    linear::LinearConfig,
+    avg_pool::AvgPoolConfig,
+    adaptive_avg_pool::AdaptiveAvgPoolConfig,
+    max_pool::MaxPoolConfig,
+    scale::ScaleConfig,
+    leaky_relu::LeakyReluConfig,
+    elu::EluConfig,
+    softmax::SoftmaxConfig,
 ];

@@ -2,14 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use super::{
-    case::{LayerCase, LayerCases},
-    elementwise::{Elementwise, between, ones},
-};
+use super::elementwise::{Elementwise, between, ones};
 
 /// min(max(x, 0), 6), PyTorch's `nn.ReLU6`; the derivative is 1 between 0 and 6, and 0 at both and beyond.
 #[derive(Clone, Copy, Debug)]
-pub struct Relu6;
+pub(super) struct Relu6;
 
 impl Elementwise for Relu6 {
     fn value(&self, x: Tensor<4>) -> Tensor<4> {
@@ -18,11 +15,5 @@ impl Elementwise for Relu6 {
 
     fn derivatives(&self, x: Tensor<4>, _: bool) -> (Tensor<4>, Option<Tensor<4>>) {
         (between(&x, [0.0, 6.0], [0.0, 0.0], ones(&x)), None)
-    }
-}
-
-impl LayerCases for Relu6 {
-    fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("relu6", |_| Self)]
     }
 }

@@ -2,14 +2,11 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{
-    case::{LayerCase, LayerCases},
-    elementwise::Elementwise,
-};
+use super::elementwise::Elementwise;
 
 /// σ(x) = 1 / (1 + e⁻ˣ), PyTorch's `nn.Sigmoid`; σ′ = σ (1 − σ), σ″ = σ′ (1 − 2σ).
 #[derive(Clone, Copy, Debug)]
-pub struct Sigmoid;
+pub(super) struct Sigmoid;
 
 impl Elementwise for Sigmoid {
     fn value(&self, x: Tensor<4>) -> Tensor<4> {
@@ -21,11 +18,5 @@ impl Elementwise for Sigmoid {
         let first = s.clone() * s.clone().neg().add_scalar(1.0);
         let second = second_order.then(|| first.clone() * s.mul_scalar(-2.0).add_scalar(1.0));
         (first, second)
-    }
-}
-
-impl LayerCases for Sigmoid {
-    fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("sigmoid", |_| Self)]
     }
 }

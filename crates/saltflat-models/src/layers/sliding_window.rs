@@ -2,17 +2,25 @@
 
 use burn::tensor::{Slice, Tensor};
 use saltflat_kernels::Window;
+use serde::Serialize;
+
+use super::per_axis;
+use crate::{ModelError, place::Place};
 
 /// A window that slides over an image, each as `[height, width]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SlidingWindow {
     /// Entries of the window.
+    #[serde(serialize_with = "per_axis::write")]
     pub kernel: [usize; 2],
     /// Step between two positions.
+    #[serde(serialize_with = "per_axis::write")]
     pub stride: [usize; 2],
     /// What is added on every side of the image.
+    #[serde(serialize_with = "per_axis::write")]
     pub padding: [usize; 2],
     /// Step between two entries of the window.
+    #[serde(serialize_with = "per_axis::write")]
     pub dilation: [usize; 2],
 }
 
@@ -27,6 +35,44 @@ impl SlidingWindow {
             Some(padded.checked_sub(self.extent()[axis])? / self.stride[axis].max(1) + 1)
         };
         Some([along(0)?, along(1)?])
+    }
+
+    /// Height and width of the output for the input of a layer at this place.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if the window is larger than the padded image.
+    pub(super) fn output_at(self, place: &Place<'_>) -> Result<[usize; 2], ModelError> {
+        let [_, height, width] = place.input();
+        self.output([height, width]).ok_or_else(|| {
+            let least = |axis: usize| self.extent()[axis].saturating_sub(self.padding[axis].saturating_mul(2)).max(1);
+            place.error(format!("images of at least {} × {} pixels", least(0), least(1)))
+        })
+    }
+
+    /// [`output_at`](Self::output_at) for pooling, of whose windows none may lie in the padding alone.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if one does, or if the padding is more than half of the window.
+    pub(super) fn pooled_at(self, place: &Place<'_>) -> Result<[usize; 2], ModelError> {
+        let extent = self.extent();
+        if (0..2).any(|axis| self.padding[axis] > extent[axis] / 2) {
+            let most = extent.map(|side| side / 2);
+            return Err(place.error_of(format!("a padding of at most half of the window, {most:?}"), format!("{:?}", self.padding)));
+        }
+        let (output, [_, height, width]) = (self.output_at(place)?, place.input());
+        let reaches = |axis: usize, side: usize| {
+            let (padding, dilation) = (self.padding[axis], self.dilation[axis]);
+            (0..output[axis]).all(|position| {
+                // The first entry of the window that is not before the image.
+                let start = position * self.stride[axis];
+                let before = padding.saturating_sub(start).div_ceil(dilation.max(1));
+                before < self.kernel[axis] && start + before * dilation < side + padding
+            })
+        };
+        match reaches(0, height) && reaches(1, width) {
+            true => Ok(output),
+            false => Err(place.error("an image of which every window has a pixel")),
+        }
     }
 
     /// Pixels from the first entry of the window to the last, both counted.

@@ -1,9 +1,15 @@
 //! Softmax over the channels.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{LayerCase, LayerCases};
-use crate::{Jet, Layer, Pass, jet::for_each_direction};
+use crate::{
+    Jet, Layer, ModelError, Pass,
+    jet::{for_each_direction, sum},
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
+};
 
 /// y_c = e^{x_c} / Σ_k e^{x_k} over the channels, at every position by itself: PyTorch's `nn.Softmax2d`, and of vectors `nn.Softmax(dim=1)`.
 /// The largest of the channels is taken off before the exponential, so that no x overflows.
@@ -26,14 +32,35 @@ impl Layer for Softmax {
             true => first.clone().map(|c| centred(c.square())),
             false => None,
         };
-        let second = crate::jet::sum(x.second.map(centred), curved);
+        let second = sum(x.second.map(centred), curved);
         let times_y = |t: Tensor<4>| y.clone() * t;
         Jet { value, first: first.map(times_y), second: second.map(times_y) }
     }
 }
 
-impl LayerCases for Softmax {
+/// The keys of softmax in a list of layers: none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SoftmaxConfig {}
+
+impl LayerConfig for SoftmaxConfig {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        Ok(Built::new(Softmax, place.input()))
+    }
+}
+
+impl LayerKeys for SoftmaxConfig {
+    const NAMES: &'static [&'static str] = &["softmax"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, _: &mut Section) -> Self {
+        Self {}
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("softmax", |_| Self)]
+        vec![LayerCase::new("softmax", r#"["softmax"]"#)]
     }
 }

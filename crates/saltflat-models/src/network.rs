@@ -143,13 +143,12 @@ impl Network {
     /// True if samples of a batch depend on each other (batch normalisation): a sample then has no gradient of its own
     /// in a training step.
     pub fn couples_samples(&self) -> bool {
-        fn any(stages: &[Stage]) -> bool {
-            stages.iter().any(|stage| match stage {
-                Stage::Layer(layer) => layer.couples_samples(),
-                Stage::Branches { branches, .. } => branches.iter().any(|branch| any(branch)),
-            })
-        }
-        any(&self.stages)
+        any(&self.stages, |layer| layer.couples_samples())
+    }
+
+    /// True if a training step draws something in the network (dropout), so that it is about another function than a measurement.
+    pub fn is_random(&self) -> bool {
+        any(&self.stages, |layer| layer.is_random())
     }
 
     /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
@@ -212,6 +211,14 @@ impl Network {
     pub fn value(&self, theta: &Vector, buffers: &Vector, inputs: Tensor<4>) -> Tensor<2> {
         self.forward(inputs, &mut Pass::value(theta, buffers)).value
     }
+}
+
+/// True if this holds for one of the layers.
+fn any(stages: &[Stage], holds: fn(&dyn Layer) -> bool) -> bool {
+    stages.iter().any(|stage| match stage {
+        Stage::Layer(layer) => holds(&**layer),
+        Stage::Branches { branches, .. } => branches.iter().any(|branch| any(branch, holds)),
+    })
 }
 
 fn never_fails() -> Result<(), Infallible> {

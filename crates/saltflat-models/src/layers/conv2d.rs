@@ -30,7 +30,7 @@ use crate::{
 /// A square window without dilation and groups is a convolution of `saltflat-kernels`; all others are burn's.
 ///
 /// Jet: ẏ = W ∗ ẋ + V ∗ x + v_b, ÿ = W ∗ ẍ + 2 V ∗ ẋ. With K directions W ∗ ẋ is one product of K times the batch, V ∗ x one
-/// of K times the channels.
+/// of K times the channels; with groups it is K products.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2d {
     weight: Slot,
@@ -89,18 +89,12 @@ impl Conv2d {
         if directions == 1 || self.groups == 1 {
             return directions_to_batch(self.convolution(x, weight, bias), directions);
         }
-        // The outputs of a group stand side by side: within each group those of one direction after those of the other.
-        let (groups, of_group) = (self.groups, self.outputs / self.groups);
-        let shape = weight.dims();
-        let weight = weight
-            .reshape([directions, groups, of_group * shape[1] * shape[2] * shape[3]])
-            .swap_dims(0, 1)
-            .reshape(shape);
-        let bias = bias.map(|b| b.reshape([directions, groups, of_group]).swap_dims(0, 1).flatten(0, 2));
-        let y = self.convolution(x, weight, bias);
-        let [n, _, h, w] = y.dims();
-        let y = y.reshape([n, groups, directions, of_group * h * w]).permute([2, 0, 1, 3]);
-        y.reshape([directions * n, self.outputs, h, w])
+        // One after the other: the outputs of several directions would be those of other groups.
+        let biases = bias.map(|b| b.chunk(directions, 0));
+        let of_direction = weight.chunk(directions, 0).into_iter().enumerate().map(|(k, weight)| {
+            self.convolution(x.clone(), weight, biases.as_ref().map(|biases| biases[k].clone()))
+        });
+        Tensor::cat(of_direction.collect(), 0)
     }
 }
 

@@ -3,9 +3,10 @@
 use super::item::{Item, ItemKind};
 use crate::{
     error::ModelError,
+    join::Join,
     layout::Layout,
     limits::{MOST_LAYERS, check_shape, check_total},
-    network::{Join, Network, Stage},
+    network::{Network, Stage},
     place::{Built, Place},
 };
 

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer, ser::Error};
 use toml::{Table, Value};
 
 use crate::{
+    join::Join,
     layer_config::{AnyLayer, LayerConfig},
-    network::Join,
 };
 
 /// A layer or branches, and what its tensors are called.

@@ -8,7 +8,7 @@ use saltflat_random::{Key, Stream};
 
 use crate::{
     gram::{GramChunks, gram},
-    layers::{Activation, CASE_INPUT, Conv2d, Window},
+    layers::{Activation, CASE_INPUT, Conv2d, Linear, Window},
     layout::{Init, Layout},
     network::{Network, Stage},
     pass::Pass,
@@ -23,13 +23,24 @@ const INPUT: [usize; 3] = [2, CASE_INPUT[1], CASE_INPUT[2]];
 /// What a check found: nothing, or what is off and by how much.
 pub type CheckResult = Result<(), String>;
 
+/// What leads to a layer in a check, and with that the coefficients of the jet that reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// A convolution and silu: a first and a second coefficient.
+    Curved,
+    /// A convolution: a first coefficient only.
+    Linear,
+    /// No parameters, as before the first layer of a network: no coefficient.
+    Constant,
+}
+
 /// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to the layout. Stages
 /// that it needs before or after it can stand beside it.
 ///
 /// # Errors
 /// A rule that does not hold.
 pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> CheckResult {
-    let contract = LayerContract::of_layer(name, stages);
+    let contract = LayerContract::of_layer(name, Lead::Curved, stages);
     contract.jets_are_derivatives()?;
     contract.directions_share_a_pass()?;
     contract.backward_pass_of_a_jet_is_a_hessian_vector_product()?;
@@ -47,14 +58,23 @@ pub struct LayerContract {
 }
 
 impl LayerContract {
-    /// A network that ends in this layer; a convolution and silu before it give it an input of the shape [`CASE_INPUT`] with both
-    /// coefficients.
-    pub fn of_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Self {
+    /// A network in which this layer gets an input of the shape [`CASE_INPUT`] with the coefficients of `lead`. If they are not both there,
+    /// silu comes after the layer, so that the outputs are no linear function of its parameters.
+    pub fn of_layer(name: &str, lead: Lead, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Self {
         let mut layout = Layout::default();
         let init = Init::Normal { std: 0.4 };
-        let lead = Conv2d::new(&mut layout, "lead", [INPUT[0], CASE_INPUT[0]], Window::three(1), init, Some(init));
-        let mut all: Vec<Stage> = vec![lead.into(), Activation::Silu.into()];
+        let channels = [INPUT[0], CASE_INPUT[0]];
+        let convolution =
+            |layout: &mut Layout| Conv2d::new(layout, "lead", channels, Window::three(1), init, Some(init)).into();
+        let mut all: Vec<Stage> = match lead {
+            Lead::Curved => vec![convolution(&mut layout), Activation::Silu.into()],
+            Lead::Linear => vec![convolution(&mut layout)],
+            Lead::Constant => vec![Linear::frozen(&mut layout, "lead", channels, init).into()],
+        };
         all.extend(stages(&mut layout));
+        if lead != Lead::Curved {
+            all.push(Activation::Silu.into());
+        }
         Self::of_network(name, layout, all)
     }
 
@@ -66,6 +86,11 @@ impl LayerContract {
         let theta = theta.plus_scaled(0.3, &theta.normal_like(key(90)));
         let buffers = buffers.map(|t| t.mul_scalar(1.3).add_scalar(0.2));
         Self { name: name.into(), network, theta, buffers }
+    }
+
+    /// True if there is something to differentiate by.
+    pub fn has_parameters(&self) -> bool {
+        !self.network.layout().is_empty()
     }
 
     /// Both coefficients of a jet are those of central differences, as in a training step and as in a measurement: with step h the error

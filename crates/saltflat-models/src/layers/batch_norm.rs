@@ -3,20 +3,23 @@
 use burn::tensor::{FloatDType, Tensor};
 
 use super::{
+    affine::Affine,
     case::{CASE_INPUT, LayerCase, LayerCases},
-    normalise::{Affine, EPSILON, standardise},
+    normalise::{EPSILON, Standardise},
 };
 use crate::{Init, Jet, Layer, Layout, Pass, layout::Slot, pass::Mode};
 
-/// Part of the old running statistic that a training step replaces, PyTorch's `momentum`.
-const RATE: f64 = 0.1;
+/// Part of the old running statistic that a training step replaces, unless a configuration says another: PyTorch's `momentum`.
+const MOMENTUM: f64 = 0.1;
 
-/// Normalises each channel over the batch and the positions, then γ x̂ + β: PyTorch's `nn.BatchNorm2d`, ε = 1e−5,
+/// Normalises each channel over the batch and the positions, then γ x̂ + β: PyTorch's `nn.BatchNorm2d`, by default ε = 1e−5 and
 /// momentum 0.1. A training step uses the batch's statistics and moves the running ones; every measurement uses the
 /// running ones, so that the loss is a function of the parameters and a sample alone.
 #[derive(Debug)]
 pub struct BatchNorm {
     channels: usize,
+    eps: f64,
+    momentum: f64,
     affine: Affine,
     mean: Slot,
     variance: Slot,
@@ -25,10 +28,16 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// Adds `NAME.weight`, `NAME.bias` and the buffers `NAME.running_mean`, `NAME.running_var` to the layout.
     pub fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
-        let affine = Affine::new(layout, name, channels);
+        Self::with(layout, name, channels, EPSILON, MOMENTUM, true)
+    }
+
+    /// As [`new`](Self::new), with this ε and this part of the running statistics that a training step replaces, and without the parameters if
+    /// it is not `affine`.
+    pub fn with(layout: &mut Layout, name: &str, channels: usize, eps: f64, momentum: f64, affine: bool) -> Self {
+        let affine = Affine::new(layout, name, &[channels], [affine; 2]);
         let mean = layout.buffer(format!("{name}.running_mean"), &[channels], Init::Constant(0.0));
         let variance = layout.buffer(format!("{name}.running_var"), &[channels], Init::Constant(1.0));
-        Self { channels, affine, mean, variance }
+        Self { channels, eps, momentum, affine, mean, variance }
     }
 
     /// Moves the running statistics towards those of the batch `[1, channels, batch · positions]`; the variance is the
@@ -37,7 +46,7 @@ impl BatchNorm {
         // In the number type of what is stored, also if the pass is of half precision.
         let stored = pass.tensor::<1>(self.mean, [self.channels]).dtype();
         let x = x.without_autodiff().cast(FloatDType::from(stored));
-        let rate = pass.rate.unwrap_or(RATE);
+        let rate = pass.rate.unwrap_or(self.momentum);
         let [_, channels, count] = x.dims();
         let mean = x.clone().mean_dim(2);
         let variance = (x - mean.clone()).square().sum_dim(2).div_scalar((count.max(2) - 1) as f64);
@@ -58,7 +67,8 @@ impl Layer for BatchNorm {
                     t.reshape([directions, n, c, h * w]).swap_dims(1, 2).reshape([directions, c, n * h * w])
                 });
                 self.update(x.value.clone(), pass);
-                standardise(x, pass.second_order()).linear(|t| {
+                let standardise = Standardise { dim: 2, eps: self.eps, centred: true };
+                standardise.forward(x, pass.second_order()).linear(|t| {
                     let directions = t.dims()[0];
                     t.reshape([directions, c, n, h * w]).swap_dims(1, 2).reshape([directions * n, c, h, w])
                 })
@@ -66,7 +76,7 @@ impl Layer for BatchNorm {
             Mode::Measure => {
                 let shape = [1, self.channels, 1, 1];
                 let mean = pass.tensor::<4>(self.mean, shape);
-                let scale = pass.tensor::<4>(self.variance, shape).add_scalar(EPSILON).sqrt().recip();
+                let scale = pass.tensor::<4>(self.variance, shape).add_scalar(self.eps).sqrt().recip();
                 let centred = Jet { value: x.value - mean, ..x };
                 centred.linear(|t| t * scale.clone())
             }
@@ -81,6 +91,11 @@ impl Layer for BatchNorm {
 
 impl LayerCases for BatchNorm {
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("batch norm", |layout| Self::new(layout, "layer", CASE_INPUT[0]))]
+        vec![
+            LayerCase::new("batch norm", |layout| Self::new(layout, "layer", CASE_INPUT[0])),
+            LayerCase::new("batch norm, ε 0.1, not affine", |layout| {
+                Self::with(layout, "layer", CASE_INPUT[0], 0.1, 0.3, false)
+            }),
+        ]
     }
 }

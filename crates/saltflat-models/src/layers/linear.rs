@@ -3,11 +3,16 @@
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_kernels::{directions_to_batch, gram, linear};
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
+use super::{
+    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
+    linear_rows::PositionRows,
+    pool::AvgPool,
+};
 use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
 
-/// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
-/// c·h·w = inputs; the output is `[batch, outputs, 1, 1]`.
+/// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. An input of as many channels as `inputs` is mapped at every position,
+/// `[batch, inputs, h, w]` to `[batch, outputs, h, w]`; any other is flattened, `[batch, c, h, w]` with c·h·w = inputs to
+/// `[batch, outputs, 1, 1]`.
 ///
 /// Jet: ẏ = ẋ Wᵀ + x Vᵀ + v_b, ÿ = ẍ Wᵀ + 2 ẋ Vᵀ.
 #[derive(Debug)]
@@ -45,11 +50,21 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let [n, ..] = x.value.dims();
+        let [n, channels, height, width] = x.value.dims();
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let x = x.linear(|t| {
-            let rows = t.dims()[0];
-            t.reshape([rows, inputs])
+        let [height, width] = if channels == inputs { [height, width] } else { [1, 1] };
+        let positions = height * width;
+        // Each position of a sample is a row: n is their number.
+        let n = n * positions;
+        let x = x.linear(|t| match positions {
+            1 => {
+                let rows = t.dims()[0];
+                t.reshape([rows, inputs])
+            }
+            _ => {
+                let samples = t.dims()[0];
+                t.reshape([samples, inputs, positions]).swap_dims(1, 2).reshape([samples * positions, inputs])
+            }
         });
         let shape = [outputs, inputs];
         // A frozen weight is stored in full precision, whatever that of the pass is.
@@ -80,14 +95,23 @@ impl Layer for Linear {
         });
         let first = sum(x.first.map(|t| linear(t, weight, None)), of_velocity);
         let y = Jet { value, first, second }.linear(|t| {
-            let rows = t.dims()[0];
-            t.reshape([rows, outputs, 1, 1])
+            let samples = t.dims()[0] / positions;
+            match positions {
+                1 => t.reshape([samples, outputs, 1, 1]),
+                _ => {
+                    t.reshape([samples, positions, outputs]).swap_dims(1, 2).reshape([samples, outputs, height, width])
+                }
+            }
         });
         if !self.is_trained() {
             return y;
         }
         let has_bias = self.bias.is_some();
-        let value = pass.record(y.value, || Rows { input: x.value.without_autodiff(), has_bias });
+        let input = x.value.without_autodiff();
+        let value = match positions {
+            1 => pass.record(y.value, || Rows { input, has_bias }),
+            _ => pass.record(y.value, || PositionRows::new(input, [positions, outputs], has_bias)),
+        };
         Jet { value, ..y }
     }
 }
@@ -98,6 +122,19 @@ impl LayerCases for Linear {
         vec![
             LayerCase::new("linear", move |layout| Self::new(layout, "layer", shape, CASE_INIT, Some(CASE_INIT))),
             LayerCase::new("linear without bias", move |layout| Self::new(layout, "layer", shape, CASE_INIT, None)),
+            LayerCase::new("linear at every position", move |layout| {
+                Self::new(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT, Some(CASE_INIT))
+            }),
+            LayerCase {
+                name: "linear at few positions, without bias",
+                stages: Box::new(|layout| {
+                    let few = Self::new(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT, None);
+                    vec![AvgPool.into(), AvgPool.into(), few.into()]
+                }),
+            },
+            LayerCase::new("frozen linear at every position", move |layout| {
+                Self::frozen(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT)
+            }),
             LayerCase::new("frozen linear", move |layout| Self::frozen(layout, "layer", shape, CASE_INIT)),
         ]
     }

@@ -4,21 +4,30 @@
 //! backward pass is the exact Hessian-vector product Hv; the second is vᵀHv, with no backward pass.
 
 mod activation;
+mod affine;
+mod attention;
 mod batch_norm;
 mod bias;
 mod case;
+mod class_token;
 mod conv2d;
 mod fixup_shortcut;
 mod group_norm;
+mod layer_norm;
 mod linear;
+mod linear_rows;
 mod normalise;
 mod pool;
+mod position;
 mod scale;
+mod select_token;
+mod tokens;
 
 use saltflat_config::Listed;
 
 pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
 pub use conv2d::Window;
+pub use layer_norm::NormOver;
 
 pub use crate::layer::Layer;
 
@@ -46,4 +55,10 @@ layers![
     pool::GlobalAvgPool,
     pool::MaxPool,
     scale::Scale,
+    attention::Attention,
+    class_token::ClassToken,
+    layer_norm::LayerNorm,
+    position::Position,
+    select_token::SelectToken,
+    tokens::Tokens,
 ];

@@ -1,36 +1,45 @@
-//! One factor for everything, of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321).
+//! A trainable factor.
 
 use burn::tensor::Tensor;
-use saltflat_kernels::{scale_first, scale_second};
+use saltflat_kernels::{row_products, scale_first, scale_second};
 
-use super::case::{LayerCase, LayerCases};
+use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
 use crate::{Init, Jet, Layer, Layout, Pass, PerSample, layout::Slot};
 
-/// y = s x with one trainable number s, 1 at first.
+/// y = s x with one trainable number s, 1 at first, as in Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321), or with one a channel, as
+/// in ConvNeXt (Liu et al. 2022, arXiv 2201.03545).
 ///
 /// Jet: ẏ = s ẋ + v x, ÿ = s ẍ + 2 v ẋ.
 #[derive(Debug)]
 pub struct Scale {
     scale: Slot,
+    /// The number of factors: 1, or that of the channels.
+    count: usize,
 }
 
 impl Scale {
     /// Adds the tensor NAME `[1]` to the layout.
     pub fn new(layout: &mut Layout, name: &str) -> Self {
-        Self { scale: layout.parameter(name, &[1], Init::Constant(1.0)) }
+        Self::with(layout, name, 1, Init::Constant(1.0))
+    }
+
+    /// Adds the tensor NAME `[count]` to the layout: one factor for everything, or as many as there are channels.
+    pub fn with(layout: &mut Layout, name: &str, count: usize, init: Init) -> Self {
+        Self { scale: layout.parameter(name, &[count], init), count }
     }
 }
 
 impl Layer for Scale {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let [n, channels, ..] = x.value.dims();
-        let scale = pass.tensor::<1>(self.scale, [1]).expand([channels]);
-        let velocity = pass.velocity::<1>(self.scale, [1]).map(|v| {
-            let directions = v.dims()[0];
-            v.reshape([directions, 1]).expand([directions, channels]).reshape([directions * channels])
+        let count = self.count;
+        let scale = pass.tensor::<1>(self.scale, [count]).expand([channels]);
+        let velocity = pass.velocity::<1>(self.scale, [count]).map(|v| {
+            let directions = v.dims()[0] / count;
+            v.reshape([directions, count]).expand([directions, channels]).reshape([directions * channels])
         });
         let value = saltflat_kernels::scale(x.value.clone(), scale.clone());
-        let value = pass.record(value, || Rows { input: x.value.clone().without_autodiff() });
+        let value = pass.record(value, || Rows { input: x.value.clone().without_autodiff(), count });
         let Some(velocity) = velocity else {
             let scaled = |t| saltflat_kernels::scale(t, scale.clone());
             return Jet { value, first: x.first.map(scaled), second: x.second.map(scaled) };
@@ -45,17 +54,23 @@ impl Layer for Scale {
 
 impl LayerCases for Scale {
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("scalar scale", |layout| Self::new(layout, "layer"))]
+        vec![
+            LayerCase::new("scalar scale", |layout| Self::new(layout, "layer")),
+            LayerCase::new("scale per channel", |layout| Self::with(layout, "layer", CASE_INPUT[0], CASE_INIT)),
+        ]
     }
 }
 
-/// The gradient of a sample: Σ δ x.
+/// The gradient of a sample: Σ δ x, over everything or the positions of each channel.
 struct Rows {
     input: Tensor<4>,
+    count: usize,
 }
 
 impl PerSample for Rows {
     fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
-        saltflat_kernels::row_products(delta.flatten(1, 3), self.input.clone().flatten(1, 3)).unsqueeze_dim(1)
+        let [n, c, h, w] = delta.dims();
+        let rows = |t: Tensor<4>| t.reshape([n * self.count, c / self.count * h * w]);
+        row_products(rows(delta), rows(self.input.clone())).reshape([n, self.count])
     }
 }

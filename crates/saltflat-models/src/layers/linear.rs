@@ -1,7 +1,7 @@
 //! Fully connected layer.
 
 use burn::tensor::{FloatDType, Tensor};
-use saltflat_kernels::{directions_to_batch, gram, linear};
+use saltflat_kernels::{Window, convolution, directions_to_batch, gram, has_kernels, linear};
 
 use super::{
     case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
@@ -50,22 +50,18 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let [n, channels, height, width] = x.value.dims();
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let [height, width] = if channels == inputs { [height, width] } else { [1, 1] };
-        let positions = height * width;
-        // Each position of a sample is a row: n is their number.
-        let n = n * positions;
-        let x = x.linear(|t| match positions {
-            1 => {
+        let [n, channels, height, width] = x.value.dims();
+        let x = match channels == inputs {
+            true => x,
+            false => x.linear(|t| {
                 let rows = t.dims()[0];
-                t.reshape([rows, inputs])
-            }
-            _ => {
-                let samples = t.dims()[0];
-                t.reshape([samples, inputs, positions]).swap_dims(1, 2).reshape([samples * positions, inputs])
-            }
-        });
+                t.reshape([rows, inputs, 1, 1])
+            }),
+        };
+        let is_vector = channels != inputs || [height, width] == [1, 1];
+        let map = if is_vector { of_vectors } else { at_positions };
+
         let shape = [outputs, inputs];
         // A frozen weight is stored in full precision, whatever that of the pass is.
         let weight = pass.tensor::<2>(self.weight, shape).cast(FloatDType::from(x.value.dtype()));
@@ -74,46 +70,65 @@ impl Layer for Linear {
         let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / outputs);
         let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [outputs]));
 
-        let value = linear(x.value.clone(), weight.clone(), bias);
+        let value = map(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
-            sum(
-                x.second.map(|t| linear(t, weight.clone(), None)),
-                x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
+            let crossed = |(t, v): (Tensor<4>, Tensor<2>)| match is_vector {
+                true => {
                     let (t, v) = (t.reshape([directions, n, inputs]), v.reshape([directions, outputs, inputs]));
-                    t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs])
-                }),
-            )
+                    t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs, 1, 1])
+                }
+                false => {
+                    let of_direction = t.chunk(directions, 0).into_iter().zip(v.chunk(directions, 0));
+                    Tensor::cat(of_direction.map(|(t, v)| map(t, v, None)).collect(), 0).mul_scalar(2.0)
+                }
+            };
+            sum(x.second.map(|t| map(t, weight.clone(), None)), x.first.clone().zip(v_weight.clone()).map(crossed))
         } else {
             None
         };
-        let of_velocity = v_weight.map(|v| {
-            let product = linear(x.value.clone(), v, v_bias);
-            match directions {
-                1 => product,
-                k => directions_to_batch(product.reshape([n, k * outputs, 1, 1]), k).reshape([k * n, outputs]),
-            }
-        });
-        let first = sum(x.first.map(|t| linear(t, weight, None)), of_velocity);
-        let y = Jet { value, first, second }.linear(|t| {
-            let samples = t.dims()[0] / positions;
-            match positions {
-                1 => t.reshape([samples, outputs, 1, 1]),
-                _ => {
-                    t.reshape([samples, positions, outputs]).swap_dims(1, 2).reshape([samples, outputs, height, width])
-                }
-            }
-        });
+        let of_velocity = v_weight.map(|v| directions_to_batch(map(x.value.clone(), v, v_bias), directions));
+        let first = sum(x.first.map(|t| map(t, weight, None)), of_velocity);
         if !self.is_trained() {
-            return y;
+            return Jet { value, first, second };
         }
         let has_bias = self.bias.is_some();
         let input = x.value.without_autodiff();
-        let value = match positions {
-            1 => pass.record(y.value, || Rows { input, has_bias }),
-            _ => pass.record(y.value, || PositionRows::new(input, [positions, outputs], has_bias)),
+        let value = match is_vector {
+            true => pass.record(value, || Rows { input: input.flatten(1, 3), has_bias }),
+            false => pass.record(value, || PositionRows { input, outputs, has_bias }),
         };
-        Jet { value, ..y }
+        Jet { value, first, second }
     }
+}
+
+/// x Wᵀ + b of inputs of one position, `[rows, outputs, 1, 1]`.
+fn of_vectors(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let (rows, outputs) = (x.dims()[0], weight.dims()[0]);
+    linear(x.flatten(1, 3), weight, bias).reshape([rows, outputs, 1, 1])
+}
+
+/// The same at every position, `[rows, outputs, h, w]`.
+fn at_positions(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let ([rows, inputs, h, w], outputs) = (x.dims(), weight.dims()[0]);
+    let y = match has_kernels(&x) {
+        // One line of pixels, which fills their vectors best.
+        true => convolution(
+            x.reshape([rows, inputs, 1, h * w]),
+            weight.reshape([outputs, inputs, 1, 1]),
+            bias,
+            Window::one(1),
+        ),
+        false => {
+            let positions = x.reshape([rows, inputs, h * w]).swap_dims(1, 2).reshape([rows * h * w, inputs]);
+            linear(positions, weight, bias).reshape([rows, h * w, outputs]).swap_dims(1, 2).reshape([
+                rows,
+                outputs,
+                1,
+                h * w,
+            ])
+        }
+    };
+    y.reshape([rows, outputs, h, w])
 }
 
 impl LayerCases for Linear {

@@ -11,24 +11,17 @@ const CHUNK: usize = 1 << 23;
 /// With the inputs xᵢ `[inputs, positions]` and the cotangents δᵢ `[outputs, positions]` the gradient of sample i is δᵢ xᵢᵀ, and of the bias
 /// Σ_t δᵢₜ. Inner products are made of these rows, or as Σ over pairs of positions of (δᵢₜ·δⱼₛ)(xᵢₜ·xⱼₛ), whichever costs less.
 pub(super) struct PositionRows {
-    /// `[batch, inputs, positions, 1]`.
-    input: Tensor<4>,
-    outputs: usize,
-    has_bias: bool,
+    /// `[batch, inputs, h, w]`.
+    pub(super) input: Tensor<4>,
+    pub(super) outputs: usize,
+    pub(super) has_bias: bool,
 }
 
 impl PositionRows {
-    /// From the inputs `[batch · positions, inputs]`.
-    pub(super) fn new(input: Tensor<2>, [positions, outputs]: [usize; 2], has_bias: bool) -> Self {
-        let [rows, inputs] = input.dims();
-        let input = input.reshape([rows / positions, positions, inputs]).swap_dims(1, 2);
-        Self { input: input.reshape([rows / positions, inputs, positions, 1]), outputs, has_bias }
-    }
-
     /// True if a row is no longer than the cotangent, so that the rows are kept instead.
     fn keeps_rows(&self) -> bool {
-        let [_, inputs, positions, _] = self.input.dims();
-        inputs <= positions
+        let [_, inputs, h, w] = self.input.dims();
+        inputs <= h * w
     }
 
     /// Inner products through explicit rows, a chunk of outputs at a time; δ is `[cotangents, samples, outputs, positions]`, x

@@ -3,15 +3,21 @@
 //! Everything is compared in f64 on the CPU: jets with differences, the backward pass of a jet with differences of gradients, the
 //! inner products of per-sample gradients with a loop over single samples.
 
+use std::path::Path;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use saltflat_config::{Problems, Section, parse, problem_lines};
 use saltflat_random::{Key, Stream};
 
 use crate::{
     gram::{GramChunks, gram},
-    layers::{Activation, CASE_INPUT, Conv2d, Linear, Window},
+    layer_config::{CASE_INPUT, LayerCase},
+    layers::{Activation, Conv2d, Linear, Window},
     layout::{Init, Layout},
+    list::{Item, build_list, read_list},
     network::{Network, Stage},
     pass::Pass,
+    place::Place,
     vector::{Directions, Vector},
 };
 
@@ -34,13 +40,31 @@ pub enum Lead {
     Constant,
 }
 
-/// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to the layout. Stages
+impl Lead {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Curved, Self::Linear, Self::Constant];
+
+    fn stages(self, layout: &mut Layout) -> Vec<Stage> {
+        let (init, channels) = (Init::Normal { std: 0.4 }, [INPUT[0], CASE_INPUT[0]]);
+        let place = &mut Place::new(layout, "lead", INPUT);
+        match self {
+            Self::Curved => {
+                let lead = Conv2d::new(place, channels, Window::three(1), init, Some(init));
+                vec![lead.into(), Activation::Silu.into()]
+            }
+            Self::Linear => vec![Conv2d::new(place, channels, Window::three(1), init, Some(init)).into()],
+            Self::Constant => vec![Linear::frozen(place, channels, init).into()],
+        }
+    }
+}
+
+/// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to its place. Stages
 /// that it needs before or after it can stand beside it.
 ///
 /// # Errors
 /// A rule that does not hold.
-pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> CheckResult {
-    let contract = LayerContract::of_layer(name, Lead::Curved, stages);
+pub fn check_layer(name: &str, stages: impl FnOnce(&mut Place<'_>) -> Vec<Stage>) -> CheckResult {
+    let contract = LayerContract::of_layer(name, stages);
     contract.jets_are_derivatives()?;
     contract.directions_share_a_pass()?;
     contract.backward_pass_of_a_jet_is_a_hessian_vector_product()?;
@@ -58,24 +82,35 @@ pub struct LayerContract {
 }
 
 impl LayerContract {
-    /// A network in which this layer gets an input of the shape [`CASE_INPUT`] with the coefficients of `lead`. If they are not both there,
-    /// silu comes after the layer, so that the outputs are no linear function of its parameters.
-    pub fn of_layer(name: &str, lead: Lead, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Self {
+    /// A network that ends in this layer; a convolution and silu before it give it an input of the shape [`CASE_INPUT`] with both
+    /// coefficients.
+    pub fn of_layer(name: &str, stages: impl FnOnce(&mut Place<'_>) -> Vec<Stage>) -> Self {
         let mut layout = Layout::default();
-        let init = Init::Normal { std: 0.4 };
-        let channels = [INPUT[0], CASE_INPUT[0]];
-        let convolution =
-            |layout: &mut Layout| Conv2d::new(layout, "lead", channels, Window::three(1), init, Some(init)).into();
-        let mut all: Vec<Stage> = match lead {
-            Lead::Curved => vec![convolution(&mut layout), Activation::Silu.into()],
-            Lead::Linear => vec![convolution(&mut layout)],
-            Lead::Constant => vec![Linear::frozen(&mut layout, "lead", channels, init).into()],
-        };
-        all.extend(stages(&mut layout));
+        let mut all = Lead::Curved.stages(&mut layout);
+        all.extend(stages(&mut Place::new(&mut layout, "layer", CASE_INPUT)));
+        Self::of_network(name, layout, all)
+    }
+
+    /// A network with the list of layers of a row, which gets an input of the shape [`CASE_INPUT`] with the coefficients of `lead`. If they are
+    /// not both there, silu comes after the list, so that the outputs are no linear function of its parameters.
+    ///
+    /// # Errors
+    /// What is wrong with the list, or the shape that a layer gives its output if it is another.
+    pub fn of_case(case: &LayerCase, lead: Lead) -> Result<Self, String> {
+        let items = items_of(&case.layers)?;
+        let mut layout = Layout::default();
+        let mut all = lead.stages(&mut layout);
+        let built = build_list(&mut layout, &case.name, &items, CASE_INPUT).map_err(|e| e.to_string())?;
+        all.extend(built.stages);
         if lead != Lead::Curved {
             all.push(Activation::Silu.into());
         }
-        Self::of_network(name, layout, all)
+        let contract = Self::of_network(&format!("{}, {lead:?}", case.name), layout, all);
+        let found = contract.network.value(&contract.theta, &contract.buffers, inputs()).dims()[1];
+        match found == built.output.iter().product::<usize>() {
+            true => Ok(contract),
+            false => Err(format!("{}: the output has {found} numbers, the layer said {:?}", case.name, built.output)),
+        }
     }
 
     /// A network whose inputs have the shape `[2, 7, 6]`, at a point at which every parameter is random around its initial value,
@@ -229,6 +264,20 @@ impl LayerContract {
             true => Ok(()),
             false => Err(format!("{name}: {what} is off by {difference:.1e} (relative), allowed is {tolerance:.0e}")),
         }
+    }
+}
+
+/// The layers that a list in TOML says.
+///
+/// # Errors
+/// All problems of the list.
+pub fn items_of(list: &str) -> Result<Vec<Item>, String> {
+    let problems = Problems::default();
+    let table = parse(&format!("layers = {list}")).map_err(|e| e.to_string())?;
+    let items = read_list(&mut Section::root(table, Path::new(""), &problems), "layers");
+    match problems.take() {
+        found if found.is_empty() => Ok(items.unwrap_or_default()),
+        found => Err(problem_lines(&found)),
     }
 }
 

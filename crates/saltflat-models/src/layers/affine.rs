@@ -5,9 +5,10 @@ use saltflat_kernels::{row_products, row_sums};
 
 use super::normalise::EPSILON;
 use crate::{
-    Init, Jet, Layout, Pass, PerSample,
+    Init, Jet, Pass, PerSample,
     jet::{for_each_direction, for_each_sample, sum},
     layout::Slot,
+    place::Place,
 };
 
 /// y = γ x̂ + β: a factor and an offset a channel, or one a channel and position; or only factors, or neither.
@@ -20,11 +21,11 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// Adds `NAME.weight` (γ, 1 at first) and `NAME.bias` (β, 0 at first), those that are asked for, to the layout. `shape` is `[channels]` or
+    /// Adds `NAME.weight` (γ, 1 at first) and `NAME.bias` (β, 0 at first), those that are asked for. `shape` is `[channels]` or
     /// `[channels, height, width]`.
-    pub(super) fn new(layout: &mut Layout, name: &str, shape: &[usize], [gamma, beta]: [bool; 2]) -> Self {
-        let gamma = gamma.then(|| layout.parameter(format!("{name}.weight"), shape, Init::Constant(1.0)));
-        let beta = beta.then(|| layout.parameter(format!("{name}.bias"), shape, Init::Constant(0.0)));
+    pub(super) fn new(place: &mut Place<'_>, shape: &[usize], [gamma, beta]: [bool; 2]) -> Self {
+        let gamma = gamma.then(|| place.parameter("weight", shape, Init::Constant(1.0)));
+        let beta = beta.then(|| place.parameter("bias", shape, Init::Constant(0.0)));
         let size = |axis: usize| shape.get(axis).copied().unwrap_or(1);
         Self { gamma, beta, shape: [size(0), size(1), size(2)] }
     }

@@ -1,12 +1,15 @@
 //! Scaled dot-product attention.
 
 use burn::tensor::{DType, FloatDType, Tensor, activation};
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
+use super::keys::heads;
 use crate::{
-    Jet, Layer, Layout, Pass, Stage,
+    Jet, Layer, ModelError, Pass,
     jet::{for_each_direction, sum},
-    layers::Linear,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
 };
 
 /// Attention without parameters (Vaswani et al. 2017, arXiv 1706.03762), PyTorch's `scaled_dot_product_attention`. The channels of the input
@@ -79,17 +82,47 @@ fn in_full_precision(x: Jet<3>, second_order: bool) -> Jet<3> {
     Jet { first: first.map(weighted), second, value }
 }
 
-impl LayerCases for Attention {
+/// The keys of attention in a list of layers; the channels of its input are queries, keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AttentionConfig {
+    /// Heads.
+    pub heads: usize,
+    /// The factor of the scores, if it is not 1/√(channels of a head).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+}
+
+impl LayerConfig for AttentionConfig {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let ([channels, h, w], heads) = (place.input(), self.heads);
+        let width = channels / 3;
+        if heads == 0 || !channels.is_multiple_of(3) || !width.is_multiple_of(heads) {
+            let expected =
+                format!("3 D channels (queries, keys and values of D each) with D divisible by {heads} heads");
+            return Err(place.error(expected));
+        }
+        Ok(Built::new(Attention::new(width, heads, self.scale), [width, h, w]))
+    }
+}
+
+impl LayerKeys for AttentionConfig {
+    const NAMES: &'static [&'static str] = &["attention"];
+    const EXAMPLE: &'static str = "heads = 1";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let is_scale = |x: &f64| x.is_finite();
+        Self { heads: heads(section), scale: section.optional("scale", "a finite number", is_scale) }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let after_projection = |outputs: usize, heads: usize, scale: Option<f64>| {
-            move |layout: &mut Layout| -> Vec<Stage> {
-                let projection = Linear::new(layout, "in", [CASE_INPUT[0], 3 * outputs], CASE_INIT, Some(CASE_INIT));
-                vec![projection.into(), Self::new(outputs, heads, scale).into()]
-            }
+        let case = |name, outputs: usize, keys| {
+            let projection = format!("kind = \"linear\", outputs = {outputs}, weight_init = {{ normal = 0.4 }}");
+            LayerCase::new(name, format!("[{{ {projection} }}, {{ kind = \"attention\", {keys} }}]"))
         };
-        vec![
-            LayerCase { name: "attention", stages: Box::new(after_projection(4, 2, None)) },
-            LayerCase { name: "attention of one head, scale 0.3", stages: Box::new(after_projection(2, 1, Some(0.3))) },
-        ]
+        vec![case("attention", 12, "heads = 2"), case("attention of one head, scale 0.3", 6, "heads = 1, scale = 0.3")]
     }
 }

@@ -1,13 +1,21 @@
 //! Batch normalisation.
 
 use burn::tensor::{FloatDType, Tensor};
+use saltflat_config::Section;
+use serde::Serialize;
 
 use super::{
     affine::Affine,
-    case::{CASE_INPUT, LayerCase, LayerCases},
+    keys::eps,
     normalise::{EPSILON, Standardise},
 };
-use crate::{Init, Jet, Layer, Layout, Pass, layout::Slot, pass::Mode};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    pass::Mode,
+    place::{Built, Place},
+};
 
 /// Part of the old running statistic that a training step replaces, unless a configuration says another: PyTorch's `momentum`.
 const MOMENTUM: f64 = 0.1;
@@ -26,17 +34,12 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Adds `NAME.weight`, `NAME.bias` and the buffers `NAME.running_mean`, `NAME.running_var` to the layout.
-    pub fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
-        Self::with(layout, name, channels, EPSILON, MOMENTUM, true)
-    }
-
-    /// As [`new`](Self::new), with this ε and this part of the running statistics that a training step replaces, and without the parameters if
-    /// it is not `affine`.
-    pub fn with(layout: &mut Layout, name: &str, channels: usize, eps: f64, momentum: f64, affine: bool) -> Self {
-        let affine = Affine::new(layout, name, &[channels], [affine; 2]);
-        let mean = layout.buffer(format!("{name}.running_mean"), &[channels], Init::Constant(0.0));
-        let variance = layout.buffer(format!("{name}.running_var"), &[channels], Init::Constant(1.0));
+    /// Adds the buffers `NAME.running_mean` and `NAME.running_var`, and `NAME.weight` and `NAME.bias`, if it is `affine`. `momentum` is the part
+    /// of the running statistics that a training step replaces.
+    pub fn new(place: &mut Place<'_>, channels: usize, eps: f64, momentum: f64, affine: bool) -> Self {
+        let affine = Affine::new(place, &[channels], [affine; 2]);
+        let mean = place.buffer("running_mean", &[channels], Init::Constant(0.0));
+        let variance = place.buffer("running_var", &[channels], Init::Constant(1.0));
         Self { channels, eps, momentum, affine, mean, variance }
     }
 
@@ -89,13 +92,55 @@ impl Layer for BatchNorm {
     }
 }
 
-impl LayerCases for BatchNorm {
+/// The keys of batch normalisation in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BatchNormConfig {
+    /// ε, which is added to the variance.
+    pub eps: f64,
+    /// Part of the running statistics that a training step replaces.
+    pub momentum: f64,
+    /// True if a factor and an offset a channel follow.
+    pub affine: bool,
+}
+
+/// PyTorch's.
+impl Default for BatchNormConfig {
+    fn default() -> Self {
+        Self { eps: EPSILON, momentum: MOMENTUM, affine: true }
+    }
+}
+
+impl LayerConfig for BatchNormConfig {
+    fn name(&self) -> &'static str {
+        "batch-norm"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [channels, ..] = place.input();
+        Ok(Built::new(BatchNorm::new(place, channels, self.eps, self.momentum, self.affine), place.input()))
+    }
+}
+
+impl LayerKeys for BatchNormConfig {
+    const NAMES: &'static [&'static str] = &["batch-norm"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let momentum = section.optional("momentum", "a number from 0 to 1", |x: &f64| (0.0..=1.0).contains(x));
+        Self {
+            eps: eps(section, EPSILON),
+            momentum: momentum.unwrap_or(MOMENTUM),
+            affine: section.get("affine").unwrap_or(true),
+        }
+    }
+
     fn cases() -> Vec<LayerCase> {
         vec![
-            LayerCase::new("batch norm", |layout| Self::new(layout, "layer", CASE_INPUT[0])),
-            LayerCase::new("batch norm, ε 0.1, not affine", |layout| {
-                Self::with(layout, "layer", CASE_INPUT[0], 0.1, 0.3, false)
-            }),
+            LayerCase::new("batch norm", r#"["batch-norm"]"#),
+            LayerCase::new(
+                "batch norm, ε 0.1, not affine",
+                r#"[{ kind = "batch-norm", eps = 0.1, momentum = 0.3, affine = false }]"#,
+            ),
         ]
     }
 }

@@ -1,9 +1,18 @@
 //! A trainable offset.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
+use super::keys::{Per, distribution};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    jet::for_each_sample,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// y = x + b with one trainable number b, 0 at first, as in Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321), or with one a channel.
 #[derive(Debug)]
@@ -14,14 +23,9 @@ pub struct Bias {
 }
 
 impl Bias {
-    /// Adds the tensor NAME `[1]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str) -> Self {
-        Self::with(layout, name, 1, Init::Constant(0.0))
-    }
-
-    /// Adds the tensor NAME `[count]` to the layout: one offset for everything, or as many as there are channels.
-    pub fn with(layout: &mut Layout, name: &str, count: usize, init: Init) -> Self {
-        Self { bias: layout.parameter(name, &[count], init), count }
+    /// Adds the tensor NAME `[count]`: one offset for everything, or as many as there are channels.
+    pub fn new(place: &mut Place<'_>, count: usize, init: Init) -> Self {
+        Self { bias: place.parameter("", &[count], init), count }
     }
 }
 
@@ -49,11 +53,45 @@ impl Layer for Bias {
     }
 }
 
-impl LayerCases for Bias {
+/// The keys of a trainable offset in a list of layers. Its tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BiasConfig {
+    /// Whether there is one offset, or one a channel.
+    pub per: Per,
+    /// How the offsets start.
+    pub init: InitialValues,
+}
+
+/// One offset, 0 at first.
+impl Default for BiasConfig {
+    fn default() -> Self {
+        Self { per: Per::All, init: InitialValues::Distribution(Init::ZERO) }
+    }
+}
+
+impl LayerConfig for BiasConfig {
+    fn name(&self) -> &'static str {
+        "bias"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let (count, init) = (self.per.count(place), self.init.weight([1, 1]));
+        Ok(Built::new(Bias::new(place, count, init), place.input()))
+    }
+}
+
+impl LayerKeys for BiasConfig {
+    const NAMES: &'static [&'static str] = &["bias"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self { per: Per::read(section), init: distribution(section, Init::ZERO) }
+    }
+
     fn cases() -> Vec<LayerCase> {
         vec![
-            LayerCase::new("scalar bias", |layout| Self::new(layout, "layer")),
-            LayerCase::new("bias per channel", |layout| Self::with(layout, "layer", CASE_INPUT[0], CASE_INIT)),
+            LayerCase::new("scalar bias", r#"["bias"]"#),
+            LayerCase::new("bias per channel", r#"[{ kind = "bias", per = "channel", init = { normal = 0.4 } }]"#),
         ]
     }
 }

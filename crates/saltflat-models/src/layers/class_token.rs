@@ -1,9 +1,18 @@
 //! A learned token before all others.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
+use super::keys::distribution;
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    jet::for_each_sample,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// A learned token e `[channels]` before those of the input: `[batch, channels, h, w]` to `[batch, channels, 1 + h·w, 1]`, as in Dosovitskiy et
 /// al. 2020, arXiv 2010.11929.
@@ -16,9 +25,9 @@ pub struct ClassToken {
 }
 
 impl ClassToken {
-    /// Adds the tensor NAME `[1, 1, channels]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str, channels: usize, init: Init) -> Self {
-        Self { token: layout.parameter(name, &[1, 1, channels], init), channels }
+    /// Adds the tensor NAME `[1, 1, channels]`.
+    pub fn new(place: &mut Place<'_>, channels: usize, init: Init) -> Self {
+        Self { token: place.parameter("", &[1, 1, channels], init), channels }
     }
 }
 
@@ -49,9 +58,38 @@ impl Layer for ClassToken {
     }
 }
 
-impl LayerCases for ClassToken {
+/// How the token starts, unless a configuration says another: as in vision transformers.
+const START: Init = Init::Normal { std: 0.02 };
+
+/// The keys of a class token in a list of layers. Its tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ClassTokenConfig {
+    /// How the token starts.
+    pub init: InitialValues,
+}
+
+impl LayerConfig for ClassTokenConfig {
+    fn name(&self) -> &'static str {
+        "class-token"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [channels, h, w] = place.input();
+        let layer = ClassToken::new(place, channels, self.init.weight([1, 1]));
+        Ok(Built::new(layer, [channels, 1 + h * w, 1]))
+    }
+}
+
+impl LayerKeys for ClassTokenConfig {
+    const NAMES: &'static [&'static str] = &["class-token"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self { init: distribution(section, START) }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("class token", |layout| Self::new(layout, "layer", CASE_INPUT[0], CASE_INIT))]
+        vec![LayerCase::new("class token", r#"["class-token"]"#)]
     }
 }
 

@@ -1,19 +1,45 @@
-//! Layer normalisation and RMS normalisation.
+//! Layer normalisation.
+
+use saltflat_config::{Section, named_enum};
+use serde::Serialize;
 
 use super::{
     affine::Affine,
-    case::{CASE_INPUT, LayerCase, LayerCases},
+    keys::{affine_and_bias, eps},
     normalise::{EPSILON, Standardise},
 };
-use crate::{Jet, Layer, Layout, Pass};
+use crate::{
+    Jet, Layer, ModelError, Pass,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
+};
 
-/// What a [`LayerNorm`] takes the mean over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NormOver {
-    /// The channels, at every position by itself; γ and β are `[channels]`.
-    Channels,
-    /// Channels and positions together; γ and β are `[channels, height, width]`.
-    All,
+named_enum! {
+    /// What a [`LayerNorm`] takes the mean over.
+    #[derive(Default)]
+    pub enum NormOver {
+        /// The channels, at every position by itself; γ and β are `[channels]`.
+        #[default]
+        Channels = "channels",
+        /// Channels and positions together; γ and β are `[channels, height, width]`.
+        All = "all",
+    }
+}
+
+impl NormOver {
+    fn affine(self, place: &mut Place<'_>, tensors: [bool; 2]) -> Affine {
+        let input = place.input();
+        let shape = match self {
+            Self::Channels => &input[..1],
+            Self::All => &input[..],
+        };
+        Affine::new(place, shape, tensors)
+    }
+
+    /// `over`.
+    pub(super) fn read(section: &mut Section) -> Self {
+        section.choice("over", &Self::ALL).unwrap_or_default()
+    }
 }
 
 /// Normalises each sample, at every position over the channels or over all at once, then γ x̂ + β: PyTorch's `nn.LayerNorm`, by default
@@ -28,21 +54,14 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Adds `NAME.weight` and `NAME.bias`, those that are asked for, to the layout, of inputs of this shape `[channels, height, width]`.
-    pub fn new(
-        layout: &mut Layout,
-        name: &str,
-        input: [usize; 3],
-        over: NormOver,
-        eps: f64,
-        centred: bool,
-        tensors: [bool; 2],
-    ) -> Self {
-        let shape = match over {
-            NormOver::Channels => &input[..1],
-            NormOver::All => &input[..],
-        };
-        Self { over, eps, centred, affine: Affine::new(layout, name, shape, tensors) }
+    /// Adds `NAME.weight` and `NAME.bias`, those of `tensors` that are asked for.
+    pub fn new(place: &mut Place<'_>, over: NormOver, eps: f64, tensors: [bool; 2]) -> Self {
+        Self { over, eps, centred: true, affine: over.affine(place, tensors) }
+    }
+
+    /// RMS normalisation; adds `NAME.weight`, if it is `affine`.
+    pub fn rms(place: &mut Place<'_>, over: NormOver, eps: f64, affine: bool) -> Self {
+        Self { over, eps, centred: false, affine: over.affine(place, [affine, false]) }
     }
 }
 
@@ -66,20 +85,47 @@ impl Layer for LayerNorm {
     }
 }
 
-impl LayerCases for LayerNorm {
+/// The keys of layer normalisation in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LayerNormConfig {
+    /// What the mean is taken over.
+    pub over: NormOver,
+    /// ε, which is added to the variance.
+    pub eps: f64,
+    /// True if factors follow.
+    pub affine: bool,
+    /// True if offsets follow.
+    pub bias: bool,
+}
+
+impl LayerConfig for LayerNormConfig {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let tensors = [self.affine, self.affine && self.bias];
+        Ok(Built::new(LayerNorm::new(place, self.over, self.eps, tensors), place.input()))
+    }
+}
+
+impl LayerKeys for LayerNormConfig {
+    const NAMES: &'static [&'static str] = &["layer-norm"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let [affine, bias] = affine_and_bias(section);
+        Self { over: NormOver::read(section), eps: eps(section, EPSILON), affine, bias }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let with = |over, eps, centred, tensors| {
-            move |layout: &mut Layout| Self::new(layout, "layer", CASE_INPUT, over, eps, centred, tensors)
-        };
+        let case = |name, keys| LayerCase::new(name, format!("[{{ kind = \"layer-norm\", {keys} }}]"));
         vec![
-            LayerCase::new("layer norm", with(NormOver::Channels, EPSILON, true, [true; 2])),
-            LayerCase::new("layer norm over all", with(NormOver::All, EPSILON, true, [true; 2])),
-            LayerCase::new("layer norm, ε 0.1, without bias", with(NormOver::Channels, 0.1, true, [true, false])),
-            LayerCase::new("layer norm over all, without bias", with(NormOver::All, EPSILON, true, [true, false])),
-            LayerCase::new("layer norm, not affine", with(NormOver::Channels, EPSILON, true, [false; 2])),
-            LayerCase::new("RMS norm", with(NormOver::Channels, 1e-3, false, [true, false])),
-            LayerCase::new("RMS norm over all", with(NormOver::All, 1e-3, false, [true, false])),
-            LayerCase::new("RMS norm, not affine", with(NormOver::Channels, 1e-3, false, [false; 2])),
+            case("layer norm", "over = \"channels\""),
+            case("layer norm over all", "over = \"all\""),
+            case("layer norm, ε 0.1, without bias", "eps = 0.1, bias = false"),
+            case("layer norm over all, without bias", "over = \"all\", bias = false"),
+            case("layer norm, not affine", "affine = false"),
         ]
     }
 }

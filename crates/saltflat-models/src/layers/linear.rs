@@ -1,18 +1,23 @@
 //! Fully connected layer.
 
 use burn::tensor::{FloatDType, Tensor};
+use saltflat_config::Section;
 use saltflat_kernels::{Window, convolution, directions_to_batch, gram, has_kernels, linear};
+use serde::Serialize;
 
-use super::{
-    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
-    linear_rows::PositionRows,
-    pool::AvgPool,
+use super::{keys::outputs, linear_rows::PositionRows};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    jet::sum,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+    tape::times_tiled,
 };
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
 
-/// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. An input of as many channels as `inputs` is mapped at every position,
-/// `[batch, inputs, h, w]` to `[batch, outputs, h, w]`; any other is flattened, `[batch, c, h, w]` with c·h·w = inputs to
-/// `[batch, outputs, 1, 1]`.
+/// y = x Wᵀ + b with W `[outputs, inputs]`, at every position: PyTorch's `nn.Linear` of the channels, `[batch, inputs, h, w]` to
+/// `[batch, outputs, h, w]`.
 ///
 /// Jet: ẏ = ẋ Wᵀ + x Vᵀ + v_b, ÿ = ẍ Wᵀ + 2 ẋ Vᵀ.
 #[derive(Debug)]
@@ -24,22 +29,27 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
-    pub fn new(
-        layout: &mut Layout,
-        name: &str,
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias`.
+    pub fn new(place: &mut Place<'_>, shape: [usize; 2], weight: Init, bias: Option<Init>) -> Self {
+        Self::with_roles(place, ["weight", "bias"], shape, weight, bias)
+    }
+
+    /// As [`new`](Self::new), with other roles of the tensors.
+    pub(super) fn with_roles(
+        place: &mut Place<'_>,
+        [weight_role, bias_role]: [&str; 2],
         [inputs, outputs]: [usize; 2],
         weight: Init,
         bias: Option<Init>,
     ) -> Self {
-        let weight = layout.parameter(format!("{name}.weight"), &[outputs, inputs], weight);
-        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+        let weight = place.parameter(weight_role, &[outputs, inputs], weight);
+        let bias = bias.map(|init| place.parameter(bias_role, &[outputs], init));
         Self { weight, bias, inputs, outputs }
     }
 
     /// A layer that is not trained: `NAME.weight` is a buffer, and there is no bias.
-    pub fn frozen(layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2], weight: Init) -> Self {
-        let weight = layout.buffer(format!("{name}.weight"), &[outputs, inputs], weight);
+    pub fn frozen(place: &mut Place<'_>, [inputs, outputs]: [usize; 2], weight: Init) -> Self {
+        let weight = place.buffer("weight", &[outputs, inputs], weight);
         Self { weight, bias: None, inputs, outputs }
     }
 
@@ -51,15 +61,8 @@ impl Linear {
 impl Layer for Linear {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let [n, channels, height, width] = x.value.dims();
-        let x = match channels == inputs {
-            true => x,
-            false => x.linear(|t| {
-                let rows = t.dims()[0];
-                t.reshape([rows, inputs, 1, 1])
-            }),
-        };
-        let is_vector = channels != inputs || [height, width] == [1, 1];
+        let [n, _, height, width] = x.value.dims();
+        let is_vector = [height, width] == [1, 1];
         let map = if is_vector { of_vectors } else { at_positions };
 
         let shape = [outputs, inputs];
@@ -131,26 +134,99 @@ fn at_positions(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Ten
     y.reshape([rows, outputs, h, w])
 }
 
-impl LayerCases for Linear {
+/// The keys of a fully connected layer in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LinearConfig {
+    /// Outputs.
+    pub outputs: usize,
+    /// Inputs, if they are to be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<usize>,
+    /// True if there is a bias.
+    pub bias: bool,
+    /// False if the weight is a buffer, which is not trained; there is no bias then.
+    pub trained: bool,
+    /// How the weight starts.
+    pub weight_init: InitialValues,
+    /// How the bias starts.
+    pub bias_init: InitialValues,
+}
+
+impl LinearConfig {
+    /// A layer with these initial distributions; without a bias if there is none for it.
+    pub fn new(outputs: usize, weight: Init, bias: Option<Init>) -> Self {
+        let of = InitialValues::Distribution;
+        let bias_init = bias.map_or_else(InitialValues::default, of);
+        Self { outputs, inputs: None, bias: bias.is_some(), trained: true, weight_init: of(weight), bias_init }
+    }
+
+    /// A layer that is not trained.
+    pub fn frozen(outputs: usize, weight: Init) -> Self {
+        Self { trained: false, ..Self::new(outputs, weight, None) }
+    }
+}
+
+impl LayerConfig for LinearConfig {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [inputs, height, width] = place.input();
+        if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
+            return Err(place.error(format!("{expected} channels")));
+        }
+        let (shape, outputs) = ([inputs, self.outputs], self.outputs);
+        let weight = self.weight_init.weight(shape);
+        let layer = match self.trained {
+            true => Linear::new(place, shape, weight, self.bias.then(|| self.bias_init.bias(shape))),
+            false => Linear::frozen(place, shape, weight),
+        };
+        Ok(Built::new(layer, [outputs, height, width]))
+    }
+}
+
+impl LayerKeys for LinearConfig {
+    const NAMES: &'static [&'static str] = &["linear"];
+    const EXAMPLE: &'static str = "outputs = 3";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let outputs = outputs(section);
+        let (inputs, trained) = (section.count("inputs"), section.get("trained").unwrap_or(true));
+        let bias = section.get("bias");
+        if bias == Some(true) && !trained {
+            section.problem("bias", "expected false for a layer that is not trained, got true");
+        }
+        Self {
+            outputs,
+            inputs,
+            bias: bias.unwrap_or(trained),
+            trained,
+            weight_init: InitialValues::read(section, "weight_init").unwrap_or_default(),
+            bias_init: InitialValues::read(section, "bias_init").unwrap_or_default(),
+        }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let shape = [CASE_INPUT.iter().product(), 5];
+        let linear =
+            |keys: &str| format!("{{ kind = \"linear\", outputs = 5, weight_init = {{ normal = 0.4 }}, {keys} }}");
+        let vector = |name, keys| LayerCase::new(name, format!("[\"flatten\", {}]", linear(keys)));
+        let positions = |name, keys| LayerCase::new(name, format!("[{}]", linear(keys)));
         vec![
-            LayerCase::new("linear", move |layout| Self::new(layout, "layer", shape, CASE_INIT, Some(CASE_INIT))),
-            LayerCase::new("linear without bias", move |layout| Self::new(layout, "layer", shape, CASE_INIT, None)),
-            LayerCase::new("linear at every position", move |layout| {
-                Self::new(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT, Some(CASE_INIT))
-            }),
-            LayerCase {
-                name: "linear at few positions, without bias",
-                stages: Box::new(|layout| {
-                    let few = Self::new(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT, None);
-                    vec![AvgPool.into(), AvgPool.into(), few.into()]
-                }),
-            },
-            LayerCase::new("frozen linear at every position", move |layout| {
-                Self::frozen(layout, "layer", [CASE_INPUT[0], 3], CASE_INIT)
-            }),
-            LayerCase::new("frozen linear", move |layout| Self::frozen(layout, "layer", shape, CASE_INIT)),
+            vector("linear", "bias_init = { normal = 0.4 }"),
+            vector("linear without bias", "bias = false"),
+            vector("frozen linear", "trained = false"),
+            positions("linear at every position", "bias_init = { normal = 0.4 }"),
+            positions("frozen linear at every position", "trained = false"),
+            // Of fewer positions than channels, so that the inner products are made of the cotangents.
+            LayerCase::new(
+                "linear at few positions",
+                format!("[\"avg-pool\", {{ kind = \"linear\", outputs = 12 }}, {}]", linear("bias = true")),
+            ),
+            LayerCase::new(
+                "linear at few positions, without bias",
+                format!("[\"avg-pool\", {{ kind = \"linear\", outputs = 12 }}, {}]", linear("bias = false")),
+            ),
         ]
     }
 }

@@ -1,12 +1,17 @@
 //! Learned positional parameters.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
+use super::keys::distribution;
 use crate::{
-    Init, Jet, Layer, Layout, Pass, PerSample,
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
     jet::{for_each_sample, sum},
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
     layout::Slot,
+    place::{Built, Place},
 };
 
 /// y = x + p with p `[1, positions, channels]`: a vector of parameters is added at each position, as in Dosovitskiy et al. 2020,
@@ -21,9 +26,9 @@ pub struct Position {
 }
 
 impl Position {
-    /// Adds the tensor NAME `[1, positions, channels]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str, [channels, positions]: [usize; 2], init: Init) -> Self {
-        Self { table: layout.parameter(name, &[1, positions, channels], init), channels, positions }
+    /// Adds the tensor NAME `[1, positions, channels]`.
+    pub fn new(place: &mut Place<'_>, [channels, positions]: [usize; 2], init: Init) -> Self {
+        Self { table: place.parameter("", &[1, positions, channels], init), channels, positions }
     }
 }
 
@@ -43,12 +48,38 @@ impl Layer for Position {
     }
 }
 
-impl LayerCases for Position {
+/// How the table starts, unless a configuration says another: as in vision transformers.
+const START: Init = Init::Normal { std: 0.02 };
+
+/// The keys of positional parameters in a list of layers. Their tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PositionConfig {
+    /// How the parameters start.
+    pub init: InitialValues,
+}
+
+impl LayerConfig for PositionConfig {
+    fn name(&self) -> &'static str {
+        "position"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [channels, h, w] = place.input();
+        let layer = Position::new(place, [channels, h * w], self.init.weight([1, 1]));
+        Ok(Built::new(layer, place.input()))
+    }
+}
+
+impl LayerKeys for PositionConfig {
+    const NAMES: &'static [&'static str] = &["position"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self { init: distribution(section, START) }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let [channels, height, width] = CASE_INPUT;
-        vec![LayerCase::new("position", move |layout| {
-            Self::new(layout, "layer", [channels, height * width], CASE_INIT)
-        })]
+        vec![LayerCase::new("position", r#"["position"]"#)]
     }
 }
 

@@ -1,10 +1,18 @@
 //! A trainable factor.
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
 use saltflat_kernels::{row_products, scale_first, scale_second};
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, layout::Slot};
+use super::keys::{Per, distribution};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// y = s x with one trainable number s, 1 at first, as in Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321), or with one a channel, as
 /// in ConvNeXt (Liu et al. 2022, arXiv 2201.03545).
@@ -18,14 +26,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Adds the tensor NAME `[1]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str) -> Self {
-        Self::with(layout, name, 1, Init::Constant(1.0))
-    }
-
-    /// Adds the tensor NAME `[count]` to the layout: one factor for everything, or as many as there are channels.
-    pub fn with(layout: &mut Layout, name: &str, count: usize, init: Init) -> Self {
-        Self { scale: layout.parameter(name, &[count], init), count }
+    /// Adds the tensor NAME `[count]`: one factor for everything, or as many as there are channels.
+    pub fn new(place: &mut Place<'_>, count: usize, init: Init) -> Self {
+        Self { scale: place.parameter("", &[count], init), count }
     }
 }
 
@@ -52,11 +55,48 @@ impl Layer for Scale {
     }
 }
 
-impl LayerCases for Scale {
+/// The keys of a trainable factor in a list of layers. Its tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ScaleConfig {
+    /// Whether there is one factor, or one a channel.
+    pub per: Per,
+    /// How the factors start.
+    pub init: InitialValues,
+}
+
+/// One factor, 1 at first.
+impl Default for ScaleConfig {
+    fn default() -> Self {
+        Self { per: Per::All, init: InitialValues::Distribution(START) }
+    }
+}
+
+/// How factors start, unless a configuration says another.
+const START: Init = Init::Constant(1.0);
+
+impl LayerConfig for ScaleConfig {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let (count, init) = (self.per.count(place), self.init.weight([1, 1]));
+        Ok(Built::new(Scale::new(place, count, init), place.input()))
+    }
+}
+
+impl LayerKeys for ScaleConfig {
+    const NAMES: &'static [&'static str] = &["scale"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self { per: Per::read(section), init: distribution(section, START) }
+    }
+
     fn cases() -> Vec<LayerCase> {
         vec![
-            LayerCase::new("scalar scale", |layout| Self::new(layout, "layer")),
-            LayerCase::new("scale per channel", |layout| Self::with(layout, "layer", CASE_INPUT[0], CASE_INIT)),
+            LayerCase::new("scalar scale", r#"["scale"]"#),
+            LayerCase::new("scale per channel", r#"[{ kind = "scale", per = "channel", init = { normal = 0.4 } }]"#),
         ]
     }
 }

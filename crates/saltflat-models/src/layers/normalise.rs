@@ -1,6 +1,7 @@
 //! The standardised input and its jet, which all normalisations share.
 
 use burn::tensor::{DType, FloatDType, Tensor};
+use saltflat_kernels::{PositionNorm, has_kernels};
 
 use crate::{Jet, jet::for_each_direction};
 
@@ -35,6 +36,10 @@ impl Standardise {
     }
 
     fn in_full_precision(self, x: Jet<3>, second_order: bool) -> Jet<3> {
+        // The kernels are for the middle dimension, and have no backward pass of a second coefficient.
+        if self.dim == 1 && has_kernels(&x.value) && !(second_order && x.value.is_autodiff()) {
+            return self.by_kernels(x, second_order);
+        }
         let mean = |t: Tensor<3>| t.mean_dim(self.dim);
         let Jet { value: c, first: c1, second: c2 } = match self.centred {
             true => x.linear(|t| {
@@ -68,6 +73,18 @@ impl Standardise {
             }
         });
         Jet { first: Some(c1 * r + c * r1), value, second }
+    }
+
+    fn by_kernels(self, x: Jet<3>, second_order: bool) -> Jet<3> {
+        let norm = PositionNorm { eps: self.eps, centred: self.centred };
+        let along = |t: Tensor<3>| norm.first([x.value.clone(), t]);
+        let second = match (&x.first, x.second) {
+            (Some(first), second) if second_order => Some(norm.second([x.value.clone(), first.clone()], second)),
+            // The rule is then that of a first coefficient.
+            (None, Some(second)) => Some(along(second)),
+            (Some(_) | None, _) => None,
+        };
+        Jet { first: x.first.map(along), second, value: norm.value(x.value.clone()) }
     }
 
     /// x̂̈ for ẋ = 0: the rule is then that of a first coefficient.

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 use saltflat_kernels::{row_products, row_sums};
 
-use super::normalise::EPSILON;
+use super::{bias::Bias, normalise::EPSILON, scale::Scale};
 use crate::{
-    Init, Jet, Pass, PerSample,
+    Init, Jet, Layer, Pass, PerSample,
     jet::{for_each_direction, for_each_sample, sum},
     layout::Slot,
     place::Place,
@@ -117,6 +117,21 @@ impl Affine {
         };
         let value = pass.record(value, || self.rows(x.value.without_autodiff()));
         Jet { value, first, second }
+    }
+
+    /// As [`forward`](Self::forward), by the kernels of the layers [`Scale`] and [`Bias`], whose sums are rounded in another order; each of
+    /// them has its own per-sample rule.
+    pub(super) fn forward_in_layers(&self, mut x: Jet, pass: &mut Pass<'_>) -> Jet {
+        if !self.is_per_channel() {
+            return self.forward(x, pass);
+        }
+        if let Some(gamma) = self.gamma {
+            x = Scale::of_slot(gamma, self.channels()).forward(x, pass);
+        }
+        match self.beta {
+            Some(beta) => Bias::of_slot(beta, self.channels()).forward(x, pass),
+            None => x,
+        }
     }
 
     fn rows(&self, normalised: Tensor<4>) -> AffineRows {

@@ -27,6 +27,11 @@ impl Bias {
     pub fn new(place: &mut Place<'_>, count: usize, init: Init) -> Self {
         Self { bias: place.parameter("", &[count], init), count }
     }
+
+    /// The layer of a tensor that there is.
+    pub(super) fn of_slot(bias: Slot, count: usize) -> Self {
+        Self { bias, count }
+    }
 }
 
 impl Layer for Bias {

@@ -81,7 +81,7 @@ impl Layer for LayerNorm {
             let rows = t.dims()[0];
             t.reshape([rows, c, h, w])
         });
-        self.affine.forward(x, pass)
+        self.affine.forward_in_layers(x, pass)
     }
 }
 

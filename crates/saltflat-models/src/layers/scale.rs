@@ -30,6 +30,11 @@ impl Scale {
     pub fn new(place: &mut Place<'_>, count: usize, init: Init) -> Self {
         Self { scale: place.parameter("", &[count], init), count }
     }
+
+    /// The layer of a tensor that there is.
+    pub(super) fn of_slot(scale: Slot, count: usize) -> Self {
+        Self { scale, count }
+    }
 }
 
 impl Layer for Scale {

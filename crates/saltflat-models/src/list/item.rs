@@ -42,6 +42,17 @@ pub enum ItemKind {
     },
 }
 
+impl ItemKind {
+    /// Its kind in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Layer(layer) => layer.name(),
+            Self::Residual { .. } => "residual",
+            Self::Parallel { .. } => "parallel",
+        }
+    }
+}
+
 impl Item {
     /// A residual branch with a shortcut around it; an empty shortcut is the identity.
     pub fn residual(main: Vec<Self>, shortcut: Vec<Self>) -> Self {
@@ -81,18 +92,17 @@ impl Item {
         match &self.kind {
             ItemKind::Layer(layer) => table = layer.to_table()?,
             ItemKind::Residual { main, shortcut } => {
-                table.insert("kind".into(), "residual".into());
                 table.insert("main".into(), Value::Array(list(main)?));
                 table.insert("shortcut".into(), Value::Array(list(shortcut)?));
             }
             ItemKind::Parallel { branches, join } => {
                 let branches =
                     branches.iter().map(|branch| list(branch).map(Value::Array)).collect::<Result<_, _>>()?;
-                table.insert("kind".into(), "parallel".into());
                 table.insert("branches".into(), Value::Array(branches));
                 table.insert("join".into(), join.name().into());
             }
         }
+        table.insert("kind".into(), self.kind.name().into());
         if let Some(name) = &self.name {
             table.insert("name".into(), name.as_str().into());
         }

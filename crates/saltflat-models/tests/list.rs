@@ -80,7 +80,7 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             convs("outputs = 6, kernel = 9", "kind = \"relu\""),
-            "model.layers[0] (conv2d): expected images of at least 9 × 9 pixels with the padding, got [1, 8, 8] from the data",
+            "model.layers[0] (conv2d): expected images of at least 9 × 9 pixels, got [1, 8, 8] from the data",
         ),
         (
             convs("outputs = 6, kernel = 3, inputs = 2", "kind = \"relu\""),
@@ -104,7 +104,7 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             r#"["relu", { kind = "residual", main = [{ kind = "conv2d", outputs = 3, kernel = 9 }] }]"#.into(),
-            "model.layers[1].main[0] (conv2d): expected images of at least 9 × 9 pixels with the padding, got [1, 8, 8] from \
+            "model.layers[1].main[0] (conv2d): expected images of at least 9 × 9 pixels, got [1, 8, 8] from \
              model.layers[0] (relu)",
         ),
         (
@@ -138,14 +138,14 @@ fn layers_that_do_not_fit_are_refused() {
 /// Everything that is wrong with the text of a list is told at once.
 #[test]
 fn texts_that_say_no_list_are_refused() {
-    let list = r#"["flaten", 3, { kind = "linear", output = 3 }, { kind = "residual", man = [] }, { kind = "parallel" },
+    let list = r#"["flaten", 3, { kind = "linear", outpts = 3 }, { kind = "residual", man = [] }, { kind = "parallel" },
         { kind = "parallel", branches = [3], join = "product of" }, { kind = "linear", outputs = 1, weight_init = { normal = -1.0 } },
         { kind = "group-norm" }, { kind = "group-norm", groups = 2, channels_per_group = 2 }, { kind = "linear", outputs = 1, tensors = 3 }]"#;
     let found = items_of(list).unwrap_err();
     for expected in [
         "did you mean flatten?",
         "layers[1]: expected a layer, such as \"relu\" or { kind = \"relu\" }, got 3",
-        "layers[2].output: is not a key; did you mean outputs?",
+        "layers[2].outpts: is not a key; did you mean outputs?",
         "layers[3].main: is missing; expected a list of layers",
         "layers[3].man: is not a key; did you mean main?",
         "layers[4].branches: is missing; expected a list of lists of layers",

@@ -3,7 +3,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_config::{Problems, Section, parse, problem_lines};
-use saltflat_models::{ARCHITECTURES, Item, ModelConfig, Network, testing::items_of};
+use saltflat_models::{ARCHITECTURES, Item, ModelConfig, Network, layers::LAYERS, testing::items_of};
 use toml::{Table, Value};
 
 fn network(list: &str, input: [usize; 3], outputs: usize) -> Result<Network, String> {
@@ -183,6 +183,20 @@ fn architectures_are_lists() {
         let outputs = [built, again].map(|network| network.value(&theta, &buffers, x.clone()).into_data());
         assert_eq!(outputs[0], outputs[1], "{}", kind.name);
     }
+}
+
+/// Every row of the contract test, written and read again, is the same list, and defaults are written out.
+#[test]
+fn lists_are_read_as_they_are_written() {
+    for case in LAYERS.iter().flat_map(|kind| (kind.cases)()) {
+        let items = items_of(&case.layers).unwrap();
+        let written = Value::try_from(&items).unwrap().to_string();
+        assert_eq!(items_of(&written).unwrap(), items, "{}: {written}", case.name);
+    }
+    let written =
+        Value::try_from(items_of(r#"[{ kind = "max-pool", kernel = [3, 2], padding = 1 }]"#).unwrap()).unwrap();
+    let expected = r#"x = [{ kind = "max-pool", kernel = [3, 2], stride = [3, 2], padding = 1, dilation = 1 }]"#;
+    assert_eq!(written, parse(expected).unwrap()["x"]);
 }
 
 /// A list in a file of its own is read from the folder of the configuration.

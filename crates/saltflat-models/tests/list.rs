@@ -3,7 +3,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_config::{Problems, Section, parse, problem_lines};
-use saltflat_models::{ARCHITECTURES, Item, ModelConfig, Network, testing::items_of};
+use saltflat_models::{ARCHITECTURES, Item, ModelConfig, Network, layers::LAYERS, testing::items_of};
 use toml::{Table, Value};
 
 fn network(list: &str, input: [usize; 3], outputs: usize) -> Result<Network, String> {
@@ -80,7 +80,7 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             convs("outputs = 6, kernel = 9", "kind = \"relu\""),
-            "model.layers[0] (conv2d): expected images of at least 9 × 9 pixels with the padding, got [1, 8, 8] from the data",
+            "model.layers[0] (conv2d): expected images of at least 9 × 9 pixels, got [1, 8, 8] from the data",
         ),
         (
             convs("outputs = 6, kernel = 3, inputs = 2", "kind = \"relu\""),
@@ -104,7 +104,7 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             r#"["relu", { kind = "residual", main = [{ kind = "conv2d", outputs = 3, kernel = 9 }] }]"#.into(),
-            "model.layers[1].main[0] (conv2d): expected images of at least 9 × 9 pixels with the padding, got [1, 8, 8] from \
+            "model.layers[1].main[0] (conv2d): expected images of at least 9 × 9 pixels, got [1, 8, 8] from \
              model.layers[0] (relu)",
         ),
         (
@@ -138,14 +138,14 @@ fn layers_that_do_not_fit_are_refused() {
 /// Everything that is wrong with the text of a list is told at once.
 #[test]
 fn texts_that_say_no_list_are_refused() {
-    let list = r#"["flaten", 3, { kind = "linear", output = 3 }, { kind = "residual", man = [] }, { kind = "parallel" },
+    let list = r#"["flaten", 3, { kind = "linear", outpts = 3 }, { kind = "residual", man = [] }, { kind = "parallel" },
         { kind = "parallel", branches = [3], join = "product of" }, { kind = "linear", outputs = 1, weight_init = { normal = -1.0 } },
         { kind = "group-norm" }, { kind = "group-norm", groups = 2, channels_per_group = 2 }, { kind = "linear", outputs = 1, tensors = 3 }]"#;
     let found = items_of(list).unwrap_err();
     for expected in [
         "did you mean flatten?",
         "layers[1]: expected a layer, such as \"relu\" or { kind = \"relu\" }, got 3",
-        "layers[2].output: is not a key; did you mean outputs?",
+        "layers[2].outpts: is not a key; did you mean outputs?",
         "layers[3].main: is missing; expected a list of layers",
         "layers[3].man: is not a key; did you mean main?",
         "layers[4].branches: is missing; expected a list of lists of layers",
@@ -183,6 +183,20 @@ fn architectures_are_lists() {
         let outputs = [built, again].map(|network| network.value(&theta, &buffers, x.clone()).into_data());
         assert_eq!(outputs[0], outputs[1], "{}", kind.name);
     }
+}
+
+/// Every row of the contract test, written and read again, is the same list, and defaults are written out.
+#[test]
+fn lists_are_read_as_they_are_written() {
+    for case in LAYERS.iter().flat_map(|kind| (kind.cases)()) {
+        let items = items_of(&case.layers).unwrap();
+        let written = Value::try_from(&items).unwrap().to_string();
+        assert_eq!(items_of(&written).unwrap(), items, "{}: {written}", case.name);
+    }
+    let written =
+        Value::try_from(items_of(r#"[{ kind = "max-pool", kernel = [3, 2], padding = 1 }]"#).unwrap()).unwrap();
+    let expected = r#"x = [{ kind = "max-pool", kernel = [3, 2], stride = [3, 2], padding = 1, dilation = 1 }]"#;
+    assert_eq!(written, parse(expected).unwrap()["x"]);
 }
 
 /// A list in a file of its own is read from the folder of the configuration.

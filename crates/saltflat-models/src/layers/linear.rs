@@ -176,7 +176,9 @@ impl LayerConfig for LinearConfig {
     fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
         let [inputs, height, width] = place.input();
         if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
-            return Err(place.error(format!("{expected} channels")));
+            let all = inputs.saturating_mul(height).saturating_mul(width);
+            let hint = if expected == all { " (put \"flatten\" before)" } else { "" };
+            return Err(place.error(format!("{expected} inputs{hint}")));
         }
         let (shape, outputs) = ([inputs, self.outputs], self.outputs);
         let weight = self.weight_init.weight(shape);

@@ -43,7 +43,7 @@ fn layers_that_do_not_fit_their_input_are_refused() {
         ),
         (
             r#"[{ kind = "linear", outputs = 2, inputs = 144 }]"#,
-            "model.layers[0] (linear): expected 144 channels, got [4, 6, 6] from the data",
+            "model.layers[0] (linear): expected 144 inputs (put \"flatten\" before), got [4, 6, 6] from the data",
         ),
         (
             r#"[{ kind = "group-norm", groups = 3 }]"#,

@@ -16,7 +16,8 @@ use crate::{
 /// `[batch, 3 D, h, w]` are queries, keys and values, one after the other, each of them the heads one after the other. With S = s Qᵀ K,
 /// s the scale, and A = softmax S over the keys, the output of a head is V Aᵀ, `[batch, D, h, w]` together. Positions are all h·w.
 ///
-/// Jet: of the products by the product rule, of A by that of [`softmax`].
+/// Jet: of the products by the product rule; of a row a = softmax s by ȧ = a (ṡ − ⟨a, ṡ⟩) and ä = a (u − ⟨a, u⟩) with
+/// u = (ṡ − ⟨a, ṡ⟩)² + s̈, where ⟨a, ·⟩ are means with the weights a.
 #[derive(Debug)]
 pub struct Attention {
     heads: usize,
@@ -53,11 +54,8 @@ impl Layer for Attention {
     }
 }
 
-/// a = softmax s over the last dimension, and its jet: ȧ = a (ṡ − ⟨a, ṡ⟩) and ä = a (u − ⟨a, u⟩) with u = (ṡ − ⟨a, ṡ⟩)² + s̈, where ⟨a, ·⟩ are
-/// means with the weights a.
-///
-/// Of half precision in f32.
-pub(super) fn softmax(x: Jet<3>, second_order: bool) -> Jet<3> {
+/// Softmax over the last dimension, and its jet; of half precision in f32.
+fn softmax(x: Jet<3>, second_order: bool) -> Jet<3> {
     match x.value.dtype() {
         half @ (DType::F16 | DType::BF16) => in_full_precision(x.linear(|t| t.cast(FloatDType::F32)), second_order)
             .linear(|t| t.cast(FloatDType::from(half))),
@@ -75,7 +73,7 @@ fn in_full_precision(x: Jet<3>, second_order: bool) -> Jet<3> {
     let weighted = |t: Tensor<3>| for_each_direction(&value, &t) * t;
     let first = x.first.map(centred);
     let second = if second_order {
-        sum(first.clone().map(|t| t.square()), x.second).map(|t| weighted(centred(t)))
+        sum(first.clone().map(Tensor::<3>::square), x.second).map(|t| weighted(centred(t)))
     } else {
         None
     };

@@ -2,18 +2,20 @@
 
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_config::Section;
-use saltflat_kernels::{Window, convolution, directions_to_batch, gram, has_kernels, linear};
+use saltflat_kernels::{Window, convolution, directions_to_batch, has_kernels, linear};
 use serde::Serialize;
 
-use super::{keys::outputs, linear_rows::PositionRows};
+use super::{
+    keys::outputs,
+    linear_rows::{PositionRows, VectorRows},
+};
 use crate::{
-    Init, Jet, Layer, ModelError, Pass, PerSample,
+    Init, Jet, Layer, ModelError, Pass,
     init::InitialValues,
     jet::sum,
     layer_config::{LayerCase, LayerConfig, LayerKeys},
     layout::Slot,
     place::{Built, Place},
-    tape::times_tiled,
 };
 
 /// y = x Wᵀ + b with W `[outputs, inputs]`, at every position: PyTorch's `nn.Linear` of the channels, `[batch, inputs, h, w]` to
@@ -97,7 +99,7 @@ impl Layer for Linear {
         let has_bias = self.bias.is_some();
         let input = x.value.without_autodiff();
         let value = match is_vector {
-            true => pass.record(value, || Rows { input: input.flatten(1, 3), has_bias }),
+            true => pass.record(value, || VectorRows { input: input.flatten(1, 3), has_bias }),
             false => pass.record(value, || PositionRows { input, outputs, has_bias }),
         };
         Jet { value, first, second }
@@ -174,7 +176,9 @@ impl LayerConfig for LinearConfig {
     fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
         let [inputs, height, width] = place.input();
         if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
-            return Err(place.error(format!("{expected} channels")));
+            let all = inputs.saturating_mul(height).saturating_mul(width);
+            let hint = if expected == all { " (put \"flatten\" before)" } else { "" };
+            return Err(place.error(format!("{expected} inputs{hint}")));
         }
         let (shape, outputs) = ([inputs, self.outputs], self.outputs);
         let weight = self.weight_init.weight(shape);
@@ -228,29 +232,5 @@ impl LayerKeys for LinearConfig {
                 format!("[\"avg-pool\", {{ kind = \"linear\", outputs = 12 }}, {}]", linear("bias = false")),
             ),
         ]
-    }
-}
-
-/// Inner product of the gradients of samples i and j: (xᵢ·xⱼ + 1)(δᵢ·δⱼ), without the 1 if there is no bias.
-struct Rows {
-    input: Tensor<2>,
-    has_bias: bool,
-}
-
-impl PerSample for Rows {
-    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
-        delta.flatten(1, 3)
-    }
-
-    fn input(&self) -> Option<Tensor<4>> {
-        let [n, inputs] = self.input.dims();
-        Some(self.input.clone().reshape([n, inputs, 1, 1]))
-    }
-
-    fn gram(&self, delta: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
-        let input = input.map_or_else(|| self.input.clone(), |input| input.flatten(1, 3));
-        let inputs = gram(input);
-        let inputs = if self.has_bias { inputs.add_scalar(1.0) } else { inputs };
-        times_tiled(gram(delta), inputs)
     }
 }

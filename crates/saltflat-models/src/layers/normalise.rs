@@ -37,9 +37,13 @@ impl Standardise {
 
     fn in_full_precision(self, x: Jet<3>, second_order: bool) -> Jet<3> {
         // The kernels are for the middle dimension, and have no backward pass of a second coefficient.
-        if self.dim == 1 && has_kernels(&x.value) && !(second_order && x.value.is_autodiff()) {
-            return self.by_kernels(x, second_order);
+        match self.dim == 1 && has_kernels(&x.value) && !(second_order && x.value.is_autodiff()) {
+            true => self.by_kernels(x, second_order),
+            false => self.by_operations(x, second_order),
         }
+    }
+
+    fn by_operations(self, x: Jet<3>, second_order: bool) -> Jet<3> {
         let mean = |t: Tensor<3>| t.mean_dim(self.dim);
         let Jet { value: c, first: c1, second: c2 } = match self.centred {
             true => x.linear(|t| {
@@ -93,5 +97,42 @@ impl Standardise {
         let value = c / deviation.clone();
         let along = (value.clone() * c2.clone()).mean_dim(self.dim);
         (c2 - value * along) / deviation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+    use saltflat_random::{Key, Stream};
+
+    use super::*;
+
+    fn random(shape: [usize; 3], part: u64) -> Tensor<3> {
+        let values = Key::new(2, Stream::Probe, 0).part(part).normal(shape.iter().product());
+        Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), DType::F64))
+    }
+
+    /// The kernels and burn's operations give the same jet, whichever coefficients the input has.
+    #[test]
+    fn kernels_and_operations_agree() {
+        for centred in [true, false] {
+            let standardise = Standardise { dim: 1, eps: 1e-3, centred };
+            for (first, second) in [(false, false), (true, false), (false, true), (true, true)] {
+                let of_directions = [6, 5, 4];
+                let x = Jet {
+                    value: random([3, 5, 4], 0),
+                    first: first.then(|| random(of_directions, 1)),
+                    second: second.then(|| random(of_directions, 2)),
+                };
+                let (a, b) = (standardise.by_kernels(x.clone(), true), standardise.by_operations(x, true));
+                for (a, b) in [(Some(a.value), Some(b.value)), (a.first, b.first), (a.second, b.second)] {
+                    assert_eq!(a.is_some(), b.is_some(), "{first} {second}");
+                    if let Some((a, b)) = a.zip(b) {
+                        let difference = (a - b.clone()).abs().max().into_scalar::<f64>();
+                        assert!(difference <= 1e-13 * b.abs().max().into_scalar::<f64>(), "{difference:e}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -119,6 +119,12 @@ pub fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().into(), value.trim().into()))
 }
 
+/// `OLD=NEW`.
+pub fn old_new(text: &str) -> Result<(String, String), String> {
+    let (old, new) = text.split_once('=').ok_or_else(|| format!("expected OLD=NEW, got {text}"))?;
+    Ok((old.trim().into(), new.trim().into()))
+}
+
 /// A whole number above 0.
 pub fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("expected a whole number above 0, got {text}"))

@@ -91,11 +91,6 @@ impl Renames {
         Ok(())
     }
 
-    /// Adds the pairs of another map; they take the places of earlier ones with the same OLD.
-    pub fn extend(&mut self, other: &Self) {
-        self.0.extend(other.0.clone());
-    }
-
     /// The name in the network of a tensor that has this name in the file.
     pub fn apply(&self, name: &str) -> String {
         self.apply_with(name, &mut |_| {})

@@ -41,6 +41,10 @@ impl Layer for GroupNorm {
         });
         self.affine.forward(x, pass)
     }
+
+    fn assumption(&self, channels: usize) -> Option<String> {
+        Some(format!("group norm with {} groups of {} channels", self.groups, channels / self.groups.max(1)))
+    }
 }
 
 /// The keys of group normalisation in a list of layers; `groups`, or `channels_per_group`, divides the channels of the input.

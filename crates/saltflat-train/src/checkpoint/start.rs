@@ -71,7 +71,13 @@ pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainErr
 /// As [`load_start`].
 pub fn start_notes(path: &Path, plan: &Plan) -> Result<Vec<String>, TrainError> {
     let place = Place::of(path)?;
-    Ok(load_notes(&place.file, plan.network.layout(), place.renames(&plan.config.train.rename))?)
+    let mut notes = load_notes(&place.file, plan.network.layout(), place.renames(&plan.config.train.rename))?;
+    let assumed = plan.network.assumptions();
+    if !place.is_of_run && !assumed.is_empty() {
+        let text = "taken from [model], since a file of weights does not say it";
+        notes.push(format!("{}: {text}: {}", place.file.display(), assumed.join(", ")));
+    }
+    Ok(notes)
 }
 
 /// Whether [`start`] would find a starting point for this network at a path, with this SHA-256 if one is given, under the names that `renames` gives.

@@ -24,7 +24,7 @@ pub struct Common {
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
+    /// Where mnist, cifar10 and other official datasets lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 }

@@ -4,9 +4,10 @@
     pip install torch safetensors numpy
     python3 scripts/reference/layers.py
 
-Writes crates/saltflat-models/tests/fixtures/layers.safetensors with, for each case, `CASE/x`, `CASE/y` and the layer's
-tensors `CASE/weight`, `CASE/bias`, ...; after a training step of batch normalisation `CASE/after/running_mean` and
-`CASE/after/running_var`.
+Writes crates/saltflat-models/tests/fixtures/layers.safetensors and layers_b.safetensors with, for each case, `CASE/x`,
+`CASE/y` and the layer's tensors `CASE/weight`, `CASE/bias`, ...; after a training step of batch normalisation
+`CASE/after/running_mean` and `CASE/after/running_var`; of some activations their derivative `CASE/df`, at kinks the one
+that PyTorch takes. A case is seeded by its place, so new ones stand at the end.
 """
 
 import torch
@@ -21,6 +22,8 @@ EVEN, ODD = [2, 3, 6, 8], [2, 3, 7, 9]
 # overflows in float32.
 POSITIVE = [1e-3, 0.1, 0.75, 1.5, 3, 8, 19.5, 20.5, 40, 100]
 POINTS = [-x for x in reversed(POSITIVE)] + [0] + POSITIVE
+# Also where pieces of piecewise functions meet.
+KINKS = sorted({*POINTS, -3, 3, 6, -6})
 
 
 class Bias(nn.Module):
@@ -80,6 +83,68 @@ def cases():
     }
 
 
+class Gated(nn.Module):
+    """Channels weighted by a function of their means (squeeze and excitation)."""
+
+    def __init__(self):
+        super().__init__()
+        self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
+
+    def forward(self, x):
+        means = x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+
+
+def cases_b():
+    """As `cases`, of layers over windows, activations and products of branches."""
+
+    def conv(inputs, outputs, kernel, **options):
+        return nn.Conv2d(inputs, outputs, kernel, **options)
+
+    def depthwise(channels, stride):
+        return conv(channels, 2 * channels, 3, stride=stride, padding=1, groups=channels)
+
+    return {
+        "conv_by_axis": (conv(3, 4, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3)), [2, 3, 9, 8]),
+        "conv_dilated": (conv(3, 4, 3, padding=2, dilation=2, bias=False), ODD),
+        "conv_patches": (conv(3, 5, 4, stride=4), [2, 3, 9, 8]),
+        "conv_wide_padding": (conv(3, 2, (1, 5), padding=(2, 4)), ODD),
+        "conv_2_groups": (conv(6, 4, 3, padding=1, groups=2), [2, 6, 5, 4]),
+        "conv_depthwise": (conv(4, 4, 3, padding=1, groups=4, bias=False), [2, 4, 6, 5]),
+        "conv_depthwise_stride_2": (depthwise(3, 2), ODD),
+        "max_pool_overlapping": (nn.MaxPool2d(3, stride=2, padding=1), ODD),
+        "max_pool_by_axis": (nn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 0), dilation=(3, 2)), ODD),
+        "avg_pool_overlapping": (nn.AvgPool2d(3, stride=2, padding=1), ODD),
+        "avg_pool_of_pixels": (nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False), ODD),
+        "avg_pool_by_axis": (nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 0)), ODD),
+        "adaptive_avg_pool": (nn.AdaptiveAvgPool2d((3, 4)), ODD),
+        "adaptive_avg_pool_to_more": (nn.AdaptiveAvgPool2d((9, 2)), ODD),
+        "flatten": (nn.Flatten(), ODD),
+        "dropout_eval": (nn.Dropout(0.3).eval(), ODD),
+        "softmax_of_images": (nn.Softmax2d(), [2, 5, 3, 4]),
+        "softmax_of_vectors": (nn.Softmax(dim=1), [4, 7]),
+        "softmax_of_large_numbers": (nn.Softmax2d(), torch.tensor(POINTS).reshape(1, 7, 3, 1) * 20),
+        "gated": (Gated(), [2, 6, 4, 5]),
+        "sigmoid": (nn.Sigmoid(), None),
+        "gelu_tanh": (nn.GELU(approximate="tanh"), None),
+        "leaky_relu": (nn.LeakyReLU(), None),
+        "leaky_relu_slope": (nn.LeakyReLU(0.3), None),
+        "elu": (nn.ELU(), None),
+        "elu_alpha": (nn.ELU(0.7), None),
+        "relu6": (nn.ReLU6(), None),
+        "hard_swish": (nn.Hardswish(), None),
+        "hard_sigmoid": (nn.Hardsigmoid(), None),
+    }
+
+
+def with_derivative(layer, tensors):
+    """The tensors of an activation at `KINKS` instead, with its derivative there."""
+    x = torch.tensor(KINKS, dtype=torch.float64).reshape(1, 1, -1, 1).requires_grad_()
+    y = layer(x)
+    (df,) = torch.autograd.grad(y.sum(), x)
+    return {**tensors, "x": x.detach(), "y": y.detach().clone(), "df": df.clone()}
+
+
 def tensors_of(layer, shape, seed):
     generator = torch.Generator().manual_seed(seed)
     randomise(layer, generator)
@@ -88,7 +153,12 @@ def tensors_of(layer, shape, seed):
         return {n: t.clone() for n, t in layer.state_dict().items() if n != "num_batches_tracked"}
 
     before = state()
-    x = torch.tensor(POINTS).reshape(1, 1, 3, 7) if shape is None else 0.5 + torch.randn(shape, generator=generator)
+    if shape is None:
+        x = torch.tensor(POINTS).reshape(1, 1, 3, 7)
+    elif isinstance(shape, torch.Tensor):
+        x = shape
+    else:
+        x = 0.5 + torch.randn(shape, generator=generator)
     with torch.no_grad():
         y = layer(x)
     tensors = {"x": x, "y": y.clone().contiguous(), **before}
@@ -97,20 +167,27 @@ def tensors_of(layer, shape, seed):
     return tensors
 
 
+def write(name, all_cases):
+    found = {}
+    for seed, (case, (layer, shape)) in enumerate(all_cases.items()):
+        tensors = tensors_of(layer, shape, seed)
+        if shape is None and name != "layers":
+            tensors = with_derivative(layer, tensors)
+        assert all(t.dtype == torch.float64 and t.isfinite().all() for t in tensors.values()), case
+        found.update({f"{case}/{key}": t for key, t in tensors.items()})
+        print(case, ", ".join(f"{key} {list(t.shape)}" for key, t in tensors.items()))
+    path = FIXTURES / f"{name}.safetensors"
+    save_file(found, path, metadata={"source": f"scripts/reference/layers.py, PyTorch {torch.__version__}"})
+    path.chmod(0o644)
+    print(path.stat().st_size, "bytes")
+
+
 def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     FIXTURES.mkdir(parents=True, exist_ok=True)
-    path = FIXTURES / "layers.safetensors"
-    found = {}
-    for seed, (name, (layer, shape)) in enumerate(cases().items()):
-        tensors = tensors_of(layer, shape, seed)
-        assert all(t.dtype == torch.float64 and t.isfinite().all() for t in tensors.values()), name
-        found.update({f"{name}/{key}": t for key, t in tensors.items()})
-        print(name, ", ".join(f"{key} {list(t.shape)}" for key, t in tensors.items()))
-    save_file(found, path, metadata={"source": f"scripts/reference/layers.py, PyTorch {torch.__version__}"})
-    path.chmod(0o644)
-    print(path.stat().st_size, "bytes")
+    write("layers", cases())
+    write("layers_b", cases_b())
 
 
 if __name__ == "__main__":

@@ -55,6 +55,20 @@ impl<const D: usize> Jet<D> {
             second: sum(self.second, other.second),
         }
     }
+
+    /// Product z = x y of two activations, of which one may be of a single pixel, the same at every position: ż = ẋ y + x ẏ and, if it is asked
+    /// for, z̈ = ẍ y + 2 ẋ ẏ + x ÿ.
+    pub fn times(self, other: Self, second_order: bool) -> Self {
+        let times_x = |t: Tensor<D>| for_each_direction(&self.value, &t) * t;
+        let times_y = |t: Tensor<D>| for_each_direction(&other.value, &t) * t;
+        let crossed = match second_order {
+            true => self.first.clone().zip(other.first.clone()).map(|(x, y)| (x * y).mul_scalar(2.0)),
+            false => None,
+        };
+        let first = sum(self.first.map(times_y), other.first.map(times_x));
+        let second = sum(sum(self.second.map(times_y), other.second.map(times_x)), crossed);
+        Self { value: self.value.clone() * other.value.clone(), first, second }
+    }
 }
 
 /// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`: `[K · batch, …]`.

@@ -30,6 +30,8 @@ named_enum! {
         Sum = "sum",
         /// Their channels, one branch after the other.
         Concat = "concat",
+        /// Their product; a branch of one pixel has the same factor at every position.
+        Product = "product",
     }
 }
 
@@ -44,6 +46,12 @@ impl Join {
                 let channels = shapes.iter().fold(0, |all: usize, shape| all.saturating_add(shape[0]));
                 rest.iter().all(|shape| shape[1..] == first[1..]).then_some([channels, h, w])
             }
+            Self::Product => {
+                let has_positions = |shape: &&[usize; 3]| shape[1..] != [1, 1];
+                let largest = *shapes.iter().find(has_positions).unwrap_or(first);
+                let pixel = [largest[0], 1, 1];
+                shapes.iter().all(|shape| *shape == largest || *shape == pixel).then_some(largest)
+            }
         }
     }
 
@@ -52,17 +60,22 @@ impl Join {
         match self {
             Self::Sum => "have one shape",
             Self::Concat => "have one height and width",
+            Self::Product => "have as many channels each, and one height and width or a single pixel",
         }
     }
 
     /// The result for these outputs, in the order of the branches.
-    fn of(self, others: Vec<Jet>, last: Jet) -> Jet {
+    fn of(self, others: Vec<Jet>, last: Jet, second_order: bool) -> Jet {
         match self {
             Self::Sum => match others.into_iter().reduce(|sum, next| next.plus(sum)) {
                 Some(sum) => last.plus(sum),
                 None => last,
             },
             Self::Concat => Jet::concat(others, last),
+            Self::Product => match others.into_iter().reduce(|product, next| product.times(next, second_order)) {
+                Some(product) => product.times(last, second_order),
+                None => last,
+            },
         }
     }
 }
@@ -239,7 +252,7 @@ fn run<E>(
                         outputs.push(run(branch, x.clone(), pass, check, see)?);
                     }
                     let last = run(last, x, pass, check, see)?;
-                    join.of(outputs, last)
+                    join.of(outputs, last, pass.second_order())
                 }
             },
         };

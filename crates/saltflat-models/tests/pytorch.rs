@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{SafeTensors, tensor::TensorView};
 use saltflat_config::{Problems, Section};
 use saltflat_models::{
-    Architecture, Init, Initialisation, Layout, ModelConfig, Network, Pass, Vector, architectures::Mlp, build_list,
+    Architecture, Directions, Init, Initialisation, Layout, ModelConfig, Network, Pass, Vector, architectures::Mlp, build_list,
     layers::Activation, load, testing::items_of,
 };
 use serde_json::Value;
@@ -56,7 +56,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("conv_3x3_stride_2_odd", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, stride = 2 }]"#),
     ("conv_5x5", r#"[{ kind = "conv2d", outputs = 4, kernel = 5, padding = 2 }]"#),
     ("fixup_shortcut", r#"["fixup-shortcut"]"#),
-    ("global_avg_pool", r#"["global-avg-pool"]"#),
+    ("global_avg_pool", r#"["adaptive-avg-pool"]"#),
     ("group_norm_1_group", r#"[{ kind = "group-norm", groups = 1 }]"#),
     ("group_norm_4_groups", r#"[{ kind = "group-norm", groups = 4 }]"#),
     ("group_norm_6_groups", r#"[{ kind = "group-norm", channels_per_group = 1 }]"#),
@@ -66,17 +66,72 @@ const LAYERS: &[(&str, &str)] = &[
     ("scale", r#"[{ kind = "scale", name = "0.scale" }]"#),
 ];
 
+/// The layers of the cases of `layers_b.safetensors`.
+const LAYERS_B: &[(&str, &str)] = &[
+    ("adaptive_avg_pool", r#"[{ kind = "adaptive-avg-pool", output = [3, 4] }]"#),
+    ("adaptive_avg_pool_to_more", r#"[{ kind = "adaptive-avg-pool", output = [9, 2] }]"#),
+    ("avg_pool_by_axis", r#"[{ kind = "avg-pool", kernel = [3, 2], stride = [2, 1], padding = [1, 0] }]"#),
+    ("avg_pool_of_pixels", r#"[{ kind = "avg-pool", kernel = 3, stride = 2, padding = 1, count_include_pad = false }]"#),
+    ("avg_pool_overlapping", r#"[{ kind = "avg-pool", kernel = 3, stride = 2, padding = 1 }]"#),
+    ("conv_2_groups", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, groups = 2 }]"#),
+    (
+        "conv_by_axis",
+        r#"[{ kind = "conv2d", outputs = 4, kernel = [3, 2], stride = [2, 1], padding = [1, 2], dilation = [1, 3] }]"#,
+    ),
+    ("conv_depthwise", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, groups = 4, bias = false }]"#),
+    (
+        "conv_depthwise_stride_2",
+        r#"[{ kind = "conv2d", outputs = 6, kernel = 3, stride = 2, padding = 1, groups = 3 }]"#,
+    ),
+    ("conv_dilated", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 2, dilation = 2, bias = false }]"#),
+    ("conv_patches", r#"[{ kind = "conv2d", outputs = 5, kernel = 4, stride = 4 }]"#),
+    ("conv_wide_padding", r#"[{ kind = "conv2d", outputs = 2, kernel = [1, 5], padding = [2, 4] }]"#),
+    ("dropout_eval", r#"[{ kind = "dropout", probability = 0.3 }]"#),
+    ("elu", r#"["elu"]"#),
+    ("elu_alpha", r#"[{ kind = "elu", alpha = 0.7 }]"#),
+    ("flatten", r#"["flatten"]"#),
+    (
+        "gated",
+        r#"[{ kind = "parallel", join = "product", branches = [[], [
+            "adaptive-avg-pool",
+            { kind = "conv2d", outputs = 2, kernel = 1, name = "squeeze" },
+            "relu",
+            { kind = "conv2d", outputs = 6, kernel = 1, name = "excite" },
+            "sigmoid",
+        ]] }]"#,
+    ),
+    ("gelu_tanh", r#"[{ kind = "gelu", approximate = "tanh" }]"#),
+    ("hard_sigmoid", r#"["hard-sigmoid"]"#),
+    ("hard_swish", r#"["hard-swish"]"#),
+    ("leaky_relu", r#"["leaky-relu"]"#),
+    ("leaky_relu_slope", r#"[{ kind = "leaky-relu", slope = 0.3 }]"#),
+    (
+        "max_pool_by_axis",
+        r#"[{ kind = "max-pool", kernel = [2, 3], stride = [1, 2], padding = [1, 0], dilation = [3, 2] }]"#,
+    ),
+    ("max_pool_overlapping", r#"[{ kind = "max-pool", kernel = 3, stride = 2, padding = 1 }]"#),
+    ("relu6", r#"["relu6"]"#),
+    ("sigmoid", r#"["sigmoid"]"#),
+    ("softmax_of", r#"["softmax"]"#),
+];
+
 #[test]
 fn every_layer_has_pytorchs_values() {
-    let bytes = fs::read(fixture("layers.safetensors")).unwrap();
+    compare_layers("layers.safetensors", 30, LAYERS);
+    compare_layers("layers_b.safetensors", 29, LAYERS_B);
+}
+
+/// The values of the cases in a fixture, whose number is given.
+fn compare_layers(name: &str, count: usize, layers: &[(&str, &str)]) {
+    let bytes = fs::read(fixture(name)).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut cases: Vec<_> = file.names().into_iter().filter_map(|name| name.strip_suffix("/x")).collect();
     cases.sort_unstable();
-    assert_eq!(cases.len(), 30);
+    assert_eq!(cases.len(), count);
     let mut used: Vec<&str> = Vec::new();
     for case in cases {
         let (prefix, list) =
-            LAYERS.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
+            layers.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
         used.push(prefix);
         let tensor_of = |spec: &saltflat_models::TensorSpec| format!("{case}/{}", spec.name.trim_start_matches("0."));
         for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
@@ -109,7 +164,37 @@ fn every_layer_has_pytorchs_values() {
         }
     }
     used.dedup();
-    assert_eq!(used.len(), LAYERS.len(), "a kind of layer has no case");
+    assert_eq!(used.len(), layers.len(), "a kind of layer has no case");
+}
+
+/// The derivative of an activation, also at its kinks, is PyTorch's: the first coefficient behind a bias that moves at rate 1, and the
+/// gradient of the backward pass.
+#[test]
+fn derivatives_of_activations_are_pytorchs() {
+    let bytes = fs::read(fixture("layers_b.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut count = 0;
+    for (case, list) in LAYERS_B {
+        let Ok(expected) = file.tensor(&format!("{case}/df")) else { continue };
+        count += 1;
+        // PyTorch's 1/6 of hard-sigmoid is that of float32.
+        let tolerance = if *case == "hard_sigmoid" { 1e-7 } else { 1e-12 };
+        let x = images(&file.tensor(&format!("{case}/x")).unwrap(), DType::F64);
+        let list = format!("[\"bias\", {}", list.trim_start_matches('['));
+        let [_, c, h, w] = x.dims();
+        let mut layout = Layout::default();
+        let built = build_list(&mut layout, case, &items_of(&list).unwrap(), [c, h, w]).unwrap();
+        let network = Network::new(layout, built.stages, [c, h, w], built.output.iter().product());
+        let (theta, buffers) = network.layout().init(0, &Device::flex(), DType::F64);
+        let direction = Directions::from(&theta.map(|t| t.ones_like()));
+        let first = network.forward(x.clone(), &mut Pass::jet(&theta, &buffers, &direction, 1)).first.unwrap();
+        assert_close(case, first.try_into_vec_as::<f64>().unwrap(), &values(&expected), tolerance);
+        let x = x.autodiff().require_grad();
+        let gradients = network.value(&theta, &buffers, x.clone()).sum().backward();
+        let gradient = x.grad(&gradients).unwrap().try_into_vec_as::<f64>().unwrap();
+        assert_close(case, gradient, &values(&expected), tolerance);
+    }
+    assert_eq!(count, 9);
 }
 
 /// The network that a `[model]` section describes, for images `[channels, height, width]`.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::style::{activation, width};
 use crate::layers::{
-    Activation, BiasConfig, Conv2dConfig, FixupShortcutConfig, GlobalAvgPoolConfig, LinearConfig, ScaleConfig, Window,
+    Activation, BiasConfig, Conv2dConfig, FixupShortcutConfig, AdaptiveAvgPoolConfig, LinearConfig, ScaleConfig, Window,
 };
 use crate::{
     Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size,
@@ -69,7 +69,7 @@ impl Architecture for ResnetFixup {
                 channels = next;
             }
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(AdaptiveAvgPoolConfig::default().into());
         layers.push(bias("bias2".into()));
         layers.push(Item::from(LinearConfig::new(outputs, Init::ZERO, Some(Init::ZERO))).named("fc"));
         Ok(layers)

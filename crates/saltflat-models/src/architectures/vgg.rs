@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
-use crate::layers::{Activation, GlobalAvgPoolConfig, LinearConfig, MaxPoolConfig, Window};
+use crate::layers::{Activation, AdaptiveAvgPoolConfig, LinearConfig, MaxPoolConfig, Window};
 use crate::{Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// VGG-11, 13, 16 or 19 (Simonyan and Zisserman 2014, arXiv 1409.1556) for small images: 3 × 3 convolutions with an
@@ -94,10 +94,10 @@ impl Architecture for Vgg {
                 index += 1;
                 channels = next;
             }
-            layers.push(MaxPoolConfig {}.into());
+            layers.push(MaxPoolConfig::default().into());
             index += 1;
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(AdaptiveAvgPoolConfig::default().into());
         for (i, &hidden) in self.hidden.iter().enumerate() {
             let next = require_positive("model.hidden", hidden)?;
             layers.push(self.classifier(3 * i, [channels, next]));

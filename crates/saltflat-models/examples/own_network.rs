@@ -9,7 +9,7 @@
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use saltflat_models::{
     AnyArchitecture, Architecture, Directions, Initialisation, Item, Loss, LossKind, ModelError, Pass, Size,
-    layers::{Activation, Conv2dConfig, AdaptiveAvgPoolConfig, LinearConfig, Window},
+    layers::{Activation, AdaptiveAvgPoolConfig, Conv2dConfig, LinearConfig, Window},
 };
 use serde::Serialize;
 

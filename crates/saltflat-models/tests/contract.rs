@@ -36,7 +36,10 @@ fn branches() -> Vec<LayerCase> {
         ),
         LayerCase::new(
             "product of three branches",
-            format!("[{{ kind = \"parallel\", join = \"product\", branches = [[{0}], [], [\"scale\", {0}]] }}]", conv(4)),
+            format!(
+                "[{{ kind = \"parallel\", join = \"product\", branches = [[{0}], [], [\"scale\", {0}]] }}]",
+                conv(4)
+            ),
         ),
         LayerCase::new(
             "product with a pixel",

@@ -1,55 +1,19 @@
 //! Weights as they are found: under other names, in half precision, in several files (`scripts/reference/state_dicts.py`).
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::Dtype;
 use saltflat_models::{
-    Architecture, Initialisation, Loaded, ModelError, Network, Norm, Renames, architectures::Resnet,
-    layers::Activation, load_notes, load_renamed, weight_files,
+    Architecture, Initialisation, Loaded, Network, Norm, Renames, architectures::Resnet, layers::Activation,
+    load_notes, weight_files,
 };
-
-fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/state_dicts").join(name)
-}
-
-/// A tensor of a file.
-#[derive(Clone)]
-struct Stored {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-type All = BTreeMap<String, Stored>;
-
-fn read(path: &Path) -> All {
-    let bytes = fs::read(path).unwrap();
-    let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors();
-    let stored = |view: TensorView<'_>| Stored {
-        dtype: view.dtype(),
-        shape: view.shape().to_vec(),
-        bytes: view.data().to_vec(),
-    };
-    tensors.into_iter().map(|(name, view)| (name, stored(view))).collect()
-}
-
-fn write(path: &Path, all: &All) {
-    let views = all.iter().map(|(name, x)| (name, TensorView::new(x.dtype, x.shape.clone(), &x.bytes).unwrap()));
-    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
-}
-
-fn numbers(x: &Stored) -> Vec<f64> {
-    match x.dtype {
-        Dtype::F32 => x.bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
-        _ => x.bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
-    }
-}
+use support::{All, check_logits, file, load, read, write};
 
 /// The network of `cifar_resnet.safetensors`.
 fn resnet(norm: Norm, width: usize) -> Network {
@@ -64,28 +28,8 @@ fn resnet(norm: Norm, width: usize) -> Network {
     resnet.build([3, 32, 32], 10).unwrap()
 }
 
-fn load(path: &Path, network: &Network, renames: &[(&str, &str)]) -> Result<Loaded, ModelError> {
-    let mut map = Renames::new();
-    renames.iter().for_each(|(old, new)| map.insert(old, new).unwrap());
-    load_renamed(path, network.layout(), &map, &Device::flex(), DType::F64)
-}
-
 fn refused(path: &Path, renames: &[(&str, &str)]) -> String {
     load(path, &resnet(Norm::Batch, 2), renames).unwrap_err().to_string()
-}
-
-/// Within 1e-9 of PyTorch's f64.
-fn check_logits(network: &Network, loaded: &Loaded, logits: &Path, name: &str) {
-    let results = read(logits);
-    let inputs = &results["inputs"];
-    let shape: [usize; 4] = inputs.shape.clone().try_into().unwrap();
-    let inputs = Tensor::<4>::from_data(TensorData::new(numbers(inputs), shape), (&Device::flex(), DType::F64));
-    let found = network.value(&loaded.theta, &loaded.buffers, inputs).try_into_vec_as::<f64>().unwrap();
-    let expected = numbers(&results[name]);
-    assert_eq!(found.len(), expected.len());
-    for (found, expected) in found.iter().zip(&expected) {
-        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{name}: {found} instead of {expected}");
-    }
 }
 
 /// Names of another repository, what wraps a network, averages of models, several files, half precision: each is said, and gives PyTorch's logits at
@@ -297,4 +241,17 @@ fn numbers_that_cannot_be_weights() {
         said.contains("linear.weight is I32, expected F32, F64, F16 or BF16") && said.contains(".float()"),
         "{said}"
     );
+}
+
+/// Of the number of groups a file says nothing, so that a note says what the network takes.
+#[test]
+fn groups_are_an_assumption() {
+    let said = [
+        "group norm with 2 groups of 2 channels",
+        "group norm with 4 groups of 2 channels",
+        "group norm with 8 groups of 2 channels",
+    ];
+    let one = "group norm with 1 group of 2 channels";
+    assert_eq!(resnet(Norm::Group, 2).assumptions(), [&[one], &said[..]].concat());
+    assert_eq!(resnet(Norm::Batch, 2).assumptions(), Vec::<String>::new());
 }

@@ -7,8 +7,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{SafeTensors, tensor::TensorView};
 use saltflat_config::{Problems, Section};
 use saltflat_models::{
-    Architecture, Directions, Init, Initialisation, Layout, ModelConfig, Network, Pass, Vector, architectures::Mlp, build_list,
-    layers::Activation, load, testing::items_of,
+    Architecture, Directions, Init, Initialisation, Layout, ModelConfig, Network, Pass, Vector, architectures::Mlp,
+    build_list, layers::Activation, load, testing::items_of,
 };
 use serde_json::Value;
 use toml::Table;
@@ -71,7 +71,10 @@ const LAYERS_B: &[(&str, &str)] = &[
     ("adaptive_avg_pool", r#"[{ kind = "adaptive-avg-pool", output = [3, 4] }]"#),
     ("adaptive_avg_pool_to_more", r#"[{ kind = "adaptive-avg-pool", output = [9, 2] }]"#),
     ("avg_pool_by_axis", r#"[{ kind = "avg-pool", kernel = [3, 2], stride = [2, 1], padding = [1, 0] }]"#),
-    ("avg_pool_of_pixels", r#"[{ kind = "avg-pool", kernel = 3, stride = 2, padding = 1, count_include_pad = false }]"#),
+    (
+        "avg_pool_of_pixels",
+        r#"[{ kind = "avg-pool", kernel = 3, stride = 2, padding = 1, count_include_pad = false }]"#,
+    ),
     ("avg_pool_overlapping", r#"[{ kind = "avg-pool", kernel = 3, stride = 2, padding = 1 }]"#),
     ("conv_2_groups", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, groups = 2 }]"#),
     (

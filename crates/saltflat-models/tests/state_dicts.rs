@@ -31,6 +31,7 @@ fn vgg11(width: usize) -> Network {
         norm: Norm::None,
         channels_per_group: 4,
         hidden: vec![24, 12],
+        pool: None,
         activation: Activation::Relu,
         init: Initialisation::Default,
     };

@@ -183,7 +183,10 @@ mod tests {
         let mean = centred().sum::<f64>() / n as f64;
         let square = centred().map(|u| u * u).sum::<f64>() / n as f64;
         assert!(mean.abs() < 4.0 * (1.0 / 12.0 / n as f64).sqrt(), "mean {mean}");
-        assert!((square - 1.0 / 12.0).abs() < 4.0 * ((1.0 / 80.0 - 1.0 / 144.0) / n as f64).sqrt(), "variance {square}");
+        assert!(
+            (square - 1.0 / 12.0).abs() < 4.0 * ((1.0 / 80.0 - 1.0 / 144.0) / n as f64).sqrt(),
+            "variance {square}"
+        );
         // Of every tenth as many, within 4 standard errors.
         for tenth in 0..10 {
             let count = draw.iter().filter(|&&u| (u * 10.0) as usize == tenth).count() as f64 / n as f64;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::style::{activation, width};
 use crate::layers::{
-    Activation, BiasConfig, Conv2dConfig, FixupShortcutConfig, AdaptiveAvgPoolConfig, LinearConfig, ScaleConfig, Window,
+    Activation, AdaptiveAvgPoolConfig, BiasConfig, Conv2dConfig, FixupShortcutConfig, LinearConfig, ScaleConfig, Window,
 };
 use crate::{
     Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size,

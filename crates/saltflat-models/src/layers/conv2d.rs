@@ -92,7 +92,10 @@ impl Conv2d {
         // The outputs of a group stand side by side: within each group those of one direction after those of the other.
         let (groups, of_group) = (self.groups, self.outputs / self.groups);
         let shape = weight.dims();
-        let weight = weight.reshape([directions, groups, of_group * shape[1] * shape[2] * shape[3]]).swap_dims(0, 1).reshape(shape);
+        let weight = weight
+            .reshape([directions, groups, of_group * shape[1] * shape[2] * shape[3]])
+            .swap_dims(0, 1)
+            .reshape(shape);
         let bias = bias.map(|b| b.reshape([directions, groups, of_group]).swap_dims(0, 1).flatten(0, 2));
         let y = self.convolution(x, weight, bias);
         let [n, _, h, w] = y.dims();

@@ -30,11 +30,7 @@ impl<F: Elementwise> Layer for F {
 }
 
 /// The jet of f, from f′ and, if it is not 0, f″ at x.
-pub(super) fn jet(
-    x: Jet,
-    f: impl FnOnce(Tensor<4>) -> Tensor<4>,
-    (df, ddf): (Tensor<4>, Option<Tensor<4>>),
-) -> Jet {
+pub(super) fn jet(x: Jet, f: impl FnOnce(Tensor<4>) -> Tensor<4>, (df, ddf): (Tensor<4>, Option<Tensor<4>>)) -> Jet {
     let curved = x.first.clone().zip(ddf).map(|(t, ddf)| for_each_direction(&ddf, &t) * t.square());
     let times_df = |t: Tensor<4>| for_each_direction(&df, &t) * t;
     let second = sum(x.second.map(times_df), curved);

@@ -33,7 +33,8 @@ impl Elementwise for GeluTanh {
         let t = Self::tanh(x.clone());
         let complement = t.clone().square().neg().add_scalar(1.0);
         let du = x.clone().square().mul_scalar(3.0 * CUBIC * ROOT).add_scalar(ROOT);
-        let first = t.clone().add_scalar(1.0).mul_scalar(0.5) + x.clone().mul_scalar(0.5) * complement.clone() * du.clone();
+        let first =
+            t.clone().add_scalar(1.0).mul_scalar(0.5) + x.clone().mul_scalar(0.5) * complement.clone() * du.clone();
         let second = second_order.then(|| {
             // u′ + x/2 u″ with u″ = 6 · 0.044715 √(2/π) x.
             let inner = x.clone().square().mul_scalar(6.0 * CUBIC * ROOT).add_scalar(ROOT);

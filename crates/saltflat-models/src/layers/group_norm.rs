@@ -43,7 +43,11 @@ impl Layer for GroupNorm {
     }
 
     fn assumption(&self, channels: usize) -> Option<String> {
-        Some(format!("group norm with {} groups of {} channels", self.groups, channels / self.groups.max(1)))
+        let size = channels / self.groups.max(1);
+        Some(match self.groups {
+            1 => format!("group norm with 1 group of {size} channels"),
+            groups => format!("group norm with {groups} groups of {size} channels"),
+        })
     }
 }
 

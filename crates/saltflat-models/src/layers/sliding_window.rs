@@ -57,7 +57,10 @@ impl SlidingWindow {
         let extent = self.extent();
         if (0..2).any(|axis| self.padding[axis] > extent[axis] / 2) {
             let most = extent.map(|side| side / 2);
-            return Err(place.error_of(format!("a padding of at most half of the window, {most:?}"), format!("{:?}", self.padding)));
+            return Err(place.error_of(
+                format!("a padding of at most half of the window, {most:?}"),
+                format!("{:?}", self.padding),
+            ));
         }
         let (output, [_, height, width]) = (self.output_at(place)?, place.input());
         let reaches = |axis: usize, side: usize| {
@@ -88,7 +91,11 @@ impl SlidingWindow {
     pub fn square(self) -> Option<Window> {
         let Self { kernel, stride, padding, dilation } = self;
         let is_square = [kernel, stride, padding].iter().all(|[h, w]| h == w);
-        (is_square && dilation == [1; 2]).then_some(Window { kernel: kernel[0], stride: stride[0], padding: padding[0] })
+        (is_square && dilation == [1; 2]).then_some(Window {
+            kernel: kernel[0],
+            stride: stride[0],
+            padding: padding[0],
+        })
     }
 
     /// Entries of the window.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::{
     comparison::{Comparison, Found, are_alike},
+    foreign::literal,
     layout::TensorSpec,
 };
 
@@ -50,10 +51,34 @@ pub(crate) fn differences(path: &Path, comparison: &Comparison<'_>) -> String {
         [_] => said.push("1 tensor of the file is not the network's".into()),
         many => said.push(format!("{} tensors of the file are not the network's", many.len())),
     }
-    if !missing.is_empty() && !unknown.is_empty() {
-        let option = "saltflat measure --rename OLD=NEW, or train.rename = { \"OLD\" = \"NEW\" } in the configuration";
-        let old = "OLD is a name in the file, a beginning with a dot at its end, or parts within names between dots";
-        hints.push(format!("{option}, gives names of the file those of the network; {old}"));
+    let statistics = |name: &str| name.ends_with(".running_mean");
+    let has = unknown.iter().any(|(_, found)| statistics(found.name));
+    match (has, missing.iter().any(|spec| statistics(&spec.name))) {
+        (true, false) => hints.push(
+            "the file has running statistics and the network has none: it was trained with batch normalisation (of a resnet or a vgg model.norm = \
+             \"batch\")"
+                .into(),
+        ),
+        (false, true) => hints.push(
+            "the network has batch normalisation and the file has no running statistics: it was trained with another normalisation (of a resnet \
+             or a vgg model.norm)"
+                .into(),
+        ),
+        (true, true) | (false, false) => {}
+    }
+    match (missing.is_empty(), unknown.first()) {
+        (false, Some(_)) => {
+            let option =
+                "saltflat measure --rename OLD=NEW, or train.rename = { \"OLD\" = \"NEW\" } in the configuration";
+            let old =
+                "OLD is a name in the file, a beginning with a dot at its end, or parts within names between dots";
+            hints.push(format!("{option}, gives names of the file those of the network; {old}"));
+        }
+        (true, Some((_, found))) if !has => hints.push(format!(
+            "what is not the network's is left out in Python, as state.pop({}) before the state_dict is saved",
+            literal(found.name)
+        )),
+        (true, Some(_)) | (_, None) => {}
     }
     rows.extend(pairs(&missing, &unknown));
     format!(

@@ -110,9 +110,9 @@ fn axes_of_length_one_are_of_no_importance() {
     let exact = load(&file("cifar_resnet.safetensors"), &network, &[]).unwrap();
     let path = changed(folder.path(), |mut all| {
         for (name, x) in &mut all {
-            match x.shape.as_slice() {
-                &[outputs, inputs, 1, 1] => x.shape = vec![outputs, inputs],
-                &[channels] if name.ends_with("bn1.weight") => x.shape = vec![channels, 1, 1],
+            match *x.shape.as_slice() {
+                [outputs, inputs, 1, 1] => x.shape = vec![outputs, inputs],
+                [channels] if name.ends_with("bn1.weight") => x.shape = vec![channels, 1, 1],
                 _ => {}
             }
         }
@@ -167,7 +167,25 @@ fn names_that_do_not_fit_are_shown_side_by_side() {
     );
     // Without buffers of its own the file's have no place.
     let said = load(&file("cifar_resnet.safetensors"), &resnet(Norm::Group, 2), &[]).unwrap_err().to_string();
-    assert!(said.contains("24 tensors of the file are not the network's"), "{said}");
+    for part in
+        ["24 tensors of the file are not the network's", "trained with batch normalisation", "model.norm = \"batch\""]
+    {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    assert!(!said.contains("state.pop"), "{said}");
+    let path =
+        changed(folder.path(), |all| renamed(all, |name| name.replace("bn2.running_mean", "norm2.running_mean")));
+    let said = refused(&path, &[]);
+    assert!(said.contains("--rename") && !said.contains("batch normalisation"), "{said}");
+    let group = load(&file("resnet18.safetensors"), &resnet(Norm::Batch, 4), &[]).unwrap_err().to_string();
+    assert!(group.contains("the file has no running statistics: it was trained with another normalisation"), "{group}");
+    let path = changed(folder.path(), |mut all| {
+        let head = all["linear.bias"].clone();
+        all.insert("aux.bias".into(), head);
+        all
+    });
+    let said = refused(&path, &[]);
+    assert!(said.contains("as state.pop('aux.bias') before the state_dict is saved"), "{said}");
     // Another network altogether: eight rows.
     let said = refused(&file("vgg11.safetensors"), &[]);
     assert!(

@@ -47,7 +47,7 @@ fn measured(place: &Place, weights: &str, more: &[&str]) -> (bool, String) {
     };
     let (expected, found) = (found("run", &[]), found(weights, more));
     assert!(metrics(&expected)["loss"].is_object(), "{}", text(&expected.stderr));
-    (metrics(&expected) == metrics(&found), text(&found.stderr).into())
+    (metrics(&expected) == metrics(&found), text(&found.stderr))
 }
 
 fn place() -> Place {

@@ -241,8 +241,8 @@ mod tests {
         let said = |pairs| renames(pairs).apply_all(names.into_iter()).unwrap_err();
         assert_eq!(said(&[("liner.", "fc.")]), "no name in the file has \"liner.\"; did you mean linear.?");
         assert_eq!(
-            said(&[("linear.weigth", "a")]),
-            "no name in the file has \"linear.weigth\"; did you mean linear.weight?"
+            said(&[("linear.weights", "a")]),
+            "no name in the file has \"linear.weights\"; did you mean linear.weight?"
         );
         assert_eq!(said(&[(".short.", ".a.")]), "no name in the file has \".short.\"; did you mean .shortcut.?");
         assert_eq!(said(&[("q.", "")]), "no name in the file has \"q.\"; it has layer1., linear.");

@@ -54,6 +54,11 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// True if it draws something in a training step (dropout), so that the step is about another function than a measurement.
+    fn is_random(&self) -> bool {
+        false
+    }
+
     /// True if the output holds the numbers of the input in another shape, so that it takes no memory of its own.
     fn is_reshape(&self) -> bool {
         false

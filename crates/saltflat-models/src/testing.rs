@@ -264,7 +264,7 @@ fn inputs() -> Tensor<4> {
 }
 
 fn mode(pass: Pass<'_>, train: bool) -> Pass<'_> {
-    if train { pass.training() } else { pass }
+    if train { pass.training_with(Key::new(11, Stream::Dropout, 0), 0) } else { pass }
 }
 
 fn combined(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {

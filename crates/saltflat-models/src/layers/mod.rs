@@ -9,6 +9,7 @@ mod avg_pool;
 mod batch_norm;
 mod bias;
 mod conv2d;
+mod dropout;
 mod elementwise;
 mod elu;
 mod fixup_shortcut;
@@ -37,6 +38,7 @@ pub use avg_pool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use bias::Bias;
 pub use conv2d::{Conv2d, Window};
+pub use dropout::Dropout;
 pub use elementwise::Elementwise;
 pub use elu::Elu;
 pub use fixup_shortcut::FixupShortcut;
@@ -79,4 +81,5 @@ layers![
     leaky_relu::LeakyReluConfig,
     elu::EluConfig,
     softmax::SoftmaxConfig,
+    dropout::DropoutConfig,
 ];

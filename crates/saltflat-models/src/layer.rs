@@ -63,4 +63,10 @@ pub trait Layer: Debug + Send + Sync {
     fn is_reshape(&self) -> bool {
         false
     }
+
+    /// What the layer, whose output has so many channels, takes as given that the shapes of its tensors do not say, such as "group norm with 8 groups
+    /// of 4 channels": a note about weights from elsewhere names it.
+    fn assumption(&self, _channels: usize) -> Option<String> {
+        None
+    }
 }

@@ -139,6 +139,18 @@ impl Network {
         fewest
     }
 
+    /// What its layers take as given that the shapes of their tensors do not say, each once: weights from elsewhere fit the network also where they
+    /// were trained with something else.
+    pub fn assumptions(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        self.walk(&mut |stage, [_, channels, ..]| {
+            if let Stage::Layer(layer) = stage {
+                all.extend(layer.assumption(channels).filter(|found| !all.contains(found)));
+            }
+        });
+        all
+    }
+
     /// Runs one sample through the network and shows every stage with the shape of its output.
     fn walk(&self, see: &mut dyn FnMut(&Stage, [usize; 4])) {
         let (device, [c, h, w]) = (Device::flex(), self.input);

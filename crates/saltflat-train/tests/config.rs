@@ -159,7 +159,7 @@ fn messages() {
         ),
         (
             &[("model.kind", "renset")],
-            "model.kind: expected one of mlp, lenet, vgg, resnet, resnet-fixup, linear-net, random-features, got \"renset\"; did you mean resnet?",
+            "model.kind: expected one of mlp, lenet, vgg, resnet, resnet-fixup, linear-net, random-features, layers, got \"renset\"; did you mean resnet?",
         ),
         (
             &[("noise.kind", "none"), ("noise.probability", "0.1")],

@@ -10,7 +10,7 @@ use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
     DeviceChoice, DeviceInfo, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError, choose_device,
     config::{MetricsConfig, Purpose},
-    load_start, load_update, measurement_cost, weights_note,
+    load_start, load_update, measurement_cost, start_notes,
 };
 use serde_json::{Value, json};
 
@@ -32,7 +32,10 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, measuring_device(args)?);
+    let (mut config, device) = (args.common.read(&args.config, Purpose::Measure)?, measuring_device(args)?);
+    for (old, new) in &args.rename {
+        config.train.rename.insert(old, new).map_err(|reason| TrainError::Option { option: "--rename", reason })?;
+    }
     if device.backend == "cuda" {
         device.check_supports(config.train.precision)?;
     }
@@ -50,7 +53,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     notes.extend_from_slice(&plan.notes);
     let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
     for weights in std::iter::once(args.weights.as_path()).chain(others) {
-        notes.extend(weights_note(weights)?);
+        notes.extend(start_notes(weights, &plan)?);
     }
     notes.iter().for_each(|note| errln!("note: {note}"));
     print_plan(&plan, &device, args);

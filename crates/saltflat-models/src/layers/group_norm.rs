@@ -47,6 +47,14 @@ impl Layer for GroupNorm {
         });
         self.affine.forward(x, pass)
     }
+
+    fn assumption(&self, channels: usize) -> Option<String> {
+        let size = channels / self.groups.max(1);
+        Some(match self.groups {
+            1 => format!("group norm with 1 group of {size} channels"),
+            groups => format!("group norm with {groups} groups of {size} channels"),
+        })
+    }
 }
 
 /// The keys of group normalisation in a list of layers; `groups`, or `channels_per_group`, divides the channels of the input.

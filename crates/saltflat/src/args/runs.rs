@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::common::{Common, at_least_one, count, device, duration, mebibytes};
+use super::common::{Common, at_least_one, count, device, duration, mebibytes, old_new};
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -69,9 +69,14 @@ pub struct MeasureArgs {
     /// Holds the sections data, model, loss and optimizer (TOML); metrics may choose and tune what is measured
     pub config: PathBuf,
 
-    /// The point: a safetensors file with PyTorch's names, a checkpoint, or a run folder (its last checkpoint)
+    /// The point: a safetensors file with PyTorch's names, the index of several or its folder, a checkpoint, or a run folder (its last checkpoint)
     #[arg(long, value_name = "FILE|RUN")]
     pub weights: PathBuf,
+
+    /// What a tensor of --weights is in the network: a name, a beginning with a dot at its end (encoder.=), or parts within names between dots
+    /// (.shortcut.=.downsample.); may be given several times, beside [train.rename]
+    #[arg(long, value_name = "OLD=NEW", value_parser = old_new)]
+    pub rename: Vec<(String, String)>,
 
     /// Metrics or groups of them, separated by commas; `all` for everything, `help` lists them
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -170,7 +175,7 @@ pub struct StudyArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
+    /// Where mnist, cifar10 and other official datasets lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 

@@ -1,15 +1,16 @@
 //! `saltflat measure`.
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
+use anyhow::Context;
 use burn::tensor::DType;
 use saltflat_kernels::init_thread_pool;
-use saltflat_metrics::{Objective, Samples, self_check};
+use saltflat_metrics::{Objective, Samples, TraceMethod, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
     DeviceChoice, DeviceInfo, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError, choose_device,
-    config::{MetricsConfig, Purpose},
+    config::{MeasuredSplit, MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
 use serde_json::{Value, json};
@@ -32,7 +33,9 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, measuring_device(args)?);
+    let split: Vec<(String, String)> =
+        args.split.iter().map(|split| ("metrics.split".to_string(), split.clone())).collect();
+    let (config, device) = (args.common.read_with(&args.config, Purpose::Measure, &split)?, measuring_device(args)?);
     if device.backend == "cuda" {
         device.check_supports(config.train.precision)?;
     }
@@ -57,6 +60,10 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     if args.check {
         return check(&plan, point);
     }
+    if let Some(folder) = &args.vectors {
+        // What was measured is not to be lost for a folder that cannot be made.
+        std::fs::create_dir_all(folder).with_context(|| format!("--vectors {}", folder.display()))?;
+    }
     let mut measurer = Measurer::default();
     let mut found = measurer.measure(&plan, &plan.config.metrics, point)?;
     if !args.slice.is_empty() {
@@ -65,6 +72,15 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     }
     if let Some(folder) = &args.plots {
         for path in slices::draw(folder, &plan, &found.metrics)? {
+            errln!("{}", path.display());
+        }
+    }
+    if let Some(folder) = &args.vectors {
+        let about = BTreeMap::from([
+            ("measured_loss".to_string(), plan.recorded_loss().to_string()),
+            ("samples".to_string(), found.curvature_samples.to_string()),
+        ]);
+        for path in found.vectors.write(folder, plan.network.layout(), &about)? {
             errln!("{}", path.display());
         }
     }
@@ -97,9 +113,16 @@ fn measuring_device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
 
 /// What the options make of `[metrics]`.
 fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
-    let n = plan.train.len();
+    let (n, split) = (plan.measured_samples().len(), plan.measured_split());
     let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
     let names: Vec<&str> = args.metrics.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
+    let is_of_training = |name: &&str| metric::find(name).is_some_and(|metric| metric.is_of_training);
+    if let (MeasuredSplit::Test, Some(name)) = (split, names.iter().copied().find(is_of_training)) {
+        let reason = format!(
+            "{name} is of the training steps, whose batches are training samples: expected a metric of any samples, or --split train"
+        );
+        return Err(failed("--metrics", reason));
+    }
     let mut config = match names.as_slice() {
         [] if !args.metrics.is_empty() => return Err(failed("--metrics", "expected names, got nothing".into())),
         [] if args.check || !args.slice.is_empty() => plan.config.metrics.only(&[]),
@@ -133,9 +156,10 @@ fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, Tr
     }
     let count = |option: &'static str, count: Option<usize>| match count {
         Some(usize::MAX) => Ok(Some(n)),
-        Some(samples) if samples > n => {
-            Err(failed(option, format!("expected at most {n}, the number of training samples, or all, got {samples}")))
-        }
+        Some(samples) if samples > n => Err(failed(
+            option,
+            format!("expected at most {n}, the number of {} samples, or all, got {samples}", in_words(split)),
+        )),
         other => Ok(other),
     };
     if let Some(samples) = count("--samples", args.samples)? {
@@ -153,20 +177,40 @@ fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, Tr
     if let Some(limit) = args.memory_limit {
         config.memory_limit = limit;
     }
+    if args.vectors.is_some() {
+        let trace = config.trace.as_mut().filter(|trace| trace.method == TraceMethod::Hutchinson);
+        if trace.is_none() && config.eigenvalues.is_none() {
+            let reason =
+                "expected trace (by hutchinson) or eigenvalues among the metrics, whose vectors it writes, got neither";
+            return Err(failed("--vectors", reason.into()));
+        }
+        if let Some(trace) = trace {
+            trace.diagonal = true;
+        }
+    }
     Ok(config)
+}
+
+/// The split before the word `samples`.
+fn in_words(split: MeasuredSplit) -> &'static str {
+    match split {
+        MeasuredSplit::Train => "training",
+        MeasuredSplit::Test => "test",
+    }
 }
 
 /// The plan, on stderr.
 fn print_plan(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
-    let n = plan.train.len();
+    let n = plan.measured_samples().len();
     errln!(
-        "{}: {} parameters, {} outputs, {} of {n} training samples, on {} ({}), {}",
+        "{}: {} parameters, {} outputs, {} of {n} {} samples, on {} ({}), {}",
         args.weights.display(),
         plan.network.layout().len(),
         plan.network.outputs(),
         config.samples.unwrap_or(n),
+        in_words(plan.measured_split()),
         device.name,
         device.backend,
         if plan.dtype == DType::F64 { "f64" } else { "f32" },
@@ -193,6 +237,7 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
         "p": plan.network.layout().len(),
         "outputs": plan.network.outputs(),
         "training_samples": plan.train.len(),
+        "split": plan.measured_split(),
         "measured_loss": plan.recorded_loss(),
         "alignment_samples": found.alignment_samples,
         "lr": optimizer.lr,
@@ -210,16 +255,17 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
 
 /// `--check`: exit code 1 if a check fails.
 fn check(plan: &Plan, point: MeasurementPoint<'_>) -> anyhow::Result<ExitCode> {
-    let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
+    let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.measured_samples().len());
     let memory = Memory::new(plan, &plan.config.metrics);
-    let train = plan.measured_samples();
+    let all_samples = plan.measured_samples();
     let all = Objective::on_all(
         &plan.network,
         point.buffers,
         plan.measured_loss(),
-        &train,
+        &all_samples,
         memory.microbatch.min(samples.div_ceil(2)),
-    );
+    )
+    .with_weight_decay(plan.measured_weight_decay());
     let objective = all.on((0..samples as u32).collect());
     let checks = self_check(&objective, point.theta, Key::new(plan.config.run.seed, Stream::Probe, 0))
         .map_err(TrainError::from)?;

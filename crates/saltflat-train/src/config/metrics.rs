@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_config::{Problems, Section, nearest};
+use saltflat_config::{Problems, Section, named_enum, nearest};
 use saltflat_metrics::Curvature;
 use saltflat_record::metric::{self, Group, Origin};
 use serde::{Serialize, Serializer};
@@ -19,6 +19,23 @@ use crate::measure::{
 pub struct NoiseStrengthConfig {
     /// Measures every so many steps of an epoch that ends with a measurement; each costs one more gradient; default 1.
     pub every_steps: u64,
+}
+
+named_enum! {
+    /// The samples that are measured.
+    pub enum MeasuredSplit {
+        /// The training samples.
+        Train = "train",
+        /// The test samples: how flat the test loss is.
+        Test = "test",
+    }
+}
+
+impl MeasuredSplit {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
+    fn is_train(&self) -> bool {
+        *self == Self::Train
+    }
 }
 
 /// The section, from the list of its groups: a field, the type of its table, whether it is on unless switched off, and what reads the
@@ -38,7 +55,11 @@ macro_rules! metrics_config {
             pub at_ends: bool,
             /// The loss that everything here is measured on, whatever the run trains on; absent: the trained one.
             pub loss: Option<MeasuredLossConfig>,
-            /// Training samples on which curvature and gradient norm are measured; absent: all.
+            /// `train` or `test`: the samples that everything but loss and accuracy, which are of both, is measured on; default train. On
+            /// test samples the metrics of the training steps have no value.
+            #[serde(skip_serializing_if = "MeasuredSplit::is_train")]
+            pub split: MeasuredSplit,
+            /// Samples of that split on which curvature and gradient norm are measured; absent: all.
             pub samples: Option<usize>,
             /// Samples of one forward pass at most; default 500, and fewer if `memory_limit` asks for it. Bounds the memory,
             /// changes nothing else.
@@ -62,6 +83,7 @@ macro_rules! metrics_config {
                     every_steps: section.count("every_steps"),
                     at_ends: section.get("at_ends").unwrap_or(true),
                     loss: other_loss.then_some(loss),
+                    split: section.choice("split", &MeasuredSplit::ALL).unwrap_or(MeasuredSplit::Train),
                     samples: section.count("samples"),
                     microbatch: section.count("microbatch").unwrap_or(500),
                     memory_limit: section.count("memory_limit").unwrap_or(2048),
@@ -155,7 +177,7 @@ impl MetricsConfig {
         self.noise_strength.is_some() || self.measured_groups().next().is_some()
     }
 
-    /// Training samples of one subset of the alignment; the stability takes as many if that is off.
+    /// Samples of one subset of the alignment; the stability takes as many if that is off.
     pub fn alignment_samples(&self) -> usize {
         self.alignment.as_ref().map_or(PairsOptions::default().samples, |alignment| alignment.samples)
     }

@@ -9,7 +9,7 @@ mod schedule;
 
 use std::path::{Path, PathBuf};
 
-pub use metrics::{MetricsConfig, NoiseStrengthConfig};
+pub use metrics::{MeasuredSplit, MetricsConfig, NoiseStrengthConfig};
 pub use noise::{ConfiguredNoise, GivenStrength, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};

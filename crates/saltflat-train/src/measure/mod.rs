@@ -11,8 +11,10 @@ mod spectrum;
 mod stability;
 mod timing;
 mod trace;
+mod vectors;
 
 pub use alignment::AlignmentConfig;
+pub(crate) use context::absence_on;
 pub use context::{Cost, Measurement, MeasurementContext, MeasurementPoint, MetricGroup, TrainingSettings};
 pub use eigenvalues::EigenvaluesConfig;
 pub(crate) use evaluate::Evaluate;
@@ -23,3 +25,4 @@ pub use spectrum::SpectrumConfig;
 pub use stability::StabilityConfig;
 pub(crate) use timing::seconds_by_group;
 pub use trace::TraceConfig;
+pub use vectors::MeasuredVectors;

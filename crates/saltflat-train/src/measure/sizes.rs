@@ -7,10 +7,14 @@ pub struct MeasurementSizes {
     pub train: usize,
     /// Test samples on which loss and accuracy are measured.
     pub test: usize,
-    /// Training samples on which curvature is measured.
+    /// All samples of the split that is measured.
+    pub all: usize,
+    /// Samples of that split on which curvature is measured.
     pub subset: usize,
     /// The inner products of the alignment and the stability.
     pub pairs: PairsOptions,
+    /// Parameter tensors of the network.
+    pub tensors: usize,
     /// Outputs of the network.
     pub outputs: usize,
     /// Samples of a training step.
@@ -20,7 +24,7 @@ pub struct MeasurementSizes {
 /// What the inner products of pairs of samples are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairsOptions {
-    /// Training samples of one subset.
+    /// Samples of one subset, of the split that is measured.
     pub samples: usize,
     /// Disjoint subsets.
     pub subsets: usize,
@@ -45,7 +49,8 @@ impl MeasurementSizes {
             true => PairsOptions { samples, subsets: self.pairs.subsets.min(subsets), ..self.pairs },
             false => self.pairs,
         };
-        Self { train: least(self.train), test: least(self.test), subset: least(self.subset), pairs, ..self }
+        let [train, test, all, subset] = [self.train, self.test, self.all, self.subset].map(least);
+        Self { train, test, all, subset, pairs, ..self }
     }
 }
 

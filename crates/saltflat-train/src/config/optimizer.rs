@@ -89,7 +89,11 @@ impl LossConfig {
     /// What is wrong with a smoothing s that is not the one that the noise implies, in the convention in which it was given.
     pub(crate) fn not_implied(&self, implied: f64, given: f64, outputs: Option<usize>) -> String {
         let (implied, given) = match (self.label_smoothing, outputs.map(|outputs| outputs as f64)) {
-            (Some(epsilon), Some(outputs)) if outputs > 1.0 => (implied * outputs / (outputs - 1.0), epsilon),
+            (Some(epsilon), Some(outputs)) if outputs > 1.0 => {
+                let converted = implied * outputs / (outputs - 1.0);
+                // To the digits to which two smoothings are compared.
+                ((converted * 1e12).round() / 1e12, epsilon)
+            }
             _ => (implied, given),
         };
         format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}")

@@ -402,3 +402,39 @@ fn vectors_are_written_with_the_names_of_the_network() {
     assert!(Measurement::default().vectors.write(&again, layout, &about).unwrap().is_empty());
     assert_eq!(plan.measured_samples().len(), 60);
 }
+
+/// In a run the files of each measurement lie in a folder of its step, and a measurement without eigenvectors has no file of them.
+#[test]
+fn vectors_of_a_run() {
+    use saltflat_record::vectors_path;
+    use saltflat_train::{DeviceChoice, RunFolder, choose_device};
+
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&[
+        DIGITS,
+        ("optimizer.batch_size", "20"),
+        ("train.epochs", "1"),
+        (
+            "metrics",
+            "{vectors = true, trace = {diagonal = true}, eigenvalues = {largest = 1, every = 2}, alignment = false}",
+        ),
+    ]);
+    let device = choose_device(&DeviceChoice::Cpu).unwrap();
+    let run = RunFolder::create(&folder.path().join("run"), &plan, &device, &[]).unwrap();
+    let mut trainer = Trainer::new(&plan, Trainer::random_start(&plan));
+    trainer.run(&mut &run, &|| false).unwrap();
+    for (step, expected) in
+        [(0, &["diagonal", "diagonal_std_error", "eigenvectors"][..]), (3, &["diagonal", "diagonal_std_error"])]
+    {
+        let files = fs::read_dir(vectors_path(run.root(), step)).unwrap();
+        let mut names: Vec<_> =
+            files.map(|file| file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()).collect();
+        names.sort();
+        assert_eq!(names, expected, "step {step}");
+    }
+    let message = refusal(&[("metrics.vectors", "true")]);
+    assert!(
+        message.contains("metrics.vectors: expected false, or metrics.eigenvalues or metrics.trace.diagonal on"),
+        "{message}"
+    );
+}

@@ -1,6 +1,6 @@
 //! `saltflat measure`.
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use burn::tensor::DType;
@@ -9,7 +9,8 @@ use saltflat_metrics::{Objective, Samples, TraceMethod, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
-    DeviceChoice, DeviceInfo, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError, choose_device,
+    DeviceChoice, DeviceInfo, MeasuredVectors, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
+    choose_device,
     config::{MeasuredSplit, MetricsConfig, Purpose},
     load_start, load_update, measurement_cost, weights_note,
 };
@@ -76,11 +77,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(folder) = &args.vectors {
-        let about = BTreeMap::from([
-            ("measured_loss".to_string(), plan.recorded_loss().to_string()),
-            ("samples".to_string(), found.curvature_samples.to_string()),
-        ]);
-        for path in found.vectors.write(folder, plan.network.layout(), &about)? {
+        for path in found.vectors.write(folder, plan.network.layout(), &MeasuredVectors::about(&plan))? {
             errln!("{}", path.display());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saltflat_config::{Problems, Section, named_enum, nearest};
+use saltflat_config::{Problems, Section, nearest};
 use saltflat_metrics::Curvature;
 use saltflat_record::metric::{self, Group, Origin};
 use serde::{Serialize, Serializer};
@@ -10,8 +10,8 @@ use toml::Table;
 
 use super::{MeasuredLossConfig, optimizer::read_measured_loss};
 use crate::measure::{
-    AlignmentConfig, EigenvaluesConfig, Evaluate, MetricGroup, PairsOptions, SharpnessConfig, SpectrumConfig,
-    StabilityConfig, TraceConfig,
+    AlignmentConfig, EigenvaluesConfig, Evaluate, MeasuredSplit, MetricGroup, PairsOptions, SharpnessConfig,
+    SpectrumConfig, StabilityConfig, TraceConfig,
 };
 
 /// `metrics.noise_strength`.
@@ -19,23 +19,6 @@ use crate::measure::{
 pub struct NoiseStrengthConfig {
     /// Measures every so many steps of an epoch that ends with a measurement; each costs one more gradient; default 1.
     pub every_steps: u64,
-}
-
-named_enum! {
-    /// The samples that are measured.
-    pub enum MeasuredSplit {
-        /// The training samples.
-        Train = "train",
-        /// The test samples: how flat the test loss is.
-        Test = "test",
-    }
-}
-
-impl MeasuredSplit {
-    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
-    fn is_train(&self) -> bool {
-        *self == Self::Train
-    }
 }
 
 /// The section, from the list of its groups: a field, the type of its table, whether it is on unless switched off, and what reads the
@@ -66,6 +49,10 @@ macro_rules! metrics_config {
             pub microbatch: usize,
             /// MiB that a measurement may take beside model and data; default 2048.
             pub memory_limit: usize,
+            /// In training, also files of the diagonal (`metrics.trace.diagonal`) and of the eigenvectors (`metrics.eigenvalues`) of H, in
+            /// `vectors/` of the run folder, a folder a measurement; default false.
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            pub vectors: bool,
             /// Loss and accuracy of both splits, gradient and weight norm; default true.
             pub evaluate: bool,
             $($(#[$doc])* #[serde(serialize_with = "or_false")] pub $group: Option<$config>,)*
@@ -87,6 +74,7 @@ macro_rules! metrics_config {
                     samples: section.count("samples"),
                     microbatch: section.count("microbatch").unwrap_or(500),
                     memory_limit: section.count("memory_limit").unwrap_or(2048),
+                    vectors: section.get("vectors").unwrap_or(false),
                     evaluate: section.get("evaluate").unwrap_or(true),
                     $($group: switch(section, stringify!($group), $default, $read),)*
                     noise_strength: switch(section, "noise_strength", true, |table| NoiseStrengthConfig {
@@ -194,6 +182,12 @@ pub(super) fn read(mut section: Section) -> MetricsConfig {
     let mut config = MetricsConfig::read_keys(&mut section);
     if !enabled {
         config.switch_groups(&|_| false, &|_| ());
+    }
+    let has_vectors = config.eigenvalues.is_some() || config.trace.as_ref().is_some_and(|trace| trace.diagonal);
+    if enabled && config.vectors && !has_vectors {
+        let text =
+            "expected false, or metrics.eigenvalues or metrics.trace.diagonal on, whose vectors are written, got true";
+        section.problem("vectors", text);
     }
     section.finish("[metrics]");
     config

@@ -9,7 +9,7 @@ mod schedule;
 
 use std::path::{Path, PathBuf};
 
-pub use metrics::{MeasuredSplit, MetricsConfig, NoiseStrengthConfig};
+pub use metrics::{MetricsConfig, NoiseStrengthConfig};
 pub use noise::{ConfiguredNoise, GivenStrength, NoiseList};
 pub use optimizer::{BatchSize, LossConfig, MeasuredLossConfig, OptimizerConfig};
 pub use run::{BestBy, CheckpointConfig, Every, Precision, Purpose, RunConfig, TrainConfig};
@@ -21,7 +21,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 pub use crate::measure::{
-    AlignmentConfig, EigenvaluesConfig, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,
+    AlignmentConfig, EigenvaluesConfig, MeasuredSplit, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,
 };
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.

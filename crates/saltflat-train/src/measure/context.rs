@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use saltflat_metrics::{
-    Curvature, CurvatureOperator, Estimate, LabelNoiseScale, MetricError, Objective, Operator, Outputs, Pairs,
+    Curvature, CurvatureOperator, DiagonalEstimate, Eigenvalue, Estimate, LabelNoiseScale, MetricError, Objective,
+    Operator, Outputs, Pairs,
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
@@ -11,11 +12,7 @@ use saltflat_record::metric::{Group, Metric};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    sizes::{MeasurementSizes, Memory},
-    vectors::MeasuredVectors,
-};
-use crate::config::MeasuredSplit;
+use super::sizes::{MeasuredSplit, MeasurementSizes, Memory};
 
 /// Subset on which the alignment is measured, among those that are drawn of the training samples.
 const ALIGNMENT_SUBSET: u64 = 1;
@@ -64,6 +61,16 @@ pub struct Measurement {
     pub alignment_samples: usize,
     /// What was found in parameter space beside numbers.
     pub vectors: MeasuredVectors,
+}
+
+/// Vectors in parameter space that a measurement found.
+#[derive(Clone, Debug, Default)]
+pub struct MeasuredVectors {
+    /// The diagonal of the Hessian, if `metrics.trace.diagonal` asks for it.
+    pub diagonal: Option<DiagonalEstimate>,
+    /// The largest eigenvalues of the Hessian, if they are measured, largest first, each with its vector of length 1 (whose sign means
+    /// nothing).
+    pub eigenpairs: Vec<(Eigenvalue, Vector)>,
 }
 
 impl Measurement {

@@ -15,14 +15,15 @@ mod vectors;
 
 pub use alignment::AlignmentConfig;
 pub(crate) use context::absence_on;
-pub use context::{Cost, Measurement, MeasurementContext, MeasurementPoint, MetricGroup, TrainingSettings};
+pub use context::{
+    Cost, MeasuredVectors, Measurement, MeasurementContext, MeasurementPoint, MetricGroup, TrainingSettings,
+};
 pub use eigenvalues::EigenvaluesConfig;
 pub(crate) use evaluate::Evaluate;
 pub use measurer::{Measurer, curvature_subset, measurement_cost};
 pub use sharpness::SharpnessConfig;
-pub use sizes::{MeasurementSizes, Memory, PairsOptions};
+pub use sizes::{MeasuredSplit, MeasurementSizes, Memory, PairsOptions};
 pub use spectrum::SpectrumConfig;
 pub use stability::StabilityConfig;
 pub(crate) use timing::seconds_by_group;
 pub use trace::TraceConfig;
-pub use vectors::MeasuredVectors;

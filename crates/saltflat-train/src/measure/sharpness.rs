@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
-    sizes::MeasurementSizes,
+    sizes::{MeasuredSplit, MeasurementSizes},
 };
-use crate::config::MeasuredSplit;
 
 /// `metrics.sharpness`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,4 +1,23 @@
-//! What cost, time and memory of a measurement depend on.
+//! What is measured, and what cost, time and memory of a measurement depend on.
+
+use saltflat_config::named_enum;
+
+named_enum! {
+    /// The samples that are measured.
+    pub enum MeasuredSplit {
+        /// The training samples.
+        Train = "train",
+        /// The test samples: how flat the test loss is.
+        Test = "test",
+    }
+}
+
+impl MeasuredSplit {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
+    pub(crate) fn is_train(&self) -> bool {
+        *self == Self::Train
+    }
+}
 
 /// Sizes of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

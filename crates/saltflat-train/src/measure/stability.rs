@@ -16,9 +16,8 @@ use serde::Serialize;
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
-    sizes::{MAX_GRAM_ROWS, MeasurementSizes},
+    sizes::{MAX_GRAM_ROWS, MeasuredSplit, MeasurementSizes},
 };
-use crate::config::MeasuredSplit;
 
 /// `metrics.stability`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,4 +1,4 @@
-//! What a measurement found in parameter space, and its files.
+//! Files of what a measurement found in parameter space.
 
 use std::{
     collections::BTreeMap,
@@ -7,24 +7,24 @@ use std::{
 };
 
 use burn::tensor::DType;
-use saltflat_metrics::{DiagonalEstimate, Eigenvalue};
+use saltflat_metrics::{Eigenvalue, Samples};
 use saltflat_models::{Layout, Vector};
 use saltflat_record::FolderError;
 use serde_json::{Map, Value, json};
 
-use crate::TrainError;
-
-/// Vectors in parameter space that a measurement found.
-#[derive(Clone, Debug, Default)]
-pub struct MeasuredVectors {
-    /// The diagonal of the Hessian, if `metrics.trace.diagonal` asks for it.
-    pub diagonal: Option<DiagonalEstimate>,
-    /// The largest eigenvalues of the Hessian, if they are measured, largest first, each with its vector of length 1 (whose sign means
-    /// nothing).
-    pub eigenpairs: Vec<(Eigenvalue, Vector)>,
-}
+use super::context::MeasuredVectors;
+use crate::{Plan, TrainError};
 
 impl MeasuredVectors {
+    /// What the metadata of the files say beside the numbers: the measured loss and the samples of the curvature.
+    pub fn about(plan: &Plan) -> BTreeMap<String, String> {
+        let samples = plan.config.metrics.samples.unwrap_or_else(|| plan.measured_samples().len());
+        BTreeMap::from([
+            ("measured_loss".into(), plan.recorded_loss().to_string()),
+            ("samples".into(), samples.to_string()),
+        ])
+    }
+
     /// Writes safetensors files into a folder, and returns their paths: the tensors have the names and shapes of the network's parameters,
     /// and the number type of the measurement.
     ///

@@ -118,6 +118,9 @@ impl Trainer<'_> {
             measured_loss: Some(self.plan.recorded_loss()),
             metrics: found.metrics,
         };
+        if metrics.vectors {
+            observer.vectors(self.plan, self.step, &found.vectors)?;
+        }
         observer.measurement(&row)?;
         self.rows += 1;
         self.measurement_due = false;

@@ -55,16 +55,17 @@ impl Outline {
             BatchSize::Full => n,
             BatchSize::Samples(size) => size,
         };
-        let (measured_words, of_split) = match config.metrics.split {
-            MeasuredSplit::Train => ("training", Some(n)),
-            MeasuredSplit::Test => ("test", data.test),
+        let split = config.metrics.split;
+        let of_split = match split {
+            MeasuredSplit::Train => Some(n),
+            MeasuredSplit::Test => data.test,
         };
         if of_split.is_none() {
             problem("metrics.split", "expected train, since there is no test split, got test".into());
         }
         for (key, words, most, got) in [
             ("optimizer.batch_size", "training", Some(n), Some(batch_size)),
-            ("metrics.samples", measured_words, of_split, config.metrics.samples),
+            ("metrics.samples", split.in_words(), of_split, config.metrics.samples),
         ] {
             if let (Some(most), Some(got)) = (most, got.filter(|&got| most.is_some_and(|most| got > most))) {
                 problem(key, format!("expected at most {most}, the number of {words} samples, got {got}"));

@@ -167,7 +167,12 @@ fn reference(kind: Reference, value: &Value, plan: &Plan, found: &Measurement) -
     let (lr, momentum) = (plan.config.optimizer.lr, plan.config.optimizer.momentum);
     let value = value.get("value").and_then(Value::as_f64);
     let value_of = |metric: &Metric| found.metrics.get(metric.name)?.get("value")?.as_f64();
-    let left_out = if momentum > 0.0 { " (momentum is left out)" } else { "" };
+    let left_out = match (momentum > 0.0, plan.config.optimizer.weight_decay > 0.0) {
+        (false, false) => "",
+        (true, false) => " (momentum is left out)",
+        (false, true) => " (weight decay is left out)",
+        (true, true) => " (momentum and weight decay are left out)",
+    };
     let on = |samples: usize| match plan.measured_samples().len() {
         n if samples < n => format!(" on {samples} of {n} samples"),
         _ => String::new(),

@@ -13,6 +13,14 @@ named_enum! {
 }
 
 impl MeasuredSplit {
+    /// As it stands before the word `samples`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Test => "test",
+        }
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
     pub(crate) fn is_train(&self) -> bool {
         *self == Self::Train

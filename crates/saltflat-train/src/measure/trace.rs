@@ -25,7 +25,7 @@ pub struct TraceConfig {
     pub tolerance: Option<f64>,
     /// Also the Frobenius norm, and of H the traces by tensor; default true for H, false for the Gauss–Newton matrix.
     pub frobenius: bool,
-    /// Of H also its diagonal from the same probes, and Σ Hᵢᵢ²; hutchinson alone has them; default false.
+    /// Of H also its diagonal from the same probes, Σ Hᵢᵢ², and the traces by tensor; hutchinson alone has the diagonal; default false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub diagonal: bool,
     /// In multiples of the section's schedule; default 1.
@@ -121,7 +121,7 @@ impl MetricGroup for TraceConfig {
         if self.frobenius {
             context.put(frobenius, &found.frobenius);
         }
-        if is_hessian && self.frobenius && !found.by_tensor.is_empty() {
+        if is_hessian && !found.by_tensor.is_empty() {
             context.put_by_tensor(&metric::TRACE_HESSIAN_BY_TENSOR, &found.by_tensor);
         }
         if self.diagonal {

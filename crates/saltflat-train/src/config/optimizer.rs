@@ -110,7 +110,7 @@ pub(super) fn read(mut section: Section) -> OptimizerConfig {
         momentum: section.optional("momentum", "a number in [0, 1)", |x| (0.0..1.0).contains(x)).unwrap_or(0.0),
         nesterov: section.get("nesterov").unwrap_or(false),
         weight_decay: section
-            .optional("weight_decay", "a number that is at least 0", |x: &f64| x.is_finite() && *x >= 0.0)
+            .optional("weight_decay", "a number, not negative", |x: &f64| x.is_finite() && *x >= 0.0)
             .unwrap_or(0.0),
         batch_size: batch_size(&mut section),
         sampling: section.choice("sampling", &BatchSampling::ALL).unwrap_or_default(),

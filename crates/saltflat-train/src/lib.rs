@@ -24,8 +24,8 @@ pub use checkpoint::{
 pub use device::{DeviceChoice, DeviceInfo, adapter_names, choose_device};
 pub use error::TrainError;
 pub use measure::{
-    Cost, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory, MetricGroup,
-    PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
+    Cost, MeasuredVectors, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory,
+    MetricGroup, PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
 };
 pub use observer::{Observer, Snapshot};
 pub use optimizer::{Sam, Sgd};

@@ -14,6 +14,7 @@ mod lab;
 mod measure;
 mod page;
 mod reporter;
+mod selected_metrics;
 mod signals;
 mod slices;
 mod startup;

@@ -72,6 +72,9 @@ impl<'a> ScheduledNoises<'a> {
                 self.loss, measured
             ));
         }
+        if plan.measured_weight_decay() > 0.0 {
+            return Err("label noise tells nothing about weight decay, which the measured Hessian has".into());
+        }
         let variance = noise.target_sigma().map(|sigma| f64::from(label_noise.at.scaled_sigma(sigma)).powi(2));
         match (self.loss.kind, variance) {
             (LossKind::Square, Some(variance)) if variance > 0.0 => Ok(batch as f64 / variance),

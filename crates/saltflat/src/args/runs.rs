@@ -90,11 +90,16 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "X")]
     pub tolerance: Option<f64>,
 
-    /// Training samples on which curvature is measured [default: all]
+    /// The samples that are measured in place of the training samples: how flat the test loss is. What is of the training steps (bounds,
+    /// stability, the regularizer) has no value on test samples [default: metrics.split, which is train if absent]
+    #[arg(long, value_name = "train|test")]
+    pub split: Option<String>,
+
+    /// Samples on which curvature is measured [default: all]
     #[arg(long, value_name = "N|all", value_parser = count)]
     pub samples: Option<usize>,
 
-    /// Training samples on which noise, alignment and stability are measured exactly [default: 50]
+    /// Samples on which noise, alignment and stability are measured exactly [default: 50]
     #[arg(long, value_name = "N|all", value_parser = count)]
     pub alignment_samples: Option<usize>,
 
@@ -113,6 +118,11 @@ pub struct MeasureArgs {
     /// Draw the spectral density and the loss slices into this folder (SVG)
     #[arg(long, value_name = "FOLDER")]
     pub plots: Option<PathBuf>,
+
+    /// Write the diagonal of the Hessian with its standard errors (from the probes of the trace by hutchinson) and the eigenvectors of its
+    /// largest eigenvalues into this folder, as safetensors files with the names and shapes of the network's tensors
+    #[arg(long, value_name = "FOLDER")]
+    pub vectors: Option<PathBuf>,
 
     /// Also the loss along a direction: random, eigenvector, or weights to go towards; give it twice for a plane, whose second
     /// direction is made orthogonal to the first and keeps its length, so that it leads to no weights itself

@@ -47,12 +47,32 @@ class Call:
 
     def fail(self, reason: str) -> NoReturn:
         """Refuses the operation."""
-        raise ExportError(reason, place=self.place, operation=f"aten.{self.name}", source=self.source)
+        raise ExportError(reason, place=self.place, operation=self.operation, source=self.source)
+
+    @property
+    def operation(self) -> str:
+        """The name for messages."""
+        return self.name if self.name == "output" or "." in self.name else f"aten.{self.name}"
 
     def note(self, text: str) -> None:
         """Something that the user should know of the exported network; said once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def fail_unknown(self) -> NoReturn:
+        """Refuses an operation that no function translates."""
+        flat = [item for value in self.args.values() for item in (value if isinstance(value, list) else [value])]
+        weights = [value for value in flat if isinstance(value, Weight)]
+        if weights and not any(isinstance(value, View | Scores) for value in flat):
+            self.fail_weight(weights[0])
+        self.fail("is not supported: there is no layer for it")
+
+    def fail_weight(self, weight: Weight) -> NoReturn:
+        """Refuses what is calculated from parameters before a layer uses them."""
+        self.fail(
+            f"calculates with {weight.name} before a layer uses it; expected parameters that layers use as they are "
+            "(torch.nn.utils.parametrize.remove_parametrizations replaces a parametrisation, such as weight_norm, by its result)"
+        )
 
     def activation(self, name: str) -> View:
         """An argument that is the whole output of a layer."""
@@ -61,7 +81,7 @@ class Call:
     def whole(self, value: Value) -> View:
         """This value, which has to be the whole output of a layer."""
         if isinstance(value, Weight):
-            self.fail(f"calculates with {value.name} before a layer uses it; expected parameters that layers use as they are")
+            self.fail_weight(value)
         if isinstance(value, Scores):
             self.fail("is applied to products of queries and keys; expected their softmax and its product with the values")
         if not isinstance(value, View):
@@ -98,10 +118,7 @@ class Call:
         if value is None:
             return None
         if not isinstance(value, Weight):
-            self.fail(
-                f"its {role} is calculated, expected a parameter (torch.nn.utils.parametrize.remove_parametrizations "
-                "replaces a parametrisation by its result)"
-            )
+            self.fail(f"its {role} is calculated from the input, expected a parameter")
         use = value.use(value.axes, tuple(ax.size(axis) for axis in value.axes))
         if use is None:
             self.fail(f"its {role} is a part of {value.name}, expected a whole parameter")

@@ -83,6 +83,16 @@ def checked_copy(module: nn.Module, notes: list[str]) -> nn.Module:
         raise ExportError(f"the module cannot be copied: {error}") from error
 
 
+def check_modes(module: nn.Module) -> None:
+    """Refuses batch normalisation by the statistics of a batch, which would count batches while it is traced."""
+    for name, part in module.named_modules():
+        if part.training and isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats:
+            raise ExportError(
+                f"{type(part).__name__} is in training mode, in which samples depend on each other; call module.eval() before the export",
+                place=name,
+            )
+
+
 def checked_output(module: nn.Module, example: torch.Tensor) -> int:
     """The number of outputs C of a module whose outputs are [n, C]; ``module`` is a copy, which this may change."""
     try:

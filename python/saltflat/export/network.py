@@ -16,7 +16,7 @@ from . import toml
 from .check import check as compare
 from .errors import ExportError
 from .graph import Node
-from .module import checked_copy, checked_example, checked_output, unwrapped
+from .module import check_modes, checked_copy, checked_example, checked_output, unwrapped
 from .structure import structured
 from .trace import trace
 from .translate import Translation
@@ -103,6 +103,7 @@ def export(
     notes: list[str] = []
     module = unwrapped(module, notes)
     example = checked_example(example)
+    check_modes(module)
     copied = checked_copy(module, notes)
     outputs = checked_output(copied, example)
     axes, start, end = translated(trace(copied, example), example.ndim, notes)

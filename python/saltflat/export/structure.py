@@ -26,11 +26,8 @@ class Entry:
 
 def structured(start: Node, end: Node) -> list[Entry]:
     """The layers from one node to another as nested lists."""
-    order = topological(start, end)
-    reachable = set(order)
-    share_beginnings(order)
-    order = topological(start, end)
-    return Structure(order, reachable).sequence(start, end)
+    share_beginnings(topological(start, end))
+    return Structure(topological(start, end)).sequence(start, end)
 
 
 def topological(start: Node, end: Node) -> list[Node]:
@@ -57,9 +54,9 @@ def share_beginnings(order: list[Node]) -> None:
     for node in order:
         if node.kind != "concat":
             continue
-        for shorter in sorted(concats, key=lambda other: -len(other.inputs)):
+        inputs = flat(node)
+        for shorter in sorted(concats, key=lambda other: -len(flat(other))):
             count = len(flat(shorter))
-            inputs = flat(node)
             if len(inputs) > count and inputs[:count] == flat(shorter):
                 node.inputs = [shorter, *inputs[count:]]
                 break
@@ -75,7 +72,7 @@ def flat(node: Node) -> list[Node]:
 class Structure:
     """Nodes in order, each with its immediate dominator: the last node that all ways from the input to it go through."""
 
-    def __init__(self, order: list[Node], reachable: set[Node]) -> None:
+    def __init__(self, order: list[Node]) -> None:
         self.rank = {node: i for i, node in enumerate(order)}
         self.dominator: dict[Node, Node] = {order[0]: order[0]}
         for node in order:

@@ -36,6 +36,8 @@ class Translation:
         """The node of the input, and that of the output [n, outputs]."""
         kinds = inputs_of(self.program)
         for node in self.program.graph.nodes:
+            shape_of(node)
+        for node in self.program.graph.nodes:
             if node.op == "placeholder":
                 self.values[node] = self.placeholder(node, *kinds[node.name])
             elif node.op == "call_function":
@@ -87,7 +89,7 @@ class Translation:
         call = Call(name, self.arguments(node), shape_of(node), place_of(node), source_of(node), self.notes)
         if handler is None:
             call.name = name if namespace == "aten" else f"{namespace}.{name}"
-            call.fail("is not supported: there is no layer for it")
+            call.fail_unknown()
         value = handler(call)
         if in_place:
             self.rebind(node, value, call)
@@ -153,7 +155,7 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     if not all(isinstance(size, int) for size in value.shape):
         raise ExportError(
             f"the result has the shape {list(value.shape)}, which depends on the values of the input; expected fixed shapes",
-            place=place_of(node), operation=str(node.target), source=source_of(node),
+            place=place_of(node), operation=str(node.target).removesuffix(".default"), source=source_of(node),
         )  # fmt: skip
     return tuple(value.shape)
 

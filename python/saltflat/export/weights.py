@@ -55,7 +55,7 @@ def collect(entries: list[Entry], module: nn.Module, notes: list[str]) -> dict[s
                 "beside model.toml, export the module again."
             )
         assert prod(use.shape) == tensor.numel()
-        result[use.name] = tensor.reshape(use.shape).clone()
+        result[use.name] = tensor.reshape(use.shape).clone(memory_format=torch.contiguous_format)
     unused = [names[0] for names in objects.values() if not any(name in result for name in names)]
     if unused:
         notes.append(f"The output does not depend on {', '.join(unused)}: left out.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import axes as ax
 from ..call import Call, Value, operation
-from ..graph import View, Weight
+from ..graph import TensorUse, View, Weight
 from . import attention
 
 
@@ -31,11 +31,13 @@ def convolution(call: Call) -> Value:
     """A convolution of maps, or of sequences along the height."""
     if call.get("transposed"):
         call.fail("transposed convolutions are not supported")
-    view, rank = call.map("input")
     weight, bias = call.trained("weight", "weight"), call.trained("bias", "bias")
     assert weight is not None
+    if at_positions(call, weight.shape):
+        return convolution_at_positions(call, weight, bias)
+    view, rank = call.map("input")
     if rank == 3:
-        weight = type(weight)(weight.name, (*weight.shape, 1), weight.order)
+        weight = TensorUse(weight.name, (*weight.shape, 1), weight.order)
     outputs, _, *kernel = weight.shape
     stride, dilation = pair(call["stride"], rank, 1), pair(call["dilation"], rank, 1)
     if isinstance(call["padding"], str):
@@ -53,6 +55,23 @@ def convolution(call: Call) -> Value:
     )  # fmt: skip
     layer = call.layer("conv2d", view, (), shape, {"weight": weight, "bias": bias}, **keys)
     return View(layer.node, layer.node.axes(rank))
+
+
+def at_positions(call: Call, shape: tuple[int, ...]) -> bool:
+    """True for a convolution of single positions, which may lie in any order."""
+    is_plain = all(size in (1, [1], [1, 1]) for size in (call["stride"], call["groups"]))
+    return is_plain and set(shape[2:]) == {1} and call["padding"] in (0, [0], [0, 0], "same", "valid")
+
+
+def convolution_at_positions(call: Call, weight: TensorUse, bias: TensorUse | None) -> Value:
+    """A convolution of single positions."""
+    view, outputs = call.activation("input"), weight.shape[0]
+    if len(view.axes) < 3 or view.axes[:2] != (view.node.dim("n"), view.node.channels):
+        call.fail(f"expected axes [samples, channels, ...], got {ax.described(view.axes)}")
+    weight = TensorUse(weight.name, (*weight.shape[:2], 1, 1), weight.order)
+    keys = {"outputs": outputs, "kernel": 1} | ({} if bias else {"bias": False})
+    axes = (view.axes[0], ax.dimension("c", outputs), *view.axes[2:])
+    return call.layer("conv2d", view, axes, (outputs, *view.node.shape[1:]), {"weight": weight, "bias": bias}, **keys)
 
 
 def apply(call: Call, view: View, weight: Value, bias: Value) -> View:

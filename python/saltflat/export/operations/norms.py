@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import axes as ax
 from ..call import Call, Value, operation
+from ..graph import TensorUse
 
 
 def keys_of(eps: float, default: float, affine: bool, bias: bool = True) -> dict[str, Value]:
@@ -60,10 +61,7 @@ def layer(call: Call, kind: str, eps: float, default: float, bias: bool) -> Valu
     if normalised == node.channels and count == 1:
         return call.layer(kind, view, tensors=tensors, **keys)
     if normalised == ax.merged(node.channels + node.positions) and view.axes[0] == node.dim("n"):
-        def all_axes(use: Value) -> Value:
-            return use and type(use)(use.name, node.shape, use.order)
-
-        tensors = {role: all_axes(use) for role, use in tensors.items()}
+        tensors = {role: use and TensorUse(use.name, node.shape, use.order) for role, use in tensors.items()}
         return call.layer(kind, view, tensors=tensors, over="all", **keys)
     call.fail(f"expected the channels, or channels, height and width, along the last {count} of {ax.described(view.axes)}")
 

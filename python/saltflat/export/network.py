@@ -119,6 +119,8 @@ def export(
         files = [Path(temporary) / name for name in ("model.toml", "weights.safetensors")]
         files[0].write_text(text, encoding="utf-8")
         save_file(tensors, files[1], metadata={"format": "pt"})
+        # safetensors makes files that only their owner may read.
+        files[1].chmod(files[0].stat().st_mode)
         if check:
             compare(copied, example, lambda batch: to_inputs(axes, batch), *files, rtol, atol, notes)
         paths = [file.replace(place / file.name) for file in files]

@@ -90,7 +90,11 @@ class Translation:
         if handler is None:
             call.name = name if namespace == "aten" else f"{namespace}.{name}"
             call.fail_unknown()
-        value = handler(call)
+        try:
+            value = handler(call)
+        except (LookupError, TypeError, AttributeError) as error:
+            arguments = ", ".join(call.args)
+            call.fail(f"cannot be translated with its arguments {arguments} ({type(error).__name__}: {error}), a mistake of saltflat.export")
         if in_place:
             self.rebind(node, value, call)
         return value

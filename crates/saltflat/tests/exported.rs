@@ -89,7 +89,8 @@ fn measurements_are_torch_funcs() {
         let expected = expected(name);
         place.write("run.toml", config(name));
         let weights = fixture(name, "weights.safetensors");
-        let args = ["measure", "run.toml", "--weights", &weights, "--device", "cpu", "--precision", "f64", "--json", "-"];
+        let args =
+            ["measure", "run.toml", "--weights", &weights, "--device", "cpu", "--precision", "f64", "--json", "-"];
         let metrics = ["--metrics", "loss,trace,eigenvalues,alignment", "--alignment-samples", "all"];
         let options = ["--probes", "32", "--set", "metrics.eigenvalues.tolerance=1e-8"];
         let output = place.command(&[&args[..], &metrics, &options].concat()).output().unwrap();
@@ -100,7 +101,8 @@ fn measurements_are_torch_funcs() {
         }
         let metrics = &found["metrics"];
         let exact = |key: &str| expected[key].as_f64().unwrap();
-        let value = |key: &str| metrics[key]["value"].as_f64().unwrap_or_else(|| panic!("{name} {key}: {}", metrics[key]));
+        let value =
+            |key: &str| metrics[key]["value"].as_f64().unwrap_or_else(|| panic!("{name} {key}: {}", metrics[key]));
         for key in ["loss", "grad_norm"] {
             assert!(is_close(value(key), exact(key), 1e-10), "{name} {key}: {} {}", value(key), exact(key));
         }

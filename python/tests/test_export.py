@@ -151,6 +151,21 @@ def test_excitation_with_linear_layers_and_global_maximum(tmp_path):
     exported(random(Linears()), (3, 5, 4), tmp_path)
 
 
+class Means(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 3, (1, 2)), nn.Linear(3, 2)
+
+    def forward(self, x):
+        rows = self.conv(x.mean(2, keepdim=True)).mean(3).mean(2)
+        return self.head(rows + x.amax(3).mean(2))
+
+
+def test_means_of_rows_and_columns(tmp_path):
+    _, layers = exported(random(Means()), (3, 5, 4), tmp_path)
+    assert {"kind": "adaptive-avg-pool", "output": [1, 4]} in layers[0]["main"] + layers[0]["shortcut"]
+
+
 class Inception(nn.Module):
     def __init__(self, inputs):
         super().__init__()

@@ -162,7 +162,7 @@ def test_parts_without_derivatives_or_in_half_precision(tmp_path):
         def forward(self, x):
             with self.context():
                 x = self.first(x)
-            return self.last(x)
+            return self.last(x.float())
 
     for context, text in ((torch.no_grad, "torch.no_grad()"), (lambda: torch.autocast("cpu", torch.bfloat16), "torch.autocast")):
         assert text in str(refused(Part(context), torch.randn(2, 4), tmp_path))

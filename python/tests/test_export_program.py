@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from encoder import EncoderVit
 from networks import networks
 from torch import nn
 
@@ -32,7 +33,7 @@ def test_whole_networks(name, tmp_path):
 
 
 def test_encoder(tmp_path):
-    export(networks.away_from_defaults(networks.EncoderVit(), 1), torch.randn(2, 3, 8, 8), tmp_path, rtol=1e-12, atol=0.0)
+    export(networks.away_from_defaults(EncoderVit(), 1), torch.randn(2, 3, 8, 8), tmp_path, rtol=1e-12, atol=0.0)
 
 
 def test_sequences_and_tokens(tmp_path):

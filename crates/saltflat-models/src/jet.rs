@@ -47,6 +47,27 @@ impl<const D: usize> Jet<D> {
         Self { value: Tensor::cat(all.into_iter().map(|jet| jet.value).collect(), 1), first, second }
     }
 
+    /// The product f(x, z) of two activations by a map f that is linear in each of them, such as a matrix product: its first coefficient is
+    /// f(ẋ, z) + f(x, ż), its second f(ẍ, z) + 2 f(ẋ, ż) + f(x, z̈), which is made if the pass is of second order. f is given samples of
+    /// equal number.
+    pub fn bilinear<const E: usize, const F: usize>(
+        self,
+        other: Jet<E>,
+        second_order: bool,
+        f: impl Fn(Tensor<D>, Tensor<E>) -> Tensor<F>,
+    ) -> Jet<F> {
+        let left = |t: Tensor<D>| f(t.clone(), for_each_direction(&other.value, &t));
+        let right = |t: Tensor<E>| f(for_each_direction(&self.value, &t), t);
+        let first = sum(self.first.clone().map(left), other.first.clone().map(right));
+        let second = if second_order {
+            let crossed = self.first.zip(other.first).map(|(a, b)| f(a, b).mul_scalar(2.0));
+            sum(sum(self.second.map(left), other.second.map(right)), crossed)
+        } else {
+            None
+        };
+        Jet { value: f(self.value, other.value), first, second }
+    }
+
     /// Sum of two activations.
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -72,7 +93,10 @@ impl<const D: usize> Jet<D> {
 }
 
 /// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`: `[K · batch, …]`.
-pub fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coefficient: &Tensor<D>) -> Tensor<D> {
+pub fn for_each_direction<const D: usize, const E: usize>(
+    of_samples: &Tensor<D>,
+    coefficient: &Tensor<E>,
+) -> Tensor<D> {
     match coefficient.dims()[0] / of_samples.dims()[0].max(1) {
         0 | 1 => of_samples.clone(),
         directions => Tensor::cat(vec![of_samples.clone(); directions], 0),

@@ -6,7 +6,7 @@
 use saltflat_models::{
     LayerCase, Layout, build_list,
     layers::LAYERS,
-    testing::{CheckResult, LayerContract, check_layer, items_of},
+    testing::{CheckResult, LayerContract, Lead, check_layer, items_of},
 };
 
 /// Rows of several layers.
@@ -36,10 +36,7 @@ fn branches() -> Vec<LayerCase> {
         ),
         LayerCase::new(
             "product of three branches",
-            format!(
-                "[{{ kind = \"parallel\", join = \"product\", branches = [[{0}], [], [\"scale\", {0}]] }}]",
-                conv(4)
-            ),
+            format!("[{{ kind = \"parallel\", join = \"product\", branches = [[{}], [], [\"tanh\"]] }}]", conv(4)),
         ),
         LayerCase::new(
             "product with a pixel",
@@ -59,11 +56,17 @@ const FIRST: [&str; 4] = [
     r#"[{ kind = "conv2d", outputs = 4, kernel = [2, 3], groups = 2 }, { kind = "max-pool", kernel = 3, stride = 1 }, "silu"]"#,
 ];
 
-/// The rows of every layer in the list, and some of several layers.
+/// The rows of every layer in the list, each with inputs that have both coefficients, the first or none; and some of several layers.
 fn contracts() -> Vec<LayerContract> {
-    let cases = LAYERS.iter().flat_map(|kind| (kind.cases)()).chain(branches());
-    let mut contracts: Vec<_> =
-        cases.map(|case| LayerContract::of_case(&case).unwrap_or_else(|e| panic!("{}: {e}", case.name))).collect();
+    let mut contracts = Vec::new();
+    for case in LAYERS.iter().flat_map(|kind| (kind.cases)()).chain(branches()) {
+        for lead in Lead::ALL {
+            let contract = LayerContract::of_case(&case, lead).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            if contract.has_parameters() {
+                contracts.push(contract);
+            }
+        }
+    }
     for list in FIRST {
         let mut layout = Layout::default();
         let built = build_list(&mut layout, "list", &items_of(list).unwrap(), [2, 7, 6]).unwrap();
@@ -111,7 +114,7 @@ fn every_layer_has_rows() {
             assert!(cases.iter().any(|case| case.layers.contains(&format!("\"{name}\""))), "{name} has no row");
         }
     }
-    assert_eq!(contracts().len(), 57);
+    assert_eq!(LAYERS.iter().map(|kind| (kind.cases)().len()).sum::<usize>(), 74);
 }
 
 /// A layer whose rules are wrong is found by the helper that others check theirs with.

@@ -75,8 +75,8 @@ fn layers_that_do_not_fit_are_refused() {
             "model.layers[1] (group-norm): expected channels that 4 groups divide, got [6, 6, 6] from model.layers[0] (conv2d)",
         ),
         (
-            convs("outputs = 6, kernel = 3", "kind = \"linear\", outputs = 2, inputs = 5, name = \"a\""),
-            "model.layers[1] (linear): expected a vector (put \"flatten\" before), got [6, 6, 6] from model.layers[0] (conv2d)",
+            convs("outputs = 6, kernel = 3", "kind = \"linear\", outputs = 2, inputs = 216, name = \"a\""),
+            "model.layers[1] (linear): expected 216 inputs (put \"flatten\" before), got [6, 6, 6] from model.layers[0] (conv2d)",
         ),
         (
             convs("outputs = 6, kernel = 9", "kind = \"relu\""),

@@ -93,7 +93,7 @@ impl ResnetFixup {
             self.activation.into(),
             bias(name("bias2a")),
             conv("conv2", Window::three(1), Init::ZERO),
-            Item::from(ScaleConfig {}).named(name("scale")),
+            Item::from(ScaleConfig::default()).named(name("scale")),
             bias(name("bias2b")),
         ];
         if changes {
@@ -109,5 +109,5 @@ impl ResnetFixup {
 
 /// A scalar bias whose tensor has this name.
 fn bias(name: String) -> Item {
-    Item::from(BiasConfig {}).named(name)
+    Item::from(BiasConfig::default()).named(name)
 }

@@ -6,8 +6,8 @@
 
 Writes FILE.safetensors for each of FILES into crates/saltflat-models/tests/fixtures with, for each case, `CASE/x`, `CASE/y`
 and the layer's tensors `CASE/weight`, `CASE/bias`, ...; after a training step of batch normalisation
-`CASE/after/running_mean` and `CASE/after/running_var`; of some activations their derivative `CASE/df`, at kinks the one
-that PyTorch takes. A case is seeded by its place in its table, so new ones stand at the end.
+`CASE/after/running_mean` and `CASE/after/running_var`; of some activations their derivative `CASE/df`, at kinks the one that
+PyTorch takes. A case is seeded by its place, so new ones stand at the end.
 """
 
 import torch
@@ -81,60 +81,6 @@ def cases():
         "fixup_shortcut": (FixupShortcut(), EVEN),
         "fixup_shortcut_odd": (FixupShortcut(), ODD),
         **{f"activation_{name}": (activation(), None) for name, activation in ACTIVATIONS.items()},
-    }
-
-
-class Gated(nn.Module):
-    """Channels weighted by a function of their means (squeeze and excitation)."""
-
-    def __init__(self):
-        super().__init__()
-        self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
-
-    def forward(self, x):
-        means = x.mean((2, 3), keepdim=True)
-        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
-
-
-def window_cases():
-    """As `cases`, of layers over windows, activations and products of branches."""
-
-    def conv(inputs, outputs, kernel, **options):
-        return nn.Conv2d(inputs, outputs, kernel, **options)
-
-    def depthwise(channels, stride):
-        return conv(channels, 2 * channels, 3, stride=stride, padding=1, groups=channels)
-
-    return {
-        "conv_by_axis": (conv(3, 4, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3)), [2, 3, 9, 8]),
-        "conv_dilated": (conv(3, 4, 3, padding=2, dilation=2, bias=False), ODD),
-        "conv_patches": (conv(3, 5, 4, stride=4), [2, 3, 9, 8]),
-        "conv_wide_padding": (conv(3, 2, (1, 5), padding=(2, 4)), ODD),
-        "conv_2_groups": (conv(6, 4, 3, padding=1, groups=2), [2, 6, 5, 4]),
-        "conv_depthwise": (conv(4, 4, 3, padding=1, groups=4, bias=False), [2, 4, 6, 5]),
-        "conv_depthwise_stride_2": (depthwise(3, 2), ODD),
-        "max_pool_overlapping": (nn.MaxPool2d(3, stride=2, padding=1), ODD),
-        "max_pool_by_axis": (nn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 0), dilation=(3, 2)), ODD),
-        "avg_pool_overlapping": (nn.AvgPool2d(3, stride=2, padding=1), ODD),
-        "avg_pool_of_pixels": (nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False), ODD),
-        "avg_pool_by_axis": (nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 0)), ODD),
-        "adaptive_avg_pool": (nn.AdaptiveAvgPool2d((3, 4)), ODD),
-        "adaptive_avg_pool_to_more": (nn.AdaptiveAvgPool2d((9, 2)), ODD),
-        "flatten": (nn.Flatten(), ODD),
-        "dropout_eval": (nn.Dropout(0.3).eval(), ODD),
-        "softmax_of_images": (nn.Softmax2d(), [2, 5, 3, 4]),
-        "softmax_of_vectors": (nn.Softmax(dim=1), [4, 7]),
-        "softmax_of_large_numbers": (nn.Softmax2d(), torch.tensor(POINTS).reshape(1, 7, 3, 1) * 20),
-        "gated": (Gated(), [2, 6, 4, 5]),
-        "sigmoid": (nn.Sigmoid(), None),
-        "gelu_tanh": (nn.GELU(approximate="tanh"), None),
-        "leaky_relu": (nn.LeakyReLU(), None),
-        "leaky_relu_slope": (nn.LeakyReLU(0.3), None),
-        "elu": (nn.ELU(), None),
-        "elu_alpha": (nn.ELU(0.7), None),
-        "relu6": (nn.ReLU6(), None),
-        "hard_swish": (nn.Hardswish(), None),
-        "hard_sigmoid": (nn.Hardsigmoid(), None),
     }
 
 
@@ -276,8 +222,58 @@ def transformer_cases():
     }
 
 
-# The file, and its cases.
-FILES = {"layers": cases, "transformer_layers": transformer_cases, "window_layers": window_cases}
+class Gated(nn.Module):
+    """Channels weighted by a function of their means (squeeze and excitation)."""
+
+    def __init__(self):
+        super().__init__()
+        self.squeeze, self.excite = nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
+
+    def forward(self, x):
+        means = x.mean((2, 3), keepdim=True)
+        return x * torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+
+
+def image_cases():
+    """name: (layer, shape of x or x itself). Layers over windows, activations and products of branches."""
+
+    def conv(inputs, outputs, kernel, **options):
+        return nn.Conv2d(inputs, outputs, kernel, **options)
+
+    def depthwise(channels, stride):
+        return conv(channels, 2 * channels, 3, stride=stride, padding=1, groups=channels)
+
+    return {
+        "conv_by_axis": (conv(3, 4, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3)), [2, 3, 9, 8]),
+        "conv_dilated": (conv(3, 4, 3, padding=2, dilation=2, bias=False), ODD),
+        "conv_patches": (conv(3, 5, 4, stride=4), [2, 3, 9, 8]),
+        "conv_wide_padding": (conv(3, 2, (1, 5), padding=(2, 4)), ODD),
+        "conv_2_groups": (conv(6, 4, 3, padding=1, groups=2), [2, 6, 5, 4]),
+        "conv_depthwise": (conv(4, 4, 3, padding=1, groups=4, bias=False), [2, 4, 6, 5]),
+        "conv_depthwise_stride_2": (depthwise(3, 2), ODD),
+        "max_pool_overlapping": (nn.MaxPool2d(3, stride=2, padding=1), ODD),
+        "max_pool_by_axis": (nn.MaxPool2d((2, 3), stride=(1, 2), padding=(1, 0), dilation=(3, 2)), ODD),
+        "avg_pool_overlapping": (nn.AvgPool2d(3, stride=2, padding=1), ODD),
+        "avg_pool_of_pixels": (nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False), ODD),
+        "avg_pool_by_axis": (nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 0)), ODD),
+        "adaptive_avg_pool": (nn.AdaptiveAvgPool2d((3, 4)), ODD),
+        "adaptive_avg_pool_to_more": (nn.AdaptiveAvgPool2d((9, 2)), ODD),
+        "flatten": (nn.Flatten(), ODD),
+        "dropout_eval": (nn.Dropout(0.3).eval(), ODD),
+        "softmax_of_images": (nn.Softmax2d(), [2, 5, 3, 4]),
+        "softmax_of_vectors": (nn.Softmax(dim=1), [4, 7]),
+        "softmax_of_large_numbers": (nn.Softmax2d(), torch.tensor(POINTS).reshape(1, 7, 3, 1) * 20),
+        "gated": (Gated(), [2, 6, 4, 5]),
+        "sigmoid": (nn.Sigmoid(), None),
+        "gelu_tanh": (nn.GELU(approximate="tanh"), None),
+        "leaky_relu": (nn.LeakyReLU(), None),
+        "leaky_relu_slope": (nn.LeakyReLU(0.3), None),
+        "elu": (nn.ELU(), None),
+        "elu_alpha": (nn.ELU(0.7), None),
+        "relu6": (nn.ReLU6(), None),
+        "hard_swish": (nn.Hardswish(), None),
+        "hard_sigmoid": (nn.Hardsigmoid(), None),
+    }
 
 
 def with_derivative(layer, tensors):
@@ -286,6 +282,10 @@ def with_derivative(layer, tensors):
     y = layer(x)
     (df,) = torch.autograd.grad(y.sum(), x)
     return {**tensors, "x": x.detach(), "y": y.detach().clone(), "df": df.clone()}
+
+
+# The file, and its cases.
+FILES = {"layers": cases, "transformer_layers": transformer_cases, "image_layers": image_cases}
 
 
 def tensors_of(layer, shape, seed):

@@ -43,7 +43,7 @@ fn assert_close(name: &str, found: Vec<f64>, expected: &[f64], tolerance: f64) {
 
 /// Files of cases, and how many are in each.
 const FILES: [(&str, usize); 3] =
-    [("layers.safetensors", 30), ("transformer_layers.safetensors", 33), ("window_layers.safetensors", 29)];
+    [("layers.safetensors", 30), ("transformer_layers.safetensors", 33), ("image_layers.safetensors", 29)];
 
 /// The layers of the cases of [`FILES`]: the beginning of the cases' names, of which the longest that fits counts, and the list in
 /// TOML. The shape of the data and the names of the tensors are the case's.
@@ -129,7 +129,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("self_attention", r#"[{ kind = "self-attention", heads = 2 }]"#),
     ("self_attention_no_bias", r#"[{ kind = "self-attention", heads = 3, bias = false }]"#),
     ("tokens", r#"["tokens"]"#),
-    // Cases of window_layers.safetensors.
+    // Cases of image_layers.safetensors.
     ("adaptive_avg_pool", r#"[{ kind = "adaptive-avg-pool", output = [3, 4] }]"#),
     ("adaptive_avg_pool_to_more", r#"[{ kind = "adaptive-avg-pool", output = [9, 2] }]"#),
     ("avg_pool_by_axis", r#"[{ kind = "avg-pool", kernel = [3, 2], stride = [2, 1], padding = [1, 0] }]"#),
@@ -200,36 +200,6 @@ fn every_layer_has_pytorchs_values() {
     assert_eq!(used.len(), LAYERS.len(), "a kind of layer has no case");
 }
 
-/// The derivative of an activation, also at its kinks, is PyTorch's: the first coefficient behind a bias that moves at rate 1, and the
-/// gradient of the backward pass.
-#[test]
-fn derivatives_of_activations_are_pytorchs() {
-    let bytes = fs::read(fixture("window_layers.safetensors")).unwrap();
-    let file = SafeTensors::deserialize(&bytes).unwrap();
-    let mut count = 0;
-    for (case, list) in LAYERS {
-        let Ok(expected) = file.tensor(&format!("{case}/df")) else { continue };
-        count += 1;
-        // PyTorch's 1/6 of hard-sigmoid is that of float32.
-        let tolerance = if *case == "hard_sigmoid" { 1e-7 } else { 1e-12 };
-        let x = images(&file.tensor(&format!("{case}/x")).unwrap(), DType::F64);
-        let list = format!("[\"bias\", {}", list.trim_start_matches('['));
-        let [_, c, h, w] = x.dims();
-        let mut layout = Layout::default();
-        let built = build_list(&mut layout, case, &items_of(&list).unwrap(), [c, h, w]).unwrap();
-        let network = Network::new(layout, built.stages, [c, h, w], built.output.iter().product());
-        let (theta, buffers) = network.layout().init(0, &Device::flex(), DType::F64);
-        let direction = Directions::from(&theta.map(|t| t.ones_like()));
-        let first = network.forward(x.clone(), &mut Pass::jet(&theta, &buffers, &direction, 1)).first.unwrap();
-        assert_close(case, first.try_into_vec_as::<f64>().unwrap(), &values(&expected), tolerance);
-        let x = x.autodiff().require_grad();
-        let gradients = network.value(&theta, &buffers, x.clone()).sum().backward();
-        let gradient = x.grad(&gradients).unwrap().try_into_vec_as::<f64>().unwrap();
-        assert_close(case, gradient, &values(&expected), tolerance);
-    }
-    assert_eq!(count, 9);
-}
-
 fn has_pytorchs_values(file: &SafeTensors<'_>, case: &str, list: &str, dtype: DType, tolerance: f64) {
     let x = images(&file.tensor(&format!("{case}/x")).unwrap(), dtype);
     let [_, c, h, w] = x.dims();
@@ -265,6 +235,36 @@ fn has_pytorchs_values(file: &SafeTensors<'_>, case: &str, list: &str, dtype: DT
             assert_close(&name, part.clone().try_into_vec_as::<f64>().unwrap(), &values(&view), tolerance);
         }
     }
+}
+
+/// The derivative of an activation, also at its kinks, is PyTorch's: the first coefficient behind a bias that moves at rate 1, and the
+/// gradient of the backward pass.
+#[test]
+fn derivatives_of_activations_are_pytorchs() {
+    let bytes = fs::read(fixture("image_layers.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut count = 0;
+    for (case, list) in LAYERS {
+        let Ok(expected) = file.tensor(&format!("{case}/df")) else { continue };
+        count += 1;
+        // PyTorch's 1/6 of hard-sigmoid is that of float32.
+        let tolerance = if *case == "hard_sigmoid" { 1e-7 } else { 1e-12 };
+        let x = images(&file.tensor(&format!("{case}/x")).unwrap(), DType::F64);
+        let list = format!("[\"bias\", {}", list.trim_start_matches('['));
+        let [_, c, h, w] = x.dims();
+        let mut layout = Layout::default();
+        let built = build_list(&mut layout, case, &items_of(&list).unwrap(), [c, h, w]).unwrap();
+        let network = Network::new(layout, built.stages, [c, h, w], built.output.iter().product());
+        let (theta, buffers) = network.layout().init(0, &Device::flex(), DType::F64);
+        let direction = Directions::from(&theta.map(|t| t.ones_like()));
+        let first = network.forward(x.clone(), &mut Pass::jet(&theta, &buffers, &direction, 1)).first.unwrap();
+        assert_close(case, first.try_into_vec_as::<f64>().unwrap(), &values(&expected), tolerance);
+        let x = x.autodiff().require_grad();
+        let gradients = network.value(&theta, &buffers, x.clone()).sum().backward();
+        let gradient = x.grad(&gradients).unwrap().try_into_vec_as::<f64>().unwrap();
+        assert_close(case, gradient, &values(&expected), tolerance);
+    }
+    assert_eq!(count, 9);
 }
 
 /// The network that a `[model]` section describes, for images `[channels, height, width]`.

@@ -200,9 +200,13 @@ impl LayerKeys for ActivationConfig {
     }
 
     fn cases() -> Vec<LayerCase> {
-        let plain = Activation::NAMES.iter().map(|name| LayerCase::new(*name, format!("[\"{name}\"]")));
+        let plain = Activation::ALL.map(|(name, function)| match function {
+            // With a bias before them no input is so near to a kink, at ±3, that differences go across.
+            Activation::HardSwish | Activation::HardSigmoid => LayerCase::new(name, format!("[\"bias\", \"{name}\"]")),
+            _ => LayerCase::new(name, format!("[\"{name}\"]")),
+        });
         let by_tanh = LayerCase::new("gelu by tanh", r#"[{ kind = "gelu", approximate = "tanh" }]"#);
-        plain.chain([by_tanh]).collect()
+        plain.into_iter().chain([by_tanh]).collect()
     }
 }
 

@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,36 +66,53 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Exported:
+class Network:
     """A network on disk: its description and its weights."""
 
     model: Path
     weights: Path
 
-    def section(self) -> tuple[str, dict[str, str]]:
-        """The section ``[model]`` of a configuration that may lie in another folder, and the keys that have to be set beside it."""
-        text = self.model.read_text(encoding="utf-8")
+    @cached_property
+    def text(self) -> str:
+        """The description."""
         try:
-            table = tomllib.loads(text)
+            return self.model.read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadInputError(f"{self.model}: cannot be read: {error.strerror}; expected a file that saltflat.export wrote") from error
+
+    @cached_property
+    def table(self) -> dict[str, Any]:
+        """The section ``[model]``."""
+        try:
+            table = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             raise BadInputError(f"{self.model}: is no TOML file: {error}") from error
-        if "layers" in table:
-            return f'[model]\nkind = "layers"\nfile = {quoted(self.model.resolve())}\n', {}
         if set(table) != {"model"}:
-            raise BadInputError(f"{self.model}: has {', '.join(table) or 'nothing'}, expected the section [model] or a list layers")
-        file = table["model"].get("file")
-        return text, {"model.file": str((self.model.parent / file).resolve())} if file else {}
+            raise BadInputError(f"{self.model}: has {', '.join(table) or 'nothing'}, expected the section [model] alone, as saltflat.export writes it")
+        return table["model"]
+
+    @property
+    def outputs(self) -> int:
+        """C, the number of outputs."""
+        outputs = self.table.get("outputs")
+        if not isinstance(outputs, int) or outputs < 1:
+            raise BadInputError(f"{self.model}: has no key outputs, expected the number of outputs of the network")
+        return outputs
+
+    def section(self) -> tuple[str, dict[str, str]]:
+        """The section ``[model]`` of a configuration that may lie in another folder, and the keys that have to be set beside it."""
+        file = self.table.get("file")
+        return self.text, {"model.file": str((self.model.parent / file).resolve())} if file else {}
 
 
-def configuration(model: str, data: Path, loss: Loss, outputs: int | None, training: Training, seed: int) -> str:
+def configuration(model: str, data: Path, loss: Loss, outputs: int, training: Training, seed: int) -> str:
     """The text of a configuration. With k = ``loss.factor`` its numbers are those of the loss over k: the learning rate is k times the
     given one, and the weight decay the k-th part, as ``loss.py`` says."""
-    smoothed = loss.epsilon > 0.0 and outputs is not None
-    factor = loss.factor(outputs) if outputs is not None else 1.0
+    factor = loss.factor(outputs)
     lines = [
         f"[run]\nseed = {seed}\n",
         f'[data]\nkind = "tensors"\npath = {quoted(data.resolve())}\nstandardise = false\n',
-        f'[loss]\nkind = "{loss.kind}"\n' + (f"smoothing = {loss.smoothing(outputs)!r}\n" if smoothed else ""),
+        f'[loss]\nkind = "{loss.kind}"\n' + (f"smoothing = {loss.smoothing(outputs)!r}\n" if loss.epsilon else ""),
         f"[optimizer]\nlr = {factor * (training.lr or ANY_LR)!r}\nmomentum = {float(training.momentum)!r}\n"
         f"batch_size = {training.batch_size or quoted('full')}\n",
     ]

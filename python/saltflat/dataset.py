@@ -60,11 +60,16 @@ def dataset(
     if limit is not None and limit < 1:
         raise BadInputError(f"limit: is {limit}, expected at least 1")
     chosen = _chosen(classes)
-    train = _split(dataset, "dataset", chosen, limit)
-    held_out = None if test is None else _split(test, "test", chosen, None)
+    train = _with_channels(read_split(dataset, "dataset", chosen, limit))
+    held_out = None if test is None else _with_channels(read_split(test, "test", chosen))
     if held_out is not None:
         _check_alike(train, held_out)
     return write(path, train, held_out)
+
+
+def _with_channels(split: Split) -> Split:
+    """Arrays of two axes as images of one channel."""
+    return Split(split.inputs[:, None], split.targets) if split.inputs.ndim == 3 else split
 
 
 def from_arrays(inputs: Any, targets: Any, names: tuple[str, str] = ("inputs", "targets")) -> Split:
@@ -77,8 +82,6 @@ def from_arrays(inputs: Any, targets: Any, names: tuple[str, str] = ("inputs", "
             f"{list(x.shape)}"
         )
     if x.ndim == 1:
-        x = x[:, None]
-    elif x.ndim == 3:
         x = x[:, None]
     if len(x):
         check_axes(x.shape[1:], f"a sample of {inputs_name}")
@@ -104,7 +107,8 @@ def _chosen(classes: Sequence[int] | None) -> dict[int, int] | None:
     return {int(old): new for new, old in enumerate(classes)}
 
 
-def _split(samples: Any, name: str, chosen: dict[int, int] | None, limit: int | None) -> Split:
+def read_split(samples: Any, name: str, chosen: dict[int, int] | None = None, limit: int | None = None) -> Split:
+    """The samples of a map-style dataset, which messages call ``name``; of the chosen classes, and so many of them."""
     tensors = getattr(samples, "tensors", None)
     if isinstance(tensors, tuple) and len(tensors) == 2:
         split = from_arrays(*tensors, names=(f"{name}: inputs", f"{name}: targets"))

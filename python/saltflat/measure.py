@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from .binary import run
-from .configuration import Exported, Training, configuration, setting
-from .dataset import dataset, from_arrays
+from .configuration import Network, Training, configuration, setting
+from .dataset import from_arrays, read_split
 from .errors import BadInputError
 from .loss import Loss, convert, read_loss
 from .measurement import Measurement
-from .tensors import write
+from .tensors import Split, write
+
+#: Samples with which a module is traced.
+EXAMPLE = 3
 
 
 def measure(
@@ -104,15 +108,15 @@ def measure(
             if weights is not None:
                 raise BadInputError("weights: expected only with the path of a configuration; a module is measured at the weights that it has")
             wanted = read_loss(loss)
-            data = _data(inputs, targets, place)
-            exported, outputs = _network(module, data, place)
-            _check_targets(data, wanted, outputs)
-            section, more = exported.section()
+            given = _samples(inputs, targets)
+            exported = _exported(module, given, place, quiet)
+            network = Network(Path(exported.model), Path(exported.weights))
+            data = given if isinstance(given, Path) else write(place / "data.safetensors", _as_inputs(exported, given), None)
+            _check_targets(data, wanted, network.outputs)
+            section, more = network.section()
             keys = {**more, **keys}
-            config, point = place / "measure.toml", exported.weights
-            if outputs is None and (wanted.epsilon or wanted.mean_over_outputs):
-                outputs = _ask_outputs(section, data, exported, place, keys)
-            config.write_text(configuration(section, data, wanted, outputs, training, seed), encoding="utf-8")
+            config, point = place / "measure.toml", network.weights
+            config.write_text(configuration(section, data, wanted, network.outputs, training, seed), encoding="utf-8")
         sets = [part for key, value in keys.items() for part in ("--set", f"{key}={setting(value)}")]
         command = ["measure", config, "--weights", point, "--json", "-", "--device", device, "--precision", precision, *options, *sets]
         report = json.loads(run(command, quiet=quiet))
@@ -161,8 +165,8 @@ def _refuse_beside_configuration(**arguments: Any) -> None:
         raise BadInputError(f"{given[0]}: expected nothing beside a configuration, which says it; settings={{…}} changes one of its keys")
 
 
-def _data(inputs: Any, targets: Any, place: Path) -> Path:
-    """The data as a `tensors` file."""
+def _samples(inputs: Any, targets: Any) -> Split | Path:
+    """The data, with the axes that the module takes, or the path of a file that holds them."""
     if inputs is None:
         raise BadInputError("inputs: is missing, expected a tensor [n, …], a dataset, or the path of a file that saltflat.dataset wrote")
     if isinstance(inputs, (str, os.PathLike)):
@@ -172,47 +176,57 @@ def _data(inputs: Any, targets: Any, place: Path) -> Path:
     if targets is None:
         if hasattr(inputs, "dtype"):
             raise BadInputError("targets: is missing, expected one target for each of the inputs")
-        return dataset(inputs, place / "data.safetensors")
+        return read_split(inputs, "inputs")
     split = from_arrays(inputs, targets)
     if split.inputs.dtype == np.uint8:
         raise BadInputError("inputs: has numbers of type uint8, expected floating-point numbers as the module takes them; use inputs.float() / 255")
-    return write(place / "data.safetensors", split, None)
+    return split
 
 
-def _network(module: Any, data: Path, place: Path) -> tuple[Exported, int | None]:
-    """The network on disk, and its number of outputs if the module tells it."""
+def _exported(module: Any, data: Split | Path, place: Path, quiet: bool) -> Any:
+    """The network on disk."""
     if isinstance(module, (str, os.PathLike)):
-        return Exported(Path(module) / "model.toml", Path(module) / "weights.safetensors"), None
-    if hasattr(module, "model") and hasattr(module, "weights") and not hasattr(module, "forward"):
-        return Exported(Path(module.model), Path(module.weights)), None
+        return SimpleNamespace(model=Path(module) / "model.toml", weights=Path(module) / "weights.safetensors")
+    if hasattr(module, "model") and hasattr(module, "weights") and not callable(module):
+        return module
     from .export import export
 
-    example = _example(module, data)
-    found = export(module, example, place)
-    import torch
-
-    # A copy, since a module in training mode changes its running statistics when it is called.
-    with torch.no_grad():
-        outputs = copy.deepcopy(module).eval()(example)
-    if not isinstance(outputs, torch.Tensor) or outputs.ndim not in (1, 2):
-        what = list(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-        raise BadInputError(f"module: gives {what} for {len(example)} samples, expected a tensor [n, outputs]")
-    return Exported(Path(found.model), Path(found.weights)), outputs.shape[1] if outputs.ndim == 2 else 1
+    exported = export(module, _example(data), place)
+    if not quiet:
+        for note in getattr(exported, "notes", ()):
+            print(f"note: {note}", file=sys.stderr)
+    return exported
 
 
-def _example(module: Any, data: Path) -> Any:
-    """The first samples of a file as the module takes them; images of 8 bits as ``ToTensor`` makes them."""
+def _example(data: Split | Path) -> Any:
+    """The first samples as the module takes them; images of 8 bits as ``ToTensor`` makes them."""
     import torch
     from safetensors import safe_open
 
-    with safe_open(data, framework="numpy") as file:
-        rows = torch.from_numpy(np.ascontiguousarray(file.get_slice("inputs")[:2]))
-    rows = rows.float() / 255 if rows.dtype == torch.uint8 else rows
-    first = next((parameter for parameter in module.parameters() if parameter.is_floating_point()), rows)
-    return rows.to(dtype=first.dtype, device=first.device)
+    if isinstance(data, Path):
+        with safe_open(data, framework="numpy") as file:
+            rows = file.get_slice("inputs")[:EXAMPLE]
+    else:
+        rows = data.inputs[:EXAMPLE]
+    tensor = torch.from_numpy(np.ascontiguousarray(rows))
+    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
 
 
-def _check_targets(data: Path, loss: Loss, outputs: int | None) -> None:
+def _as_inputs(exported: Any, data: Split) -> Split:
+    """The data as the file has to hold them: the network may have moved the axes of the module's inputs."""
+    if hasattr(exported, "to_inputs"):
+        import torch
+
+        return Split(exported.to_inputs(torch.from_numpy(np.ascontiguousarray(data.inputs))).numpy(), data.targets)
+    if data.inputs.ndim == 3:
+        raise BadInputError(
+            f"inputs: has the shape {list(data.inputs.shape)}, expected [n, d] or [n, channels, height, width] for the folder of an exported network; "
+            "use inputs.unsqueeze(1) for images of one channel, or pass what saltflat.export returned, which knows the axes"
+        )
+    return data
+
+
+def _check_targets(data: Path, loss: Loss, outputs: int) -> None:
     """Whether the targets of a file are such as the loss and the outputs take."""
     from safetensors import safe_open
 
@@ -229,23 +243,11 @@ def _check_targets(data: Path, loss: Loss, outputs: int | None) -> None:
             'targets: are classes, expected floating-point numbers of the shape of the outputs for nn.MSELoss; use F.one_hot(targets).float(), or '
             'loss="square", which takes classes'
         )
-    if outputs is None:
-        return
     if width is not None and width != outputs:
         raise BadInputError(f"targets: have {width} numbers a sample, expected {outputs}, as many as the module has outputs")
     if labels is not None and labels.size and labels.max() >= outputs:
         index = int(labels.argmax())
         raise BadInputError(f"targets[{index}]: is {labels[index]}, expected a class 0 to {outputs - 1}, since the module has {outputs} outputs")
-
-
-def _ask_outputs(section: str, data: Path, exported: Exported, place: Path, keys: Mapping[str, Any]) -> int:
-    """The number of outputs of a network on disk, as the program says."""
-    config = place / "outputs.toml"
-    kind = Loss("square", "square")
-    config.write_text(configuration(section, data, kind, None, Training(), 0), encoding="utf-8")
-    sets = [part for key, value in {**keys, "data.limit": 1}.items() for part in ("--set", f"{key}={setting(value)}")]
-    command = ["measure", config, "--weights", exported.weights, "--json", "-", "--metrics", "loss", "--device", "cpu", *sets]
-    return int(json.loads(run(command, quiet=True))["outputs"])
 
 
 def _of_loss(report: dict[str, Any], loss: Loss, training: Training) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Split:
     """The samples of one split.
 
     Attributes:
-        inputs: ``[n, d]`` or ``[n, channels, height, width]``, float32 or uint8.
+        inputs: ``[n, …]`` of two to four axes, float32 or uint8; in a file two, or four.
         targets: Labels ``[n]`` in int64, or real targets ``[n, outputs]`` in float32.
     """
 
@@ -73,7 +73,7 @@ def is_image(value: Any) -> bool:
 
 
 def to_input(value: Any, where: str) -> np.ndarray:
-    """One input: ``[d]`` or ``[channels, height, width]``, float32 or uint8. An array of two axes is an image of one channel."""
+    """One input of one to three axes, float32 or uint8; an image of PIL has its channels first."""
     if is_image(value):
         if value.mode not in ("L", "RGB", "RGBA"):
             raise BadInputError(f'{where}: is an image of mode {value.mode}, expected L, RGB or RGBA; use image.convert("RGB")')
@@ -82,8 +82,6 @@ def to_input(value: Any, where: str) -> np.ndarray:
     array = to_number(to_array(value), where)
     if array.ndim == 0:
         return array.reshape(1)
-    if array.ndim == 2:
-        return array[None]
     check_axes(array.shape, where)
     return array
 
@@ -104,9 +102,9 @@ def to_number(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_axes(shape: tuple[int, ...], where: str) -> None:
-    """Refuses shapes of one input that are neither ``[d]`` nor ``[channels, height, width]``."""
-    if len(shape) not in (1, 3):
-        raise BadInputError(f"{where}: has the shape {list(shape)}, expected [d] or [channels, height, width]")
+    """Refuses shapes of one input that no network takes."""
+    if len(shape) not in (1, 2, 3):
+        raise BadInputError(f"{where}: has the shape {list(shape)}, expected [d], [height, width] or [channels, height, width]")
     if 0 in shape:
         raise BadInputError(f"{where}: has the shape {list(shape)}, expected no axis of length 0")
     if len(shape) == 3 and shape[2] in (1, 3, 4) and shape[0] > 4 and shape[1] > 4:

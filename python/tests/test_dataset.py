@@ -69,6 +69,13 @@ def test_images_of_8_bits_stand_for_numbers_up_to_1(tmp_path):
     assert metrics["loss"]["value"] == pytest.approx(cross_entropy(f, y), rel=1e-6)
 
 
+def test_arrays_of_two_axes_are_images_of_one_channel(tmp_path, torch):
+    x = floats(4, 2, 3)
+    for samples in (pairs(x, range(4)), torch.utils.data.TensorDataset(torch.from_numpy(x), torch.arange(4))):
+        found = load_file(saltflat.dataset(samples, tmp_path / "data.safetensors"))["inputs"]
+        np.testing.assert_array_equal(found, x[:, None])
+
+
 @pytest.mark.parametrize("width", [1, 4])
 def test_real_targets(tmp_path, width):
     x, q = floats(8, 3), floats(8, width)
@@ -136,7 +143,7 @@ def test_images_of_pil(tmp_path):
         (pairs(np.ones((2, 3)), np.eye(2, 3, dtype=int)), r"is int64 of shape \[3\], expected a class as an integer"),
         (pairs(np.ones((2, 3), dtype=int), [0, 1]), r"has numbers of type int64, expected floating-point numbers or uint8; convert it with .float\(\)"),
         (pairs(np.ones((2, 8, 8, 3)), [0, 1]), r"seems to be \[height, width, channels\]; expected \[channels, height, width\]"),
-        (pairs(np.ones((2, 1, 2, 3, 4)), [0, 1]), r"has the shape \[1, 2, 3, 4\], expected \[d\] or \[channels, height, width\]"),
+        (pairs(np.ones((2, 1, 2, 3, 4)), [0, 1]), r"has the shape \[1, 2, 3, 4\], expected \[d\], \[height, width\] or \[channels, height, width\]"),
         ([{"image": 1, "label": 2}], r"sample 0 is a dict, expected a pair \(input, target\)"),
         ([], "has no samples"),
         (iter([]), r"without __len__, expected a map-style dataset"),

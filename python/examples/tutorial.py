@@ -1,0 +1,126 @@
+"""The network of PyTorch's tutorial "Training a Classifier", trained on 1,000 images of CIFAR-10, and how sharp its loss is on the way.
+
+    pip install "./python[torch,pandas,plot]"
+    python python/examples/tutorial.py --plot flatness.svg
+
+The images lie in ``datasets/cifar10-1k`` of a checkout of Saltflat; nothing is downloaded. Network, learning rate, momentum and batch size are those of
+https://docs.pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html.
+"""
+
+import argparse
+import gzip
+import pathlib
+
+import numpy as np
+import saltflat
+import torch
+import torch.nn.functional as F
+from torch import nn, optim
+
+DATA = pathlib.Path(__file__).resolve().parents[2] / "datasets" / "cifar10-1k"
+LR, MOMENTUM, BATCH = 0.001, 0.9, 4
+
+
+class Net(nn.Module):
+    """As in the tutorial."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = self.pool(F.relu(self.conv2(x)))
+        x = torch.flatten(x, 1)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)
+
+
+def images(name):
+    """Images [n, 3, 32, 32] between -1 and 1, as the tutorial normalises them, and labels [n]."""
+    records = np.frombuffer(gzip.decompress((DATA / name).read_bytes()), dtype=np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    pixels = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy()).float() / 255
+    return (pixels - 0.5) / 0.5, torch.from_numpy(records[:, 0].astype(np.int64))
+
+
+def train_epoch(net, criterion, optimizer, inputs, labels):
+    """One pass over the images in random order."""
+    for chosen in torch.randperm(len(inputs)).split(BATCH):
+        optimizer.zero_grad()
+        criterion(net(inputs[chosen]), labels[chosen]).backward()
+        optimizer.step()
+
+
+def accuracy(net, inputs, labels):
+    """Part of the images that are classified rightly."""
+    with torch.no_grad():
+        return float((net(inputs).argmax(1) == labels).float().mean())
+
+
+def plot(rows, file):
+    """The accuracies and the sharpness against the epoch."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "saltflat", "font.size": 9, "svg.fonttype": "none"})
+    import matplotlib.pyplot as plt
+
+    epochs = [row["epoch"] for row in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9), layout="constrained")
+    for name, label, style in (("accuracy", "training", "o-"), ("test_accuracy", "test", "s--")):
+        left.plot(epochs, [row[name] for row in rows], style, ms=3, lw=1.2, label=label)
+    left.set(xlabel="epoch", ylim=(0, 1), title="accuracy")
+    trace = [row["measurement"]["trace_hessian"] for row in rows]
+    errors = [row["measurement"].errors["trace_hessian"] for row in rows]
+    right.errorbar(epochs, trace, yerr=errors, fmt="o-", ms=3, lw=1.2, capsize=2, label="tr H, ± one standard error")
+    right.plot(epochs, [row["measurement"]["top_eigenvalues"][0] for row in rows], "s--", ms=3, lw=1.2, label="largest eigenvalue")
+    right.set(xlabel="epoch", yscale="log", title="sharpness")
+    for axes in (left, right):
+        axes.legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+
+
+def main():
+    """Trains, measures every few epochs, and prints what the last measurement found."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--epochs", type=int, default=30)
+    arguments.add_argument("--every", type=int, default=3, help="epochs between measurements")
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--plot", help="writes the figure to this file; needs matplotlib")
+    options = arguments.parse_args()
+
+    torch.manual_seed(options.seed)
+    inputs, labels = images("data_batch.bin.gz")
+    test_inputs, test_labels = images("test_batch.bin.gz")
+    net, criterion = Net(), nn.CrossEntropyLoss()
+    optimizer = optim.SGD(net.parameters(), lr=LR, momentum=MOMENTUM)
+
+    rows = []
+    for epoch in range(options.epochs + 1):
+        if epoch > 0:
+            train_epoch(net, criterion, optimizer, inputs, labels)
+        if epoch % options.every == 0 or epoch == options.epochs:
+            # The one call.
+            measurement = saltflat.measure(net, inputs, labels, loss=criterion, lr=LR, momentum=MOMENTUM, batch_size=BATCH, quiet=True)
+            rows.append({"epoch": epoch, "test_accuracy": accuracy(net, test_inputs, test_labels), "measurement": measurement})
+            rows[-1]["accuracy"] = measurement["accuracy"]
+            trace, error = measurement["trace_hessian"], measurement.errors["trace_hessian"]
+            print(
+                f"epoch {epoch:3}: loss {measurement['loss']:.3f}, accuracy {measurement['accuracy']:.3f}, test {rows[-1]['test_accuracy']:.3f}, "
+                f"tr H {trace:.1f} ± {error:.1f}, largest eigenvalue {measurement['top_eigenvalues'][0]:.2f}"
+            )
+    print()
+    print(rows[-1]["measurement"])
+    if options.plot:
+        plot(rows, options.plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -97,6 +97,9 @@ macro_rules! named_enum {
             /// All of them, by name.
             pub const ALL: [(&'static str, Self); [$($name),+].len()] = [$(($name, Self::$Value)),+];
 
+            /// Their names.
+            pub const NAMES: [&'static str; [$($name),+].len()] = [$($name),+];
+
             /// Its name.
             pub fn name(self) -> &'static str {
                 match self {

@@ -15,8 +15,8 @@ use saltflat_metrics::{
     norm, trace,
 };
 use saltflat_models::{
-    Init, Layout, Network, Vector,
-    layers::{Activation, Linear},
+    Init, Item, Network, Vector,
+    layers::{Activation, LinearConfig},
 };
 use saltflat_random::{Key, Stream};
 use support::LeastSquares;
@@ -43,11 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("  exactly: {:.6}, {:.6}, {:.6?}\n", hessian.trace(), hessian.norm(), &eigenvalues[..3]);
 
     // Two layers with tanh between them. A network holds shapes and names; its numbers are in a `Vector`.
-    let mut layout = Layout::default();
     let uniform = Init::Uniform { bound: 0.5 };
-    let first = Linear::new(&mut layout, "first", [INPUTS, 16], uniform, Some(uniform));
-    let second = Linear::new(&mut layout, "second", [16, 1], uniform, Some(uniform));
-    let network = Network::new(layout, vec![first.into(), Activation::Tanh.into(), second.into()], [INPUTS, 1, 1], 1);
+    let linear = |name, outputs| Item::from(LinearConfig::new(outputs, uniform, Some(uniform))).named(name);
+    let layers = [linear("first", 16), Activation::Tanh.into(), linear("second", 1)];
+    let network = Network::from_layers(&layers, [INPUTS, 1, 1], 1)?;
     let (theta, buffers) = network.layout().init(7, &Device::flex(), DType::F64);
     let objective = Objective { network: &network, buffers: &buffers, ..model.objective() };
     println!("a network with {} parameters at a random point", theta.len());

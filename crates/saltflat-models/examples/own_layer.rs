@@ -19,11 +19,13 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use saltflat_models::{
-    Directions, GramChunks, Init, Jet, Layout, Network, Pass, PerSample, Slot, gram,
+    Built, Directions, GramChunks, Init, Item, Jet, LayerConfig, ModelError, Network, Pass, PerSample, Place, Slot,
+    gram,
     jet::{for_each_direction, for_each_sample, sum},
-    layers::{Activation, CASE_INPUT, Layer, Linear},
+    layers::{Activation, FlattenConfig, Layer, LinearConfig},
     testing::check_layer,
 };
+use serde::Serialize;
 
 /// y = w x with a factor w for each channel.
 #[derive(Debug)]
@@ -35,8 +37,9 @@ struct ChannelScale {
 
 impl ChannelScale {
     /// Adds the tensor `NAME.weight`, as `nn.Parameter(torch.ones(channels))` does in PyTorch.
-    fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
-        let weight = layout.parameter(format!("{name}.weight"), &[channels], Init::Constant(1.0));
+    fn new(place: &mut Place<'_>) -> Self {
+        let [channels, ..] = place.input();
+        let weight = place.parameter("weight", &[channels], Init::Constant(1.0));
         Self { weight, channels }
     }
 }
@@ -86,16 +89,34 @@ impl PerSample for Rows {
     }
 }
 
+/// What a list of layers says of it: it has no keys.
+#[derive(Debug, Serialize)]
+struct ChannelScaleConfig {}
+
+impl LayerConfig for ChannelScaleConfig {
+    fn name(&self) -> &'static str {
+        "channel-scale"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        // The output has the shape of the input.
+        Ok(Built::new(ChannelScale::new(place), place.input()))
+    }
+}
+
 fn main() -> Result<(), String> {
-    check_layer("channel scale", |layout| vec![ChannelScale::new(layout, "scale", CASE_INPUT[0]).into()])?;
+    check_layer("channel scale", |place| vec![ChannelScale::new(place).into()])?;
     println!("the three rules hold: jets, Hessian-vector products and per-sample gradients are those of differences");
 
     // In a network: 3 × 4 × 4 inputs, the layer, tanh, 2 outputs.
-    let mut layout = Layout::default();
     let init = Init::Normal { std: 0.3 };
-    let scale = ChannelScale::new(&mut layout, "scale", 3);
-    let last = Linear::new(&mut layout, "last", [3 * 16, 2], init, Some(init));
-    let network = Network::new(layout, vec![scale.into(), Activation::Tanh.into(), last.into()], [3, 4, 4], 2);
+    let layers = [
+        Item::from(ChannelScaleConfig {}).named("scale"),
+        Activation::Tanh.into(),
+        FlattenConfig {}.into(),
+        Item::from(LinearConfig::new(2, init, Some(init))).named("last"),
+    ];
+    let network = Network::from_layers(&layers, [3, 4, 4], 2).map_err(|e| e.to_string())?;
     let options = (&Device::flex(), DType::F64);
     let (theta, buffers) = network.layout().init(0, options.0, options.1);
     let inputs =

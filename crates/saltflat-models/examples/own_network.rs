@@ -2,14 +2,14 @@
 //!
 //! `cargo run --release --example own_network`
 //!
-//! In PyTorch a network is a module that holds its parameters. Here an architecture makes a list of layers and a layout of tensors with
+//! In PyTorch a network is a module that holds its parameters. Here an architecture makes a list of layers, which have tensors with
 //! names, shapes and initial distributions, and the numbers are a `Vector` beside it. So gradient descent below is arithmetic with
 //! vectors, and so are the directions along which curvature is measured.
 
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use saltflat_models::{
-    AnyArchitecture, Architecture, Directions, Initialisation, Layout, Loss, LossKind, ModelError, Pass, Size, Stage,
-    layers::{Activation, Conv2d, GlobalAvgPool, Linear, Window},
+    AnyArchitecture, Architecture, Directions, Initialisation, Item, Loss, LossKind, ModelError, Pass, Size,
+    layers::{Activation, Conv2dConfig, GlobalAvgPoolConfig, LinearConfig, Window},
 };
 use serde::Serialize;
 
@@ -25,32 +25,32 @@ impl Architecture for Stack {
         "stack"
     }
 
-    // What a configuration could ask for too much of. It is checked before `stages` adds and multiplies it.
+    // What a configuration could ask for too much of. It is checked before `layers` adds and multiplies it.
     fn sizes(&self) -> Vec<Size> {
         vec![Size::width(self.width), Size::layers("model.depth", self.depth)]
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         if self.width == 0 {
             return Err(ModelError::config("model.width", "at least 1", self.width));
         }
         let (activation, width) = (Activation::Silu, self.width);
         // Fans count the kernel: inputs · k² and outputs · k².
         let init = |inputs: usize, outputs: usize| Initialisation::KaimingFanIn.of([inputs, outputs], activation);
-        let conv = |layout: &mut Layout, name: &str, inputs: usize| -> Stage {
+        let conv = |name: String, inputs: usize| {
             let (weight, bias) = init(inputs * 9, width * 9);
-            Conv2d::new(layout, name, [inputs, width], Window::three(1), weight, Some(bias)).into()
+            Item::from(Conv2dConfig::new(width, Window::three(1), weight, Some(bias))).named(name)
         };
-        let mut stages = vec![conv(layout, "stem", input[0])];
+        let mut layers = vec![conv("stem".into(), input[0])];
         for i in 0..self.depth {
-            let main = vec![conv(layout, &format!("blocks.{i}"), width), activation.into()];
+            let main = vec![conv(format!("blocks.{i}"), width), activation.into()];
             // An empty shortcut is the identity.
-            stages.push(Stage::Residual { main, shortcut: Vec::new() });
+            layers.push(Item::residual(main, Vec::new()));
         }
-        stages.push(GlobalAvgPool.into());
+        layers.push(GlobalAvgPoolConfig {}.into());
         let (weight, bias) = init(width, outputs);
-        stages.push(Linear::new(layout, "head", [width, outputs], weight, Some(bias)).into());
-        Ok(stages)
+        layers.push(Item::from(LinearConfig::new(outputs, weight, Some(bias))).named("head"));
+        Ok(layers)
     }
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::{
     error::ModelError,
-    layout::Layout,
-    limits::{Size, check_sizes, check_total},
-    network::{Network, Stage},
+    limits::{Size, check_sizes},
+    list::Item,
+    network::Network,
 };
 
 /// A family of networks: from its own choices, the shape of an input and the number of outputs it makes the layers. With `Serialize`
@@ -20,14 +20,14 @@ pub trait Architecture: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// The sizes that its configuration chooses, each with the largest that is accepted. They are checked before
-    /// [`stages`](Self::stages), which can then add and multiply them.
+    /// [`layers`](Self::layers), which can then add and multiply them.
     fn sizes(&self) -> Vec<Size>;
 
-    /// The layers from images `[channels, height, width]` to `outputs` numbers, whose tensors are added to the layout.
+    /// The layers from images `[channels, height, width]` to `outputs` numbers.
     ///
     /// # Errors
     /// [`ModelError::Config`] if the choices make no network for such images.
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError>;
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError>;
 
     /// The network from images `[channels, height, width]` to `outputs` numbers.
     ///
@@ -38,10 +38,7 @@ pub trait Architecture: fmt::Debug + Send + Sync + 'static {
             return Err(ModelError::config("model.outputs", "at least 1", outputs));
         }
         check_sizes(self.sizes(), outputs)?;
-        let mut layout = Layout::default();
-        let stages = self.stages(&mut layout, input, outputs)?;
-        check_total(&layout)?;
-        Ok(Network::new(layout, stages, input, outputs))
+        Network::from_layers(&self.layers(input, outputs)?, input, outputs)
     }
 }
 

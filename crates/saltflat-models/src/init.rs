@@ -1,6 +1,8 @@
 //! Initialisation schemes.
 
-use saltflat_config::named_enum;
+use saltflat_config::{FromToml, Section, named_enum};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use toml::Value;
 
 use crate::{layers::Activation, layout::Init};
 
@@ -42,5 +44,76 @@ impl Initialisation {
             Self::KaimingFanOut => (Init::Normal { std: activation.gain() / fan_out.sqrt() }, zero),
             Self::Xavier => (Init::Uniform { bound: (6.0 / (fan_in + fan_out)).sqrt() }, zero),
         }
+    }
+}
+
+/// How a tensor of a layer in a list starts: by a scheme, with the fans of the layer and the gain of relu, or by a distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum InitialValues {
+    /// A scheme.
+    Scheme(Initialisation),
+    /// A distribution.
+    Distribution(Init),
+}
+
+impl InitialValues {
+    /// What a start can be, in words.
+    const EXPECTED: &'static str = "a scheme, such as \"pytorch\" or \"kaiming-fan-in\", or one of { normal = STD }, { uniform = BOUND }, { constant = C }";
+
+    /// Reads a key that may be absent.
+    pub fn read(section: &mut Section, key: &'static str) -> Option<Self> {
+        let value = section.value(key)?;
+        let found = match &value {
+            Value::String(name) => Initialisation::from_name(name).map(Self::Scheme),
+            Value::Table(table) if table.len() == 1 => {
+                let number = |name: &str| table.get(name).and_then(f64::from_toml).filter(|x| x.is_finite());
+                let not_negative = |name: &str| number(name).filter(|x| *x >= 0.0);
+                let normal = not_negative("normal").map(|std| Init::Normal { std });
+                let uniform = not_negative("uniform").map(|bound| Init::Uniform { bound });
+                normal.or(uniform).or(number("constant").map(Init::Constant)).map(Self::Distribution)
+            }
+            _ => None,
+        };
+        if found.is_none() {
+            section.problem(key, format!("expected {}, got {value}", Self::EXPECTED));
+        }
+        found
+    }
+
+    /// The distribution of a weight of a layer with these fans.
+    pub fn weight(self, fans: [usize; 2]) -> Init {
+        match self {
+            Self::Scheme(scheme) => scheme.of(fans, Activation::Relu).0,
+            Self::Distribution(init) => init,
+        }
+    }
+
+    /// The distribution of a bias of a layer with these fans.
+    pub fn bias(self, fans: [usize; 2]) -> Init {
+        match self {
+            Self::Scheme(scheme) => scheme.of(fans, Activation::Relu).1,
+            Self::Distribution(init) => init,
+        }
+    }
+}
+
+impl Default for InitialValues {
+    fn default() -> Self {
+        Self::Scheme(Initialisation::Pytorch)
+    }
+}
+
+/// As configurations have it.
+impl Serialize for InitialValues {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (name, number) = match self {
+            Self::Scheme(scheme) => return scheme.serialize(serializer),
+            Self::Distribution(Init::Normal { std }) => ("normal", std),
+            Self::Distribution(Init::Uniform { bound }) => ("uniform", bound),
+            Self::Distribution(Init::Constant(constant)) => ("constant", constant),
+        };
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry(name, number)?;
+        map.end()
     }
 }

@@ -28,6 +28,25 @@ impl<const D: usize> Jet<D> {
         Jet { value: f(self.value), first: self.first.map(&f), second: self.second.map(&f) }
     }
 
+    /// Activations of the same samples with their second axes one after the other. A coefficient that is absent is zero beside those
+    /// that are there.
+    pub fn concat(mut all: Vec<Self>, last: Self) -> Self {
+        all.push(last);
+        let of = |coefficient: fn(&Self) -> &Option<Tensor<D>>| {
+            let rows = all.iter().find_map(|jet| coefficient(jet).as_ref().map(|t| t.dims()[0]))?;
+            let or_zero = |jet: &Self| {
+                coefficient(jet).clone().unwrap_or_else(|| {
+                    let value = jet.value.clone().without_autodiff();
+                    let directions = rows / value.dims()[0].max(1);
+                    value.zeros_like().repeat_dim(0, directions)
+                })
+            };
+            Some(Tensor::cat(all.iter().map(or_zero).collect(), 1))
+        };
+        let (first, second) = (of(|jet| &jet.first), of(|jet| &jet.second));
+        Self { value: Tensor::cat(all.into_iter().map(|jet| jet.value).collect(), 1), first, second }
+    }
+
     /// Sum of two activations.
     pub fn plus(self, other: Self) -> Self {
         Self {

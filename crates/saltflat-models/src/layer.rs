@@ -42,7 +42,7 @@ use crate::{jet::Jet, pass::Pass};
 ///     }
 /// }
 ///
-/// check_layer("square", |_layout| vec![Square.into()]).unwrap();
+/// check_layer("square", |_place| vec![Square.into()]).unwrap();
 /// ```
 pub trait Layer: Debug + Send + Sync {
     /// Value and jet of the output (rules 1 and 2); a layer with parameters records rule 3 on the pass's tape.
@@ -51,6 +51,11 @@ pub trait Layer: Debug + Send + Sync {
     /// True if the output of one sample depends on the others in its batch, so that a sample has no gradient of its
     /// own.
     fn couples_samples(&self) -> bool {
+        false
+    }
+
+    /// True if the output holds the numbers of the input in another shape, so that it takes no memory of its own.
+    fn is_reshape(&self) -> bool {
         false
     }
 }

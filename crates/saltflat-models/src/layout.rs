@@ -1,5 +1,7 @@
 //! Names, shapes and initial values of a network's tensors.
 
+use std::collections::HashSet;
+
 use burn::tensor::{DType, Device};
 use rand::RngExt;
 use saltflat_random::{Key, Stream};
@@ -42,7 +44,7 @@ pub struct TensorSpec {
 impl TensorSpec {
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |all, n| all.saturating_mul(*n))
     }
 
     /// True for a tensor with no entries.
@@ -72,6 +74,13 @@ impl Layout {
     pub fn buffer(&mut self, name: impl Into<String>, shape: &[usize], init: Init) -> Slot {
         self.buffers.push(TensorSpec { name: name.into(), shape: shape.to_vec(), init });
         Slot::Buffer(self.buffers.len() - 1)
+    }
+
+    /// A name that two tensors have, if there is one.
+    pub(crate) fn repeated_name(&self) -> Option<&str> {
+        let mut seen = HashSet::new();
+        let mut names = self.parameters.iter().chain(&self.buffers).map(|spec| spec.name.as_str());
+        names.find(|name| !seen.insert(*name))
     }
 
     /// Number of parameters p.

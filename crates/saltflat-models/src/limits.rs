@@ -61,6 +61,15 @@ pub(crate) fn check_sizes(sizes: Vec<Size>, outputs: usize) -> Result<(), ModelE
     }
 }
 
+/// Refuses an activation that could not be held.
+pub(crate) fn check_shape(key: &str, shape: [usize; 3]) -> Result<(), ModelError> {
+    let size = shape.iter().fold(1, |all: usize, n| all.saturating_mul(*n));
+    match size > MOST_NUMBERS {
+        true => Err(ModelError::config(key, format!("an output of at most {MOST_NUMBERS} numbers a sample"), size)),
+        false => Ok(()),
+    }
+}
+
 /// Refuses what could not be held.
 pub(crate) fn check_total(layout: &Layout) -> Result<(), ModelError> {
     let numbers =

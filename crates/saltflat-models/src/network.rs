@@ -1,8 +1,9 @@
-//! A network: layers in order, with residual branches.
+//! A network: layers in order, with branches.
 
 use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor};
+use saltflat_config::named_enum;
 
 use crate::{jet::Jet, layer::Layer, layout::Layout, pass::Pass, vector::Vector};
 
@@ -11,13 +12,59 @@ use crate::{jet::Jet, layer::Layer, layout::Layout, pass::Pass, vector::Vector};
 pub enum Stage {
     /// A layer.
     Layer(Box<dyn Layer>),
-    /// Two branches of one input, summed; an empty shortcut is the identity.
-    Residual {
-        /// The branch with the weights.
-        main: Vec<Stage>,
-        /// The branch around it.
-        shortcut: Vec<Stage>,
+    /// Branches of one input, evaluated in their order; an empty one is the identity.
+    Branches {
+        /// The branches, at least one.
+        branches: Vec<Vec<Stage>>,
+        /// How their outputs become one.
+        join: Join,
     },
+}
+
+named_enum! {
+    /// How the outputs of branches become one.
+    #[derive(Default)]
+    pub enum Join {
+        /// Their sum.
+        #[default]
+        Sum = "sum",
+        /// Their channels, one branch after the other.
+        Concat = "concat",
+    }
+}
+
+impl Join {
+    /// Shape of the result for outputs of these shapes, if they fit each other.
+    pub(crate) fn output(self, shapes: &[[usize; 3]]) -> Option<[usize; 3]> {
+        let [first, rest @ ..] = shapes else { return None };
+        match self {
+            Self::Sum => rest.iter().all(|shape| shape == first).then_some(*first),
+            Self::Concat => {
+                let [_, h, w] = *first;
+                let channels = shapes.iter().fold(0, |all: usize, shape| all.saturating_add(shape[0]));
+                rest.iter().all(|shape| shape[1..] == first[1..]).then_some([channels, h, w])
+            }
+        }
+    }
+
+    /// What the outputs have to be, in words.
+    pub(crate) fn requirement(self) -> &'static str {
+        match self {
+            Self::Sum => "have one shape",
+            Self::Concat => "have one height and width",
+        }
+    }
+
+    /// The result for these outputs, in the order of the branches.
+    fn of(self, others: Vec<Jet>, last: Jet) -> Jet {
+        match self {
+            Self::Sum => match others.into_iter().reduce(|sum, next| next.plus(sum)) {
+                Some(sum) => last.plus(sum),
+                None => last,
+            },
+            Self::Concat => Jet::concat(others, last),
+        }
+    }
 }
 
 impl<L: Layer + 'static> From<L> for Stage {
@@ -31,14 +78,12 @@ impl<L: Layer + 'static> From<L> for Stage {
 ///
 /// ```
 /// use burn::tensor::{DType, Device, Tensor};
-/// use saltflat_models::{Directions, Init, Layout, Network, Pass, layers::{Activation, Linear}};
+/// use saltflat_models::{Directions, Init, Item, Network, Pass, layers::{Activation, LinearConfig}};
 ///
 /// // 4 → 8 → 2 with tanh between.
-/// let mut layout = Layout::default();
-/// let init = Init::Normal { std: 0.5 };
-/// let first = Linear::new(&mut layout, "first", [4, 8], init, Some(init));
-/// let last = Linear::new(&mut layout, "last", [8, 2], init, Some(init));
-/// let network = Network::new(layout, vec![first.into(), Activation::Tanh.into(), last.into()], [4, 1, 1], 2);
+/// let linear = |outputs| LinearConfig::new(outputs, Init::Normal { std: 0.5 }, Some(Init::ZERO));
+/// let layers = [Item::from(linear(8)).named("first"), Activation::Tanh.into(), Item::from(linear(2)).named("last")];
+/// let network = Network::from_layers(&layers, [4, 1, 1], 2).unwrap();
 /// assert_eq!(network.layout().len(), 4 * 8 + 8 + 8 * 2 + 2);
 ///
 /// // A starting point, and the outputs of three samples there.
@@ -88,7 +133,7 @@ impl Network {
         fn any(stages: &[Stage]) -> bool {
             stages.iter().any(|stage| match stage {
                 Stage::Layer(layer) => layer.couples_samples(),
-                Stage::Residual { main, shortcut } => any(main) || any(shortcut),
+                Stage::Branches { branches, .. } => branches.iter().any(|branch| any(branch)),
             })
         }
         any(&self.stages)
@@ -118,7 +163,11 @@ impl Network {
     pub fn activations(&self) -> (usize, usize) {
         let [c, h, w] = self.input;
         let mut sizes = vec![c * h * w];
-        self.walk(&mut |_, output| sizes.push(output.iter().product()));
+        self.walk(&mut |stage, output| {
+            if !matches!(stage, Stage::Layer(layer) if layer.is_reshape()) {
+                sizes.push(output.iter().product());
+            }
+        });
         (sizes.iter().sum(), sizes.into_iter().max().unwrap_or(0))
     }
 
@@ -170,10 +219,17 @@ fn run<E>(
                 check()?;
                 layer.forward(x, pass)
             }
-            Stage::Residual { main, shortcut } => {
-                let around = run(shortcut, x.clone(), pass, check, see)?;
-                run(main, x, pass, check, see)?.plus(around)
-            }
+            Stage::Branches { branches, join } => match branches.split_last() {
+                None => x,
+                Some((last, others)) => {
+                    let mut outputs = Vec::with_capacity(branches.len());
+                    for branch in others {
+                        outputs.push(run(branch, x.clone(), pass, check, see)?);
+                    }
+                    let last = run(last, x, pass, check, see)?;
+                    join.of(outputs, last)
+                }
+            },
         };
         see(stage, x.value.dims());
     }

@@ -3,15 +3,21 @@
 //! Everything is compared in f64 on the CPU: jets with differences, the backward pass of a jet with differences of gradients, the
 //! inner products of per-sample gradients with a loop over single samples.
 
+use std::path::Path;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use saltflat_config::{Problems, Section, parse, problem_lines};
 use saltflat_random::{Key, Stream};
 
 use crate::{
     gram::{GramChunks, gram},
-    layers::{Activation, CASE_INPUT, Conv2d, Window},
+    layer_config::{CASE_INPUT, LayerCase},
+    layers::{Activation, Conv2d, Window},
     layout::{Init, Layout},
+    list::{Item, build_list, read_list},
     network::{Network, Stage},
     pass::Pass,
+    place::Place,
     vector::{Directions, Vector},
 };
 
@@ -23,12 +29,12 @@ const INPUT: [usize; 3] = [2, CASE_INPUT[1], CASE_INPUT[2]];
 /// What a check found: nothing, or what is off and by how much.
 pub type CheckResult = Result<(), String>;
 
-/// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to the layout. Stages
+/// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to its place. Stages
 /// that it needs before or after it can stand beside it.
 ///
 /// # Errors
 /// A rule that does not hold.
-pub fn check_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> CheckResult {
+pub fn check_layer(name: &str, stages: impl FnOnce(&mut Place<'_>) -> Vec<Stage>) -> CheckResult {
     let contract = LayerContract::of_layer(name, stages);
     contract.jets_are_derivatives()?;
     contract.directions_share_a_pass()?;
@@ -49,13 +55,27 @@ pub struct LayerContract {
 impl LayerContract {
     /// A network that ends in this layer; a convolution and silu before it give it an input of the shape [`CASE_INPUT`] with both
     /// coefficients.
-    pub fn of_layer(name: &str, stages: impl FnOnce(&mut Layout) -> Vec<Stage>) -> Self {
-        let mut layout = Layout::default();
-        let init = Init::Normal { std: 0.4 };
-        let lead = Conv2d::new(&mut layout, "lead", [INPUT[0], CASE_INPUT[0]], Window::three(1), init, Some(init));
-        let mut all: Vec<Stage> = vec![lead.into(), Activation::Silu.into()];
-        all.extend(stages(&mut layout));
+    pub fn of_layer(name: &str, stages: impl FnOnce(&mut Place<'_>) -> Vec<Stage>) -> Self {
+        let (mut layout, mut all) = with_lead();
+        all.extend(stages(&mut Place::new(&mut layout, "layer", CASE_INPUT)));
         Self::of_network(name, layout, all)
+    }
+
+    /// A network that ends in the list of layers of a row, after the same convolution.
+    ///
+    /// # Errors
+    /// What is wrong with the list, or the shape that a layer gives its output if it is another.
+    pub fn of_case(case: &LayerCase) -> Result<Self, String> {
+        let items = items_of(&case.layers)?;
+        let (mut layout, mut all) = with_lead();
+        let built = build_list(&mut layout, &case.name, &items, CASE_INPUT).map_err(|e| e.to_string())?;
+        all.extend(built.stages);
+        let contract = Self::of_network(&case.name, layout, all);
+        let found = contract.network.value(&contract.theta, &contract.buffers, inputs()).dims()[1];
+        match found == built.output.iter().product::<usize>() {
+            true => Ok(contract),
+            false => Err(format!("{}: the output has {found} numbers, the layer said {:?}", case.name, built.output)),
+        }
     }
 
     /// A network whose inputs have the shape `[2, 7, 6]`, at a point at which every parameter is random around its initial value,
@@ -205,6 +225,29 @@ impl LayerContract {
             false => Err(format!("{name}: {what} is off by {difference:.1e} (relative), allowed is {tolerance:.0e}")),
         }
     }
+}
+
+/// The layers that a list in TOML says.
+///
+/// # Errors
+/// All problems of the list.
+pub fn items_of(list: &str) -> Result<Vec<Item>, String> {
+    let problems = Problems::default();
+    let table = parse(&format!("layers = {list}")).map_err(|e| e.to_string())?;
+    let items = read_list(&mut Section::root(table, Path::new(""), &problems), "layers");
+    match problems.take() {
+        found if found.is_empty() => Ok(items.unwrap_or_default()),
+        found => Err(problem_lines(&found)),
+    }
+}
+
+/// A layout and the stages that lead to a layer whose inputs have both coefficients.
+fn with_lead() -> (Layout, Vec<Stage>) {
+    let mut layout = Layout::default();
+    let init = Init::Normal { std: 0.4 };
+    let place = &mut Place::new(&mut layout, "lead", INPUT);
+    let lead = Conv2d::new(place, [INPUT[0], CASE_INPUT[0]], Window::three(1), init, Some(init));
+    (layout, vec![lead.into(), Activation::Silu.into()])
 }
 
 fn key(part: u64) -> Key {

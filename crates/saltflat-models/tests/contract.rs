@@ -1,27 +1,58 @@
 //! One contract for every layer: jets against differences in f64, the backward pass of a jet against differences of
 //! gradients, the per-sample Gram matrix against a loop of single samples. Values against PyTorch are in `pytorch.rs`.
 
+#![allow(clippy::unwrap_used)]
+
 use saltflat_models::{
-    Init, Layout, Stage,
-    layers::{Activation, Bias, Conv2d, LAYERS, Scale, Window},
-    testing::{CheckResult, LayerContract, check_layer},
+    LayerCase, Layout, build_list,
+    layers::LAYERS,
+    testing::{CheckResult, LayerContract, check_layer, items_of},
 };
 
-const INIT: Init = Init::Normal { std: 0.4 };
+/// Rows of several layers.
+fn branches() -> Vec<LayerCase> {
+    let conv = |outputs| {
+        format!(
+            "{{ kind = \"conv2d\", outputs = {outputs}, kernel = 3, padding = 1, bias = false, weight_init = {{ normal = 0.4 }} }}"
+        )
+    };
+    vec![
+        LayerCase::new(
+            "residual",
+            format!("[{{ kind = \"residual\", main = [{}], shortcut = [\"scale\"] }}]", conv(4)),
+        ),
+        LayerCase::new("residual, identity", format!("[{{ kind = \"residual\", main = [{}, \"tanh\"] }}]", conv(4))),
+        LayerCase::new(
+            "sum of three branches",
+            format!("[{{ kind = \"parallel\", branches = [[{0}], [], [\"scale\", {0}]] }}]", conv(4)),
+        ),
+        LayerCase::new(
+            "concatenation",
+            format!(
+                "[{{ kind = \"parallel\", join = \"concat\", branches = [[{}], [], [{}, \"tanh\"]] }}]",
+                conv(2),
+                conv(3)
+            ),
+        ),
+    ]
+}
+
+/// Of these rows the lists start at the data, so that nothing before them has coefficients.
+const FIRST: [&str; 2] = [
+    r#"["bias", { kind = "conv2d", outputs = 3, kernel = 3, padding = 1, bias = false }, "silu"]"#,
+    r#"[{ kind = "parallel", join = "concat", branches = [[], ["scale"], [{ kind = "conv2d", outputs = 2, kernel = 1 }]] }, "silu"]"#,
+];
 
 /// The rows of every layer in the list, and some of several layers.
 fn contracts() -> Vec<LayerContract> {
-    let cases = LAYERS.iter().flat_map(|kind| (kind.cases)());
-    let mut contracts: Vec<_> = cases.map(|case| LayerContract::of_layer(case.name, &*case.stages)).collect();
-    contracts.push(LayerContract::of_layer("residual", |layout| {
-        let main = vec![Conv2d::new(layout, "main", [4, 4], Window::three(1), INIT, None).into()];
-        vec![Stage::Residual { main, shortcut: vec![Scale::new(layout, "shortcut").into()] }]
-    }));
-    let mut layout = Layout::default();
-    let bias = Bias::new(&mut layout, "first");
-    let conv = Conv2d::new(&mut layout, "layer", [2, 3], Window::three(1), INIT, None);
-    let stages = vec![bias.into(), conv.into(), Activation::Silu.into()];
-    contracts.push(LayerContract::of_network("scalar bias of the input", layout, stages));
+    let cases = LAYERS.iter().flat_map(|kind| (kind.cases)()).chain(branches());
+    let mut contracts: Vec<_> =
+        cases.map(|case| LayerContract::of_case(&case).unwrap_or_else(|e| panic!("{}: {e}", case.name))).collect();
+    for list in FIRST {
+        let mut layout = Layout::default();
+        let built = build_list(&mut layout, "list", &items_of(list).unwrap(), [2, 7, 6]).unwrap();
+        contracts.push(LayerContract::of_network(list, layout, built.stages));
+    }
     contracts
 }
 
@@ -55,11 +86,16 @@ fn gram_matrices_are_those_of_a_loop() {
     all(LayerContract::gram_matrix_is_that_of_a_loop);
 }
 
-/// Every layer has rows, and there are as many as there have been: 23 of single layers.
+/// Every layer has rows, each kind stands in one, and there are as many as there have been.
 #[test]
 fn every_layer_has_rows() {
-    assert!(LAYERS.iter().all(|kind| !(kind.cases)().is_empty()));
-    assert_eq!(contracts().len(), 25);
+    for kind in LAYERS {
+        let cases = (kind.cases)();
+        for name in kind.names {
+            assert!(cases.iter().any(|case| case.layers.contains(&format!("\"{name}\""))), "{name} has no row");
+        }
+    }
+    assert_eq!(contracts().len(), 30);
 }
 
 /// A layer whose rules are wrong is found by the helper that others check theirs with.

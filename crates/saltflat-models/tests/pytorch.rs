@@ -7,18 +7,11 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{SafeTensors, tensor::TensorView};
 use saltflat_config::{Problems, Section};
 use saltflat_models::{
-    Architecture, Init, Initialisation, Layout, ModelConfig, Network, Pass, Stage, Vector,
-    architectures::Mlp,
-    layers::{
-        Activation, AvgPool, BatchNorm, Bias, Conv2d, FixupShortcut, GlobalAvgPool, GroupNorm, Linear, MaxPool, Scale,
-        Window,
-    },
-    load,
+    Architecture, Init, Initialisation, Layout, ModelConfig, Network, Pass, Vector, architectures::Mlp, build_list,
+    layers::Activation, load, testing::items_of,
 };
 use serde_json::Value;
 use toml::Table;
-
-const ZERO: Init = Init::Constant(0.0);
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
@@ -44,37 +37,34 @@ fn assert_close(name: &str, found: Vec<f64>, expected: &[f64], tolerance: f64) {
     }
 }
 
-type Build = fn(&mut Layout, &[usize]) -> Stage;
-
-/// Cases of `layers.safetensors` by the beginning of their name, the longest that fits; the shape is the weight's.
-const LAYERS: [(&str, Build); 21] = [
-    ("activation_gelu", |_, _| Activation::Gelu.into()),
-    ("activation_identity", |_, _| Activation::Identity.into()),
-    ("activation_relu", |_, _| Activation::Relu.into()),
-    ("activation_silu", |_, _| Activation::Silu.into()),
-    ("activation_softplus", |_, _| Activation::Softplus.into()),
-    ("activation_tanh", |_, _| Activation::Tanh.into()),
-    ("avg_pool", |_, _| AvgPool.into()),
-    ("batch_norm", |layout, shape| BatchNorm::new(layout, "", shape[0]).into()),
-    ("bias", |layout, _| Bias::new(layout, ".bias").into()),
-    ("conv_1x1", |layout, shape| conv(layout, shape, 2)),
-    ("conv_3x3", |layout, shape| conv(layout, shape, 1)),
-    ("conv_3x3_stride_2", |layout, shape| conv(layout, shape, 2)),
-    ("conv_5x5", |layout, shape| conv(layout, shape, 1)),
-    ("fixup_shortcut", |_, _| FixupShortcut.into()),
-    ("global_avg_pool", |_, _| GlobalAvgPool.into()),
-    ("group_norm_1_group", |layout, shape| GroupNorm::new(layout, "", shape[0], 1).into()),
-    ("group_norm_4_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 4).into()),
-    ("group_norm_6_groups", |layout, shape| GroupNorm::new(layout, "", shape[0], 6).into()),
-    ("linear", |layout, shape| Linear::new(layout, "", [shape[1], shape[0]], ZERO, Some(ZERO)).into()),
-    ("max_pool", |_, _| MaxPool.into()),
-    ("scale", |layout, _| Scale::new(layout, ".scale").into()),
+/// The layers of the cases of `layers.safetensors`: the beginning of the cases' names, of which the longest that fits counts, and the list in
+/// TOML. The shape of the data and the names of the tensors are the case's.
+const LAYERS: &[(&str, &str)] = &[
+    ("activation_gelu", r#"["gelu"]"#),
+    ("activation_identity", r#"["identity"]"#),
+    ("activation_relu", r#"["relu"]"#),
+    ("activation_silu", r#"["silu"]"#),
+    ("activation_softplus", r#"["softplus"]"#),
+    ("activation_tanh", r#"["tanh"]"#),
+    ("avg_pool", r#"["avg-pool"]"#),
+    ("batch_norm", r#"["batch-norm"]"#),
+    ("bias", r#"[{ kind = "bias", name = "0.bias" }]"#),
+    ("conv_1x1", r#"[{ kind = "conv2d", outputs = 5, kernel = 1, stride = 2, bias = false }]"#),
+    ("conv_3x3", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, bias = false }]"#),
+    ("conv_3x3_odd", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1 }]"#),
+    ("conv_3x3_stride_2", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, stride = 2, bias = false }]"#),
+    ("conv_3x3_stride_2_odd", r#"[{ kind = "conv2d", outputs = 4, kernel = 3, padding = 1, stride = 2 }]"#),
+    ("conv_5x5", r#"[{ kind = "conv2d", outputs = 4, kernel = 5, padding = 2 }]"#),
+    ("fixup_shortcut", r#"["fixup-shortcut"]"#),
+    ("global_avg_pool", r#"["global-avg-pool"]"#),
+    ("group_norm_1_group", r#"[{ kind = "group-norm", groups = 1 }]"#),
+    ("group_norm_4_groups", r#"[{ kind = "group-norm", groups = 4 }]"#),
+    ("group_norm_6_groups", r#"[{ kind = "group-norm", channels_per_group = 1 }]"#),
+    ("linear", r#"[{ kind = "linear", outputs = 5 }]"#),
+    ("linear_no_bias", r#"[{ kind = "linear", outputs = 5, bias = false }]"#),
+    ("max_pool", r#"["max-pool"]"#),
+    ("scale", r#"[{ kind = "scale", name = "0.scale" }]"#),
 ];
-
-fn conv(layout: &mut Layout, shape: &[usize], stride: usize) -> Stage {
-    let window = Window { kernel: shape[2], stride, padding: shape[2] / 2 };
-    Conv2d::new(layout, "", [shape[1], shape[0]], window, ZERO, Some(ZERO)).into()
-}
 
 #[test]
 fn every_layer_has_pytorchs_values() {
@@ -85,32 +75,33 @@ fn every_layer_has_pytorchs_values() {
     assert_eq!(cases.len(), 30);
     let mut used: Vec<&str> = Vec::new();
     for case in cases {
-        let (prefix, build) =
+        let (prefix, list) =
             LAYERS.iter().filter(|(prefix, _)| case.starts_with(prefix)).max_by_key(|(p, _)| p.len()).unwrap();
         used.push(prefix);
-        let shape = file.tensor(&format!("{case}/weight")).map(|view| view.shape().to_vec()).unwrap_or_default();
+        let tensor_of = |spec: &saltflat_models::TensorSpec| format!("{case}/{}", spec.name.trim_start_matches("0."));
         for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 2e-5)] {
+            let x = images(&file.tensor(&format!("{case}/x")).unwrap(), dtype);
+            let [_, c, h, w] = x.dims();
             let mut layout = Layout::default();
-            let stage = build(&mut layout, &shape);
-            // A case without a bias leaves ours at zero.
+            let built = build_list(&mut layout, case, &items_of(list).unwrap(), [c, h, w]).unwrap();
             let read = |specs: &[saltflat_models::TensorSpec]| {
                 let parts = specs.iter().map(|spec| {
-                    let name = format!("{case}/{}", spec.name.trim_start_matches('.'));
-                    let values = file.tensor(&name).map_or(vec![0.0; spec.len()], |view| values(&view));
-                    Tensor::from_data(TensorData::new(values, [spec.len()]), (&Device::flex(), dtype))
+                    let view = file.tensor(&tensor_of(spec)).unwrap();
+                    assert_eq!(view.shape(), spec.shape, "{case}");
+                    Tensor::from_data(TensorData::new(values(&view), [spec.len()]), (&Device::flex(), dtype))
                 });
                 Vector::new(parts.collect())
             };
             let (theta, buffers) = (read(&layout.parameters), read(&layout.buffers));
-            let network = Network::new(layout, vec![stage], [1, 1, 1], 1);
+            let network = Network::new(layout, built.stages, [c, h, w], built.output.iter().product());
             let pass = Pass::value(&theta, &buffers);
             let mut pass = if case.ends_with("train") { pass.training() } else { pass };
-            let y = network.forward(images(&file.tensor(&format!("{case}/x")).unwrap(), dtype), &mut pass).value;
+            let y = network.forward(x, &mut pass).value;
             let expected = values(&file.tensor(&format!("{case}/y")).unwrap());
             assert_close(case, y.try_into_vec_as::<f64>().unwrap(), &expected, tolerance);
             let after = pass.updated_buffers();
             for (spec, part) in network.layout().buffers.iter().zip(after.parts()) {
-                if let Ok(view) = file.tensor(&format!("{case}/after/{}", spec.name.trim_start_matches('.'))) {
+                if let Ok(view) = file.tensor(&format!("{case}/after/{}", spec.name.trim_start_matches("0."))) {
                     let name = format!("{case} {}", spec.name);
                     assert_close(&name, part.clone().try_into_vec_as::<f64>().unwrap(), &values(&view), tolerance);
                 }

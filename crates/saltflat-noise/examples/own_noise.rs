@@ -7,7 +7,7 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use rand::RngExt;
-use saltflat_models::{Init, Layout, Loss, LossKind, Network, Pass, layers::Linear};
+use saltflat_models::{Init, Item, Loss, LossKind, Network, Pass, layers::LinearConfig};
 use saltflat_noise::{ActsOn, AnyNoise, Noise, NoiseProperties, OutputForm, OutputNoise, StepContext, SuitableTargets};
 use saltflat_random::Stream;
 use serde::Serialize;
@@ -62,9 +62,8 @@ fn main() -> Result<(), String> {
     // As what a run takes; `config.noise` of `saltflat-train` is made of one by `.into()`.
     let noise = AnyNoise::from(LogitLaplace { sigma: 0.5 });
 
-    let mut layout = Layout::default();
-    let layer = Linear::new(&mut layout, "layer", [D, C], Init::Normal { std: 1.0 }, None);
-    let network = Network::new(layout, vec![layer.into()], [D, 1, 1], C);
+    let layer = LinearConfig::new(C, Init::Normal { std: 1.0 }, None);
+    let network = Network::from_layers(&[Item::from(layer)], [D, 1, 1], C).map_err(|e| e.to_string())?;
     let options = (&Device::flex(), DType::F64);
     let (theta, buffers) = network.layout().init(0, options.0, options.1);
     let inputs = Tensor::<2>::from_data(X, options).reshape([B, D, 1, 1]);

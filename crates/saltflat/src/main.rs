@@ -12,6 +12,7 @@ mod dry_run;
 mod faults;
 mod lab;
 mod measure;
+mod outputs;
 mod page;
 mod reporter;
 mod signals;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
+        Command::Outputs(args) => outputs::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Watch(args) => watch::run(&args),

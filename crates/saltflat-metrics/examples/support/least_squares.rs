@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_metrics::{Objective, Scoring, TensorSamples};
-use saltflat_models::{Init, Layout, Loss, LossKind, Network, Vector, layers::Linear};
+use saltflat_models::{Init, Layout, Loss, LossKind, Network, Place, Vector, layers::Linear};
 
 /// f(x; w) = w·x with the square loss ½(w·x − y)². Its Hessian is (1/n) Σ xxᵀ at every w.
 pub struct LeastSquares {
@@ -18,7 +18,8 @@ impl LeastSquares {
         let device = Device::flex();
         let options = (&device, DType::F64);
         let mut layout = Layout::default();
-        let layer = Linear::new(&mut layout, "linear", [D, 1], Init::Constant(1.0), None);
+        let place = &mut Place::new(&mut layout, "linear", [D, 1, 1]);
+        let layer = Linear::new(place, [D, 1], Init::Constant(1.0), None);
         let network = Network::new(layout, vec![layer.into()], [D, 1, 1], 1);
         let (weights, buffers) = network.layout().init(0, &device, DType::F64);
         let n = targets.len();

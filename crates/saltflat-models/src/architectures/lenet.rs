@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Style, activation, init, width};
-use crate::layers::{Activation, AvgPool, Window};
-use crate::{
-    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, AvgPoolConfig, FlattenConfig, Window};
+use crate::{Architecture, ArchitectureKeys, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// Conv m, conv 2m, average pool, conv 2m, conv m, average pool, linear (their table 1); 3 × 3 convolutions with bias and
 /// padding 1, an activation after each; tensors `convs.0` … `convs.3`, `fc`. Default initialisation: PyTorch's.
@@ -39,7 +37,7 @@ impl Architecture for Lenet {
         vec![Size::width(self.width)]
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let [mut channels, h, w] = input;
         if h < 4 || w < 4 {
             return Err(ModelError::config(
@@ -50,16 +48,17 @@ impl Architecture for Lenet {
         }
         let m = require_positive("model.width", self.width)?;
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut layers: Vec<Item> = Vec::new();
         for (i, next) in [m, 2 * m, 2 * m, m].into_iter().enumerate() {
-            stages.push(style.conv(layout, &format!("convs.{i}"), [channels, next], Window::three(1), true).into());
-            stages.push(self.activation.into());
+            layers.push(style.conv(&format!("convs.{i}"), [channels, next], Window::three(1), true));
+            layers.push(self.activation.into());
             if i % 2 == 1 {
-                stages.push(AvgPool.into());
+                layers.push(AvgPoolConfig {}.into());
             }
             channels = next;
         }
-        stages.push(style.linear(layout, "fc", [channels * (h / 2 / 2) * (w / 2 / 2), outputs]).into());
-        Ok(stages)
+        layers.push(FlattenConfig {}.into());
+        layers.push(style.linear("fc", [channels * (h / 2 / 2) * (w / 2 / 2), outputs]));
+        Ok(layers)
     }
 }

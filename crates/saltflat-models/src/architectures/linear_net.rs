@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{hidden, init};
-use crate::layers::{Activation, Linear};
-use crate::{
-    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, FlattenConfig, LinearConfig};
+use crate::{Architecture, ArchitectureKeys, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// W_k … W₁ x: no activation, no bias; tensors `layers.I.weight`. Wu, Wang, Su 2022, appendix A.1 (hidden 50, 50, 50).
 /// Default initialisation: Xavier, as there.
@@ -37,16 +35,16 @@ impl Architecture for LinearNet {
         Size::hidden(&self.hidden)
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let init = self.init.or(Initialisation::Xavier);
-        let mut stages = Vec::new();
+        let mut layers = vec![FlattenConfig {}.into()];
         let mut width = input.iter().product();
         for (i, &next) in self.hidden.iter().chain([&outputs]).enumerate() {
             let next = require_positive("model.hidden", next)?;
             let (weight, _) = init.of([width, next], Activation::Identity);
-            stages.push(Linear::new(layout, &format!("layers.{i}"), [width, next], weight, None).into());
+            layers.push(Item::from(LinearConfig::new(next, weight, None)).named(format!("layers.{i}")));
             width = next;
         }
-        Ok(stages)
+        Ok(layers)
     }
 }

@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Style, activation, hidden, init};
-use crate::layers::Activation;
-use crate::{
-    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, FlattenConfig};
+use crate::{Architecture, ArchitectureKeys, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// inputs → hidden… → outputs with an activation between; tensors `layers.I.weight`, `layers.I.bias`. Default
 /// initialisation: PyTorch's.
@@ -39,17 +37,17 @@ impl Architecture for Mlp {
         Size::hidden(&self.hidden)
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let style = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
-        let mut stages = Vec::new();
+        let mut layers = vec![FlattenConfig {}.into()];
         let mut width = input.iter().product();
         for (i, &hidden) in self.hidden.iter().enumerate() {
             let next = require_positive("model.hidden", hidden)?;
-            stages.push(style.linear(layout, &format!("layers.{i}"), [width, next]).into());
-            stages.push(self.activation.into());
+            layers.push(style.linear(&format!("layers.{i}"), [width, next]));
+            layers.push(self.activation.into());
             width = next;
         }
-        stages.push(style.linear(layout, &format!("layers.{}", self.hidden.len()), [width, outputs]).into());
-        Ok(stages)
+        layers.push(style.linear(&format!("layers.{}", self.hidden.len()), [width, outputs]));
+        Ok(layers)
     }
 }

@@ -1,5 +1,6 @@
 //! Architectures, one in each file, with PyTorch's names for their tensors.
 
+mod layers;
 mod lenet;
 mod linear_net;
 mod mlp;
@@ -34,4 +35,5 @@ architectures![
     resnet_fixup::ResnetFixup,
     linear_net::LinearNet,
     random_features::RandomFeatures,
+    layers::LayerList,
 ];

@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, init};
-use crate::layers::{Activation, Linear};
-use crate::{
-    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, FlattenConfig, LinearConfig};
+use crate::{Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// f(x; θ) = Σ_j θ_j act(wⱼ·x) with wⱼ ~ N(0, I) fixed: the buffer `features.weight` and the parameter `output.weight`;
 /// no bias. Wu, Wang, Su 2022, appendix A.1 (2,000 features, relu). Default initialisation of the output: PyTorch's.
@@ -43,11 +41,11 @@ impl Architecture for RandomFeatures {
         vec![Size::units("model.features", self.features)]
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, _: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let features = require_positive("model.features", self.features)?;
-        let first = Linear::frozen(layout, "features", [input.iter().product(), features], Init::Normal { std: 1.0 });
+        let first = Item::from(LinearConfig::frozen(features, Init::Normal { std: 1.0 })).named("features");
         let (weight, _) = self.init.or(Initialisation::Pytorch).of([features, outputs], self.activation);
-        let last = Linear::new(layout, "output", [features, outputs], weight, None);
-        Ok(vec![first.into(), self.activation.into(), last.into()])
+        let last = Item::from(LinearConfig::new(outputs, weight, None)).named("output");
+        Ok(vec![FlattenConfig {}.into(), first, self.activation.into(), last])
     }
 }

@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, WIDTHS, activation, are_positive, channels_per_group, init, norm, width};
-use crate::layers::{Activation, GlobalAvgPool, Window};
-use crate::{
-    Architecture, ArchitectureKeys, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, GlobalAvgPoolConfig, Window};
+use crate::{Architecture, ArchitectureKeys, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// torchvision's ResNet of basic blocks (He et al. 2015, arXiv 1512.03385) for small images: a 3 × 3 stem of stride 1 and
 /// no max-pool. Stage i has width · 2^(i−1) channels and starts with stride 2, but for the first. Tensors as in
@@ -62,7 +60,7 @@ impl Architecture for Resnet {
         ]
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let style = Style {
             init: self.init.or(Initialisation::KaimingFanOut),
             activation: self.activation,
@@ -71,22 +69,22 @@ impl Architecture for Resnet {
         };
         require_positive("model.blocks (number of stages)", self.blocks.len())?;
         let mut channels = require_positive("model.width", self.width)?;
-        let mut stages = self.conv_norm(&style, layout, ["conv1", "bn1"], [input[0], channels], Window::three(1))?;
-        stages.push(self.activation.into());
+        let mut layers = self.conv_norm(&style, ["conv1", "bn1"], [input[0], channels], Window::three(1))?;
+        layers.push(self.activation.into());
         for (i, &blocks) in self.blocks.iter().enumerate() {
             let next = self.width << i;
             for j in 0..require_positive("model.blocks", blocks)? {
                 let stride = if i > 0 && j == 0 { 2 } else { 1 };
                 let prefix = format!("layer{}.{j}", i + 1);
-                stages.push(self.block(&style, layout, &prefix, [channels, next], stride)?);
-                stages.push(self.activation.into());
+                layers.push(self.block(&style, &prefix, [channels, next], stride)?);
+                layers.push(self.activation.into());
                 channels = next;
             }
         }
-        stages.push(GlobalAvgPool.into());
+        layers.push(GlobalAvgPoolConfig {}.into());
         let head = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
-        stages.push(head.linear(layout, "fc", [channels, outputs]).into());
-        Ok(stages)
+        layers.push(head.linear("fc", [channels, outputs]));
+        Ok(layers)
     }
 }
 
@@ -94,35 +92,33 @@ impl Resnet {
     fn block(
         &self,
         style: &Style,
-        layout: &mut Layout,
         prefix: &str,
         [inputs, outputs]: [usize; 2],
         stride: usize,
-    ) -> Result<Stage, ModelError> {
+    ) -> Result<Item, ModelError> {
         let names = |i: usize| [format!("{prefix}.conv{i}"), format!("{prefix}.bn{i}")];
-        let mut main = self.conv_norm(style, layout, names(1), [inputs, outputs], Window::three(stride))?;
+        let mut main = self.conv_norm(style, names(1), [inputs, outputs], Window::three(stride))?;
         main.push(self.activation.into());
-        main.extend(self.conv_norm(style, layout, names(2), [outputs, outputs], Window::three(1))?);
+        main.extend(self.conv_norm(style, names(2), [outputs, outputs], Window::three(1))?);
         let shortcut = match stride != 1 || inputs != outputs {
             true => {
                 let names = [format!("{prefix}.downsample.0"), format!("{prefix}.downsample.1")];
-                self.conv_norm(style, layout, names, [inputs, outputs], Window::one(stride))?
+                self.conv_norm(style, names, [inputs, outputs], Window::one(stride))?
             }
             false => Vec::new(),
         };
-        Ok(Stage::Residual { main, shortcut })
+        Ok(Item::residual(main, shortcut))
     }
 
     fn conv_norm(
         &self,
         style: &Style,
-        layout: &mut Layout,
         [conv, norm]: [impl AsRef<str>; 2],
         shape: [usize; 2],
         window: Window,
-    ) -> Result<Vec<Stage>, ModelError> {
-        let conv = style.conv(layout, conv.as_ref(), shape, window, self.norm == Norm::None);
-        let norm = style.norm(layout, norm.as_ref(), shape[1])?;
-        Ok([Some(conv.into()), norm].into_iter().flatten().collect())
+    ) -> Result<Vec<Item>, ModelError> {
+        let conv = style.conv(conv.as_ref(), shape, window, self.norm == Norm::None);
+        let norm = style.norm(norm.as_ref(), shape[1])?;
+        Ok([Some(conv), norm].into_iter().flatten().collect())
     }
 }

@@ -4,9 +4,11 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{activation, width};
-use crate::layers::{Activation, Bias, Conv2d, FixupShortcut, GlobalAvgPool, Linear, Scale, Window};
+use crate::layers::{
+    Activation, BiasConfig, Conv2dConfig, FixupShortcutConfig, GlobalAvgPoolConfig, LinearConfig, ScaleConfig, Window,
+};
 use crate::{
-    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage,
+    Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size,
     limits::{MOST_LAYERS, require_positive},
 };
 
@@ -48,64 +50,64 @@ impl Architecture for ResnetFixup {
         vec![Size::width(self.width), Size { key: "model.depth", value: self.depth, most: 2 * MOST_LAYERS + 2 }]
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let Some(n) = self.depth.checked_sub(2).filter(|rest| rest % 6 == 0 && *rest > 0).map(|rest| rest / 6) else {
             return Err(ModelError::config("model.depth", "6n + 2, such as 8, 20, 26, 38, 50 or 110", self.depth));
         };
         let width = require_positive("model.width", self.width)?;
         let (stem, _) = Initialisation::Pytorch.of([input[0] * 9, width * 9], self.activation);
-        let mut stages: Vec<Stage> = vec![
-            Conv2d::new(layout, "conv1", [input[0], width], Window::three(1), stem, None).into(),
-            Bias::new(layout, "bias1").into(),
+        let mut layers: Vec<Item> = vec![
+            Item::from(Conv2dConfig::new(width, Window::three(1), stem, None)).named("conv1"),
+            bias("bias1".into()),
             self.activation.into(),
         ];
         let mut channels = width;
         for i in 0..3 {
             for j in 0..n {
                 let (prefix, next) = (format!("layer{}.{j}", i + 1), width << i);
-                self.block(layout, &prefix, [channels, next], 3 * n, &mut stages);
+                self.block(&prefix, [channels, next], 3 * n, &mut layers);
                 channels = next;
             }
         }
-        stages.push(GlobalAvgPool.into());
-        stages.push(Bias::new(layout, "bias2").into());
-        stages.push(Linear::new(layout, "fc", [channels, outputs], Init::ZERO, Some(Init::ZERO)).into());
-        Ok(stages)
+        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(bias("bias2".into()));
+        layers.push(Item::from(LinearConfig::new(outputs, Init::ZERO, Some(Init::ZERO))).named("fc"));
+        Ok(layers)
     }
 }
 
 impl ResnetFixup {
     /// out = scale · conv2(act(conv1(x + bias1a) + bias1b) + bias2a) + bias2b, plus x, or the shortcut of x + bias1a if
     /// the shape changes; then the activation.
-    fn block(
-        &self,
-        layout: &mut Layout,
-        prefix: &str,
-        [inputs, outputs]: [usize; 2],
-        blocks: usize,
-        stages: &mut Vec<Stage>,
-    ) {
+    fn block(&self, prefix: &str, [inputs, outputs]: [usize; 2], blocks: usize, layers: &mut Vec<Item>) {
         let name = |part: &str| format!("{prefix}.{part}");
         let changes = inputs != outputs;
         let std = (2.0 / (outputs * 9 * blocks) as f64).sqrt();
-        let before: Stage = Bias::new(layout, &name("bias1a")).into();
+        let before = bias(name("bias1a"));
+        let conv =
+            |part, window, weight| Item::from(Conv2dConfig::new(outputs, window, weight, None)).named(name(part));
         let window = Window::three(if changes { 2 } else { 1 });
-        let main: Vec<Stage> = vec![
-            Conv2d::new(layout, &name("conv1"), [inputs, outputs], window, Init::Normal { std }, None).into(),
-            Bias::new(layout, &name("bias1b")).into(),
+        let main: Vec<Item> = vec![
+            conv("conv1", window, Init::Normal { std }),
+            bias(name("bias1b")),
             self.activation.into(),
-            Bias::new(layout, &name("bias2a")).into(),
-            Conv2d::new(layout, &name("conv2"), [outputs, outputs], Window::three(1), Init::ZERO, None).into(),
-            Scale::new(layout, &name("scale")).into(),
-            Bias::new(layout, &name("bias2b")).into(),
+            bias(name("bias2a")),
+            conv("conv2", Window::three(1), Init::ZERO),
+            Item::from(ScaleConfig {}).named(name("scale")),
+            bias(name("bias2b")),
         ];
         if changes {
-            stages.push(before);
-            stages.push(Stage::Residual { main, shortcut: vec![FixupShortcut.into()] });
+            layers.push(before);
+            layers.push(Item::residual(main, vec![FixupShortcutConfig {}.into()]));
         } else {
             let main = std::iter::once(before).chain(main).collect();
-            stages.push(Stage::Residual { main, shortcut: Vec::new() });
+            layers.push(Item::residual(main, Vec::new()));
         }
-        stages.push(self.activation.into());
+        layers.push(self.activation.into());
     }
+}
+
+/// A scalar bias whose tensor has this name.
+fn bias(name: String) -> Item {
+    Item::from(BiasConfig {}).named(name)
 }

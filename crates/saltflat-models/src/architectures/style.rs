@@ -2,8 +2,8 @@
 
 use saltflat_config::{Section, named_enum};
 
-use crate::layers::{Activation, BatchNorm, Conv2d, GroupNorm, Linear, Window};
-use crate::{Initialisation, Layout, ModelError, Stage, limits::require_positive};
+use crate::layers::{Activation, BatchNormConfig, Conv2dConfig, GroupNormConfig, Groups, LinearConfig, Window};
+use crate::{Initialisation, Item, ModelError, limits::require_positive};
 
 named_enum! {
     /// Which normalisation follows a convolution.
@@ -32,37 +32,31 @@ impl Style {
         Self { init, activation, norm: Norm::None, channels_per_group: 1 }
     }
 
-    pub(super) fn linear(&self, layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2]) -> Linear {
+    /// A fully connected layer with this name.
+    pub(super) fn linear(&self, name: &str, [inputs, outputs]: [usize; 2]) -> Item {
         let (weight, bias) = self.init.of([inputs, outputs], self.activation);
-        Linear::new(layout, name, [inputs, outputs], weight, Some(bias))
+        Item::from(LinearConfig::new(outputs, weight, Some(bias))).named(name)
     }
 
-    /// A convolution, with a bias if `bias`.
-    pub(super) fn conv(
-        &self,
-        layout: &mut Layout,
-        name: &str,
-        [inputs, outputs]: [usize; 2],
-        window: Window,
-        bias: bool,
-    ) -> Conv2d {
+    /// A convolution with this name, with a bias if `bias`.
+    pub(super) fn conv(&self, name: &str, [inputs, outputs]: [usize; 2], window: Window, bias: bool) -> Item {
         let area = window.kernel.pow(2);
         let (weight, bias_init) = self.init.of([inputs * area, outputs * area], self.activation);
-        Conv2d::new(layout, name, [inputs, outputs], window, weight, bias.then_some(bias_init))
+        Item::from(Conv2dConfig::new(outputs, window, weight, bias.then_some(bias_init))).named(name)
     }
 
     /// The normalisation, if any, of `channels` channels under this name.
-    pub(super) fn norm(&self, layout: &mut Layout, name: &str, channels: usize) -> Result<Option<Stage>, ModelError> {
+    pub(super) fn norm(&self, name: &str, channels: usize) -> Result<Option<Item>, ModelError> {
         Ok(match self.norm {
             Norm::None => None,
-            Norm::Batch => Some(BatchNorm::new(layout, name, channels).into()),
+            Norm::Batch => Some(Item::from(BatchNormConfig {}).named(name)),
             Norm::Group => {
                 let size = require_positive("model.channels_per_group", self.channels_per_group)?;
                 if !channels.is_multiple_of(size) {
                     let expected = format!("a divisor of every width of the network, among them {channels}");
                     return Err(ModelError::config("model.channels_per_group", expected, size));
                 }
-                Some(GroupNorm::new(layout, name, channels, channels / size).into())
+                Some(Item::from(GroupNormConfig { groups: Groups::Of(size) }).named(name))
             }
         })
     }

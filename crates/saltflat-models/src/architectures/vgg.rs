@@ -4,10 +4,8 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
-use crate::layers::{Activation, GlobalAvgPool, Linear, MaxPool, Window};
-use crate::{
-    Architecture, ArchitectureKeys, Init, Initialisation, Layout, ModelError, Size, Stage, limits::require_positive,
-};
+use crate::layers::{Activation, GlobalAvgPoolConfig, LinearConfig, MaxPoolConfig, Window};
+use crate::{Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// VGG-11, 13, 16 or 19 (Simonyan and Zisserman 2014, arXiv 1409.1556) for small images: 3 × 3 convolutions with an
 /// activation after each, five max-pools, the mean over the positions that are left, and a linear classifier; no dropout.
@@ -58,7 +56,7 @@ impl Architecture for Vgg {
         [vec![Size::width(self.width)], Size::hidden(&self.hidden)].concat()
     }
 
-    fn stages(&self, layout: &mut Layout, input: [usize; 3], outputs: usize) -> Result<Vec<Stage>, ModelError> {
+    fn layers(&self, input: [usize; 3], outputs: usize) -> Result<Vec<Item>, ModelError> {
         let [mut channels, h, w] = input;
         if h.min(w) < 32 {
             return Err(ModelError::config(
@@ -81,44 +79,42 @@ impl Architecture for Vgg {
             norm: self.norm,
             channels_per_group: self.channels_per_group,
         };
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut layers: Vec<Item> = Vec::new();
         let mut index = 0;
         for (block, factor) in [1, 2, 4, 8, 8].into_iter().enumerate() {
             for _ in 0..convs[block] {
                 let next = width * factor;
-                stages.push(
-                    style.conv(layout, &format!("features.{index}"), [channels, next], Window::three(1), true).into(),
-                );
+                layers.push(style.conv(&format!("features.{index}"), [channels, next], Window::three(1), true));
                 index += 1;
-                if let Some(norm) = style.norm(layout, &format!("features.{index}"), next)? {
-                    stages.push(norm);
+                if let Some(norm) = style.norm(&format!("features.{index}"), next)? {
+                    layers.push(norm);
                     index += 1;
                 }
-                stages.push(self.activation.into());
+                layers.push(self.activation.into());
                 index += 1;
                 channels = next;
             }
-            stages.push(MaxPool.into());
+            layers.push(MaxPoolConfig {}.into());
             index += 1;
         }
-        stages.push(GlobalAvgPool.into());
+        layers.push(GlobalAvgPoolConfig {}.into());
         for (i, &hidden) in self.hidden.iter().enumerate() {
             let next = require_positive("model.hidden", hidden)?;
-            stages.push(self.classifier(layout, 3 * i, [channels, next]).into());
-            stages.push(self.activation.into());
+            layers.push(self.classifier(3 * i, [channels, next]));
+            layers.push(self.activation.into());
             channels = next;
         }
-        stages.push(self.classifier(layout, 3 * self.hidden.len(), [channels, outputs]).into());
-        Ok(stages)
+        layers.push(self.classifier(3 * self.hidden.len(), [channels, outputs]));
+        Ok(layers)
     }
 }
 
 impl Vgg {
-    fn classifier(&self, layout: &mut Layout, index: usize, shape: [usize; 2]) -> Linear {
+    fn classifier(&self, index: usize, shape: [usize; 2]) -> Item {
         let (weight, bias) = match self.init {
             Initialisation::Default => (Init::Normal { std: 0.01 }, Init::ZERO),
             chosen => chosen.of(shape, self.activation),
         };
-        Linear::new(layout, &format!("classifier.{index}"), shape, weight, Some(bias))
+        Item::from(LinearConfig::new(shape[1], weight, Some(bias))).named(format!("classifier.{index}"))
     }
 }

@@ -3,16 +3,19 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use burn::tensor::{Tensor, activation};
-use saltflat_config::named_enum;
+use saltflat_config::{Section, named_enum};
+use serde::Serialize;
 
-use super::case::{LayerCase, LayerCases};
 use crate::{
-    Jet, Layer, Pass,
+    Jet, Layer, ModelError, Pass,
     jet::{for_each_direction, sum},
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    list::Item,
+    place::{Built, Place},
 };
 
 named_enum! {
-    /// An elementwise function f. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
+    /// An elementwise function f; in a list of layers its name is the kind. Jet: ẏ = f′(x) ẋ, ÿ = f′(x) ẍ + f″(x) ẋ².
     #[derive(Default)]
     pub enum Activation {
         /// max(x, 0), with derivative 0 at 0.
@@ -116,8 +119,39 @@ impl Layer for Activation {
     }
 }
 
-impl LayerCases for Activation {
+/// The keys of an activation in a list of layers: its kind alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ActivationConfig {
+    /// The function.
+    #[serde(skip)]
+    pub function: Activation,
+}
+
+impl LayerConfig for ActivationConfig {
+    fn name(&self) -> &'static str {
+        self.function.name()
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        Ok(Built::new(self.function, place.input()))
+    }
+}
+
+impl LayerKeys for ActivationConfig {
+    const NAMES: &'static [&'static str] = &Activation::NAMES;
+    const EXAMPLE: &'static str = "";
+
+    fn read(kind: &str, _: &mut Section) -> Self {
+        Self { function: Activation::from_name(kind).unwrap_or_default() }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        Self::ALL.map(|(name, activation)| LayerCase::new(name, move |_| activation)).into()
+        Activation::NAMES.map(|name| LayerCase::new(name, format!("[\"{name}\"]"))).into()
+    }
+}
+
+impl From<Activation> for Item {
+    fn from(function: Activation) -> Self {
+        ActivationConfig { function }.into()
     }
 }

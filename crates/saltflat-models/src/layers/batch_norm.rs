@@ -1,12 +1,17 @@
 //! Batch normalisation.
 
 use burn::tensor::{FloatDType, Tensor};
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::{
-    case::{CASE_INPUT, LayerCase, LayerCases},
-    normalise::{Affine, EPSILON, standardise},
+use super::normalise::{Affine, EPSILON, standardise};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    pass::Mode,
+    place::{Built, Place},
 };
-use crate::{Init, Jet, Layer, Layout, Pass, layout::Slot, pass::Mode};
 
 /// Part of the old running statistic that a training step replaces, PyTorch's `momentum`.
 const RATE: f64 = 0.1;
@@ -23,11 +28,11 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Adds `NAME.weight`, `NAME.bias` and the buffers `NAME.running_mean`, `NAME.running_var` to the layout.
-    pub fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
-        let affine = Affine::new(layout, name, channels);
-        let mean = layout.buffer(format!("{name}.running_mean"), &[channels], Init::Constant(0.0));
-        let variance = layout.buffer(format!("{name}.running_var"), &[channels], Init::Constant(1.0));
+    /// Adds `NAME.weight`, `NAME.bias` and the buffers `NAME.running_mean`, `NAME.running_var`.
+    pub fn new(place: &mut Place<'_>, channels: usize) -> Self {
+        let affine = Affine::new(place, channels);
+        let mean = place.buffer("running_mean", &[channels], Init::Constant(0.0));
+        let variance = place.buffer("running_var", &[channels], Init::Constant(1.0));
         Self { channels, affine, mean, variance }
     }
 
@@ -79,8 +84,30 @@ impl Layer for BatchNorm {
     }
 }
 
-impl LayerCases for BatchNorm {
+/// The keys of batch normalisation in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BatchNormConfig {}
+
+impl LayerConfig for BatchNormConfig {
+    fn name(&self) -> &'static str {
+        "batch-norm"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [channels, ..] = place.input();
+        Ok(Built::new(BatchNorm::new(place, channels), place.input()))
+    }
+}
+
+impl LayerKeys for BatchNormConfig {
+    const NAMES: &'static [&'static str] = &["batch-norm"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, _: &mut Section) -> Self {
+        Self {}
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("batch norm", |layout| Self::new(layout, "layer", CASE_INPUT[0]))]
+        vec![LayerCase::new("batch norm", r#"["batch-norm"]"#)]
     }
 }

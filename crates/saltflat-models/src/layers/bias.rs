@@ -1,9 +1,16 @@
 //! One number added to everything, of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321).
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
+use serde::Serialize;
 
-use super::case::{LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::for_each_sample, layout::Slot};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    jet::for_each_sample,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// y = x + b with one trainable number b, 0 at first.
 #[derive(Debug)]
@@ -12,9 +19,9 @@ pub struct Bias {
 }
 
 impl Bias {
-    /// Adds the tensor NAME `[1]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str) -> Self {
-        Self { bias: layout.parameter(name, &[1], Init::Constant(0.0)) }
+    /// Adds the tensor NAME `[1]`.
+    pub fn new(place: &mut Place<'_>) -> Self {
+        Self { bias: place.parameter("", &[1], Init::Constant(0.0)) }
     }
 }
 
@@ -40,9 +47,30 @@ impl Layer for Bias {
     }
 }
 
-impl LayerCases for Bias {
+/// The keys of a scalar bias in a list of layers: none. Its tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BiasConfig {}
+
+impl LayerConfig for BiasConfig {
+    fn name(&self) -> &'static str {
+        "bias"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        Ok(Built::new(Bias::new(place), place.input()))
+    }
+}
+
+impl LayerKeys for BiasConfig {
+    const NAMES: &'static [&'static str] = &["bias"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, _: &mut Section) -> Self {
+        Self {}
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("scalar bias", |layout| Self::new(layout, "layer"))]
+        vec![LayerCase::new("scalar bias", r#"["bias"]"#)]
     }
 }
 

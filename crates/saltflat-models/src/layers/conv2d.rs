@@ -1,16 +1,22 @@
 //! Two-dimensional convolution.
 
 use burn::tensor::{Slice, Tensor, ops::PadMode};
+use saltflat_config::Section;
 pub use saltflat_kernels::Window;
 use saltflat_kernels::{
     add_scaled, convolution, directions_to_batch, gram, has_kernels, patch_products, row_sums, sample_gradients,
 };
+use serde::Serialize;
 
-use super::{
-    case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases},
-    pool::AvgPool,
+use super::keys::outputs;
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    jet::sum,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
 };
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot};
 
 /// y = W ∗ x + b with W `[outputs, inputs, kernel, kernel]`, PyTorch's `nn.Conv2d`.
 ///
@@ -26,18 +32,17 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias`.
     pub fn new(
-        layout: &mut Layout,
-        name: &str,
+        place: &mut Place<'_>,
         [inputs, outputs]: [usize; 2],
         window: Window,
         weight: Init,
         bias: Option<Init>,
     ) -> Self {
         let shape = [outputs, inputs, window.kernel, window.kernel];
-        let weight = layout.parameter(format!("{name}.weight"), &shape, weight);
-        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+        let weight = place.parameter("weight", &shape, weight);
+        let bias = bias.map(|init| place.parameter("bias", &[outputs], init));
         Self { weight, bias, inputs, outputs, window }
     }
 }
@@ -75,23 +80,101 @@ impl Layer for Conv2d {
     }
 }
 
-impl LayerCases for Conv2d {
+/// The keys of a convolution in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Conv2dConfig {
+    /// Output channels.
+    pub outputs: usize,
+    /// Input channels, if they are to be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<usize>,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step between two positions.
+    pub stride: usize,
+    /// Zeros added on every side.
+    pub padding: usize,
+    /// True if there is a bias.
+    pub bias: bool,
+    /// How the weight starts.
+    pub weight_init: InitialValues,
+    /// How the bias starts.
+    pub bias_init: InitialValues,
+}
+
+impl Conv2dConfig {
+    /// A convolution with this window and these initial distributions; without a bias if there is none for it.
+    pub fn new(outputs: usize, window: Window, weight: Init, bias: Option<Init>) -> Self {
+        let of = InitialValues::Distribution;
+        Self {
+            outputs,
+            inputs: None,
+            kernel: window.kernel,
+            stride: window.stride,
+            padding: window.padding,
+            bias: bias.is_some(),
+            weight_init: of(weight),
+            bias_init: bias.map_or_else(InitialValues::default, of),
+        }
+    }
+}
+
+impl LayerConfig for Conv2dConfig {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let ([inputs, h, w], outputs) = (place.input(), self.outputs);
+        let window = Window { kernel: self.kernel, stride: self.stride, padding: self.padding };
+        if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
+            return Err(place.error(format!("{expected} channels")));
+        }
+        if window.kernel > h.min(w).saturating_add(window.padding.saturating_mul(2)) {
+            return Err(place.error(format!("images of at least {0} × {0} pixels with the padding", window.kernel)));
+        }
+        let area = window.kernel.saturating_mul(window.kernel);
+        let fans = [inputs.saturating_mul(area), outputs.saturating_mul(area)];
+        let bias = self.bias.then(|| self.bias_init.bias(fans));
+        let layer = Conv2d::new(place, [inputs, outputs], window, self.weight_init.weight(fans), bias);
+        Ok(Built::new(layer, [outputs, window.output(h), window.output(w)]))
+    }
+}
+
+impl LayerKeys for Conv2dConfig {
+    const NAMES: &'static [&'static str] = &["conv2d"];
+    const EXAMPLE: &'static str = "outputs = 3\nkernel = 3\npadding = 1";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        Self {
+            outputs: outputs(section),
+            inputs: section.count("inputs"),
+            kernel: section.required("kernel", "a whole number above 0", |n: &usize| *n > 0),
+            stride: section.count("stride").unwrap_or(1),
+            padding: section.optional("padding", "a whole number up to 65536", |n: &usize| *n <= 1 << 16).unwrap_or(0),
+            bias: section.get("bias").unwrap_or(true),
+            weight_init: InitialValues::read(section, "weight_init").unwrap_or_default(),
+            bias_init: InitialValues::read(section, "bias_init").unwrap_or_default(),
+        }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let with = |window: Window, bias: Option<Init>| {
-            move |layout: &mut Layout| Self::new(layout, "layer", [CASE_INPUT[0], 3], window, CASE_INIT, bias)
+        let conv = |keys: &str| {
+            format!(
+                "{{ kind = \"conv2d\", outputs = 3, weight_init = {{ normal = 0.4 }}, bias_init = {{ normal = 0.4 }}, {keys} }}"
+            )
         };
-        let bias = Some(CASE_INIT);
-        let small = with(Window::three(1), bias);
+        let case = |name, keys| LayerCase::new(name, format!("[{}]", conv(keys)));
         vec![
-            LayerCase::new("conv 3×3", with(Window::three(1), None)),
-            LayerCase::new("conv 3×3, stride 2, bias", with(Window::three(2), bias)),
-            LayerCase::new("conv 1×1, stride 2", with(Window::one(2), bias)),
-            LayerCase::new("conv 5×5, bias", with(Window { kernel: 5, stride: 1, padding: 2 }, bias)),
+            case("conv 3×3", "kernel = 3, padding = 1, bias = false"),
+            case("conv 3×3, stride 2, bias", "kernel = 3, padding = 1, stride = 2"),
+            case("conv 1×1, stride 2", "kernel = 1, stride = 2"),
+            case("conv 5×5, bias", "kernel = 5, padding = 2"),
             // Of few pixels, so that the inner products are made of positions.
-            LayerCase {
-                name: "conv of pooled images",
-                stages: Box::new(move |layout| vec![AvgPool.into(), AvgPool.into(), small(layout).into()]),
-            },
+            LayerCase::new(
+                "conv of pooled images",
+                format!("[\"avg-pool\", \"avg-pool\", {}]", conv("kernel = 3, padding = 1")),
+            ),
         ]
     }
 }

@@ -1,10 +1,14 @@
 //! Group normalisation.
 
-use super::{
-    case::{CASE_INPUT, LayerCase, LayerCases},
-    normalise::{Affine, standardise},
+use saltflat_config::Section;
+use serde::Serialize;
+
+use super::normalise::{Affine, standardise};
+use crate::{
+    Jet, Layer, ModelError, Pass,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    place::{Built, Place},
 };
-use crate::{Jet, Layer, Layout, Pass};
 
 /// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, ε = 1e−5.
 /// Wu and He 2018, arXiv 1803.08494.
@@ -15,9 +19,9 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// Adds `NAME.weight` and `NAME.bias` `[channels]` to the layout; `groups` divides `channels`.
-    pub fn new(layout: &mut Layout, name: &str, channels: usize, groups: usize) -> Self {
-        Self { groups, affine: Affine::new(layout, name, channels) }
+    /// Adds `NAME.weight` and `NAME.bias` `[channels]`; `groups` divides `channels`.
+    pub fn new(place: &mut Place<'_>, channels: usize, groups: usize) -> Self {
+        Self { groups, affine: Affine::new(place, channels) }
     }
 }
 
@@ -39,11 +43,63 @@ impl Layer for GroupNorm {
     }
 }
 
-impl LayerCases for GroupNorm {
+/// The keys of group normalisation in a list of layers; `groups`, or `channels_per_group`, divides the channels of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct GroupNormConfig {
+    /// The groups.
+    #[serde(flatten)]
+    pub groups: Groups,
+}
+
+/// How many groups there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Groups {
+    /// So many.
+    #[serde(rename = "groups")]
+    Number(usize),
+    /// As many as make groups of so many channels.
+    #[serde(rename = "channels_per_group")]
+    Of(usize),
+}
+
+impl LayerConfig for GroupNormConfig {
+    fn name(&self) -> &'static str {
+        "group-norm"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [channels, ..] = place.input();
+        let (divisor, groups, words) = match self.groups {
+            Groups::Number(groups) => (groups, groups, "groups"),
+            Groups::Of(size) => (size, channels.checked_div(size).unwrap_or(0), "channels a group"),
+        };
+        if divisor == 0 || !channels.is_multiple_of(divisor) {
+            return Err(place.error(format!("channels that {divisor} {words} divide")));
+        }
+        Ok(Built::new(GroupNorm::new(place, channels, groups), place.input()))
+    }
+}
+
+impl LayerKeys for GroupNormConfig {
+    const NAMES: &'static [&'static str] = &["group-norm"];
+    const EXAMPLE: &'static str = "groups = 1";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let groups = match (section.count("groups"), section.count("channels_per_group")) {
+            (Some(groups), None) => Groups::Number(groups),
+            (None, Some(size)) => Groups::Of(size),
+            (both, _) => {
+                if both.is_some() || !section.refused(&["groups", "channels_per_group"]) {
+                    section.problem("groups", "expected one of groups and channels_per_group");
+                }
+                Groups::Number(1)
+            }
+        };
+        Self { groups }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![
-            LayerCase::new("group norm", |layout| Self::new(layout, "layer", CASE_INPUT[0], 2)),
-            LayerCase::new("group norm, one group", |layout| Self::new(layout, "layer", CASE_INPUT[0], 1)),
-        ]
+        let case = |name, keys| LayerCase::new(name, format!("[{{ kind = \"group-norm\", {keys} }}]"));
+        vec![case("group norm", "channels_per_group = 2"), case("group norm, one group", "groups = 1")]
     }
 }

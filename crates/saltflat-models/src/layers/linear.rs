@@ -1,10 +1,20 @@
 //! Fully connected layer.
 
 use burn::tensor::{FloatDType, Tensor};
+use saltflat_config::Section;
 use saltflat_kernels::{directions_to_batch, gram, linear};
+use serde::Serialize;
 
-use super::case::{CASE_INIT, CASE_INPUT, LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, jet::sum, layout::Slot, tape::times_tiled};
+use super::keys::outputs;
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    init::InitialValues,
+    jet::sum,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+    tape::times_tiled,
+};
 
 /// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
 /// c·h·w = inputs; the output is `[batch, outputs, 1, 1]`.
@@ -19,22 +29,16 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias` to the layout.
-    pub fn new(
-        layout: &mut Layout,
-        name: &str,
-        [inputs, outputs]: [usize; 2],
-        weight: Init,
-        bias: Option<Init>,
-    ) -> Self {
-        let weight = layout.parameter(format!("{name}.weight"), &[outputs, inputs], weight);
-        let bias = bias.map(|init| layout.parameter(format!("{name}.bias"), &[outputs], init));
+    /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias`.
+    pub fn new(place: &mut Place<'_>, [inputs, outputs]: [usize; 2], weight: Init, bias: Option<Init>) -> Self {
+        let weight = place.parameter("weight", &[outputs, inputs], weight);
+        let bias = bias.map(|init| place.parameter("bias", &[outputs], init));
         Self { weight, bias, inputs, outputs }
     }
 
     /// A layer that is not trained: `NAME.weight` is a buffer, and there is no bias.
-    pub fn frozen(layout: &mut Layout, name: &str, [inputs, outputs]: [usize; 2], weight: Init) -> Self {
-        let weight = layout.buffer(format!("{name}.weight"), &[outputs, inputs], weight);
+    pub fn frozen(place: &mut Place<'_>, [inputs, outputs]: [usize; 2], weight: Init) -> Self {
+        let weight = place.buffer("weight", &[outputs, inputs], weight);
         Self { weight, bias: None, inputs, outputs }
     }
 
@@ -92,13 +96,93 @@ impl Layer for Linear {
     }
 }
 
-impl LayerCases for Linear {
+/// The keys of a fully connected layer in a list of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LinearConfig {
+    /// Outputs.
+    pub outputs: usize,
+    /// Inputs, if they are to be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<usize>,
+    /// True if there is a bias.
+    pub bias: bool,
+    /// False if the weight is a buffer, which is not trained; there is no bias then.
+    pub trained: bool,
+    /// How the weight starts.
+    pub weight_init: InitialValues,
+    /// How the bias starts.
+    pub bias_init: InitialValues,
+}
+
+impl LinearConfig {
+    /// A layer with these initial distributions; without a bias if there is none for it.
+    pub fn new(outputs: usize, weight: Init, bias: Option<Init>) -> Self {
+        let of = InitialValues::Distribution;
+        let bias_init = bias.map_or_else(InitialValues::default, of);
+        Self { outputs, inputs: None, bias: bias.is_some(), trained: true, weight_init: of(weight), bias_init }
+    }
+
+    /// A layer that is not trained.
+    pub fn frozen(outputs: usize, weight: Init) -> Self {
+        Self { trained: false, ..Self::new(outputs, weight, None) }
+    }
+}
+
+impl LayerConfig for LinearConfig {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        let [inputs, height, width] = place.input();
+        if height * width != 1 {
+            return Err(place.error("a vector (put \"flatten\" before)"));
+        }
+        if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
+            return Err(place.error(format!("{expected} inputs")));
+        }
+        let (shape, outputs) = ([inputs, self.outputs], self.outputs);
+        let weight = self.weight_init.weight(shape);
+        let layer = match self.trained {
+            true => Linear::new(place, shape, weight, self.bias.then(|| self.bias_init.bias(shape))),
+            false => Linear::frozen(place, shape, weight),
+        };
+        Ok(Built::new(layer, [outputs, 1, 1]))
+    }
+}
+
+impl LayerKeys for LinearConfig {
+    const NAMES: &'static [&'static str] = &["linear"];
+    const EXAMPLE: &'static str = "outputs = 3";
+
+    fn read(_: &str, section: &mut Section) -> Self {
+        let outputs = outputs(section);
+        let (inputs, trained) = (section.count("inputs"), section.get("trained").unwrap_or(true));
+        let bias = section.get("bias");
+        if bias == Some(true) && !trained {
+            section.problem("bias", "expected false for a layer that is not trained, got true");
+        }
+        Self {
+            outputs,
+            inputs,
+            bias: bias.unwrap_or(trained),
+            trained,
+            weight_init: InitialValues::read(section, "weight_init").unwrap_or_default(),
+            bias_init: InitialValues::read(section, "bias_init").unwrap_or_default(),
+        }
+    }
+
     fn cases() -> Vec<LayerCase> {
-        let shape = [CASE_INPUT.iter().product(), 5];
+        let case = |name, keys| {
+            let layers = format!(
+                "[\"flatten\", {{ kind = \"linear\", outputs = 5, weight_init = {{ normal = 0.4 }}, {keys} }}]"
+            );
+            LayerCase::new(name, layers)
+        };
         vec![
-            LayerCase::new("linear", move |layout| Self::new(layout, "layer", shape, CASE_INIT, Some(CASE_INIT))),
-            LayerCase::new("linear without bias", move |layout| Self::new(layout, "layer", shape, CASE_INIT, None)),
-            LayerCase::new("frozen linear", move |layout| Self::frozen(layout, "layer", shape, CASE_INIT)),
+            case("linear", "bias_init = { normal = 0.4 }"),
+            case("linear without bias", "bias = false"),
+            case("frozen linear", "trained = false"),
         ]
     }
 }

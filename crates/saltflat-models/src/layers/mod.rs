@@ -6,10 +6,11 @@
 mod activation;
 mod batch_norm;
 mod bias;
-mod case;
 mod conv2d;
 mod fixup_shortcut;
+mod flatten;
 mod group_norm;
+mod keys;
 mod linear;
 mod normalise;
 mod pool;
@@ -17,33 +18,42 @@ mod scale;
 
 use saltflat_config::Listed;
 
-pub use case::{CASE_INPUT, LayerCase, LayerCases, LayerKind, MakeStages};
-pub use conv2d::Window;
+pub use activation::Activation;
+pub use batch_norm::BatchNorm;
+pub use bias::Bias;
+pub use conv2d::{Conv2d, Window};
+pub use fixup_shortcut::FixupShortcut;
+pub use flatten::Flatten;
+pub use group_norm::{GroupNorm, Groups};
+pub use linear::Linear;
+pub use pool::{AvgPool, GlobalAvgPool, MaxPool};
+pub use scale::Scale;
 
 pub use crate::layer::Layer;
+use crate::layer_config::{LayerKind, entry};
 
-/// Exports the layers and lists them in [`LAYERS`].
+/// Exports the configurations of layers and lists them in [`LAYERS`].
 macro_rules! layers {
     ($($file:ident::$layer:ident),+ $(,)?) => {
         $(pub use $file::$layer;
         impl Listed for $layer {})+
 
-        /// Every layer; the contract test has the rows of each.
-        pub const LAYERS: &[LayerKind] =
-            &[$(LayerKind { name: stringify!($layer), cases: <$layer as LayerCases>::cases }),+];
+        /// Every layer that a list can name; the contract test has the rows of each.
+        pub const LAYERS: &[LayerKind] = &[$(entry::<$layer>()),+];
     };
 }
 
 layers![
-    activation::Activation,
-    batch_norm::BatchNorm,
-    bias::Bias,
-    conv2d::Conv2d,
-    fixup_shortcut::FixupShortcut,
-    group_norm::GroupNorm,
-    linear::Linear,
-    pool::AvgPool,
-    pool::GlobalAvgPool,
-    pool::MaxPool,
-    scale::Scale,
+    activation::ActivationConfig,
+    batch_norm::BatchNormConfig,
+    bias::BiasConfig,
+    conv2d::Conv2dConfig,
+    fixup_shortcut::FixupShortcutConfig,
+    flatten::FlattenConfig,
+    group_norm::GroupNormConfig,
+    linear::LinearConfig,
+    pool::AvgPoolConfig,
+    pool::GlobalAvgPoolConfig,
+    pool::MaxPoolConfig,
+    scale::ScaleConfig,
 ];

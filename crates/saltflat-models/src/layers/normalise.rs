@@ -4,9 +4,10 @@ use burn::tensor::{DType, FloatDType, Tensor};
 use saltflat_kernels::{row_products, row_sums};
 
 use crate::{
-    Init, Jet, Layout, Pass, PerSample,
+    Init, Jet, Pass, PerSample,
     jet::{for_each_direction, for_each_sample, sum},
     layout::Slot,
+    place::Place,
 };
 
 /// Added to the variance, as in PyTorch.
@@ -75,10 +76,10 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// Adds `NAME.weight` (γ, 1 at first) and `NAME.bias` (β, 0 at first) to the layout.
-    pub(super) fn new(layout: &mut Layout, name: &str, channels: usize) -> Self {
-        let gamma = layout.parameter(format!("{name}.weight"), &[channels], Init::Constant(1.0));
-        let beta = layout.parameter(format!("{name}.bias"), &[channels], Init::Constant(0.0));
+    /// Adds `NAME.weight` (γ, 1 at first) and `NAME.bias` (β, 0 at first).
+    pub(super) fn new(place: &mut Place<'_>, channels: usize) -> Self {
+        let gamma = place.parameter("weight", &[channels], Init::Constant(1.0));
+        let beta = place.parameter("bias", &[channels], Init::Constant(0.0));
         Self { gamma, beta, channels }
     }
 

@@ -1,10 +1,16 @@
 //! One factor for everything, of Fixup networks (Zhang, Dauphin, Ma 2019, arXiv 1901.09321).
 
 use burn::tensor::Tensor;
+use saltflat_config::Section;
 use saltflat_kernels::{scale_first, scale_second};
+use serde::Serialize;
 
-use super::case::{LayerCase, LayerCases};
-use crate::{Init, Jet, Layer, Layout, Pass, PerSample, layout::Slot};
+use crate::{
+    Init, Jet, Layer, ModelError, Pass, PerSample,
+    layer_config::{LayerCase, LayerConfig, LayerKeys},
+    layout::Slot,
+    place::{Built, Place},
+};
 
 /// y = s x with one trainable number s, 1 at first.
 ///
@@ -15,9 +21,9 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Adds the tensor NAME `[1]` to the layout.
-    pub fn new(layout: &mut Layout, name: &str) -> Self {
-        Self { scale: layout.parameter(name, &[1], Init::Constant(1.0)) }
+    /// Adds the tensor NAME `[1]`.
+    pub fn new(place: &mut Place<'_>) -> Self {
+        Self { scale: place.parameter("", &[1], Init::Constant(1.0)) }
     }
 }
 
@@ -43,9 +49,30 @@ impl Layer for Scale {
     }
 }
 
-impl LayerCases for Scale {
+/// The keys of a scalar scale in a list of layers: none. Its tensor has the name of the item itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ScaleConfig {}
+
+impl LayerConfig for ScaleConfig {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
+        Ok(Built::new(Scale::new(place), place.input()))
+    }
+}
+
+impl LayerKeys for ScaleConfig {
+    const NAMES: &'static [&'static str] = &["scale"];
+    const EXAMPLE: &'static str = "";
+
+    fn read(_: &str, _: &mut Section) -> Self {
+        Self {}
+    }
+
     fn cases() -> Vec<LayerCase> {
-        vec![LayerCase::new("scalar scale", |layout| Self::new(layout, "layer"))]
+        vec![LayerCase::new("scalar scale", r#"["scale"]"#)]
     }
 }
 

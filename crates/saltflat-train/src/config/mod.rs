@@ -99,23 +99,16 @@ impl Config {
         overrides: &[(String, String)],
         purpose: Purpose,
     ) -> Result<Self, ConfigError> {
-        let failed = |problems| ConfigError { file: Some(file.into()), problems };
-        let mut table = saltflat_config::parse(text).map_err(|problem| failed(vec![problem]))?;
-        if let Some(problem) = not_a_run(&table, file) {
-            return Err(failed(vec![problem]));
-        }
-        let problems = Problems::default();
-        for (key, value) in overrides {
-            if let Err(problem) = saltflat_config::set(&mut table, key, value) {
-                problems.push(problem);
-            }
-        }
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let base = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
         let name = file.file_stem().map_or("run".into(), |stem| stem.to_string_lossy().into_owned());
-        let config = Self::from_section(Section::root(table, &base, &problems), name, purpose);
-        let problems = problems.take();
-        if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+        read_with(text, file, overrides, |root| Self::from_section(root, name, purpose))
+    }
+
+    /// Reads the section `[model]` alone, of a configuration or of a file that has nothing else.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with everything that is wrong with it.
+    pub fn read_model(text: &str, file: &Path, overrides: &[(String, String)]) -> Result<ModelConfig, ConfigError> {
+        read_with(text, file, overrides, |mut root| ModelConfig::read(root.section("model")))
     }
 
     fn from_section(mut root: Section, name: String, purpose: Purpose) -> Self {
@@ -150,6 +143,31 @@ impl Config {
         }
         toml::to_string(&table)
     }
+}
+
+/// Parses a file, replaces keys, and reads it; relative paths in it are relative to the file's folder.
+fn read_with<T>(
+    text: &str,
+    file: &Path,
+    overrides: &[(String, String)],
+    read: impl FnOnce(Section) -> T,
+) -> Result<T, ConfigError> {
+    let failed = |problems| ConfigError { file: Some(file.into()), problems };
+    let mut table = saltflat_config::parse(text).map_err(|problem| failed(vec![problem]))?;
+    if let Some(problem) = not_a_run(&table, file) {
+        return Err(failed(vec![problem]));
+    }
+    let problems = Problems::default();
+    for (key, value) in overrides {
+        if let Err(problem) = saltflat_config::set(&mut table, key, value) {
+            problems.push(problem);
+        }
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let base = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
+    let read = read(Section::root(table, &base, &problems));
+    let problems = problems.take();
+    if problems.is_empty() { Ok(read) } else { Err(failed(problems)) }
 }
 
 /// What a file is that holds a study instead of the configuration of a run.

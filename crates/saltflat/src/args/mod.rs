@@ -7,7 +7,9 @@ mod tools;
 use clap::{Parser, Subcommand};
 pub use common::Common;
 pub use runs::{Emit, MeasureArgs, Precision, SliceStatistics, StudyArgs, TrainArgs};
-pub use tools::{DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, ReportArgs, ReportFormat, WatchArgs};
+pub use tools::{
+    DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, OutputsArgs, ReportArgs, ReportFormat, WatchArgs,
+};
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the minimum is.
 #[derive(Debug, Parser)]
@@ -26,6 +28,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Measure curvature and gradient noise at given weights, each number with its error
     Measure(MeasureArgs),
+    /// Write what a network gives for inputs from a file
+    Outputs(OutputsArgs),
     /// Run a study: many runs from one file, as many at once as asked, and a page that compares them
     Study(StudyArgs),
     /// Show a claim of a paper in a small world that needs no network; without a name, list them

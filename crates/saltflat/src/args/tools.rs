@@ -1,4 +1,4 @@
-//! Arguments of `report`, `watch`, `lab`, `data` and `doctor`.
+//! Arguments of `report`, `watch`, `lab`, `data`, `outputs` and `doctor`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,7 +7,10 @@ use saltflat_data::{DATASETS, Storage};
 use saltflat_lab::Scale;
 use saltflat_train::DeviceChoice;
 
-use super::common::{duration, key_value, scale};
+use super::{
+    common::{duration, key_value, scale},
+    runs::Precision,
+};
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -142,6 +145,32 @@ fn names(are_shipped: bool) -> impl Iterator<Item = &'static str> {
         Storage::Generated(_) => false,
     };
     DATASETS.iter().filter(move |dataset| is_listed(&dataset.storage)).map(|dataset| dataset.name)
+}
+
+#[derive(Debug, Args)]
+pub struct OutputsArgs {
+    /// Holds the section model with its outputs (TOML); other sections are not read
+    pub config: PathBuf,
+
+    /// Weights: a safetensors file with PyTorch's names
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+
+    /// A safetensors file with the tensor inputs, [n, d] or [n, channels, height, width], F32 or F64, taken as they are
+    #[arg(long, value_name = "FILE")]
+    pub inputs: PathBuf,
+
+    /// The safetensors file to write, with the tensor outputs [n, C]; a file that is there is replaced
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Numbers of 32 or 64 bits
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Precision,
+
+    /// Replace a key of the section, such as model.outputs=10; may be given several times
+    #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]

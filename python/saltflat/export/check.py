@@ -1,0 +1,88 @@
+"""Runs the module in PyTorch and the exported network in Saltflat, and compares."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..binary import run
+from ..errors import SaltflatError
+from .errors import ExportError
+from .trace import slow_attention
+
+#: Samples of the example that are compared, and of the second batch.
+MOST, RANDOM = 16, 5
+
+
+def batches(example: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+    """The example and random inputs of the same scale, of another number of samples."""
+    generator = torch.Generator().manual_seed(0)
+    spread = example.std().item() if example.numel() > 1 else 1.0
+    random = torch.randn((RANDOM, *example.shape[1:]), generator=generator) * (spread or 1.0) + example.mean()
+    return [("the example", example[:MOST]), (f"a random batch of {RANDOM}", random)]
+
+
+def reference(module: nn.Module, inputs: torch.Tensor, notes: list[str]) -> torch.Tensor:
+    """The outputs in float64; in float32 if the module converts to it inside."""
+    with torch.no_grad(), slow_attention():
+        try:
+            double = copy.deepcopy(module).double()
+            for norm in double.modules():
+                # Without a number it is the precision of the number type, and what is exported is that of float32.
+                if isinstance(norm, nn.RMSNorm) and norm.eps is None:
+                    norm.eps = torch.finfo(torch.float32).eps
+            return double(inputs.double()).double()
+        except RuntimeError:
+            note = "The module does not run in float64; its outputs were compared in float32."
+            if note not in notes:
+                notes.append(note)
+            return module(inputs).double()
+
+
+def outputs(model: Path, weights: Path, inputs: torch.Tensor) -> torch.Tensor:
+    """The outputs of the exported network in float64."""
+    with tempfile.TemporaryDirectory(prefix="saltflat-") as folder:
+        given, made = Path(folder) / "inputs.safetensors", Path(folder) / "outputs.safetensors"
+        save_file({"inputs": inputs.contiguous()}, given)
+        run(["outputs", model, "--weights", weights, "--inputs", given, "--precision", "f64", "--out", made], quiet=True)
+        return load_file(made)["outputs"].double()
+
+
+def difference(found: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float) -> str | None:
+    """How two batches of outputs differ, if by more than rtol of the largest and atol."""
+    if found.shape != expected.shape:
+        return f"the exported network gives outputs of shape {list(found.shape)}, PyTorch of shape {list(expected.shape)}"
+    largest = expected.abs().max().item()
+    error = (found - expected).abs()
+    worst = error.max().item()
+    if worst <= rtol * largest + atol:
+        return None
+    sample, output = divmod(int(error.argmax()), expected.shape[1])
+    return (
+        f"output {output} of sample {sample} is {found[sample, output].item():.9g}, in PyTorch {expected[sample, output].item():.9g}; "
+        f"expected a difference of at most {rtol:g} of the largest, {largest:.4g}"
+    )
+
+
+def check(
+    module: nn.Module, example: torch.Tensor, to_inputs: object, model: Path, weights: Path, rtol: float, atol: float, notes: list[str]
+) -> None:
+    """Compares the outputs of both.
+
+    Raises:
+        ExportError: They differ by more than rtol of the largest and atol, or the exported network cannot be run.
+    """
+    for what, batch in batches(example):
+        expected = reference(module, batch, notes)
+        try:
+            found = outputs(model, weights, to_inputs(batch))  # type: ignore[operator]
+        except SaltflatError as error:
+            raise ExportError(f"the exported network cannot be run: {error}") from error
+        differs = difference(found, expected, rtol, atol)
+        if differs:
+            raise ExportError(f"the exported network differs from the module on {what}: {differs}")

@@ -1,0 +1,142 @@
+"""Exports a PyTorch module."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from . import toml
+from .check import check as compare
+from .errors import ExportError
+from .graph import Node
+from .module import check_modes, checked_copy, checked_example, checked_output, unwrapped
+from .structure import structured
+from .trace import trace
+from .translate import Translation
+from .weights import collect
+
+#: What the axes of inputs with two, three and four axes may be; of several the first that makes a network.
+AXES = {2: ("nc",), 3: ("nch", "nhc"), 4: ("nchw",)}
+
+
+@dataclass(frozen=True)
+class ExportedNetwork:
+    """A network on disk.
+
+    Attributes:
+        model: Path of ``model.toml``: the section ``[model]`` of a configuration, with the list of layers.
+        weights: Path of ``weights.safetensors``: the weights under the module's own names.
+        input: Shape [channels, height, width] of one input, as Saltflat sees it.
+        outputs: Number of outputs C.
+        axes: What the axes of the module's inputs are: ``nc``, ``nch``, ``nhc`` (tokens with their features last) or ``nchw``.
+        notes: Sentences that a person should read.
+    """
+
+    model: Path
+    weights: Path
+    input: tuple[int, int, int]
+    outputs: int
+    axes: str
+    notes: list[str] = field(default_factory=list)
+
+    def to_inputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Inputs of the module as a `tensors` file holds them: [n, d] or [n, channels, height, width]."""
+        return to_inputs(self.axes, inputs)
+
+
+def to_inputs(axes: str, inputs: torch.Tensor) -> torch.Tensor:
+    """Inputs with these axes, as [n, d] or [n, channels, height, width]."""
+    if axes == "nhc":
+        inputs = inputs.transpose(1, 2)
+    return inputs[..., None] if inputs.ndim == 3 else inputs
+
+
+def export(
+    module: nn.Module,
+    example: torch.Tensor,
+    folder: str | os.PathLike[str],
+    *,
+    rtol: float = 1e-5,
+    atol: float = 1e-7,
+    check: bool = True,
+) -> ExportedNetwork:
+    """Writes a module as ``model.toml`` (layers) and ``weights.safetensors`` into a folder, which ``saltflat measure`` and ``train`` read.
+
+    The module is traced on the example by ``torch.export``, and the operations are translated to layers. Before the files are there, both are
+    run in float64, on the example and on a random batch; outputs that differ are an error. Other weights of the same module, such as a later
+    ``state_dict`` saved by ``safetensors.torch.save_file``, load beside the same ``model.toml``.
+
+    Args:
+        module: A module on the CPU, in evaluation mode if it has dropout or batch normalisation, whose outputs are [n, C].
+        example: A batch of inputs of two to four axes, the first of which counts samples; its shape is the network's.
+        folder: Where the files go; it is made if it is not there.
+        rtol: Largest difference of outputs, relative to the largest output.
+        atol: Largest difference of outputs, beside that.
+        check: Whether the outputs are compared; it needs the program ``saltflat``.
+
+    Returns:
+        The paths of both files, and notes.
+
+    Raises:
+        ExportError: The module, the example or an operation cannot be expressed; the message names it and its place in the module.
+
+    Example:
+        >>> import torch
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+        >>> exported = export(net, torch.randn(4, 1, 28, 28), "exported/mlp", check=False)
+        >>> print(exported.model.read_text().partition("layers")[2].partition("layers")[2])
+         = [
+          "flatten",
+          { kind = "linear", outputs = 32 },
+          "relu",
+          { kind = "linear", outputs = 10 },
+        ]
+        <BLANKLINE>
+    """
+    notes: list[str] = []
+    module = unwrapped(module, notes)
+    example = checked_example(example)
+    check_modes(module)
+    copied = checked_copy(module, notes)
+    outputs = checked_output(copied, example)
+    axes, start, end = translated(trace(copied, example), example.ndim, notes)
+    entries = structured(start, end)
+    tensors = collect(entries, copied, notes)
+    if axes == "nhc":
+        notes.append("Inputs are [samples, tokens, features]; Saltflat's features are channels: ExportedNetwork.to_inputs makes its inputs.")
+    place = Path(folder)
+    comment = f"{type(module).__name__} from PyTorch, exported by saltflat.export: inputs {list(start.shape)} [channels, height, width]."
+    text = toml.model(entries, outputs, comment)
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=place) as temporary:
+        files = [Path(temporary) / name for name in ("model.toml", "weights.safetensors")]
+        files[0].write_text(text, encoding="utf-8")
+        save_file(tensors, files[1], metadata={"format": "pt"})
+        if check:
+            compare(copied, example, lambda batch: to_inputs(axes, batch), *files, rtol, atol, notes)
+        paths = [file.replace(place / file.name) for file in files]
+    return ExportedNetwork(paths[0], paths[1], start.shape, outputs, axes, notes)
+
+
+def translated(program: Any, rank: int, notes: list[str]) -> tuple[str, Node, Node]:
+    """What the input's axes are, and the nodes of the input and the output."""
+    failed: list[tuple[int, ExportError]] = []
+    for axes in AXES[rank]:
+        said: list[str] = []
+        translation = Translation(program, axes, said)
+        try:
+            start, end = translation.run()
+        except ExportError as error:
+            failed.append((translation.done, error))
+        else:
+            notes.extend(said)
+            return axes, start, end
+    # The error of the attempt that came farthest, the first of equals.
+    raise max(failed, key=lambda attempt: attempt[0])[1]

@@ -27,6 +27,9 @@ OF_BATCH_SIZE = frozenset(
     "sgd_critical_lr sgd_critical_lr_bernoulli batch_sharpness gradient_snr".split()
 )
 
+#: Metrics of the label noise of a run, which a measurement has none of.
+OF_LABEL_NOISE = frozenset("effective_regularization regularization_per_curvature regularizer_per_curvature".split())
+
 
 @dataclass(frozen=True)
 class Training:
@@ -55,8 +58,8 @@ class Training:
 
     def without_unknown(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """The metrics, with a reason in the place of those that depend on a learning rate or a batch size that was not given."""
-        kept = dict(metrics)
-        for name in metrics:
+        kept = {name: entry for name, entry in metrics.items() if name not in OF_LABEL_NOISE}
+        for name in list(kept):
             of_lr = name in OF_LR or name.startswith("regularizer_momentum_")
             missing = [key for key, needs in (("lr", of_lr and self.lr is None), ("batch_size", name in OF_BATCH_SIZE and not self.batch_size)) if needs]
             if missing:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError
-from .measurement import import_pandas
+from .optional import require
 from .rows import Run, read_any
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
             study.last()[["group", "seed", "trace_hessian", "trace_hessian_std_error"]]
             study.last().groupby("group")["trace_hessian"].agg(["mean", "sem"])
     """
-    pandas = import_pandas("saltflat.load")
+    pandas = require("pandas", "saltflat.load")
     paths = [run_or_study] if isinstance(run_or_study, (str, os.PathLike)) else list(run_or_study)
     if not paths:
         raise BadInputError("run_or_study: is empty, expected the folder of a run or of a study")
@@ -122,7 +122,7 @@ def _label_by_differences(runs: list[Run]) -> list[str]:
 
 def _as_numbers(column: pandas.Series) -> pandas.Series:
     """A column of labels as numbers if all of them are."""
-    pandas = import_pandas("saltflat.load")
+    pandas = require("pandas", "saltflat.load")
     try:
         return pandas.to_numeric(column) if column.notna().any() else column
     except (ValueError, TypeError):

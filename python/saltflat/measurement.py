@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .optional import require
+
 if TYPE_CHECKING:
     import pandas
 
@@ -90,7 +92,7 @@ class Measurement(Mapping[str, Any]):
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        pandas = import_pandas("a DataFrame of a measurement")
+        pandas = require("pandas", "Measurement.to_frame")
         rows = [{"metric": name, **{column: row.get(column) for column in COLUMNS}} for name, row in self._rows.items()]
         frame = pandas.DataFrame(rows, columns=["metric", *COLUMNS])
         return frame.astype({column: "float64" for column in ("value", "std_error", "subset_error")}).astype({"probes": "Int64"})
@@ -148,12 +150,3 @@ def number(value: float, digits: int = 4) -> str:
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         return str(value)
     return f"{value:.{digits}g}"
-
-
-def import_pandas(purpose: str) -> Any:
-    """pandas, or an error that says how it is installed."""
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"{purpose} needs pandas: pip install pandas (or this package with its extra [pandas])") from error
-    return pandas

@@ -140,6 +140,52 @@ def test_images_of_8_bits_are_what_to_tensor_makes(torch):
         saltflat.measure(module, images, labels)
 
 
+def small_networks(torch):
+    """A module with its inputs of four, three and three axes: images, a sequence with its channels first, tokens with their features last."""
+    nn = torch.nn
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.first, self.head = nn.LayerNorm(4), nn.Linear(4, 2), nn.Linear(2, 3)
+
+        def forward(self, x):
+            return self.head(torch.tanh(self.first(self.norm(x))).mean(1))
+
+    return {
+        "cnn": (nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU(), nn.MaxPool2d(2), nn.Dropout(0.5), nn.Flatten(), nn.Linear(8, 3)), (1, 6, 6)),
+        "sequence": (nn.Sequential(nn.Conv1d(2, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(12, 3)), (2, 6)),
+        "tokens": (Tokens(), (5, 4)),
+    }
+
+
+@pytest.mark.parametrize("name", ["cnn", "sequence", "tokens"])
+def test_networks_of_layers(torch, name, tmp_path):
+    torch.manual_seed(4)
+    network, shape = small_networks(torch)[name]
+    network.eval()
+    x, y, loss = torch.randn(16, *shape), torch.randint(0, 3, (16,)), torch.nn.CrossEntropyLoss()
+    expected = exact(network, x, y, loss)
+    options = {"loss": loss, "probes": 500, "precision": "f64", "quiet": True}
+    result = saltflat.measure(network, x, y, **options)
+    check_hessian(result, expected)
+    names = {parameter for parameter, _ in network.named_parameters()}
+    assert set(result["trace_hessian_by_tensor"]) == names
+    exported = saltflat.export(network, x[:3], tmp_path)
+    assert dict(saltflat.measure(exported, x, y, **options)) == dict(result)
+    if x.ndim == 3:
+        with pytest.raises(BadInputError, match=r"inputs: has the shape \[16, \d, \d\], expected \[n, d\] or \[n, channels, height, width\]"):
+            saltflat.measure(tmp_path, x, y, **options)
+
+
+def test_a_module_that_cannot_be_exported(torch, data):
+    nn = torch.nn
+    x, y, _ = data
+    with pytest.raises(saltflat.ExportError, match="(?s)1: .*[Dd]ropout"):
+        saltflat.measure(nn.Sequential(nn.Linear(D, C), nn.Dropout(0.5)).train(), x, y, quiet=True)
+    assert issubclass(saltflat.ExportError, saltflat.SaltflatError)
+
+
 def test_what_was_not_given_is_said(torch, network, data):
     x, y, _ = data
     result = saltflat.measure(network, x, y, metrics=["all"], quiet=True)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from saltflat.configuration import OF_LABEL_NOISE
 from saltflat.loss import POWER, Loss, convert
 from saltflat.measurement import Measurement
 
@@ -78,7 +79,5 @@ def test_the_scale_of_every_metric_of_a_measurement_is_known():
     from saltflat.binary import run
 
     names = [name for line in run(["measure", "a", "--weights", "b", "--metrics", "help"]).splitlines() for name in line.split(": ")[1].split(", ")]
-    # What depends on label noise, which a measurement has none of, never has a value.
-    of_label_noise = {"effective_regularization", "regularization_per_curvature", "regularizer_per_curvature"}
-    unknown = [name for name in names if name not in POWER and name not in of_label_noise and not name.startswith("regularizer_momentum_")]
+    unknown = [name for name in names if name not in POWER and name not in OF_LABEL_NOISE and not name.startswith("regularizer_momentum_")]
     assert unknown == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ..optional import require
 from .errors import ExportError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def export(
         ]
         <BLANKLINE>
     """
+    require("torch", "saltflat.export")
     from .network import export
 
     return export(module, example, folder, rtol=rtol, atol=atol, check=check)

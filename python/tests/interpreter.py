@@ -31,8 +31,7 @@ class Network:
         self.used = []
         x = inputs.double().reshape(*inputs.shape, *(1,) * (4 - inputs.ndim))
         x = self.sequence(self.layers, x, "")
-        n, c, h, w = x.shape
-        assert (c, h, w) == (self.outputs, 1, 1), (x.shape, self.outputs)
+        assert x.shape[1:] == (self.outputs, 1, 1), (x.shape, self.outputs)
         return x.flatten(1)
 
     def sequence(self, layers: list[Any], x: torch.Tensor, prefix: str) -> torch.Tensor:
@@ -154,6 +153,11 @@ def as_tokens(x: torch.Tensor) -> torch.Tensor:
     return x.flatten(2).unsqueeze(3)
 
 
+def dropout(x: torch.Tensor, keys: dict[str, Any], _: Tensors) -> torch.Tensor:
+    assert 0.0 < keys.pop("probability", 0.5) < 1.0
+    return x
+
+
 def per(x: torch.Tensor, keys: dict[str, Any], tensors: Tensors) -> torch.Tensor:
     is_channel = keys.pop("per", "all") == "channel"
     return tensors("", x.shape[1] if is_channel else 1).reshape(1, -1, 1, 1)
@@ -217,7 +221,7 @@ LAYERS = {
     "adaptive-avg-pool": lambda x, k, t: F.adaptive_avg_pool2d(x, pair(k.pop("output", 1))),
     "flatten": lambda x, k, t: x.flatten(1)[:, :, None, None],
     "tokens": lambda x, k, t: as_tokens(x),
-    "dropout": lambda x, k, t: x if 0.0 < k.pop("probability", 0.5) < 1.0 else 1 / 0,
+    "dropout": dropout,
     "scale": lambda x, k, t: x * per(x, k, t),
     "bias": lambda x, k, t: x + per(x, k, t),
     "position": position,

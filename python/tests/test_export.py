@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from interpreter import Network
 from networks import networks
+from safetensors.torch import load_file
 from torch import nn
 
 from saltflat.export import ExportError, export
@@ -42,8 +43,6 @@ def test_whole_networks(name, tmp_path):
     net, shape = networks.made(name)
     found, _ = exported(net, shape, tmp_path)
     # The weights are the module's own, under its own names, so that a later state_dict loads, too.
-    from safetensors.torch import load_file
-
     state = {key: value for key, value in net.state_dict().items() if not key.endswith("num_batches_tracked")}
     written = load_file(found.weights)
     assert {key: list(value.shape) for key, value in written.items()} == {key: list(value.shape) for key, value in state.items()}
@@ -242,7 +241,7 @@ class Positions(nn.Module):
 
 def test_positions_of_a_map_are_transposed_and_said(tmp_path):
     found, layers = exported(random(Positions()), (6, 2, 3), tmp_path)
-    assert "another order" in " ".join(found.notes)
+    assert "position ([1, 6, 2, 3] as [1, 6, 6])" in " ".join(found.notes)
     assert kinds(layers) == ["tokens", "position", "conv2d", "attention", "select-token", "linear"]
     assert layers[4]["index"] == 5
 
@@ -259,7 +258,7 @@ class Parameters(nn.Module):
         self.fixed = nn.Buffer(torch.randn(6, 6))
 
     def forward(self, x):
-        x = (x * self.one + self.channel * 1.0 if False else x * self.one) + self.channel
+        x = x * self.one + self.channel
         x = x.flatten(2).permute(0, 2, 1) @ self.fixed.T
         x = x.mean(1) @ self.w + self.b
         return F.linear(self.layer * x, self.w2)
@@ -270,7 +269,7 @@ def test_parameters_by_hand(tmp_path):
     names = kinds(layers)
     assert names == ["scale", "bias", "tokens", "linear", "adaptive-avg-pool", "linear", "bias", "scale", "linear"]
     assert layers[3] == {"kind": "linear", "outputs": 6, "trained": False, "tensors": {"weight": "fixed"}}
-    assert any("w is written" in note for note in found.notes)
+    assert any("channel ([6, 1, 1] as [6]), w ([6, 5] as [5, 6])" in note for note in found.notes), found.notes
 
 
 def test_one_dimensional_convolutions(tmp_path):
@@ -325,8 +324,6 @@ def test_half_precision_is_converted_and_said(tmp_path):
     found = export(net, torch.randn(2, 4), tmp_path, check=False)
     assert "torch.bfloat16" in found.notes[0] and "0.weight" in found.notes[0]
     assert net[0].weight.dtype == torch.bfloat16
-    from safetensors.torch import load_file
-
     assert torch.equal(load_file(found.weights)["0.weight"], net[0].weight.float())
 
 

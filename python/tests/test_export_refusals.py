@@ -113,7 +113,9 @@ def test_layers(layer, text, tmp_path):
 
 def test_training_mode(tmp_path):
     for layer in (nn.Dropout(0.2), nn.BatchNorm1d(4), nn.MultiheadAttention(4, 2, 0.1)):
-        net = nn.Sequential(nn.Linear(4, 4), layer if not isinstance(layer, nn.MultiheadAttention) else SelfAttention(layer), nn.Linear(4, 2))
+        net = nn.Sequential(
+            nn.Linear(4, 4), layer if not isinstance(layer, nn.MultiheadAttention) else SelfAttention(layer), nn.Linear(4, 2)
+        )
         error = refused(net, torch.randn(3, 4), tmp_path)
         assert "module.eval()" in str(error) and "training mode" in str(error), error
         assert error.place.startswith("1"), error
@@ -291,6 +293,7 @@ def test_flattened_channels_last(tmp_path):
 
 def test_a_network_that_is_not_one_of_samples(tmp_path):
     """Batches of other sizes give other outputs: nothing that a list of layers can say."""
+
     class Batch(nn.Module):
         def __init__(self):
             super().__init__()

@@ -32,9 +32,7 @@ def operation(*names: str) -> Callable[[Handler], Handler]:
 class Call:
     """An operation: its arguments by name, defaults filled in, the shape of its result, and where it stands."""
 
-    def __init__(
-        self, name: str, args: dict[str, Value], shape: tuple[int, ...], place: str, source: str, notes: list[str]
-    ) -> None:
+    def __init__(self, name: str, args: dict[str, Value], shape: tuple[int, ...], place: str, source: str, notes: list[str]) -> None:
         self.name, self.args, self.shape = name, args, shape
         self.place, self.source, self.notes = place, source, notes
 
@@ -102,6 +100,11 @@ class Call:
         if rank not in (3, 4) or view.axes != view.node.axes(rank) or (rank == 3 and view.node.shape[2] != 1):
             self.fail(f"expected axes [samples, channels, height, width], got {ax.described(view.axes)}")
         return view, rank
+
+    def map_shape(self) -> Shape:
+        """The shape [channels, height, width] of a result [n, c, h] or [n, c, h, w]."""
+        _, channels, height, *width = self.shape
+        return channels, height, width[0] if width else 1
 
     def positive_dim(self, dim: int, rank: int) -> int:
         """An axis counted from the front."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..binary import run
-from ..errors import SaltflatError
+from ..errors import BinaryNotFoundError, SaltflatError
 from .errors import ExportError
 from .trace import slow_attention
 
@@ -29,19 +30,37 @@ def batches(example: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
 
 def reference(module: nn.Module, inputs: torch.Tensor, notes: list[str]) -> torch.Tensor:
     """The outputs in float64; in float32 if the module converts to it inside."""
+    try:
+        return called(doubled(module), inputs.double())
+    except RuntimeError:
+        pass
+    try:
+        result = called(module, inputs)
+    except RuntimeError as error:
+        raise ExportError(
+            f"the module fails on a batch of {len(inputs)} samples; expected one that takes any number of samples: {error}"
+        ) from error
+    note = "The module does not run in float64; its outputs were compared in float32."
+    if note not in notes:
+        notes.append(note)
+    return result
+
+
+def doubled(module: nn.Module) -> nn.Module:
+    """A copy in float64."""
+    double = copy.deepcopy(module).double()
+    for norm in double.modules():
+        # Without a number it is the precision of the number type, and what is exported is that of float32.
+        if isinstance(norm, nn.RMSNorm) and norm.eps is None:
+            norm.eps = torch.finfo(torch.float32).eps
+    return double
+
+
+def called(module: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """The outputs as float64."""
     with torch.no_grad(), slow_attention():
-        try:
-            double = copy.deepcopy(module).double()
-            for norm in double.modules():
-                # Without a number it is the precision of the number type, and what is exported is that of float32.
-                if isinstance(norm, nn.RMSNorm) and norm.eps is None:
-                    norm.eps = torch.finfo(torch.float32).eps
-            return double(inputs.double()).double()
-        except RuntimeError:
-            note = "The module does not run in float64; its outputs were compared in float32."
-            if note not in notes:
-                notes.append(note)
-            return module(inputs).double()
+        result: torch.Tensor = module(inputs)
+    return result.double()
 
 
 def outputs(model: Path, weights: Path, inputs: torch.Tensor) -> torch.Tensor:
@@ -70,7 +89,14 @@ def difference(found: torch.Tensor, expected: torch.Tensor, rtol: float, atol: f
 
 
 def check(
-    module: nn.Module, example: torch.Tensor, to_inputs: object, model: Path, weights: Path, rtol: float, atol: float, notes: list[str]
+    module: nn.Module,
+    example: torch.Tensor,
+    to_inputs: Callable[[torch.Tensor], torch.Tensor],
+    model: Path,
+    weights: Path,
+    rtol: float,
+    atol: float,
+    notes: list[str],
 ) -> None:
     """Compares the outputs of both.
 
@@ -80,7 +106,9 @@ def check(
     for what, batch in batches(example):
         expected = reference(module, batch, notes)
         try:
-            found = outputs(model, weights, to_inputs(batch))  # type: ignore[operator]
+            found = outputs(model, weights, to_inputs(batch))
+        except BinaryNotFoundError:
+            raise
         except SaltflatError as error:
             raise ExportError(f"the exported network cannot be run: {error}") from error
         differs = difference(found, expected, rtol, atol)

@@ -27,8 +27,9 @@ def unwrapped(module: Any, notes: list[str]) -> nn.Module:
     return module
 
 
-def checked_example(example: Any) -> torch.Tensor:
+def checked_example(given: Any) -> torch.Tensor:
     """The example as a tensor of float32 with two to four axes."""
+    example: Any = given
     if not isinstance(example, torch.Tensor):
         if hasattr(example, "__array__"):
             example = torch.from_numpy(example.__array__())
@@ -37,7 +38,9 @@ def checked_example(example: Any) -> torch.Tensor:
             raise ExportError(f"example: expected one tensor [n, ...], a batch of inputs, got {what}")
     shape = list(example.shape)
     if not example.is_floating_point():
-        raise ExportError(f"example: has type {example.dtype}, expected floating-point numbers; integers (such as token ids) are not supported")
+        raise ExportError(
+            f"example: has type {example.dtype}, expected floating-point numbers; integers (such as token ids) are not supported"
+        )
     if not 2 <= example.ndim <= 4:
         expected = "[n, d], [n, channels, length], [n, tokens, features] or [n, channels, height, width]"
         raise ExportError(f"example: has shape {shape}, expected {expected}, n the samples of a batch")
@@ -45,21 +48,23 @@ def checked_example(example: Any) -> torch.Tensor:
         raise ExportError(f"example: has shape {shape}, expected no axis of length 0")
     if example.device.type != "cpu":
         raise ExportError(f"example: is on {example.device}, expected cpu; use example.cpu()")
-    example = example.detach().float()
-    if not torch.isfinite(example).all():
+    result: torch.Tensor = example.detach().float()
+    if not torch.isfinite(result).all():
         raise ExportError("example: has entries that are not finite, expected finite numbers")
-    return example
+    return result
 
 
 def checked_copy(module: nn.Module, notes: list[str]) -> nn.Module:
     """A copy in float32, after its tensors were checked."""
-    tensors = [("parameter", name, tensor) for name, tensor in module.named_parameters(remove_duplicate=False)]
+    tensors: list[tuple[str, str, torch.Tensor]] = [
+        ("parameter", name, tensor) for name, tensor in module.named_parameters(remove_duplicate=False)
+    ]
     if not tensors:
         raise ExportError("the module has no parameters; expected a network with weights")
     tensors += [("buffer", name, tensor) for name, tensor in module.named_buffers(remove_duplicate=False)]
-    converted = {}
+    converted: dict[torch.dtype, str] = {}
     for kind, name, tensor in tensors:
-        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+        if torch.nn.parameter.is_lazy(tensor):
             raise ExportError(f"{name}: this {kind} has no shape yet; call module(example) once before the export")
         if tensor.device.type == "meta":
             raise ExportError(f"{name}: this {kind} is on the meta device and has no values; load weights first")
@@ -67,14 +72,18 @@ def checked_copy(module: nn.Module, notes: list[str]) -> nn.Module:
             raise ExportError(f"{name}: this {kind} is on {tensor.device}, expected cpu; use module.cpu(), or copy.deepcopy(module).cpu()")
         if not tensor.is_floating_point():
             if kind == "parameter" or tensor.is_complex():
-                raise ExportError(f"{name}: this {kind} has type {tensor.dtype}, expected floating-point numbers; there is no second derivative")
+                raise ExportError(
+                    f"{name}: this {kind} has type {tensor.dtype}, expected floating-point numbers; there is no second derivative"
+                )
             continue
         if tensor.dtype != torch.float32:
             converted.setdefault(tensor.dtype, name)
         finite = torch.isfinite(tensor)
         if not finite.all():
             bad = tensor[~finite].flatten()
-            raise ExportError(f"{name}: {len(bad)} of {tensor.numel()} entries are not finite (such as {bad[0].item()}), expected finite numbers")
+            raise ExportError(
+                f"{name}: {len(bad)} of {tensor.numel()} entries are not finite (such as {bad[0].item()}), expected finite numbers"
+            )
     for dtype, name in converted.items():
         notes.append(f"Tensors of type {dtype} (such as {name}) were converted to float32.")
     try:
@@ -99,7 +108,9 @@ def checked_output(module: nn.Module, example: torch.Tensor) -> int:
         with torch.no_grad():
             output = module(example)
     except Exception as error:
-        raise ExportError(f"module(example) fails for an example of shape {list(example.shape)}: {type(error).__name__}: {error}") from error
+        raise ExportError(
+            f"module(example) fails for an example of shape {list(example.shape)}: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(output, torch.Tensor):
         size = f" of {len(output)}" if hasattr(output, "__len__") else ""
         raise ExportError(

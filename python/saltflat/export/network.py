@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from . import toml
-from .check import check as compare
+from . import check as checking
 from .errors import ExportError
 from .graph import Node
 from .module import check_modes, checked_copy, checked_example, checked_output, unwrapped
@@ -78,19 +78,23 @@ def export(
     entries = structured(start, end)
     tensors = collect(entries, copied, notes)
     if axes == "nhc":
-        notes.append("Inputs are [samples, tokens, features]; Saltflat's features are channels: ExportedNetwork.to_inputs makes its inputs.")
+        notes.append(
+            "Inputs are [samples, tokens, features]; Saltflat's features are channels: ExportedNetwork.to_inputs makes its inputs."
+        )
     place = Path(folder)
     comment = f"{type(module).__name__} from PyTorch, exported by saltflat.export: inputs {list(start.shape)} [channels, height, width]."
     text = toml.model(entries, outputs, comment)
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=place) as temporary:
-        files = [Path(temporary) / name for name in ("model.toml", "weights.safetensors")]
-        files[0].write_text(text, encoding="utf-8")
-        save_file(tensors, files[1], metadata={"format": "pt"})
+        model, weights = (Path(temporary) / name for name in ("model.toml", "weights.safetensors"))
+        model.write_text(text, encoding="utf-8")
+        save_file(tensors, weights, metadata={"format": "pt"})
+        # safetensors makes files that only their owner may read.
+        weights.chmod(model.stat().st_mode)
         if check:
-            compare(copied, example, lambda batch: to_inputs(axes, batch), *files, rtol, atol, notes)
-        paths = [file.replace(place / file.name) for file in files]
-    return ExportedNetwork(paths[0], paths[1], start.shape, outputs, axes, notes)
+            checking.check(copied, example, lambda batch: to_inputs(axes, batch), model, weights, rtol, atol, notes)
+        weights, model = (file.replace(place / file.name) for file in (weights, model))
+    return ExportedNetwork(model, weights, start.shape, outputs, axes, notes)
 
 
 def translated(program: Any, rank: int, notes: list[str]) -> tuple[str, Node, Node]:

@@ -55,7 +55,10 @@ def names(entry: Entry, default: str) -> dict[str, Any]:
     if not entry.tensors:
         return {}
     candidates = [use.name.removesuffix(role).removesuffix(".") for role, use in entry.tensors.items() if use.name.endswith(role)]
-    best = max([name for name in candidates if name] or [default], key=lambda name: sum(joined(name, role) == use.name for role, use in entry.tensors.items()))
+    best = max(
+        [name for name in candidates if name] or [default],
+        key=lambda name: sum(joined(name, role) == use.name for role, use in entry.tensors.items()),
+    )
     others = {role: use.name for role, use in entry.tensors.items() if joined(best, role) != use.name}
     if len(others) == len(entry.tensors):
         best = default

@@ -76,7 +76,7 @@ class Translation:
         """The value of one operation."""
         if node.target is operator.getitem:
             values = self.values[node.args[0]]  # type: ignore[index]
-            return values[node.args[1]] if isinstance(values, list) else values
+            return values[node.args[1]] if isinstance(values, list) else values  # type: ignore[index]
         if not isinstance(node.target, torch._ops.OpOverload):
             name = getattr(node.target, "__name__", str(node.target))
             raise ExportError("is not supported", place=place_of(node), operation=name, source=source_of(node))
@@ -90,7 +90,13 @@ class Translation:
         if handler is None:
             call.name = name if namespace == "aten" else f"{namespace}.{name}"
             call.fail_unknown()
-        value = handler(call)
+        try:
+            value = handler(call)
+        except (LookupError, TypeError, AttributeError) as error:
+            arguments = ", ".join(call.args)
+            call.fail(
+                f"cannot be translated with its arguments {arguments} ({type(error).__name__}: {error}), a mistake of saltflat.export"
+            )
         if in_place:
             self.rebind(node, value, call)
         return value

@@ -34,6 +34,7 @@ def collect(entries: list[Entry], module: nn.Module, notes: list[str]) -> dict[s
     for name, parameter in parameters.items():
         objects.setdefault(id(parameter), []).append(name)
     result: dict[str, torch.Tensor] = {}
+    changed: list[str] = []
     for use in uses(entries):
         names = objects.get(id(parameters.get(use.name)), [use.name])
         if use.trained and any(name in result for name in names):
@@ -50,12 +51,15 @@ def collect(entries: list[Entry], module: nn.Module, notes: list[str]) -> dict[s
         tensor = state[use.name]
         if use.order is not None:
             tensor = tensor.permute(use.order)
-            notes.append(
-                f"{use.name} is written with its axes in another order, {list(use.order)}: a later state_dict of this module does not load "
-                "beside model.toml, export the module again."
-            )
+        if use.order is not None or use.shape != state[use.name].shape:
+            changed.append(f"{use.name} ({list(state[use.name].shape)} as {list(use.shape)})")
         assert prod(use.shape) == tensor.numel()
         result[use.name] = tensor.reshape(use.shape).clone(memory_format=torch.contiguous_format)
+    if changed:
+        notes.append(
+            f"Written with other axes than the module's: {', '.join(changed)}. A later state_dict of this module does not load beside model.toml; "
+            "export the module again."
+        )
     unused = [names[0] for names in objects.values() if not any(name in result for name in names)]
     if unused:
         notes.append(f"The output does not depend on {', '.join(unused)}: left out.")

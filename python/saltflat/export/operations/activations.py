@@ -90,7 +90,7 @@ def dropout(call: Call) -> Value:
     """Dropout of a module in evaluation: a layer that does nothing in measurements."""
     if call["train"]:
         call.fail("the module is in training mode, in which dropout is random; call module.eval() before the export")
-    value, probability = call["input"], float(call["p"])
+    value, probability = call.get("input", call.get("self")), float(call["p"])
     if probability > 0 and isinstance(value, View) and value.is_whole() and value.factor == 1 and call.name == "dropout":
         call.note("Dropout is off in measurements, as after module.eval(); it acts only when saltflat trains.")
         return call.layer("dropout", value, probability=probability)

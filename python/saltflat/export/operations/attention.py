@@ -61,7 +61,7 @@ def attend(call: Call, query: View, key: View, value: View, factor: float) -> Vi
     if not is_split or tokens != query.node.dim("h"):
         call.fail(f"{PACKING}; got {ax.described(query.axes)} for the queries")
     source = packed(call, parts, channels)
-    keys = {"heads": heads}
+    keys: dict[str, Value] = {"heads": heads}
     if abs(scale - width**-0.5) > 1e-6 * width**-0.5:
         keys["scale"] = scale
     node = Node("attention", (channels, source.shape[1], 1), [source], keys, place=call.place)

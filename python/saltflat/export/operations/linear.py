@@ -47,7 +47,7 @@ def convolution(call: Call) -> Value:
         padding = (total[0] // 2, total[1] // 2)
     else:
         padding = pair(call["padding"], rank, 0)
-    shape = (*call.shape, 1)[1:4]
+    shape = call.map_shape()
     keys = differing(
         {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "bias": True},
         outputs=outputs, kernel=plain((kernel[0], kernel[1])), stride=plain(stride), padding=plain(padding),
@@ -74,15 +74,14 @@ def convolution_at_positions(call: Call, weight: TensorUse, bias: TensorUse | No
     return call.layer("conv2d", view, axes, (outputs, *view.node.shape[1:]), {"weight": weight, "bias": bias}, **keys)
 
 
-def apply(call: Call, view: View, weight: Value, bias: Value) -> View:
-    """x W^T + b at every position: weight and bias are names of arguments, or the weight itself."""
-    use = call.weight("weight", "weight") if weight == "weight" else weight
-    offset = call.trained("bias", "bias") if bias == "bias" else bias
+def apply(call: Call, view: View, use: TensorUse | None, offset: TensorUse | None) -> View:
+    """x W^T + b at every position."""
+    assert use is not None
     if len(use.shape) != 2:
         call.fail(f"expected a weight [outputs, inputs], got {list(use.shape)}")
     if view.axes[-1] != view.node.channels:
         call.fail(f"expected the channels along the last axis, got {ax.described(view.axes)}")
-    keys = {"outputs": use.shape[0]} | ({} if offset else {"bias": False})
+    keys: dict[str, Value] = {"outputs": use.shape[0]} | ({} if offset else {"bias": False})
     if not use.trained:
         if offset:
             call.fail(f"its weight {use.name} is a buffer, which is not trained, and it has a bias; expected both as parameters")
@@ -94,10 +93,10 @@ def apply(call: Call, view: View, weight: Value, bias: Value) -> View:
 @operation("linear")
 def linear(call: Call) -> Value:
     """A linear map of the channels at every position."""
-    return apply(call, call.activation("input"), "weight", "bias")
+    return apply(call, call.activation("input"), call.weight("weight", "weight"), call.trained("bias", "bias"))
 
 
-def transposed(call: Call, weight: Weight) -> Value:
+def transposed(call: Call, weight: Weight) -> TensorUse:
     """A factor [inputs, outputs] as a weight [outputs, inputs]."""
     if len(weight.axes) != 2:
         call.fail(f"expected a factor [inputs, outputs], got the shape {[ax.size(axis) for axis in weight.axes]}")

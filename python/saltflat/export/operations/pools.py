@@ -14,8 +14,9 @@ def windows(call: Call, kind: str, view: View, rank: int, **keys: Value) -> Valu
     stride = pair(call["stride"] or call["kernel_size"], rank, 1)
     padding = pair(call["padding"], rank, 0)
     dilation = pair(call.get("dilation", 1), rank, 1)
-    shape = (*call.shape, 1)[1:4]
+    shape = call.map_shape()
     if call["ceil_mode"]:
+
         def rounded_down(i: int) -> int:
             return (view.node.shape[1 + i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1
 
@@ -49,7 +50,7 @@ def avg_pool(call: Call) -> Value:
 def adaptive_avg_pool(call: Call) -> Value:
     """Means of windows that make an output of a given size."""
     view, rank = call.map("self")
-    shape = (*call.shape, 1)[1:4]
+    shape = call.map_shape()
     if shape == view.node.shape:
         return view
     keys = differing({"output": 1}, output=plain((shape[1], shape[2])))

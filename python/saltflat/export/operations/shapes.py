@@ -81,9 +81,8 @@ def part(call: Call, value: View | Weight, dim: int, start: int, count: int, kee
         return replace(value, axes=with_axis(value.axes, new), offset=value.offset + start * digit.stride)
     if axis in (node.positions, node.dim("h") + node.dim("w")) and count == 1:
         view = call.whole(value).tokenised()
-        return call.layer(
-            "select-token", view, with_axis(view.axes, ()), (node.shape[0], 1, 1), **({"index": start} if start else {})
-        )
+        keys: dict[str, Value] = {"index": start} if start else {}
+        return call.layer("select-token", view, with_axis(view.axes, ()), (node.shape[0], 1, 1), **keys)
     what = "samples of the batch" if any(d.dim == "n" for d in axis) else f"a part of {ax.described((axis,))}"
     call.fail(f"takes {what}; supported: one token of all, and equal parts of the channels for attention")
 

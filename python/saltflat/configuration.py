@@ -108,13 +108,13 @@ class Network:
         return self.text, {"model.file": str((self.model.parent / file).resolve())} if file else {}
 
 
-def configuration(model: str, data: Path, loss: Loss, outputs: int, training: Training, seed: int) -> str:
-    """The text of a configuration. With k = ``loss.factor`` its numbers are those of the loss over k: the learning rate is k times the
+def configuration(model: str, data: str, loss: Loss, outputs: int, training: Training, seed: int) -> str:
+    """The text of a configuration; ``data`` is the path of the `tensors` file, relative to the configuration's folder or absolute. With k = ``loss.factor`` its numbers are those of the loss over k: the learning rate is k times the
     given one, and the weight decay the k-th part, as ``loss.py`` says."""
     factor = loss.factor(outputs)
     lines = [
         f"[run]\nseed = {seed}\n",
-        f'[data]\nkind = "tensors"\npath = {quoted(data.resolve())}\nstandardise = false\n',
+        f'[data]\nkind = "tensors"\npath = {quoted(data)}\nstandardise = false\n',
         f'[loss]\nkind = "{loss.kind}"\n' + (f"smoothing = {loss.smoothing(outputs)!r}\n" if loss.epsilon else ""),
         f"[optimizer]\nlr = {factor * (training.lr or ANY_LR)!r}\nmomentum = {float(training.momentum)!r}\n"
         f"batch_size = {training.batch_size or quoted('full')}\n",

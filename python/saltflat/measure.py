@@ -116,7 +116,9 @@ def measure(
             section, more = network.section()
             keys = {**more, **keys}
             config, point = place / "measure.toml", network.weights
-            config.write_text(configuration(section, data, wanted, network.outputs, training, seed), encoding="utf-8")
+            # A kept folder can be moved.
+            path = str(data.resolve()) if isinstance(given, Path) else data.name
+            config.write_text(configuration(section, path, wanted, network.outputs, training, seed), encoding="utf-8")
         sets = [part for key, value in keys.items() for part in ("--set", f"{key}={setting(value)}")]
         command = ["measure", config, "--weights", point, "--json", "-", "--device", device, "--precision", precision, *options, *sets]
         report = json.loads(run(command, quiet=quiet))

@@ -99,7 +99,7 @@ class Measurement(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         shown = {name: row for name, row in self._rows.items() if not name.startswith("trace_hessian_by_tensor.")}
-        cells = [("metric", "value"), *((name, _cell(row)) for name, row in shown.items() if row.get("value") is not None)]
+        cells = [("metric", "value"), *((name, _cell(name, row)) for name, row in shown.items() if row.get("value") is not None)]
         absent = [(name, row.get("reason", "there is no value")) for name, row in shown.items() if row.get("value") is None]
         width = max(len(name) for name, _ in [*cells, *absent])
         value = max(len(cell) for _, cell in cells)
@@ -138,15 +138,17 @@ def _value(entry: Any) -> Any:
     return entry
 
 
-def _cell(row: Mapping[str, Any]) -> str:
-    text = number(row["value"])
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    value = row["value"]
+    # Four digits would say 1.
+    text = f"1 - {1 - value:.1e}" if name.startswith("sgd_growth") and 0.9995 < value < 1.0 else number(value)
     if row.get("std_error") is not None:
         return f"{text} ± {number(row['std_error'], 2)}"
     return f"{text} (residual {number(row['residual'], 1)})" if "residual" in row else text
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Four significant digits."""
+    """So many significant digits; whole numbers that have more are not cut."""
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         return str(value)
-    return f"{value:.{digits}g}"
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"

@@ -10,8 +10,6 @@ import pytest
 import saltflat
 from saltflat.errors import BadInputError
 
-pytestmark = pytest.mark.usefixtures("torch")
-
 N, D, C = 24, 3, 3
 
 
@@ -83,6 +81,13 @@ def test_mean_square_error_is_pytorchs(torch, network, data):
     ).split():
         assert result[name] == pytest.approx(float(getattr(expected, name)), rel=1e-6), name
     assert abs(result["regularizer"] - float(expected.regularizer)) < 4 * result.errors["regularizer"]
+    ratio = (N - batch) / (batch * (N - 1))
+    of_mu1 = min(1 / (ratio * (1 - ratio) * result["mu1"]) ** 0.5, 2 / (ratio * result["mu1"])) / lr
+    assert result["wu_bound_frobenius_mu1"] == pytest.approx(of_mu1, rel=1e-9)
+    assert result["dexter_bound"] == pytest.approx(result["coherence"] / lr * (N / batch - 1) ** -0.5, rel=1e-9)
+    # Of noise on real targets it is tr G, and so has its scale.
+    assert result["trace_from_noise_expected"] == pytest.approx(result["trace_gram"], rel=1e-9)
+    assert abs(result["trace_ggn"] - float(expected.trace_gram)) < 4 * result.errors["trace_ggn"]
     # Where the growth passes 1.
     from reference import growth
 
@@ -118,9 +123,10 @@ def test_data_as_dataset_file_and_folder(torch, network, data, tmp_path):
         saltflat.measure(network, torch.utils.data.TensorDataset(x, y), **options),
         saltflat.measure(network, path, **options),
         saltflat.measure(tmp_path / "kept", path, **options),
-        saltflat.measure(tmp_path / "kept" / "measure.toml", weights=tmp_path / "kept" / "weights.safetensors", **options),
     ]
     assert all(dict(other) == dict(first) for other in others)
+    by_configuration = saltflat.measure(tmp_path / "kept" / "measure.toml", weights=tmp_path / "kept" / "weights.safetensors", **options)
+    assert {name: by_configuration[name] for name in first} == dict(first)
     loss = torch.nn.CrossEntropyLoss(label_smoothing=0.2)
     by_module, by_folder = (saltflat.measure(one, x, y, loss=loss, **options) for one in (network, tmp_path / "kept"))
     assert dict(by_module) == dict(by_folder)
@@ -269,9 +275,9 @@ def test_data_and_options_that_are_refused(torch, network, data, index):
         saltflat.measure(network, *arguments, quiet=True, **options)
 
 
-def test_a_configuration_says_data_and_loss_itself(tmp_path, data):
+def test_a_configuration_says_data_and_loss_itself(tmp_path):
     with pytest.raises(BadInputError, match="inputs: expected nothing beside a configuration"):
-        saltflat.measure(tmp_path / "a.toml", data[0], weights="b")
+        saltflat.measure(tmp_path / "a.toml", np.ones((2, 3)), weights="b")
     with pytest.raises(BadInputError, match="weights: is missing"):
         saltflat.measure(tmp_path / "a.toml")
     with pytest.raises(BadInputError, match="a.toml"):

@@ -44,7 +44,9 @@ def test_the_table():
     assert lines[2].split() == ["trace_hessian", "8", "±", "2"]
     assert lines[3].split() == ["top_eigenvalues.0", "4", "(residual", "1e-06)"]
     assert lines[-1].split(maxsplit=1) == ["mu", "none: zero loss"]
-    assert len({line.rstrip().rfind(" ") > 0 for line in lines}) == 1
+    several = {"wu_bound_frobenius": {"value": 12345.6, "std_error": 181.2}, "sgd_growth": {"value": 1 - 2.34e-5}}
+    lines = repr(Measurement({"metrics": several})).splitlines()
+    assert lines[1].split() == ["wu_bound_frobenius", "12346", "±", "181"] and lines[2].split() == ["sgd_growth", "1", "-", "2.3e-05"]
 
 
 def test_the_frame(pandas):

@@ -8,13 +8,24 @@ from networks import networks
 from safetensors.torch import load_file
 from torch import nn
 
-from saltflat.export import ExportError, export
+from saltflat.binary import find_binary
+from saltflat.errors import BinaryNotFoundError
+from saltflat.export import ExportError, check, export
 
 torch.set_num_threads(1)
 
 
+def has_program():
+    """Whether the outputs can be compared with those of the program, too."""
+    try:
+        find_binary()
+    except BinaryNotFoundError:
+        return False
+    return True
+
+
 def exported(net, shape, folder, **options):
-    """Exports a network, checks its outputs on another batch in float64, and returns it with the layers."""
+    """Exports a network, checks its outputs on another batch in float64 by the interpreter and by the program, and returns it with the layers."""
     example = torch.randn((4, *shape), generator=torch.Generator().manual_seed(5))
     found = export(net, example, folder, check=False, **options)
     other = torch.randn((7, *shape), generator=torch.Generator().manual_seed(6), dtype=torch.float64)
@@ -26,6 +37,9 @@ def exported(net, shape, folder, **options):
     error = (function(found.to_inputs(other)) - expected).abs().max().item()
     assert error < 1e-11 * expected.abs().max().item(), found.model.read_text()
     assert sorted(function.used) == sorted(function.weights)
+    if has_program():
+        made = check.outputs(found.model, found.weights, found.to_inputs(other))
+        assert check.difference(made, expected, 1e-11, 0.0) is None
     assert found.outputs == expected.shape[1]
     return found, function.layers
 
@@ -97,7 +111,7 @@ def test_resnet_block_in_place(tmp_path):
     net = random(nn.Sequential(BasicBlock(3, 3, 1), BasicBlock(3, 6, 2), *head(6)))
     _, layers = exported(net, (3, 6, 6), tmp_path)
     assert kinds(layers) == ["residual", "relu", "residual", "relu", "adaptive-avg-pool", "linear"]
-    assert layers[0]["shortcut"] == []
+    assert "shortcut" not in layers[0]
     assert [layer["name"] for layer in layers[2]["shortcut"]] == ["1.downsample.0", "1.downsample.1"]
 
 
@@ -135,6 +149,21 @@ class Linears(nn.Module):
 
 def test_excitation_with_linear_layers_and_global_maximum(tmp_path):
     exported(random(Linears()), (3, 5, 4), tmp_path)
+
+
+class Means(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 3, (1, 2)), nn.Linear(3, 2)
+
+    def forward(self, x):
+        rows = self.conv(x.mean(2, keepdim=True)).mean(3).mean(2)
+        return self.head(rows + x.amax(3).mean(2))
+
+
+def test_means_of_rows_and_columns(tmp_path):
+    _, layers = exported(random(Means()), (3, 5, 4), tmp_path)
+    assert {"kind": "adaptive-avg-pool", "output": [1, 4]} in layers[0]["main"] + layers[0]["shortcut"]
 
 
 class Inception(nn.Module):

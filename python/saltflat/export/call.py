@@ -17,6 +17,18 @@ Handler = Callable[["Call"], Value]
 #: From the name of an operation of ATen, without its overload, to the function that translates it.
 OPERATIONS: dict[str, Handler] = {}
 
+#: What can be done about operations that no layer expresses.
+HINTS = {
+    "pad": "use the padding of the convolution or the pool that follows",
+    "constant_pad_nd": "use the padding of the convolution or the pool that follows",
+    "einsum": "write a linear map as nn.Linear or @, and attention by F.scaled_dot_product_attention",
+    "embedding": "inputs are floating-point numbers; positions are an nn.Parameter that is added",
+    "arange": "positions are an nn.Parameter that is added",
+    "log": "inputs can be transformed before",
+    "pow": "y * y is a product of branches",
+    "masked_fill": "masks of attention are not supported",
+}
+
 
 def operation(*names: str) -> Callable[[Handler], Handler]:
     """Registers the function that translates these operations."""
@@ -63,7 +75,8 @@ class Call:
         weights = [value for value in flat if isinstance(value, Weight)]
         if weights and not any(isinstance(value, View | Scores) for value in flat):
             self.fail_weight(weights[0])
-        self.fail("is not supported: there is no layer for it")
+        hint = HINTS.get(self.name)
+        self.fail("is not supported: there is no layer for it" + (f"; {hint}" if hint else ""))
 
     def fail_weight(self, weight: Weight) -> NoReturn:
         """Refuses what is calculated from parameters before a layer uses them."""

@@ -92,9 +92,12 @@ def checked_copy(module: nn.Module, notes: list[str]) -> nn.Module:
         raise ExportError(f"the module cannot be copied: {error}") from error
 
 
-def check_modes(module: nn.Module) -> None:
-    """Refuses batch normalisation by the statistics of a batch, which would count batches while it is traced."""
+def check_modes(module: nn.Module, notes: list[str]) -> None:
+    """Refuses batch normalisation by the statistics of a batch, which would count batches while it is traced; says what of attention is lost."""
     for name, part in module.named_modules():
+        if isinstance(part, nn.MultiheadAttention) and part.dropout > 0:
+            note = "Dropout of attention's weights is left out; it does nothing after module.eval()."
+            notes.extend([note] if note not in notes else [])
         if part.training and isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats:
             raise ExportError(
                 f"{type(part).__name__} is in training mode, in which samples depend on each other; call module.eval() before the export",

@@ -71,7 +71,7 @@ def export(
     notes: list[str] = []
     module = unwrapped(module, notes)
     example = checked_example(example)
-    check_modes(module)
+    check_modes(module, notes)
     copied = checked_copy(module, notes)
     outputs = checked_output(copied, example)
     axes, start, end = translated(trace(copied, example), example.ndim, notes)

@@ -26,7 +26,10 @@ def item(entry: Entry, default: str, depth: int) -> str:
     """One entry."""
     keys = {"kind": entry.kind, **entry.keys, **names(entry, default)}
     if entry.kind == "residual":
-        keys |= {part: Nested(entry.keys[part], f"{default}.{part}.") for part in ("main", "shortcut")}
+        # Without a shortcut it is the identity.
+        parts = [part for part in ("main", "shortcut") if part == "main" or entry.keys[part]]
+        del keys["shortcut"]
+        keys |= {part: Nested(entry.keys[part], f"{default}.{part}.") for part in parts}
     elif entry.kind == "parallel":
         keys["branches"] = [Nested(branch, f"{default}.branches.{i}.") for i, branch in enumerate(entry.keys["branches"])]
     if keys.keys() == {"kind"}:

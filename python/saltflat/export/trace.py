@@ -23,7 +23,9 @@ def trace(module: nn.Module, example: torch.Tensor) -> torch.export.ExportedProg
     batch = example[torch.arange(BATCH) % len(example)].clone()
     try:
         with slow_attention(), quiet():
-            program = torch.export.export(module, (batch,), strict=False)
+            # Until PyTorch 2.5 export itself decomposed what it traced.
+            tracer = getattr(torch.export, "export_for_training", torch.export.export)
+            program = tracer(module, (batch,), strict=False)
     except Exception as error:
         raise ExportError(refused(error)) from error
     program.graph.eliminate_dead_code()

@@ -19,6 +19,13 @@ from .trace import changes_its_argument, inputs_of, is_view, place_of, source_of
 #: Assertions of the trace, which have no result.
 ASSERTIONS = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
 
+#: What is said of operations that have a body of their own, by a part of their names.
+BODIES = {
+    "set_grad_enabled": "a part of the module runs under torch.no_grad(): no derivative goes through it in PyTorch, but all of Saltflat's do",
+    "autocast": "a part of the module runs under torch.autocast; expected float32 throughout",
+    "cond": "torch.cond is not supported; expected one fixed graph",
+}
+
 
 class Translation:
     """The values of a graph's operations, one after the other."""
@@ -46,7 +53,8 @@ class Translation:
                 assert self.input is not None
                 return self.input, self.output(node)
             else:
-                raise ExportError(f"{node.op} is not supported", place=place_of(node), source=source_of(node))
+                # The body of an operation that has one, which is refused where it is called.
+                self.values[node] = None
             self.roots[node] = self.root(node)
             self.done += 1
         raise ExportError("the traced graph has no output")
@@ -79,7 +87,8 @@ class Translation:
             return values[node.args[1]] if isinstance(values, list) else values  # type: ignore[index]
         if not isinstance(node.target, torch._ops.OpOverload):
             name = getattr(node.target, "__name__", str(node.target))
-            raise ExportError("is not supported", place=place_of(node), operation=name, source=source_of(node))
+            hint = next((hint for part, hint in BODIES.items() if part in name), "is not supported: there is no layer for it")
+            raise ExportError(hint, place=place_of(node), operation=name, source=source_of(node))
         namespace, _, name = node.target._schema.name.partition("::")
         if name in ASSERTIONS:
             return None

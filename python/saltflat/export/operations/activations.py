@@ -91,7 +91,8 @@ def dropout(call: Call) -> Value:
     if call["train"]:
         call.fail("the module is in training mode, in which dropout is random; call module.eval() before the export")
     value, probability = call.get("input", call.get("self")), float(call["p"])
-    if probability > 0 and isinstance(value, View) and value.is_whole() and value.factor == 1 and call.name == "dropout":
+    is_layer = isinstance(value, View) and value.is_whole() and value.factor == 1 and call.name == "dropout"
+    if is_layer and 0 < probability < 1:
         call.note("Dropout is off in measurements, as after module.eval(); it acts only when saltflat trains.")
         return call.layer("dropout", value, probability=probability)
     if probability > 0:

@@ -17,6 +17,8 @@ def scaled_dot_product_attention(call: Call) -> Value:
     """softmax(q k^T scale) v of every head."""
     if call["attn_mask"] is not None or call["is_causal"]:
         call.fail("masks are not supported")
+    if call.get("enable_gqa"):
+        call.fail("enable_gqa is not supported; expected as many heads of keys and values as of queries")
     if call["dropout_p"]:
         call.fail("the module is in training mode, in which dropout is random; call module.eval() before the export")
     query, key, value = (part(call, call[name]) for name in ("query", "key", "value"))

@@ -32,7 +32,9 @@ def batch_norm(call: Call) -> Value:
     weight, bias = call.trained("weight", "weight"), call.trained("bias", "bias")
     mean, variance = call.weight("running_mean", "running mean"), call.weight("running_var", "running variance")
     keys = keys_of(call["eps"], 1e-5, weight is not None)
-    if call["momentum"] != 0.1:
+    if call["momentum"] == 0:
+        call.note("Batch normalisation with momentum = None is exported with momentum 0.1, which acts only when saltflat trains.")
+    elif call["momentum"] != 0.1:
         keys["momentum"] = call["momentum"]
     tensors = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": variance}
     return call.layer("batch-norm", view, tensors=tensors, **keys)

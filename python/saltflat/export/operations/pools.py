@@ -64,13 +64,14 @@ def adaptive_max_pool(call: Call) -> Value:
     view, rank = call.map("self")
     if list(pair(call["output_size"], rank, 1)) != [1, 1]:
         call.fail(f"expected output size 1, got {call['output_size']}")
-    _, height, width = view.node.shape
-    layer = call.layer("max-pool", view, (), (view.node.shape[0], 1, 1), kernel=plain((height, width)))
+    channels, height, width = view.node.shape
+    keys = differing({"kernel": 2}, kernel=plain((height, width)))
+    layer = call.layer("max-pool", view, (), (channels, 1, 1), **keys)
     return [View(layer.node, layer.node.axes(rank)), None]
 
 
-def over_positions(call: Call, view: View, kind: str, **keys: Value) -> Value:
-    """A pool of all positions, by the axes that it takes away."""
+def over_positions(call: Call, view: View, kind: str) -> Value:
+    """A pool of all positions, or of rows or columns, by the axes that it takes away."""
     node = view.node
     dims = call.whole_dims(view, call.get("dim"))
     taken = sorted(digit for dim in dims for digit in ax.merged(view.axes[dim]))
@@ -79,9 +80,18 @@ def over_positions(call: Call, view: View, kind: str, **keys: Value) -> Value:
         axes = tuple(axis for i, axis in enumerate(view.axes) if i not in dims)
     if not taken:
         return view.with_axes(axes)
-    if taken not in (sorted(node.positions), sorted(node.dim("h") + node.dim("w"))):
-        call.fail(f"expected all positions (height and width), got the axes {dims} of {ax.described(view.axes)}")
-    return call.layer(kind, view, axes, (node.shape[0], 1, 1), **keys)
+    channels, height, width = node.shape
+    if taken in (sorted(node.positions), sorted(node.dim("h") + node.dim("w"))):
+        kept = (1, 1)
+    elif taken in (list(node.dim("h")), list(node.dim("w"))):
+        kept = (1, width) if taken == list(node.dim("h")) else (height, 1)
+    else:
+        call.fail(f"expected positions (height, width, or both), got the axes {dims} of {ax.described(view.axes)}")
+    if kind == "max-pool":
+        keys = differing({"kernel": 2}, kernel=plain((height // kept[0], width // kept[1])))
+    else:
+        keys = differing({"output": 1}, output=plain(kept))
+    return call.layer(kind, view, axes, (channels, *kept), **keys)
 
 
 @operation("mean")
@@ -95,6 +105,4 @@ def mean(call: Call) -> Value:
 @operation("amax")
 def amax(call: Call) -> Value:
     """The maximum over all positions."""
-    view = call.activation("self")
-    _, height, width = view.node.shape
-    return over_positions(call, view, "max-pool", kernel=plain((height, width)))
+    return over_positions(call, call.activation("self"), "max-pool")

@@ -120,7 +120,8 @@ def configuration(model: str, data: str, loss: Loss, outputs: int, training: Tra
         f"batch_size = {training.batch_size or quoted('full')}\n",
     ]
     if training.weight_decay:
-        lines.append(f"[metrics.loss]\nweight_decay = {training.weight_decay / factor!r}\n")
+        lines[-1] += f"weight_decay = {training.weight_decay / factor!r}\n"
+        lines.append("[metrics.loss]\nweight_decay = true\n")
     return "\n".join([*lines, model])
 
 

@@ -15,7 +15,7 @@ that does not depend on θ (``floor``), and only the value of the loss has it.
 power of k   of these numbers
 ============ ============================================================================================================
 k            loss, gradients and Hessian (trace, norm, eigenvalues, density), Gauss–Newton matrix, G, bounds on them, R(θ)
-k²           Σ, the covariance of the gradients: trace, norm, eigenvalues
+k²           Σ, the covariance of the gradients: trace, norm, eigenvalues; Σᵢ Hᵢᵢ²
 k³           Tr(GΣ)
 1/k          critical learning rates
 1            α, β, μ, γ, coherence, growth of a step, signal-to-noise ratio, accuracy, ‖θ‖
@@ -40,10 +40,10 @@ POWERS = {
     0: "accuracy test_accuracy weight_norm alpha beta mu mu1 mu2 chi_min_over_mean feature_norms coherence wu_growth_bound sgd_growth "
     "sgd_growth_bernoulli gradient_snr",
     1: "loss test_loss grad_norm trace_hessian hessian_frobenius trace_hessian_by_tensor trace_ggn ggn_frobenius top_eigenvalues "
-    "min_eigenvalue spectral_density regularizer regularizer_series trace_gram gram_frobenius trace_from_noise_expected "
+    "top_eigenvalue_by_tensor min_eigenvalue spectral_density regularizer regularizer_series trace_gram gram_frobenius trace_from_noise_expected "
     "wu_bound_frobenius wu_bound_frobenius_mu1 gram_top_eigenvalue dexter_bound dexter_convergence_bound batch_sharpness "
     "sharpness_along_gradient sharpness_along_update",
-    2: "trace_noise noise_frobenius flip_noise_sq noise_top_eigenvalues",
+    2: "hessian_diagonal_sq trace_noise noise_frobenius flip_noise_sq noise_top_eigenvalues",
     3: "trace_gram_noise",
     -1: "gd_critical_lr sgd_critical_lr sgd_critical_lr_bernoulli",
 }

@@ -46,6 +46,7 @@ def measure(
     settings: Mapping[str, Any] | None = None,
     weights: str | os.PathLike[str] | None = None,
     folder: str | os.PathLike[str] | None = None,
+    vectors: str | os.PathLike[str] | None = None,
     seed: int = 0,
     quiet: bool = False,
 ) -> Measurement:
@@ -73,10 +74,12 @@ def measure(
         lr: Learning rate of the training, for the bounds that depend on it; without it they are None, and say so.
         momentum: Momentum of the training.
         batch_size: Batch size of the training, likewise.
-        weight_decay: w, if the loss is to have the penalty (w/2) ‖θ‖²: H is then that of the loss and wI.
+        weight_decay: w, if the loss is to have the penalty (w/2) ‖θ‖², as the ``weight_decay`` of PyTorch's SGD: H is then larger by wI.
         settings: Other keys of the configuration, such as ``{"metrics.trace.method": "hutch++", "metrics.alignment.subsets": 4}``.
         weights: With a configuration: a safetensors file, a checkpoint, or the folder of a run.
         folder: Keeps everything there: the exported network, the data, the configuration and ``measurement.json``. Default: a temporary folder.
+        vectors: Writes eigenvectors of the largest eigenvalues (``eigenvectors.safetensors``) and, if ``hessian_diagonal_sq`` is among the metrics, the
+            diagonal of H into this folder, under the names of the parameters; not with ``nn.MSELoss``, whose scale they do not have.
         seed: The probes and subsets are drawn from it.
         quiet: Writes no notes and no plan to stderr.
 
@@ -115,12 +118,15 @@ def measure(
             _check_targets(data, wanted, network.outputs)
             section, more = network.section()
             keys = {**more, **keys}
+            if vectors is not None and wanted.factor(network.outputs) != 1.0:
+                raise BadInputError(f'vectors: expected a loss in the scale of the program, got {wanted.words}; use loss="square", ½ Σ (f − q)²')
             config, point = place / "measure.toml", network.weights
             # A kept folder can be moved.
             path = str(data.resolve()) if isinstance(given, Path) else data.name
             config.write_text(configuration(section, path, wanted, network.outputs, training, seed), encoding="utf-8")
         sets = [part for key, value in keys.items() for part in ("--set", f"{key}={setting(value)}")]
-        command = ["measure", config, "--weights", point, "--json", "-", "--device", device, "--precision", precision, *options, *sets]
+        files = [] if vectors is None else ["--vectors", vectors]
+        command = ["measure", config, "--weights", point, "--json", "-", "--device", device, "--precision", precision, *options, *files, *sets]
         report = json.loads(run(command, quiet=quiet))
         if wanted is not None:
             report = _of_loss(report, wanted, training)

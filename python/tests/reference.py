@@ -37,6 +37,7 @@ def exact(module, inputs, targets, loss, lr=0.1, batch_size=None, curvature=1.0)
     second = gradients.T @ gradients / n
     noise = second - torch.outer(mean, mean)
     found = SimpleNamespace(
+        hessian=full,
         rows=rows,
         loss=value,
         grad_norm=mean.norm(),

@@ -101,6 +101,39 @@ def test_mean_square_error_is_pytorchs(torch, network, data):
     assert half["loss"] == pytest.approx(float(expected.loss) * C / 2, rel=1e-9)
 
 
+@pytest.mark.parametrize("is_square", [False, True])
+def test_weight_decay_is_in_the_hessian(torch, network, data, is_square):
+    """L + (w/2) ‖θ‖²: the loss by the penalty, the trace by w p, every eigenvalue by w. The squared diagonal and eigenvalues by tensor too."""
+    x, y, q = data
+    decay = 0.3
+    loss, targets = (torch.nn.MSELoss(), q) if is_square else (torch.nn.CrossEntropyLoss(label_smoothing=0.1), y)
+    metrics = ["evaluate", "trace", "hessian_diagonal_sq", "eigenvalues", "top_eigenvalue_by_tensor"]
+    result = saltflat.measure(network, x, targets, loss=loss, metrics=metrics, weight_decay=decay, probes=500, precision="f64", quiet=True)
+    expected = exact(network, x, targets, loss)
+    full = expected.hessian + decay * torch.eye(result.parameters)
+    squared = sum(float((parameter.detach().double() ** 2).sum()) for parameter in network.parameters())
+    assert result["loss"] == pytest.approx(float(expected.loss) + decay / 2 * squared, rel=1e-6)
+    assert abs(result["trace_hessian"] - float(full.trace())) < 4 * result.errors["trace_hessian"]
+    assert abs(result["hessian_diagonal_sq"] - float((full.diagonal() ** 2).sum())) < 4 * result.errors["hessian_diagonal_sq"]
+    assert result["top_eigenvalues.0"] == pytest.approx(float(torch.linalg.eigvalsh(full)[-1]), rel=1e-6)
+    first = next(network.parameters()).numel()
+    by_tensor = result["top_eigenvalue_by_tensor.0.weight"]
+    assert by_tensor == pytest.approx(float(torch.linalg.eigvalsh(full[:first, :first])[-1]), rel=1e-6)
+
+
+def test_eigenvectors_in_a_file(torch, network, data, tmp_path):
+    from safetensors.torch import load_file
+
+    x, y, q = data
+    result = saltflat.measure(network, x, y, metrics=["eigenvalues"], precision="f64", vectors=tmp_path, quiet=True)
+    found = load_file(tmp_path / "eigenvectors.safetensors")
+    vector = torch.cat([found[f"0.{name}"].reshape(-1).double() for name, _ in network.named_parameters()])
+    product = exact(network, x, y, torch.nn.CrossEntropyLoss()).hessian @ vector
+    assert torch.dist(product, result["top_eigenvalues.0"] * vector) < 1e-5 * product.norm()
+    with pytest.raises(BadInputError, match="vectors: expected a loss in the scale of the program"):
+        saltflat.measure(network, x, q, loss=torch.nn.MSELoss(), vectors=tmp_path)
+
+
 def test_square_loss_of_classes(torch, network, data):
     x, y, _ = data
     result = saltflat.measure(network, x, y, loss="square", probes=500, alignment_samples=N, precision="f64", quiet=True)

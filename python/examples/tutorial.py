@@ -3,8 +3,8 @@
     pip install "./python[torch,pandas,plot]"
     python python/examples/tutorial.py --plot flatness.svg
 
-The images lie in ``datasets/cifar10-1k`` of a checkout of Saltflat; nothing is downloaded. Network, learning rate, momentum and batch size are those of
-https://docs.pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html.
+The images lie in ``datasets/cifar10-1k`` of a checkout of Saltflat; nothing is downloaded. Network, learning rate, momentum and batch size are
+those of https://docs.pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html.
 """
 
 import argparse
@@ -12,10 +12,11 @@ import gzip
 import pathlib
 
 import numpy as np
-import saltflat
 import torch
 import torch.nn.functional as F
 from torch import nn, optim
+
+import saltflat
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "datasets" / "cifar10-1k"
 LR, MOMENTUM, BATCH = 0.001, 0.9, 4
@@ -69,7 +70,7 @@ def accuracy(net, inputs, labels):
 
 
 def sharpness(net, criterion, inputs, labels):
-    """The loss on the training images with the trace and the largest eigenvalue of its Hessian; less than all, since it is measured again and again."""
+    """The loss on the training images with the trace and the largest eigenvalue of its Hessian; not all, since it is measured again and again."""
     result = saltflat.measure(
         net, inputs, labels, loss=criterion, metrics=["evaluate", "trace_hessian", "eigenvalues"], quiet=True,
         settings={"metrics.eigenvalues.largest": 1, "metrics.eigenvalues.smallest": 0},

@@ -19,16 +19,36 @@ ANY_LR = 0.1
 
 #: Metrics that depend on the learning rate, and metrics that depend on the batch size.
 OF_LR = frozenset(
-    "regularizer regularizer_series wu_bound_frobenius wu_bound_frobenius_mu1 wu_growth_bound dexter_bound dexter_convergence_bound "
-    "sgd_growth sgd_growth_bernoulli".split()
+    [
+        "regularizer",
+        "regularizer_series",
+        "wu_bound_frobenius",
+        "wu_bound_frobenius_mu1",
+        "wu_growth_bound",
+        "dexter_bound",
+        "dexter_convergence_bound",
+        "sgd_growth",
+        "sgd_growth_bernoulli",
+    ]
 )
 OF_BATCH_SIZE = frozenset(
-    "wu_bound_frobenius wu_bound_frobenius_mu1 wu_growth_bound dexter_bound dexter_convergence_bound sgd_growth sgd_growth_bernoulli "
-    "sgd_critical_lr sgd_critical_lr_bernoulli batch_sharpness gradient_snr".split()
+    [
+        "wu_bound_frobenius",
+        "wu_bound_frobenius_mu1",
+        "wu_growth_bound",
+        "dexter_bound",
+        "dexter_convergence_bound",
+        "sgd_growth",
+        "sgd_growth_bernoulli",
+        "sgd_critical_lr",
+        "sgd_critical_lr_bernoulli",
+        "batch_sharpness",
+        "gradient_snr",
+    ]
 )
 
 #: Metrics of the label noise of a run, which a measurement has none of.
-OF_LABEL_NOISE = frozenset("effective_regularization regularization_per_curvature regularizer_per_curvature".split())
+OF_LABEL_NOISE = frozenset(["effective_regularization", "regularization_per_curvature", "regularizer_per_curvature"])
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,9 @@ class Training:
         kept = {name: entry for name, entry in metrics.items() if name not in OF_LABEL_NOISE}
         for name in list(kept):
             of_lr = name in OF_LR or name.startswith("regularizer_momentum_")
-            missing = [key for key, needs in (("lr", of_lr and self.lr is None), ("batch_size", name in OF_BATCH_SIZE and not self.batch_size)) if needs]
+            missing = [
+                key for key, needs in (("lr", of_lr and self.lr is None), ("batch_size", name in OF_BATCH_SIZE and not self.batch_size)) if needs
+            ]
             if missing:
                 arguments = ", ".join(f"{key}=…" for key in missing)
                 kept[name] = {"value": None, "reason": f"needs the training's {' and '.join(missing)}: saltflat.measure(…, {arguments})"}
@@ -91,8 +113,11 @@ class Network:
         except tomllib.TOMLDecodeError as error:
             raise BadInputError(f"{self.model}: is no TOML file: {error}") from error
         if set(table) != {"model"}:
-            raise BadInputError(f"{self.model}: has {', '.join(table) or 'nothing'}, expected the section [model] alone, as saltflat.export writes it")
-        return table["model"]
+            raise BadInputError(
+                f"{self.model}: has {', '.join(table) or 'nothing'}, expected the section [model] alone, as saltflat.export writes it"
+            )
+        section: dict[str, Any] = table["model"]
+        return section
 
     @property
     def outputs(self) -> int:
@@ -109,8 +134,11 @@ class Network:
 
 
 def configuration(model: str, data: str, loss: Loss, outputs: int, training: Training, seed: int) -> str:
-    """The text of a configuration; ``data`` is the path of the `tensors` file, relative to the configuration's folder or absolute. With k = ``loss.factor`` its numbers are those of the loss over k: the learning rate is k times the
-    given one, and the weight decay the k-th part, as ``loss.py`` says."""
+    """The text of a configuration; ``data`` is the path of the `tensors` file, relative to the configuration's folder or absolute.
+
+    With k = ``loss.factor`` its numbers are those of the loss over k: the learning rate is k times the given one, and the weight decay the k-th
+    part, as ``loss.py`` says.
+    """
     factor = loss.factor(outputs)
     lines = [
         f"[run]\nseed = {seed}\n",

@@ -92,8 +92,7 @@ def from_arrays(inputs: Any, targets: Any, names: tuple[str, str] = ("inputs", "
             y = y.astype(np.float32).reshape(len(y), -1)
     else:
         raise BadInputError(
-            f"{targets_name}: is {y.dtype} of shape {list(y.shape)}, expected classes as integers [n], or floating-point numbers [n] or "
-            "[n, outputs]"
+            f"{targets_name}: is {y.dtype} of shape {list(y.shape)}, expected classes as integers [n], or floating-point numbers [n] or [n, outputs]"
         )
     return Split(x, y).check(inputs_name, targets_name)
 

@@ -67,7 +67,7 @@ def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
             study.last()[["group", "seed", "trace_hessian", "trace_hessian_std_error"]]
             study.last().groupby("group")["trace_hessian"].agg(["mean", "sem"])
     """
-    pandas = require("pandas", "saltflat.load")
+    pd = require("pandas", "saltflat.load")
     paths = [run_or_study] if isinstance(run_or_study, (str, os.PathLike)) else list(run_or_study)
     if not paths:
         raise BadInputError("run_or_study: is empty, expected the folder of a run or of a study")
@@ -80,10 +80,10 @@ def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
     heads = {id(run): _head(run, axes) for run in runs}
 
     def frame(rows: list[dict[str, Any]], columns: Sequence[str] = ()) -> pandas.DataFrame:
-        found = pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=[*_head(Run("", Path()), axes), *columns])
+        found = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*_head(Run("", Path()), axes), *columns])
         for axis in axes:
             found[axis] = _as_numbers(found[axis])
-        return found
+        return found  # type: ignore[no-any-return]
 
     return Runs(
         measurements=frame([{**heads[id(run)], **row} for run in runs for row in run.measurements], ("epoch", "step")),
@@ -122,8 +122,8 @@ def _label_by_differences(runs: list[Run]) -> list[str]:
 
 def _as_numbers(column: pandas.Series) -> pandas.Series:
     """A column of labels as numbers if all of them are."""
-    pandas = require("pandas", "saltflat.load")
+    pd = require("pandas", "saltflat.load")
     try:
-        return pandas.to_numeric(column) if column.notna().any() else column
+        return pd.to_numeric(column) if column.notna().any() else column
     except (ValueError, TypeError):
         return column

@@ -89,7 +89,9 @@ def read_loss(loss: Any) -> Loss:
     if isinstance(loss, str):
         if loss in ("cross_entropy", "square"):
             return Loss(loss, loss)
-        raise BadInputError(f'loss: is "{loss}", expected "cross_entropy" (or nn.CrossEntropyLoss()) or "square" (½ Σ (f − q)²; nn.MSELoss() for PyTorch\'s)')
+        raise BadInputError(
+            f'loss: is "{loss}", expected "cross_entropy" (or nn.CrossEntropyLoss()) or "square" (½ Σ (f − q)²; nn.MSELoss() for PyTorch\'s)'
+        )
     torch = sys.modules.get("torch")
     if torch is not None:
         functional = torch.nn.functional

@@ -12,18 +12,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from .binary import run
 from .configuration import Network, Training, configuration, setting
-from .dataset import from_arrays, read_split
 from .errors import BadInputError
 from .loss import Loss, convert, read_loss
 from .measurement import Measurement
+from .samples import as_inputs, check_targets, example, samples_of
 from .tensors import Split, write
-
-#: Samples with which a module is traced.
-EXAMPLE = 3
 
 
 def measure(
@@ -78,7 +73,7 @@ def measure(
         settings: Other keys of the configuration, such as ``{"metrics.trace.method": "hutch++", "metrics.alignment.subsets": 4}``.
         weights: With a configuration: a safetensors file, a checkpoint, or the folder of a run.
         folder: Keeps everything there: the exported network, the data, the configuration and ``measurement.json``. Default: a temporary folder.
-        vectors: Writes eigenvectors of the largest eigenvalues (``eigenvectors.safetensors``) and, if ``hessian_diagonal_sq`` is among the metrics, the
+        vectors: Writes eigenvectors of the largest eigenvalues (``eigenvectors.safetensors``) and, if ``hessian_diagonal_sq`` is measured, the
             diagonal of H into this folder, under the names of the parameters; not with ``nn.MSELoss``, whose scale they do not have.
         seed: The probes and subsets are drawn from it.
         quiet: Writes no notes and no plan to stderr.
@@ -111,11 +106,11 @@ def measure(
             if weights is not None:
                 raise BadInputError("weights: expected only with the path of a configuration; a module is measured at the weights that it has")
             wanted = read_loss(loss)
-            given = _samples(inputs, targets)
+            given = samples_of(inputs, targets)
             exported = _exported(module, given, place, quiet)
             network = Network(Path(exported.model), Path(exported.weights))
-            data = given if isinstance(given, Path) else write(place / "data.safetensors", _as_inputs(exported, given), None)
-            _check_targets(data, wanted, network.outputs)
+            data = given if isinstance(given, Path) else write(place / "data.safetensors", as_inputs(exported, given), None)
+            check_targets(data, wanted, network.outputs)
             section, more = network.section()
             keys = {**more, **keys}
             if vectors is not None and wanted.factor(network.outputs) != 1.0:
@@ -173,24 +168,6 @@ def _refuse_beside_configuration(**arguments: Any) -> None:
         raise BadInputError(f"{given[0]}: expected nothing beside a configuration, which says it; settings={{…}} changes one of its keys")
 
 
-def _samples(inputs: Any, targets: Any) -> Split | Path:
-    """The data, with the axes that the module takes, or the path of a file that holds them."""
-    if inputs is None:
-        raise BadInputError("inputs: is missing, expected a tensor [n, …], a dataset, or the path of a file that saltflat.dataset wrote")
-    if isinstance(inputs, (str, os.PathLike)):
-        if targets is not None:
-            raise BadInputError(f"targets: expected nothing beside the file {inputs}, which holds them")
-        return Path(inputs)
-    if targets is None:
-        if hasattr(inputs, "dtype"):
-            raise BadInputError("targets: is missing, expected one target for each of the inputs")
-        return read_split(inputs, "inputs")
-    split = from_arrays(inputs, targets)
-    if split.inputs.dtype == np.uint8:
-        raise BadInputError("inputs: has numbers of type uint8, expected floating-point numbers as the module takes them; use inputs.float() / 255")
-    return split
-
-
 def _exported(module: Any, data: Split | Path, place: Path, quiet: bool) -> Any:
     """The network on disk."""
     if isinstance(module, (str, os.PathLike)):
@@ -199,63 +176,11 @@ def _exported(module: Any, data: Split | Path, place: Path, quiet: bool) -> Any:
         return module
     from .export import export
 
-    exported = export(module, _example(data), place)
+    exported = export(module, example(data), place)
     if not quiet:
         for note in getattr(exported, "notes", ()):
             print(f"note: {note}", file=sys.stderr)
     return exported
-
-
-def _example(data: Split | Path) -> Any:
-    """The first samples as the module takes them; images of 8 bits as ``ToTensor`` makes them."""
-    import torch
-    from safetensors import safe_open
-
-    if isinstance(data, Path):
-        with safe_open(data, framework="numpy") as file:
-            rows = file.get_slice("inputs")[:EXAMPLE]
-    else:
-        rows = data.inputs[:EXAMPLE]
-    tensor = torch.from_numpy(np.ascontiguousarray(rows))
-    return tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor
-
-
-def _as_inputs(exported: Any, data: Split) -> Split:
-    """The data as the file has to hold them: the network may have moved the axes of the module's inputs."""
-    if hasattr(exported, "to_inputs"):
-        import torch
-
-        return Split(exported.to_inputs(torch.from_numpy(np.ascontiguousarray(data.inputs))).numpy(), data.targets)
-    if data.inputs.ndim == 3:
-        raise BadInputError(
-            f"inputs: has the shape {list(data.inputs.shape)}, expected [n, d] or [n, channels, height, width] for the folder of an exported network; "
-            "use inputs.unsqueeze(1) for images of one channel, or pass what saltflat.export returned, which knows the axes"
-        )
-    return data
-
-
-def _check_targets(data: Path, loss: Loss, outputs: int) -> None:
-    """Whether the targets of a file are such as the loss and the outputs take."""
-    from safetensors import safe_open
-
-    with safe_open(data, framework="numpy") as file:
-        labels = file.get_tensor("labels") if "labels" in file.keys() else None
-        width = (file.get_slice("targets").get_shape() + [1])[1] if labels is None else None
-    if labels is None and loss.kind == "cross_entropy":
-        raise BadInputError(
-            f"targets: are floating-point numbers, expected classes as integers for {loss.words}; probabilities of classes are not supported, "
-            "use targets.argmax(1), or targets.long() if they are classes"
-        )
-    if labels is not None and loss.mean_over_outputs:
-        raise BadInputError(
-            'targets: are classes, expected floating-point numbers of the shape of the outputs for nn.MSELoss; use F.one_hot(targets).float(), or '
-            'loss="square", which takes classes'
-        )
-    if width is not None and width != outputs:
-        raise BadInputError(f"targets: have {width} numbers a sample, expected {outputs}, as many as the module has outputs")
-    if labels is not None and labels.size and labels.max() >= outputs:
-        index = int(labels.argmax())
-        raise BadInputError(f"targets[{index}]: is {labels[index]}, expected a class 0 to {outputs - 1}, since the module has {outputs} outputs")
 
 
 def _of_loss(report: dict[str, Any], loss: Loss, training: Training) -> dict[str, Any]:

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 COLUMNS = ("value", "std_error", "subset_error", "probes", "reason")
 
 #: What a reader looks for first, in the order of tables; the other metrics follow.
-FIRST = ("loss", "accuracy", "test_loss", "test_accuracy", "trace_hessian", "hessian_frobenius", "top_eigenvalues", "min_eigenvalue", "alpha", "beta", "mu")
+FIRST = (
+    "loss",
+    "accuracy",
+    "test_loss",
+    "test_accuracy",
+    "trace_hessian",
+    "hessian_frobenius",
+    "top_eigenvalues",
+    "min_eigenvalue",
+    "alpha",
+    "beta",
+    "mu",
+)
 
 
 class Measurement(Mapping[str, Any]):
@@ -92,9 +104,9 @@ class Measurement(Mapping[str, Any]):
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        pandas = require("pandas", "Measurement.to_frame")
+        pd = require("pandas", "Measurement.to_frame")
         rows = [{"metric": name, **{column: row.get(column) for column in COLUMNS}} for name, row in self._rows.items()]
-        frame = pandas.DataFrame(rows, columns=["metric", *COLUMNS])
+        frame: pandas.DataFrame = pd.DataFrame(rows, columns=["metric", *COLUMNS])
         return frame.astype({column: "float64" for column in ("value", "std_error", "subset_error")}).astype({"probes": "Int64"})
 
     def __repr__(self) -> str:

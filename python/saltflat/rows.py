@@ -60,7 +60,9 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(f"{config}: cannot be read: {error}") from error
     if "lab" in table:
-        raise BadInputError(f"{folder}: is the folder of a lab, expected that of a run or a study; saltflat report {folder} --format csv writes its values")
+        raise BadInputError(
+            f"{folder}: is the folder of a lab, expected that of a run or a study; saltflat report {folder} --format csv writes its values"
+        )
     run.config = dict(_flat("", table))
     run.seed = table.get("run", {}).get("seed")
     status = folder / "status.json"

@@ -10,8 +10,9 @@ import time
 import tomllib
 
 import pytest
-import saltflat
 from conftest import REPOSITORY
+
+import saltflat
 from saltflat.binary import run
 from saltflat.errors import BadInputError, BinaryNotFoundError, DivergedError, SaltflatError, StoppedError
 

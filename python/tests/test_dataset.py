@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import saltflat
 from safetensors.numpy import load_file, save_file
+
+import saltflat
 from saltflat.binary import run
 from saltflat.errors import BadInputError
 
@@ -125,7 +126,7 @@ def test_images_of_pil(tmp_path):
     np.testing.assert_array_equal(found["inputs"], pixels.transpose(0, 3, 1, 2))
     found = load_file(saltflat.dataset([(image.fromarray(one[..., 0]), i) for i, one in enumerate(pixels)], tmp_path / "b"))
     np.testing.assert_array_equal(found["inputs"], pixels[None, ..., 0].transpose(1, 0, 2, 3))
-    with pytest.raises(BadInputError, match='input of dataset: sample 0: is an image of mode 1, expected L, RGB or RGBA; use image.convert'):
+    with pytest.raises(BadInputError, match="input of dataset: sample 0: is an image of mode 1, expected L, RGB or RGBA; use image.convert"):
         saltflat.dataset([(image.fromarray(pixels[0]).convert("1"), 0)], tmp_path / "c")
 
 
@@ -141,7 +142,10 @@ def test_images_of_pil(tmp_path):
         (pairs(np.ones((2, 3)), [0, 0.5]), "target of dataset: sample 1 is 1 real numbers, expected a class like those before it"),
         (pairs(np.ones((2, 3)), ["cat", "dog"]), "target of dataset: sample 0: is 'cat', expected a class as an integer"),
         (pairs(np.ones((2, 3)), np.eye(2, 3, dtype=int)), r"is int64 of shape \[3\], expected a class as an integer"),
-        (pairs(np.ones((2, 3), dtype=int), [0, 1]), r"has numbers of type int64, expected floating-point numbers or uint8; convert it with .float\(\)"),
+        (
+            pairs(np.ones((2, 3), dtype=int), [0, 1]),
+            r"has numbers of type int64, expected floating-point numbers or uint8; convert it with .float\(\)",
+        ),
         (pairs(np.ones((2, 8, 8, 3)), [0, 1]), r"seems to be \[height, width, channels\]; expected \[channels, height, width\]"),
         (pairs(np.ones((2, 1, 2, 3, 4)), [0, 1]), r"has the shape \[1, 2, 3, 4\], expected \[d\], \[height, width\] or \[channels, height, width\]"),
         ([{"image": 1, "label": 2}], r"sample 0 is a dict, expected a pair \(input, target\)"),

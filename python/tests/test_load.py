@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+
 import saltflat
 from saltflat.binary import run
 from saltflat.errors import BadInputError
@@ -19,9 +20,7 @@ def _needs_pandas(pandas):
 def as_the_program_says(*folders):
     """(run, step, metric) to value and error, of the measurements, from ``saltflat report --format csv``."""
     rows = csv.DictReader(io.StringIO(run(["report", *folders, "--format", "csv", "--out", "-"], quiet=True)))
-    return {
-        (row["run"], int(row["step"]), row["metric"]): (row["value"], row["std_error"]) for row in rows if row["kind"] == "measurement"
-    }
+    return {(row["run"], int(row["step"]), row["metric"]): (row["value"], row["std_error"]) for row in rows if row["kind"] == "measurement"}
 
 
 def check_against_program(pandas, frame, expected):
@@ -137,7 +136,9 @@ def test_a_list_of_noises_as_flat_keys(quickstart, tmp_path):
     table = 'kind = "label-flip"\nprobability = 0.2\nto = "wrong"'
     config = (folder / "config.toml").read_text()
     assert f"[noise]\n{table}" in config
-    config = config.replace(f"[noise]\n{table}\n\n[noise.schedule]\nkind = \"constant\"", f"[[noise]]\n{table}\n\n[[noise]]\nkind = 'langevin'\nsigma = 0.5")
+    config = config.replace(
+        f'[noise]\n{table}\n\n[noise.schedule]\nkind = "constant"', f"[[noise]]\n{table}\n\n[[noise]]\nkind = 'langevin'\nsigma = 0.5"
+    )
     (folder / "config.toml").write_text(config)
     line = saltflat.load(folder).runs.iloc[0]
     assert (line["noise.kind"], line["noise.label-flip.probability"], line["noise.langevin.sigma"]) == ("label-flip + langevin", 0.2, 0.5)
@@ -145,7 +146,11 @@ def test_a_list_of_noises_as_flat_keys(quickstart, tmp_path):
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("nowhere", "nowhere: is not there, expected the folder of a run or of a study"), ("file", "file: is a file"), ("", "neither manifest.json nor")],
+    [
+        ("nowhere", "nowhere: is not there, expected the folder of a run or of a study"),
+        ("file", "file: is a file"),
+        ("", "neither manifest.json nor"),
+    ],
 )
 def test_what_is_no_run(tmp_path, path, message):
     (tmp_path / "file").write_text("")

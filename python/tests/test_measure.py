@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import saltflat
 from saltflat.errors import BadInputError
 
@@ -75,10 +76,23 @@ def test_mean_square_error_is_pytorchs(torch, network, data):
     )
     expected = exact(network, x, q, loss, lr, batch, curvature=2 / C)
     check_hessian(result, expected)
-    for name in (
-        "trace_gram gram_frobenius gram_top_eigenvalue trace_noise noise_frobenius trace_gram_noise alpha beta mu mu1 gd_critical_lr "
-        "sharpness_along_gradient wu_bound_frobenius wu_growth_bound sgd_growth"
-    ).split():
+    for name in [
+        "trace_gram",
+        "gram_frobenius",
+        "gram_top_eigenvalue",
+        "trace_noise",
+        "noise_frobenius",
+        "trace_gram_noise",
+        "alpha",
+        "beta",
+        "mu",
+        "mu1",
+        "gd_critical_lr",
+        "sharpness_along_gradient",
+        "wu_bound_frobenius",
+        "wu_growth_bound",
+        "sgd_growth",
+    ]:
         assert result[name] == pytest.approx(float(getattr(expected, name)), rel=1e-6), name
     assert abs(result["regularizer"] - float(expected.regularizer)) < 4 * result.errors["regularizer"]
     ratio = (N - batch) / (batch * (N - 1))
@@ -285,7 +299,7 @@ def wrong_data(torch, x, y, q):
     return [
         ((x, y[:-1]), {}, r"targets: has the shape \[23\], expected one target for each of the samples of inputs, which has the shape \[24, 3\]"),
         ((x, y.reshape(-1, 1)), {}, r"targets: is int64 of shape \[24, 1\], expected classes as integers \[n\]"),
-        ((x, y + 1), {}, rf"targets\[\d+\]: is 3, expected a class 0 to 2, since the module has 3 outputs"),
+        ((x, y + 1), {}, r"targets\[\d+\]: is 3, expected a class 0 to 2, since the module has 3 outputs"),
         ((x, y - 1), {}, r"targets\[\d+\]: is -1, expected a class 0, 1, 2"),
         ((x, q), {}, "targets: are floating-point numbers, expected classes as integers for cross_entropy"),
         ((x, q[:, :2]), {"loss": "square"}, "targets: have 2 numbers a sample, expected 3, as many as the module has outputs"),

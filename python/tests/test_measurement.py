@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from saltflat.configuration import OF_LABEL_NOISE
 from saltflat.loss import POWER, Loss, convert
 from saltflat.measurement import Measurement

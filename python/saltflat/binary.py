@@ -41,8 +41,8 @@ def find_binary() -> Path:
 
     Example:
         >>> import saltflat
-        >>> saltflat.find_binary().name.removesuffix(".exe")
-        'saltflat'
+        >>> saltflat.find_binary().is_file()
+        True
     """
     given = os.environ.get(VARIABLE)
     if given:

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from encoder import EncoderVit
 from networks import networks
+from safetensors.torch import save_file
 from torch import nn
 
 from saltflat.binary import find_binary
@@ -31,8 +33,19 @@ def test_whole_networks(name, tmp_path):
     assert check.difference(found, expected, 1e-12, 0.0) is None
 
 
+@pytest.mark.parametrize("name", ["wide_resnet", "convnext", "vit"])
+def test_a_later_state_dict_loads(name, tmp_path):
+    net, shape = networks.made(name)
+    export(net, torch.randn(4, *shape), tmp_path)
+    networks.away_from_defaults(net, 77)
+    save_file(net.state_dict(), tmp_path / "later.safetensors")
+    inputs = torch.randn(3, *shape)
+    found = check.outputs(tmp_path / "model.toml", tmp_path / "later.safetensors", inputs)
+    assert check.difference(found, check.reference(net, inputs, []), 1e-12, 0.0) is None
+
+
 def test_encoder(tmp_path):
-    export(networks.away_from_defaults(networks.EncoderVit(), 1), torch.randn(2, 3, 8, 8), tmp_path, rtol=1e-12, atol=0.0)
+    export(networks.away_from_defaults(EncoderVit(), 1), torch.randn(2, 3, 8, 8), tmp_path, rtol=1e-12, atol=0.0)
 
 
 def test_sequences_and_tokens(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 from . import axes as ax
 from .axes import Axes, Axis, Digit
 
-#: Samples of the traced batch.
+#: Samples of the traced batch: more than 1, since an axis with one entry has no digits.
 BATCH = 3
 
 #: Kinds of nodes that join several values; everything else is a layer with one input.

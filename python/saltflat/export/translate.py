@@ -13,7 +13,7 @@ from . import axes as ax
 from . import operations  # noqa: F401  registers all operations
 from .call import OPERATIONS, Call, Value
 from .errors import ExportError
-from .graph import BATCH, Node, View, Weight
+from .graph import Node, View, Weight
 from .trace import changes_its_argument, inputs_of, is_view, place_of, source_of
 
 #: Assertions of the trace, which have no result.
@@ -173,6 +173,3 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
             place=place_of(node), operation=str(node.target).removesuffix(".default"), source=source_of(node),
         )  # fmt: skip
     return tuple(value.shape)
-
-
-assert BATCH > 1

@@ -7,7 +7,7 @@ from dataclasses import replace
 from .. import axes as ax
 from ..axes import Axes, Digit
 from ..call import Call, Value, operation
-from ..graph import BATCH, Scores, View, Weight
+from ..graph import Scores, View, Weight
 
 
 def tensor(call: Call, name: str = "self") -> View | Weight:
@@ -161,6 +161,3 @@ def class_token(call: Call, weight: Weight, view: View, dim: int) -> Value:
         call.fail(f"expected one learned token [1, 1, channels] before tokens, got {weight.name} and {ax.described(view.axes)}")
     axes = (*view.axes[:dim], ax.dimension("h", tokens + 1), *view.axes[dim + 1 :])
     return call.layer("class-token", view, axes, (channels, tokens + 1, 1), {"": use})
-
-
-assert BATCH > 1  # A batch of one sample would have no digits.

@@ -50,7 +50,16 @@ impl Shape {
         };
         let vgg = |depth| {
             let (norm, hidden) = (Norm::None, Vec::new());
-            AnyArchitecture::from(Vgg { depth, width: wide, norm, channels_per_group: 32, hidden, activation, init })
+            AnyArchitecture::from(Vgg {
+                depth,
+                width: wide,
+                norm,
+                channels_per_group: 32,
+                hidden,
+                pool: None,
+                activation,
+                init,
+            })
         };
         let architecture = match name {
             "mlp" => AnyArchitecture::from(Mlp { hidden: vec![width.unwrap_or(512); 2], activation, init }),

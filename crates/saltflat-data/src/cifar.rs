@@ -4,7 +4,7 @@ use crate::{
     dataset::{Dataset, Sizes, Storage, Targets},
     error::DataError,
     examples::Splits,
-    official::{Files, Official},
+    official::{Files, Official, Pickles},
     published::{Archive, Layout, Package, Packing, Published},
     records::{Record, SHAPE},
     shipped::{self, Shipped, shipped},
@@ -71,6 +71,7 @@ fn cifar10() -> Official {
     Official {
         name: "cifar10",
         folders: &["cifar10", "cifar-10-batches-bin"],
+        pickles: Some(Pickles { folder: "cifar-10-batches-py", class: "CIFAR10" }),
         train: Files::Records {
             record: Record::CIFAR10,
             files: vec![
@@ -108,6 +109,7 @@ pub(crate) fn cifar100() -> Official {
     Official {
         name: "cifar100",
         folders: &["cifar100", "cifar-100-binary"],
+        pickles: Some(Pickles { folder: "cifar-100-python", class: "CIFAR100" }),
         train: file("train.bin", 50_000, "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29"),
         test: file("test.bin", 10_000, "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a"),
         archives: vec![archive(

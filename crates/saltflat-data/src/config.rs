@@ -3,7 +3,7 @@
 use saltflat_config::{Kind, Section};
 
 use crate::{
-    dataset::{Adversarial, DataConfig, Dataset, Sample},
+    dataset::{Adversarial, DataConfig, Dataset, EmnistSplit, Sample},
     datasets::{DATASETS, MNIST_1K},
 };
 
@@ -14,6 +14,7 @@ impl DataConfig {
         let kinds: Vec<_> = DATASETS.iter().map(kind).collect();
         let config = Self {
             kind: section.kind(&kinds).map_or(&MNIST_1K, |kind| kind.read),
+            split: section.choice("split", &EmnistSplit::ALL),
             path: section.path("path", "the path of a safetensors file"),
             data_dir: None,
             classes: section

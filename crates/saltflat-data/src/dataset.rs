@@ -99,6 +99,8 @@ pub struct Sizes {
 pub struct DataConfig {
     /// Which dataset.
     pub kind: &'static Dataset,
+    /// Which of its sets of classes; for the dataset `emnist` only, which needs it.
+    pub split: Option<EmnistSplit>,
     /// The safetensors file; for the dataset `tensors` only.
     pub path: Option<PathBuf>,
     /// Folder of the official files; absent: see [`data_folder`](crate::data_folder). Shipped samples ignore it.
@@ -130,6 +132,7 @@ impl DataConfig {
     pub fn new(kind: &'static Dataset) -> Self {
         Self {
             kind,
+            split: None,
             path: None,
             data_dir: None,
             classes: None,
@@ -143,6 +146,24 @@ impl DataConfig {
             adversarial: None,
             seed: 0,
         }
+    }
+}
+
+named_enum! {
+    /// A set of classes of EMNIST.
+    pub enum EmnistSplit {
+        /// 62 classes, of very different sizes: digits, capital letters, small letters.
+        ByClass = "byclass",
+        /// 47 classes, of very different sizes: as `byclass`, but 15 small letters that look like their capitals are of one class with them.
+        ByMerge = "bymerge",
+        /// The 47 classes of `bymerge`, of equal sizes.
+        Balanced = "balanced",
+        /// 26 letters, capital and small ones together.
+        Letters = "letters",
+        /// Ten digits.
+        Digits = "digits",
+        /// Ten digits, as many as MNIST has.
+        Mnist = "mnist",
     }
 }
 

@@ -21,6 +21,9 @@ datasets![
     tensors::TENSORS,
     teachers::RANDOM_FEATURE_TEACHER,
     teachers::LINEAR_TEACHER,
+    fashion_mnist::FASHION_MNIST,
+    kmnist::KMNIST,
+    emnist::EMNIST,
 ];
 
 #[cfg(test)]

@@ -21,11 +21,18 @@ pub enum DataError {
     NoFolder { dataset: &'static str, has_package: bool },
     /// A file is in none of the folders.
     #[error(
-        "{file} not found; looked in {}; {}, and --data-dir or SALTFLAT_DATA names another folder",
+        "{file} not found; looked in {}; {}, and --data-dir or SALTFLAT_DATA names another folder{}",
         display(looked),
-        ways(dataset, *has_package)
+        ways(dataset, *has_package),
+        pickles.as_ref().map_or(String::new(), |pickles| format!("; {pickles}"))
     )]
-    Missing { dataset: &'static str, has_package: bool, file: String, looked: Vec<PathBuf> },
+    Missing { dataset: &'static str, has_package: bool, file: String, looked: Vec<PathBuf>, pickles: Option<String> },
+    /// A file of a dataset that `saltflat data get` does not fetch is in none of the folders, or there is no folder to look in.
+    #[error(
+        "{file} not found; looked in {}; {how}; --data-dir or SALTFLAT_DATA names the data folder",
+        if looked.is_empty() { "no folder, since none was given".into() } else { display(looked) }
+    )]
+    NotPut { file: String, looked: Vec<PathBuf>, how: String },
     /// The operating system could not read a file.
     #[error("{file}: cannot be read: {source}")]
     Read { file: String, source: io::Error },
@@ -35,6 +42,9 @@ pub enum DataError {
     /// A file has the wrong size.
     #[error("{file}: expected {expected} bytes, found {found}")]
     Size { file: String, expected: u64, found: u64 },
+    /// A file is larger than any of its kind.
+    #[error("{file}: expected at most {most} bytes, found more")]
+    Long { file: String, most: u64 },
     /// A file is not the IDX file that its name promises.
     #[error("{file}: expected an IDX file with magic number {expected:#010x}, found {found:#010x}")]
     Magic { file: String, expected: u32, found: u32 },
@@ -44,6 +54,9 @@ pub enum DataError {
     /// A record has a label that its dataset does not have.
     #[error("{file}: record {record} has label {label}, expected less than {classes}")]
     Label { file: String, record: usize, label: u32, classes: usize },
+    /// A record has a label below the first of its dataset.
+    #[error("{file}: record {record} has label {label}, expected at least {first}: labels start at {first} here")]
+    LowLabel { file: String, record: usize, label: u32, first: u32 },
     /// Two parts of a dataset do not have the same number of samples.
     #[error("{file}: expected {expected} samples like {other}, found {found}")]
     Count { file: String, other: String, expected: usize, found: usize },
@@ -61,7 +74,7 @@ pub enum DataError {
 impl DataError {
     /// True if the dataset is not there, in contrast to one that is damaged.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::NoFolder { .. } | Self::Missing { .. })
+        matches!(self, Self::NoFolder { .. } | Self::Missing { .. } | Self::NotPut { .. })
     }
 }
 

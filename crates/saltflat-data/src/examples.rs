@@ -51,6 +51,8 @@ pub struct Splits {
     pub standardise: Option<Standardise>,
     /// The files that were read, each with the SHA-256 (hexadecimal) of its content; of MNIST decompressed.
     pub source: Vec<(String, String)>,
+    /// What was done to the samples that their files do not say, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Mean and standard deviation of each channel, of inputs scaled to [0, 1].

@@ -30,6 +30,28 @@ pub(crate) fn read_sized(path: &Path, expected: u64) -> Result<Vec<u8>, DataErro
     read(path)
 }
 
+/// The content of a file whose size is not known; decompressed if its name ends in `.gz`. It may have at most `most` bytes.
+pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
+    let file = path.display().to_string();
+    let failed = |source| DataError::Read { file: file.clone(), source };
+    let opened = open_regular(path).map_err(failed)?;
+    let mut content = Vec::new();
+    match path.extension().is_some_and(|extension| extension == "gz") {
+        true => {
+            let damaged = |error: io::Error| DataError::Gzip { file: file.clone(), reason: error.to_string() };
+            let mut decoder = GzDecoder::new(io::BufReader::new(opened));
+            decoder.by_ref().take(most + 1).read_to_end(&mut content).map_err(damaged)?;
+        }
+        false => {
+            opened.take(most + 1).read_to_end(&mut content).map_err(failed)?;
+        }
+    }
+    match content.len() as u64 > most {
+        true => Err(DataError::Long { file, most }),
+        false => Ok(content),
+    }
+}
+
 /// Bytes beyond the expected ones that are counted.
 const MOST_BEYOND: u64 = 1 << 20;
 
@@ -72,6 +94,18 @@ mod tests {
         assert_eq!(error, "b.gz: expected 10 bytes, found 1048586");
         let short = gunzip("a.gz", &compressed[..], Some(u64::MAX)).unwrap_err().to_string();
         assert_eq!(short, format!("a.gz: expected {} bytes, found 100", u64::MAX));
+    }
+
+    #[test]
+    fn files_of_unknown_size_have_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("a", vec![7; 100]), ("a.gz", gzip(&[7; 100]))] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(read_bounded(&path, 100).unwrap(), [7; 100]);
+            let error = read_bounded(&path, 99).unwrap_err().to_string();
+            assert_eq!(error, format!("{}: expected at most 99 bytes, found more", path.display()));
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@
 use crate::error::DataError;
 use crate::examples::Examples;
 use crate::files;
-use crate::idx::{self, Idx};
+use crate::idx::{self, Idx, TEN};
 use crate::records::Record;
 
 /// An IDX file of images and one of labels.
 pub fn idx(images: &[u8], labels: &[u8]) -> Result<Examples, DataError> {
-    idx::examples(&Idx { file: "images", bytes: images }, &Idx { file: "labels", bytes: labels })
+    idx::examples(&Idx { file: "images", bytes: images }, &Idx { file: "labels", bytes: labels }, TEN)
 }
 
 /// Records of CIFAR-10 or of CIFAR-100.

@@ -37,19 +37,37 @@ impl<'a> Idx<'a> {
     }
 }
 
-/// Grey images and their labels, ten classes.
-pub(crate) fn examples(images: &Idx, labels: &Idx) -> Result<Examples, DataError> {
+/// Which labels a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Classes {
+    /// The label of class 0.
+    pub first: u8,
+    /// Number of classes.
+    pub count: usize,
+}
+
+/// Digits.
+pub(crate) const TEN: Classes = Classes { first: 0, count: 10 };
+
+/// Grey images and their labels, of which the first becomes class 0.
+pub(crate) fn examples(images: &Idx, labels: &Idx, Classes { first, count }: Classes) -> Result<Examples, DataError> {
     let ([n, height, width], pixels) = images.parse::<3>(IMAGES)?;
     let ([found], classes) = labels.parse::<1>(LABELS)?;
     if found != n {
         let (file, other) = (labels.file.into(), images.file.into());
         return Err(DataError::Count { file, other, expected: n, found });
     }
-    if let Some(record) = classes.iter().position(|&label| label >= 10) {
+    let end = usize::from(first) + count;
+    if let Some(record) = classes.iter().position(|&label| usize::from(label) >= end) {
         let label = classes[record].into();
-        return Err(DataError::Label { file: labels.file.into(), record, label, classes: 10 });
+        return Err(DataError::Label { file: labels.file.into(), record, label, classes: end });
     }
-    let labels = Labels::Classes { labels: classes.iter().map(|&label| label.into()).collect(), classes: 10 };
+    if let Some(record) = classes.iter().position(|&label| label < first) {
+        let (file, label, first) = (labels.file.into(), classes[record].into(), first.into());
+        return Err(DataError::LowLabel { file, record, label, first });
+    }
+    let labels = classes.iter().map(|&label| u32::from(label - first)).collect();
+    let labels = Labels::Classes { labels, classes: count };
     Examples::new([1, height, width], Inputs::Bytes(pixels.to_vec()), labels)
 }
 
@@ -59,7 +77,7 @@ mod tests {
     use crate::testing::idx_file;
 
     fn load(images: &[u8], labels: &[u8]) -> Result<Examples, DataError> {
-        examples(&Idx { file: "images", bytes: images }, &Idx { file: "labels", bytes: labels })
+        examples(&Idx { file: "images", bytes: images }, &Idx { file: "labels", bytes: labels }, TEN)
     }
 
     #[test]
@@ -92,6 +110,19 @@ mod tests {
         assert_eq!(error(&images, &one), "labels: expected 2 samples like images, found 1");
         let ten = idx_file(0x801, &[2], &[3, 10]);
         assert_eq!(error(&images, &ten), "labels: record 1 has label 10, expected less than 10");
+    }
+
+    #[test]
+    fn labels_that_start_at_one_become_classes_from_zero() {
+        let (images, classes) = (idx_file(0x803, &[2, 1, 1], &[1, 2]), Classes { first: 1, count: 26 });
+        let load = |labels: &[u8]| {
+            let labels = idx_file(0x801, &[2], labels);
+            examples(&Idx { file: "i", bytes: &images }, &Idx { file: "l", bytes: &labels }, classes)
+        };
+        assert_eq!(load(&[1, 26]).unwrap().labels(), &Labels::Classes { labels: vec![0, 25], classes: 26 });
+        let error = |labels: &[u8]| load(labels).unwrap_err().to_string();
+        assert_eq!(error(&[1, 27]), "l: record 1 has label 27, expected less than 27");
+        assert_eq!(error(&[1, 0]), "l: record 1 has label 0, expected at least 1: labels start at 1 here");
     }
 
     #[test]

@@ -11,13 +11,17 @@ mod config;
 mod dataset;
 mod datasets;
 mod device;
+mod emnist;
 mod error;
 mod examples;
+mod fashion_mnist;
 mod files;
 mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod idx;
+mod idx_set;
+mod kmnist;
 mod load;
 mod mnist;
 mod official;
@@ -35,7 +39,7 @@ mod warnings;
 
 pub use augment::Change;
 pub use batches::{BatchSampling, Batches, epoch_order};
-pub use dataset::{Adversarial, DataConfig, Dataset, Sample, Sizes, Storage, Targets};
+pub use dataset::{Adversarial, DataConfig, Dataset, EmnistSplit, Sample, Sizes, Storage, Targets};
 pub use datasets::*;
 pub use device::DeviceData;
 pub use error::DataError;

@@ -15,8 +15,9 @@ use crate::{
 /// Reads the dataset of a configuration and applies its options.
 ///
 /// Official files are searched in [`data_folder`]: in it, and in its folders `mnist`, `MNIST/raw`, `cifar10`,
-/// `cifar-10-batches-bin`, `cifar100`, `cifar-100-binary`. MNIST may be compressed. Sizes, labels and the SHA-256 of
-/// every file are checked.
+/// `cifar-10-batches-bin`, `cifar100`, `cifar-100-binary`. MNIST may be compressed, and have the names that 7-zip leaves
+/// (`train-images.idx3-ubyte`). Sizes, labels and the SHA-256 of every file are checked. Of Fashion-MNIST, KMNIST and EMNIST, which
+/// are searched in folders of their names and in those that torchvision makes (`FashionMNIST/raw`), the form alone is checked.
 ///
 /// `classes` and `binary` apply to both splits alike; the test split has a limit of its own and keeps its first samples.
 ///
@@ -74,17 +75,22 @@ fn read(config: &DataConfig, folder: Option<PathBuf>) -> Result<Splits, DataErro
             let folder = folder.ok_or(DataError::NoFolder { dataset: official.name, has_package })?;
             let ((train, mut source), (test, test_source)) = official.load(&folder)?;
             source.extend(test_source);
-            Splits { train, test: Some(test), standardise: None, source }
+            Splits { train, test: Some(test), standardise: None, source, notes: Vec::new() }
         }
     };
-    splits.standardise = if config.standardise { config.kind.standardise() } else { None };
+    // Of a dataset without published constants those that were calculated from it, if there are any.
+    let calculated = splits.standardise.take();
+    splits.standardise = if config.standardise { config.kind.standardise().or(calculated) } else { None };
     Ok(splits)
 }
 
 /// Refuses keys that the dataset does not have.
 fn check_keys(config: &DataConfig) -> Result<(), DataError> {
-    let given =
-        [("path", "data.path", config.path.is_some()), ("dimension", "data.dimension", config.dimension.is_some())];
+    let given = [
+        ("path", "data.path", config.path.is_some()),
+        ("dimension", "data.dimension", config.dimension.is_some()),
+        ("split", "data.split", config.split.is_some()),
+    ];
     let is_foreign = |(name, _, given): &(&str, &str, bool)| *given && !config.kind.own_keys.contains(name);
     let Some((name, key, _)) = given.into_iter().find(is_foreign) else { return Ok(()) };
     let have = DATASETS.iter().filter(|dataset| dataset.own_keys.contains(&name));

@@ -4,7 +4,7 @@ use crate::{
     dataset::{Dataset, Sizes, Storage, Targets},
     error::DataError,
     examples::Splits,
-    idx::{self, Idx},
+    idx::{self, Idx, TEN},
     official::{Files, Official},
     published::{Archive, Layout, Package, Packing, Published},
     shipped::{self, Shipped, shipped},
@@ -40,7 +40,7 @@ pub(crate) const FILES: [Shipped; 4] = [
 fn shipped_sample() -> Result<Splits, DataError> {
     let split = |images: Shipped, labels: Shipped| {
         let (image_bytes, label_bytes) = (shipped::content(images)?, shipped::content(labels)?);
-        idx::examples(&Idx { file: images.0, bytes: &image_bytes }, &Idx { file: labels.0, bytes: &label_bytes })
+        idx::examples(&Idx { file: images.0, bytes: &image_bytes }, &Idx { file: labels.0, bytes: &label_bytes }, TEN)
     };
     let (train, test) = (split(FILES[0], FILES[1])?, split(FILES[2], FILES[3])?);
     Ok(shipped::splits(train, test, &FILES))
@@ -84,6 +84,7 @@ pub(crate) fn official() -> Official {
     Official {
         name: "mnist",
         folders: &["mnist", "MNIST/raw"],
+        pickles: None,
         train: Files::Idx {
             images: file(
                 "train-images-idx3-ubyte",

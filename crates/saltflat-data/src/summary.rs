@@ -67,7 +67,7 @@ impl Summary {
             test: splits.test.as_ref().map(crate::Examples::len),
             outputs: labels.outputs(),
             has_classes: matches!(labels, Labels::Classes { .. }),
-            warnings: splits.warnings(),
+            warnings: [splits.notes.clone(), splits.warnings()].concat(),
         }
     }
 }

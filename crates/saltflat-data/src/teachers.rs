@@ -87,7 +87,7 @@ fn draw(teacher: &Teacher, config: &DataConfig) -> Result<Splits, DataError> {
     let ((train, train_hash), (test, test_hash)) = (split(0, train), split(1, test));
     let source =
         vec![(format!("{} train", config.kind.name), train_hash), (format!("{} test", config.kind.name), test_hash)];
-    Ok(Splits { train, test: Some(test), standardise: None, source })
+    Ok(Splits { train, test: Some(test), standardise: None, source, notes: Vec::new() })
 }
 
 #[cfg(test)]

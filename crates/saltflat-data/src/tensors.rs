@@ -37,7 +37,7 @@ fn load(path: &Path) -> Result<Splits, DataError> {
     let file = path.display().to_string();
     let bytes = files::read(path)?;
     let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|error| DataError::Safetensors { file: file.clone(), reason: error.to_string() })?;
+        .map_err(|error| DataError::Safetensors { file: file.clone(), reason: refusal(&bytes, &error.to_string()) })?;
     let reader = Reader { file: &file, tensors };
     let mut train = reader.split("")?;
     let mut test = if reader.has_test() { Some(reader.split("test_")?) } else { None };
@@ -45,7 +45,17 @@ fn load(path: &Path) -> Result<Splits, DataError> {
         reader.check_alike(&mut train, test)?;
     }
     let source = vec![(file.clone(), saltflat_record::sha256_hex(&bytes))];
-    Ok(Splits { train, test, standardise: None, source })
+    Ok(Splits { train, test, standardise: None, source, notes: Vec::new() })
+}
+
+/// Why a file is refused; of a pickle, which may be what torchvision or NumPy left, how it becomes a file that can be read.
+fn refusal(bytes: &[u8], reason: &str) -> String {
+    match bytes {
+        [0x80, 1..=5, ..] => "found a pickle, which can run any code when it is read; in Python saltflat.dataset(dataset, \"data.safetensors\") \
+                              writes a torch dataset as such a file"
+            .into(),
+        _ => reason.into(),
+    }
 }
 
 struct Reader<'a> {

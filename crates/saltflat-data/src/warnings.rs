@@ -158,7 +158,13 @@ mod tests {
             Examples::new([2, 1, 1], Inputs::Floats(inputs), labels).unwrap()
         };
         let n = 2 * train.len();
-        Splits { train: split(train, 0), test: test.map(|test| split(test, n)), standardise: None, source: Vec::new() }
+        Splits {
+            train: split(train, 0),
+            test: test.map(|test| split(test, n)),
+            standardise: None,
+            source: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     fn images(inputs: &[[u8; 4]], labels: &[u32], shape: [usize; 3]) -> Examples {
@@ -206,7 +212,7 @@ mod tests {
         let [a, b, c] = [[1, 2, 3, 4], [1, 2, 3, 5], [9, 9, 9, 8]];
         let train = images(&[a, b, a, a], &[0, 1, 1, 0], [1, 2, 2]);
         let test = Some(images(&[c, b, a], &[0, 1, 0], [1, 2, 2]));
-        let said = Splits { train, test, standardise: None, source: Vec::new() }.warnings();
+        let said = Splits { train, test, standardise: None, source: Vec::new(), notes: Vec::new() }.warnings();
         let expected = [
             "2 of 4 training samples have the same inputs as an earlier one, 1 of them with another target",
             "2 of 3 test samples have the same inputs as a training sample",
@@ -221,7 +227,7 @@ mod tests {
     fn inputs_that_are_constant() {
         let said = |inputs: &[[u8; 4]], shape| {
             let train = images(inputs, &[0, 1], shape);
-            Splits { train, test: None, standardise: None, source: Vec::new() }.warnings()
+            Splits { train, test: None, standardise: None, source: Vec::new(), notes: Vec::new() }.warnings()
         };
         let one = said(&[[7; 4], [7; 4]], [1, 2, 2]);
         assert_eq!(one[0], "all inputs of the training samples are one and the same number");

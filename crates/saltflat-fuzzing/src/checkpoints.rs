@@ -70,6 +70,18 @@ pub fn weights(bytes: &[u8]) {
     assert_eq!(save(layout, &theta, &buffers).expect("again"), written);
 }
 
+/// The index of weights in several files, beside two files that hold all weights of the network, and one that holds none. What is read are these
+/// weights.
+pub fn index(bytes: &[u8]) {
+    let layout = plan().network.layout();
+    let [weights, ..] = whole();
+    scratch::file("index/a.safetensors", &weights);
+    scratch::file("index/b.safetensors", &samples());
+    let path = scratch::file("index/model.safetensors.index.json", bytes);
+    let Ok((theta, buffers)) = load(&path, layout, &Device::flex(), DType::F32) else { return };
+    assert_eq!(save(layout, &theta, &buffers).expect("what was read can be written"), weights);
+}
+
 /// What a run carries beside its weights: the momentum by itself, and all of it in a run that goes on.
 pub fn state(bytes: &[u8]) {
     let [weights, old, sidecar] = whole();

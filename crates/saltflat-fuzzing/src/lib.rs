@@ -8,7 +8,7 @@ mod reports;
 mod scratch;
 mod studies;
 
-pub use checkpoints::{progress, state, weights};
+pub use checkpoints::{index, progress, state, weights};
 pub use configurations::{config, examples, lab, lab_rows};
 pub use data::{cifar, gzip, idx, tensors};
 pub use mutate::Mutator;
@@ -19,7 +19,7 @@ pub use studies::{manifest, study};
 pub type Target = fn(&[u8]);
 
 /// Every target: its name, and what it does.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("idx", idx),
     ("cifar", cifar),
     ("gzip", gzip),
@@ -34,4 +34,5 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("figures", figures),
     ("study", study),
     ("manifest", manifest),
+    ("index", index),
 ];

@@ -77,5 +77,5 @@ macro_rules! targets {
 
 targets! {
     idx: 5000, cifar: 3000, gzip: 5000, tensors: 2000, weights: 2000, state: 500, progress: 500, config: 2000, lab: 3000,
-    lab_rows: 500, run: 1000, figures: 500, study: 1000, manifest: 2000
+    lab_rows: 500, run: 1000, figures: 500, study: 1000, manifest: 2000, index: 2000
 }

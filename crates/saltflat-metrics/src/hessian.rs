@@ -7,15 +7,21 @@ use saltflat_models::{Directions, Jet, Pass, Vector};
 
 use crate::{Batch, Interrupt, MetricError, Objective, Operator, QuadraticForms, error::read, objective::add_to};
 
-/// ∇L(θ). Costs one gradient.
+/// ∇L(θ), with the weight decay of the objective. Costs one gradient.
 ///
 /// # Errors
 /// [`MetricError::Interrupted`].
 pub fn gradient(objective: &Objective<'_>, theta: &Vector) -> Result<Vector, MetricError> {
-    objective.sum_of_gradients(theta, |theta, batch| {
+    let of_samples = objective.sum_of_gradients(theta, |theta, batch| {
         let outputs = objective.network.value(theta, objective.buffers, batch.inputs);
         Some(objective.loss.value(outputs, batch.targets))
-    })
+    })?;
+    Ok(with_decay(of_samples, objective.weight_decay, theta))
+}
+
+/// `sum` + w v; `sum` itself if w is 0.
+fn with_decay(sum: Vector, weight_decay: f64, v: &Vector) -> Vector {
+    if weight_decay == 0.0 { sum } else { sum.add_scaled(weight_decay, v) }
 }
 
 /// Which curvature matrix.
@@ -27,7 +33,8 @@ pub enum Curvature {
     GaussNewton,
 }
 
-/// The Hessian or the Gauss–Newton matrix of an objective at θ, as an operator that counts its cost. Products are exact.
+/// The Hessian or the Gauss–Newton matrix of an objective at θ, as an operator that counts its cost. Products are exact. With a weight decay w
+/// of the objective it is that matrix plus w times the identity.
 pub struct CurvatureOperator<'a> {
     objective: &'a Objective<'a>,
     theta: &'a Vector,
@@ -98,6 +105,24 @@ impl<'a> CurvatureOperator<'a> {
         }
     }
 
+    /// A product with the part of the weight decay.
+    fn whole(&self, of_samples: Option<Vector>, v: &Vector) -> Vector {
+        with_decay(of_samples.unwrap_or_else(|| self.theta.zeros_like()), self.objective.weight_decay, v)
+    }
+
+    /// Adds w ‖v‖² to the forms of each direction, `[directions][microbatches]`.
+    fn add_decay(&self, by_batch: &mut [Vec<f64>], directions: &[Vector]) -> Result<(), MetricError> {
+        let decay = self.objective.weight_decay;
+        if decay == 0.0 {
+            return Ok(());
+        }
+        let squares = Tensor::cat(directions.iter().map(Vector::norm_squared).collect(), 0);
+        for (forms, square) in by_batch.iter_mut().zip(read("the length of a direction", squares)?) {
+            forms.iter_mut().for_each(|form| *form += decay * square);
+        }
+        Ok(())
+    }
+
     fn forward(&self, inputs: Tensor<4>, pass: &mut Pass<'_>) -> Result<Jet<2>, MetricError> {
         self.objective.network.forward_with(inputs, pass, &|| self.objective.interrupt.check())
     }
@@ -138,7 +163,7 @@ impl Operator for CurvatureOperator<'_> {
         for batch in self.objective.batches() {
             add_to(&mut sum, self.part(batch?, &direction)?);
         }
-        Ok(sum.unwrap_or_else(|| self.theta.zeros_like()))
+        Ok(self.whole(sum, v))
     }
 
     fn apply_with_forms(&self, v: &Vector) -> Result<(Vector, QuadraticForms), MetricError> {
@@ -154,8 +179,9 @@ impl Operator for CurvatureOperator<'_> {
             sizes.push(size);
             add_to(&mut sum, part);
         }
-        let by_batch = vec![read("quadratic forms of the Hessian", Tensor::cat(forms, 0))?];
-        Ok((sum.unwrap_or_else(|| self.theta.zeros_like()), QuadraticForms { sizes, by_batch }))
+        let mut by_batch = vec![read("quadratic forms of the Hessian", Tensor::cat(forms, 0))?];
+        self.add_decay(&mut by_batch, std::slice::from_ref(v))?;
+        Ok((self.whole(sum, v), QuadraticForms { sizes, by_batch }))
     }
 
     fn forms(&self, directions: &[Vector]) -> Result<QuadraticForms, MetricError> {
@@ -181,7 +207,9 @@ impl Operator for CurvatureOperator<'_> {
             let batches = sums.len();
             // [K, microbatches]
             let read = read("quadratic forms of the Hessian", Tensor::cat(sums, 1))?;
-            forms.by_batch.extend(read.chunks(batches.max(1)).map(<[f64]>::to_vec));
+            let mut of_chunk: Vec<Vec<f64>> = read.chunks(batches.max(1)).map(<[f64]>::to_vec).collect();
+            self.add_decay(&mut of_chunk, chunk)?;
+            forms.by_batch.extend(of_chunk);
             forms.sizes = sizes;
         }
         Ok(forms)

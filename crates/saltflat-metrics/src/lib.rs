@@ -2,6 +2,7 @@
 
 mod alignment;
 mod basis;
+mod block;
 mod effective_regularization;
 mod error;
 mod estimate;
@@ -20,6 +21,7 @@ mod trace;
 mod wu_bounds;
 
 pub use alignment::{Alignment, feature_norms, noise_eigenvalues};
+pub use block::DiagonalBlock;
 pub use effective_regularization::{LabelNoiseScale, Regularizer, effective_regularization, regularizer};
 pub use error::{Interrupt, MetricError};
 pub use estimate::{Estimate, mean_and_error};
@@ -33,5 +35,5 @@ pub use self_check::{Check, FULL_BASIS, self_check};
 pub use sharpness::{Sharpness, sharpness};
 pub use slices::{Direction, Statistics, filter_normalised, plane, slice};
 pub use spectrum::{Quadrature, Spectrum, SpectrumOptions, spectrum};
-pub use trace::{TraceEstimate, TraceMethod, TraceOptions, trace};
+pub use trace::{DiagonalEstimate, TraceEstimate, TraceMethod, TraceOptions, trace};
 pub use wu_bounds::{wu_bound, wu_bound_mu1, wu_growth_bound};

@@ -72,7 +72,8 @@ impl Samples for TensorSamples {
     }
 }
 
-/// L(θ) = (1/n) Σ ℓ(f(xᵢ; θ), qᵢ) on n samples of a set.
+/// L(θ) = (1/n) Σ ℓ(f(xᵢ; θ), qᵢ) + (w/2) ‖θ‖² on n samples of a set; the weight decay w is 0 unless it is
+/// [set](Self::with_weight_decay).
 ///
 /// ```
 /// use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -108,6 +109,9 @@ pub struct Objective<'a> {
     pub buffers: &'a Vector,
     /// The per-sample loss ℓ.
     pub loss: Loss,
+    /// w ≥ 0, the factor of ½‖θ‖² in L. It is in L, in ∇L and in the products with the Hessian and the Gauss–Newton matrix, which become
+    /// H + wI and GGN + wI; it is the same for every sample, so that the gradient noise and the [`Pairs`](crate::Pairs) do not have it.
+    pub weight_decay: f64,
     /// The set of samples.
     pub samples: &'a dyn Samples,
     /// Indices of the n samples of the set over which L is the mean.
@@ -128,7 +132,21 @@ impl<'a> Objective<'a> {
         microbatch: usize,
     ) -> Self {
         let indices = (0..samples.len() as u32).collect();
-        Self { network, buffers, loss, samples, indices, microbatch, interrupt: Interrupt::default() }
+        Self {
+            network,
+            buffers,
+            loss,
+            weight_decay: 0.0,
+            samples,
+            indices,
+            microbatch,
+            interrupt: Interrupt::default(),
+        }
+    }
+
+    /// With (w/2) ‖θ‖² added to the loss.
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay, ..self }
     }
 
     /// The same loss on other samples of the set.
@@ -192,7 +210,7 @@ pub(crate) fn add_to(sum: &mut Option<Vector>, term: Vector) {
 /// How a network does on a set of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// L, counted from the smallest value that the smoothed loss can have.
+    /// L with its weight decay, counted from the smallest value that the smoothed loss can have.
     pub loss: f64,
     /// Part of the samples that are classified rightly, against clean labels; absent for real targets, and NaN if the loss is not
     /// finite: outputs that are not finite have no largest one.
@@ -236,6 +254,10 @@ pub fn evaluate(objective: &Objective<'_>, theta: &Vector) -> Result<Evaluation,
     let stride = if scored { 2 } else { 1 };
     let total = |offset: usize| sums.iter().skip(offset).step_by(stride).sum::<f64>() / n;
     let loss = total(0) - objective.loss.floor(objective.network.outputs());
+    let loss = match objective.weight_decay {
+        0.0 => loss,
+        decay => loss + 0.5 * decay * norm(theta)?.powi(2),
+    };
     Ok(Evaluation { loss, accuracy: scored.then(|| if loss.is_finite() { total(1) } else { f64::NAN }) })
 }
 

@@ -9,7 +9,7 @@
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use saltflat_models::{
     AnyArchitecture, Architecture, Directions, Initialisation, Item, Loss, LossKind, ModelError, Pass, Size,
-    layers::{Activation, Conv2dConfig, GlobalAvgPoolConfig, LinearConfig, Window},
+    layers::{Activation, AdaptiveAvgPoolConfig, Conv2dConfig, LinearConfig, Window},
 };
 use serde::Serialize;
 
@@ -47,7 +47,7 @@ impl Architecture for Stack {
             // An empty shortcut is the identity.
             layers.push(Item::residual(main, Vec::new()));
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(AdaptiveAvgPoolConfig::default().into());
         let (weight, bias) = init(width, outputs);
         layers.push(Item::from(LinearConfig::new(outputs, weight, Some(bias))).named("head"));
         Ok(layers)

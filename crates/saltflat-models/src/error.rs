@@ -12,6 +12,9 @@ pub enum ModelError {
     /// A weights file that cannot be read.
     #[error("{path}: {reason}", path = path.display())]
     File { path: PathBuf, reason: String },
+    /// A map of names that does not suit the names in a weights file.
+    #[error("{path}: rename: {reason}", path = path.display())]
+    Rename { path: PathBuf, reason: String },
     /// Weights of another network.
     #[error("{path} does not fit the network: {differences}", path = path.display())]
     Weights { path: PathBuf, differences: String },

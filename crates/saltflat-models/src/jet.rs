@@ -47,6 +47,27 @@ impl<const D: usize> Jet<D> {
         Self { value: Tensor::cat(all.into_iter().map(|jet| jet.value).collect(), 1), first, second }
     }
 
+    /// The product f(x, z) of two activations by a map f that is linear in each of them, such as a matrix product: its first coefficient is
+    /// f(ẋ, z) + f(x, ż), its second f(ẍ, z) + 2 f(ẋ, ż) + f(x, z̈), which is made if the pass is of second order. f is given samples of
+    /// equal number.
+    pub fn bilinear<const E: usize, const F: usize>(
+        self,
+        other: Jet<E>,
+        second_order: bool,
+        f: impl Fn(Tensor<D>, Tensor<E>) -> Tensor<F>,
+    ) -> Jet<F> {
+        let left = |t: Tensor<D>| f(t.clone(), for_each_direction(&other.value, &t));
+        let right = |t: Tensor<E>| f(for_each_direction(&self.value, &t), t);
+        let first = sum(self.first.clone().map(left), other.first.clone().map(right));
+        let second = if second_order {
+            let crossed = self.first.zip(other.first).map(|(a, b)| f(a, b).mul_scalar(2.0));
+            sum(sum(self.second.map(left), other.second.map(right)), crossed)
+        } else {
+            None
+        };
+        Jet { value: f(self.value, other.value), first, second }
+    }
+
     /// Sum of two activations.
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -55,10 +76,27 @@ impl<const D: usize> Jet<D> {
             second: sum(self.second, other.second),
         }
     }
+
+    /// Product z = x y of two activations, of which one may be of a single pixel, the same at every position: ż = ẋ y + x ẏ and, if it is asked
+    /// for, z̈ = ẍ y + 2 ẋ ẏ + x ÿ.
+    pub fn times(self, other: Self, second_order: bool) -> Self {
+        let times_x = |t: Tensor<D>| for_each_direction(&self.value, &t) * t;
+        let times_y = |t: Tensor<D>| for_each_direction(&other.value, &t) * t;
+        let crossed = match second_order {
+            true => self.first.clone().zip(other.first.clone()).map(|(x, y)| (x * y).mul_scalar(2.0)),
+            false => None,
+        };
+        let first = sum(self.first.map(times_y), other.first.map(times_x));
+        let second = sum(sum(self.second.map(times_y), other.second.map(times_x)), crossed);
+        Self { value: self.value.clone() * other.value.clone(), first, second }
+    }
 }
 
 /// Repeats what belongs to the samples, `[batch, …]`, for every direction of `coefficient` `[K · batch, …]`: `[K · batch, …]`.
-pub fn for_each_direction<const D: usize>(of_samples: &Tensor<D>, coefficient: &Tensor<D>) -> Tensor<D> {
+pub fn for_each_direction<const D: usize, const E: usize>(
+    of_samples: &Tensor<D>,
+    coefficient: &Tensor<E>,
+) -> Tensor<D> {
     match coefficient.dims()[0] / of_samples.dims()[0].max(1) {
         0 | 1 => of_samples.clone(),
         directions => Tensor::cat(vec![of_samples.clone(); directions], 0),

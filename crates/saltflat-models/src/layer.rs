@@ -54,8 +54,19 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// True if it draws something in a training step (dropout), so that the step is about another function than a measurement.
+    fn is_random(&self) -> bool {
+        false
+    }
+
     /// True if the output holds the numbers of the input in another shape, so that it takes no memory of its own.
     fn is_reshape(&self) -> bool {
         false
+    }
+
+    /// What the layer, whose output has so many channels, takes as given that the shapes of its tensors do not say, such as "group norm with 8 groups
+    /// of 4 channels": a note about weights from elsewhere names it.
+    fn assumption(&self, _channels: usize) -> Option<String> {
+        None
     }
 }

@@ -44,6 +44,24 @@ impl fmt::Display for Loss {
 }
 
 impl Loss {
+    /// The smoothing s = ε (C − 1)/C of C classes that gives the targets of PyTorch's `CrossEntropyLoss(label_smoothing = ε)`: the label with
+    /// weight 1 − ε and all classes, the label among them, with ε/C each, so q = 1 − ε + ε/C = 1 − s on the label and ε/C = s/(C − 1) on
+    /// every other class. PyTorch's value is not given less its minimum: it is that of this loss plus its [floor](Self::floor); gradients and
+    /// Hessians are equal.
+    ///
+    /// ```
+    /// use saltflat_models::{Loss, LossKind};
+    ///
+    /// let smoothing = Loss::smoothing_of_uniform(0.1, 10);
+    /// assert!((smoothing - 0.09).abs() < 1e-15);
+    /// let mut target = [0.0; 10];
+    /// Loss { kind: LossKind::CrossEntropy, smoothing }.target(3, &mut target);
+    /// assert!((target[3] - 0.91).abs() < 1e-6 && (target[0] - 0.01).abs() < 1e-7);
+    /// ```
+    pub fn smoothing_of_uniform(epsilon: f64, classes: usize) -> f64 {
+        epsilon * (classes as f64 - 1.0) / classes as f64
+    }
+
     /// True if both are the same loss, up to the rounding of the smoothing.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.kind == other.kind && (self.smoothing - other.smoothing).abs() <= SAME_SMOOTHING

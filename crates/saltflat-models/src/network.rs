@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor};
-use saltflat_config::named_enum;
 
-use crate::{jet::Jet, layer::Layer, layout::Layout, pass::Pass, vector::Vector};
+use crate::{jet::Jet, join::Join, layer::Layer, layout::Layout, pass::Pass, vector::Vector};
 
 /// One stage of a network.
 #[derive(Debug)]
@@ -19,52 +18,6 @@ pub enum Stage {
         /// How their outputs become one.
         join: Join,
     },
-}
-
-named_enum! {
-    /// How the outputs of branches become one.
-    #[derive(Default)]
-    pub enum Join {
-        /// Their sum.
-        #[default]
-        Sum = "sum",
-        /// Their channels, one branch after the other.
-        Concat = "concat",
-    }
-}
-
-impl Join {
-    /// Shape of the result for outputs of these shapes, if they fit each other.
-    pub(crate) fn output(self, shapes: &[[usize; 3]]) -> Option<[usize; 3]> {
-        let [first, rest @ ..] = shapes else { return None };
-        match self {
-            Self::Sum => rest.iter().all(|shape| shape == first).then_some(*first),
-            Self::Concat => {
-                let [_, h, w] = *first;
-                let channels = shapes.iter().fold(0, |all: usize, shape| all.saturating_add(shape[0]));
-                rest.iter().all(|shape| shape[1..] == first[1..]).then_some([channels, h, w])
-            }
-        }
-    }
-
-    /// What the outputs have to be, in words.
-    pub(crate) fn requirement(self) -> &'static str {
-        match self {
-            Self::Sum => "have one shape",
-            Self::Concat => "have one height and width",
-        }
-    }
-
-    /// The result for these outputs, in the order of the branches.
-    fn of(self, others: Vec<Jet>, last: Jet) -> Jet {
-        match self {
-            Self::Sum => match others.into_iter().reduce(|sum, next| next.plus(sum)) {
-                Some(sum) => last.plus(sum),
-                None => last,
-            },
-            Self::Concat => Jet::concat(others, last),
-        }
-    }
 }
 
 impl<L: Layer + 'static> From<L> for Stage {
@@ -130,13 +83,12 @@ impl Network {
     /// True if samples of a batch depend on each other (batch normalisation): a sample then has no gradient of its own
     /// in a training step.
     pub fn couples_samples(&self) -> bool {
-        fn any(stages: &[Stage]) -> bool {
-            stages.iter().any(|stage| match stage {
-                Stage::Layer(layer) => layer.couples_samples(),
-                Stage::Branches { branches, .. } => branches.iter().any(|branch| any(branch)),
-            })
-        }
-        any(&self.stages)
+        any(&self.stages, |layer| layer.couples_samples())
+    }
+
+    /// True if a training step draws something in the network (dropout), so that it is about another function than a measurement.
+    pub fn is_random(&self) -> bool {
+        any(&self.stages, |layer| layer.is_random())
     }
 
     /// Runs the stages on `[batch, channels, height, width]`; the output's coefficients are `[batch, outputs]`.
@@ -187,6 +139,18 @@ impl Network {
         fewest
     }
 
+    /// What its layers take as given that the shapes of their tensors do not say, each once: weights from elsewhere fit the network also where they
+    /// were trained with something else.
+    pub fn assumptions(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        self.walk(&mut |stage, [_, channels, ..]| {
+            if let Stage::Layer(layer) = stage {
+                all.extend(layer.assumption(channels).filter(|found| !all.contains(found)));
+            }
+        });
+        all
+    }
+
     /// Runs one sample through the network and shows every stage with the shape of its output.
     fn walk(&self, see: &mut dyn FnMut(&Stage, [usize; 4])) {
         let (device, [c, h, w]) = (Device::flex(), self.input);
@@ -199,6 +163,14 @@ impl Network {
     pub fn value(&self, theta: &Vector, buffers: &Vector, inputs: Tensor<4>) -> Tensor<2> {
         self.forward(inputs, &mut Pass::value(theta, buffers)).value
     }
+}
+
+/// True if this holds for one of the layers.
+fn any(stages: &[Stage], holds: fn(&dyn Layer) -> bool) -> bool {
+    stages.iter().any(|stage| match stage {
+        Stage::Layer(layer) => holds(&**layer),
+        Stage::Branches { branches, .. } => branches.iter().any(|branch| any(branch, holds)),
+    })
 }
 
 fn never_fails() -> Result<(), Infallible> {
@@ -227,7 +199,7 @@ fn run<E>(
                         outputs.push(run(branch, x.clone(), pass, check, see)?);
                     }
                     let last = run(last, x, pass, check, see)?;
-                    join.of(outputs, last)
+                    join.of(outputs, last, pass.second_order())
                 }
             },
         };

@@ -1,6 +1,7 @@
 //! What a forward pass through a network carries.
 
 use burn::tensor::Tensor;
+use saltflat_random::Key;
 
 use crate::{
     layout::Slot,
@@ -27,6 +28,7 @@ pub struct Pass<'a> {
     pub(crate) mode: Mode,
     /// Part of the running statistics that this pass replaces, if it is not the layer's own.
     pub(crate) rate: Option<f64>,
+    dropout: Option<DropoutDraws>,
     tape: Option<Tape>,
     updates: Vec<(usize, Tensor<1>)>,
 }
@@ -41,6 +43,7 @@ impl<'a> Pass<'a> {
             order: 0,
             mode: Mode::Measure,
             rate: None,
+            dropout: None,
             tape: None,
             updates: Vec::new(),
         }
@@ -51,10 +54,16 @@ impl<'a> Pass<'a> {
         Self { directions: Some(directions), order, ..Self::value(theta, buffers) }
     }
 
-    /// As in a training step: batch normalisation uses the batch.
+    /// As in a training step: batch normalisation uses the batch. Dropout is off, unless it is given [a key](Self::training_with).
     pub fn training(mut self) -> Self {
         self.mode = Mode::Train;
         self
+    }
+
+    /// As in a training step, with dropout: the key is that of the step, and the inputs of the pass are those of its batch from sample `first`
+    /// on. Passes with the same key have the same dropout.
+    pub fn training_with(self, dropout: Key, first: usize) -> Self {
+        Self { dropout: Some(DropoutDraws { key: dropout, first, layers: 0 }), ..self.training() }
     }
 
     /// As [`training`](Self::training), but this part of the running statistics is replaced by those of the batch: 1 for the batch's own, 1/k at
@@ -109,6 +118,14 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// The key of the draw of the next layer with dropout, and the place of the pass's first sample in the batch: every such layer asks once
+    /// a pass. Absent if dropout is off.
+    pub fn next_dropout(&mut self) -> Option<(Key, usize)> {
+        let draws = self.dropout.as_mut()?;
+        draws.layers += 1;
+        Some((draws.key.part(draws.layers - 1), draws.first))
+    }
+
     /// Stores a new value of a buffer.
     pub(crate) fn update(&mut self, slot: Slot, value: Tensor<1>) {
         if let Slot::Buffer(i) = slot {
@@ -125,4 +142,13 @@ impl<'a> Pass<'a> {
             Some(tape) => tape.record(output, rule()),
         }
     }
+}
+
+/// The draws of dropout in one pass.
+struct DropoutDraws {
+    key: Key,
+    /// Place of the pass's first sample in the batch.
+    first: usize,
+    /// Layers that have drawn.
+    layers: u64,
 }

@@ -12,7 +12,7 @@ use saltflat_random::{Key, Stream};
 use crate::{
     gram::{GramChunks, gram},
     layer_config::{CASE_INPUT, LayerCase},
-    layers::{Activation, Conv2d, Window},
+    layers::{Activation, Conv2d, Linear, Window},
     layout::{Init, Layout},
     list::{Item, build_list, read_list},
     network::{Network, Stage},
@@ -28,6 +28,35 @@ const INPUT: [usize; 3] = [2, CASE_INPUT[1], CASE_INPUT[2]];
 
 /// What a check found: nothing, or what is off and by how much.
 pub type CheckResult = Result<(), String>;
+
+/// What leads to a layer in a check, and with that the coefficients of the jet that reaches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    /// A convolution and silu: a first and a second coefficient.
+    Curved,
+    /// A convolution: a first coefficient only.
+    Linear,
+    /// No parameters, as before the first layer of a network: no coefficient.
+    Constant,
+}
+
+impl Lead {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Curved, Self::Linear, Self::Constant];
+
+    fn stages(self, layout: &mut Layout) -> Vec<Stage> {
+        let (init, channels) = (Init::Normal { std: 0.4 }, [INPUT[0], CASE_INPUT[0]]);
+        let place = &mut Place::new(layout, "lead", INPUT);
+        match self {
+            Self::Curved => {
+                let lead = Conv2d::new(place, channels, Window::three(1), init, Some(init));
+                vec![lead.into(), Activation::Silu.into()]
+            }
+            Self::Linear => vec![Conv2d::new(place, channels, Window::three(1), init, Some(init)).into()],
+            Self::Constant => vec![Linear::frozen(place, channels, init).into()],
+        }
+    }
+}
 
 /// Makes all checks of a layer, which gets inputs of the shape [`CASE_INPUT`], `[4, 7, 6]`, and adds its tensors to its place. Stages
 /// that it needs before or after it can stand beside it.
@@ -56,21 +85,27 @@ impl LayerContract {
     /// A network that ends in this layer; a convolution and silu before it give it an input of the shape [`CASE_INPUT`] with both
     /// coefficients.
     pub fn of_layer(name: &str, stages: impl FnOnce(&mut Place<'_>) -> Vec<Stage>) -> Self {
-        let (mut layout, mut all) = with_lead();
+        let mut layout = Layout::default();
+        let mut all = Lead::Curved.stages(&mut layout);
         all.extend(stages(&mut Place::new(&mut layout, "layer", CASE_INPUT)));
         Self::of_network(name, layout, all)
     }
 
-    /// A network that ends in the list of layers of a row, after the same convolution.
+    /// A network with the list of layers of a row, which gets an input of the shape [`CASE_INPUT`] with the coefficients of `lead`. If they are
+    /// not both there, silu comes after the list, so that the outputs are no linear function of its parameters.
     ///
     /// # Errors
     /// What is wrong with the list, or the shape that a layer gives its output if it is another.
-    pub fn of_case(case: &LayerCase) -> Result<Self, String> {
+    pub fn of_case(case: &LayerCase, lead: Lead) -> Result<Self, String> {
         let items = items_of(&case.layers)?;
-        let (mut layout, mut all) = with_lead();
+        let mut layout = Layout::default();
+        let mut all = lead.stages(&mut layout);
         let built = build_list(&mut layout, &case.name, &items, CASE_INPUT).map_err(|e| e.to_string())?;
         all.extend(built.stages);
-        let contract = Self::of_network(&case.name, layout, all);
+        if lead != Lead::Curved {
+            all.push(Activation::Silu.into());
+        }
+        let contract = Self::of_network(&format!("{}, {lead:?}", case.name), layout, all);
         let found = contract.network.value(&contract.theta, &contract.buffers, inputs()).dims()[1];
         match found == built.output.iter().product::<usize>() {
             true => Ok(contract),
@@ -86,6 +121,11 @@ impl LayerContract {
         let theta = theta.plus_scaled(0.3, &theta.normal_like(key(90)));
         let buffers = buffers.map(|t| t.mul_scalar(1.3).add_scalar(0.2));
         Self { name: name.into(), network, theta, buffers }
+    }
+
+    /// True if there is something to differentiate by.
+    pub fn has_parameters(&self) -> bool {
+        !self.network.layout().is_empty()
     }
 
     /// Both coefficients of a jet are those of central differences, as in a training step and as in a measurement: with step h the error
@@ -241,15 +281,6 @@ pub fn items_of(list: &str) -> Result<Vec<Item>, String> {
     }
 }
 
-/// A layout and the stages that lead to a layer whose inputs have both coefficients.
-fn with_lead() -> (Layout, Vec<Stage>) {
-    let mut layout = Layout::default();
-    let init = Init::Normal { std: 0.4 };
-    let place = &mut Place::new(&mut layout, "lead", INPUT);
-    let lead = Conv2d::new(place, [INPUT[0], CASE_INPUT[0]], Window::three(1), init, Some(init));
-    (layout, vec![lead.into(), Activation::Silu.into()])
-}
-
 fn key(part: u64) -> Key {
     Key::new(11, Stream::Probe, 0).part(part)
 }
@@ -264,7 +295,7 @@ fn inputs() -> Tensor<4> {
 }
 
 fn mode(pass: Pass<'_>, train: bool) -> Pass<'_> {
-    if train { pass.training() } else { pass }
+    if train { pass.training_with(Key::new(11, Stream::Dropout, 0), 0) } else { pass }
 }
 
 fn combined(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {

@@ -3,14 +3,15 @@
 use std::{collections::HashMap, path::Path};
 
 use burn::tensor::{DType, Device, Tensor, TensorData, bf16, f16};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use saltflat_record::read_regular;
+use safetensors::{Dtype, tensor::TensorView};
 
 use crate::{
-    differences::differences,
+    comparison::Found,
     error::ModelError,
-    foreign::refusal,
-    layout::{Layout, TensorSpec},
+    fit::{Fit, fit},
+    layout::Layout,
+    names::Renames,
+    shards::Files,
     vector::Vector,
 };
 
@@ -42,56 +43,74 @@ pub fn save(layout: &Layout, theta: &Vector, buffers: &Vector) -> Result<Vec<u8>
     safetensors::serialize(views, Some(metadata)).map_err(|e| failed(e.to_string()))
 }
 
-/// Reads parameters and buffers of a network from a safetensors file with PyTorch's names, F32 or F64; F16 and BF16, whose numbers are all f32
-/// numbers, are taken too ([`half_precision`] says so).
-///
-/// # Errors
-/// [`ModelError::File`] if the file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Weights`] if its
-/// tensors are not the network's; the message names the first that differ.
-pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Result<(Vector, Vector), ModelError> {
-    let failed = |reason: String| ModelError::File { path: path.into(), reason };
-    let bytes = read_regular(path).map_err(|e| failed(e.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
-    if let Some(differences) = differences(path, &file, layout) {
-        return Err(ModelError::Weights { path: path.into(), differences });
-    }
-    let read = |specs: &[TensorSpec]| {
-        let parts = specs.iter().map(|spec| {
-            let view = file.tensor(&spec.name).map_err(|e| failed(e.to_string()))?;
-            let values = floats(&view).ok_or_else(|| {
-                let text = format!("{} is {:?}, expected F32, F64, F16 or BF16", spec.name, view.dtype());
-                failed(format!("{text}; in PyTorch tensor.float() makes it F32"))
-            })?;
-            if let Some(bad) = values.iter().find(|x| !x.is_finite()) {
-                return Err(failed(format!("{} holds {bad}, expected finite numbers", spec.name)));
-            }
-            Ok(Tensor::from_data(TensorData::new(values, [spec.len()]), (device, dtype)))
-        });
-        parts.collect::<Result<Vec<_>, _>>().map(Vector::new)
-    };
-    Ok((read(&layout.parameters)?, read(&layout.buffers)?))
+/// Weights that were read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The parameters, in the order of the layout.
+    pub theta: Vector,
+    /// The buffers, in the order of the layout.
+    pub buffers: Vector,
+    /// What a person should know of them, a sentence each: names that were changed, axes of length 1, half precision.
+    pub notes: Vec<String>,
 }
 
-/// A sentence about a weights file with tensors in half precision, for the person who names it: what is measured is measured at rounded weights.
+/// [`load_renamed`] with no map of names and without its notes.
 ///
 /// # Errors
-/// [`ModelError::File`] if the file cannot be read.
-pub fn half_precision(path: &Path) -> Result<Option<String>, ModelError> {
+/// As [`load_renamed`].
+pub fn load(path: &Path, layout: &Layout, device: &Device, dtype: DType) -> Result<(Vector, Vector), ModelError> {
+    let Loaded { theta, buffers, .. } = load_renamed(path, layout, &Renames::default(), device, dtype)?;
+    Ok((theta, buffers))
+}
+
+/// Reads parameters and buffers of a network from a safetensors file, or from several that an index names (`model.safetensors.index.json`, as
+/// Hugging Face's libraries write it). The names are PyTorch's after the map `renames`. If they do not fit, these are tried, and the notes say which
+/// fits:
+///
+/// * without one beginning that all names have, such as `module.` (`DataParallel`), `_orig_mod.` (`torch.compile`), `model.`, `net.`, also several
+///   (`_orig_mod.module.`);
+/// * `shortcut` for `downsample` and `linear` for `fc` in a ResNet, and `classifier` for `classifier.0` in a VGG, as kuangliu/pytorch-cifar names them.
+///
+/// Numbers are F32 or F64, or F16 and BF16, whose numbers are all f32 numbers (a note says so). Shapes may differ by axes of length 1.
+/// `num_batches_tracked` and `n_averaged` are passed over.
+///
+/// # Errors
+/// [`ModelError::File`] if a file cannot be read (a pickle of PyTorch's is refused) or a number in it is not finite, [`ModelError::Rename`] if the
+/// map does not suit the names, [`ModelError::Weights`] if the tensors are not the network's; the message shows those that differ side by side.
+pub fn load_renamed(
+    path: &Path,
+    layout: &Layout,
+    renames: &Renames,
+    device: &Device,
+    dtype: DType,
+) -> Result<Loaded, ModelError> {
+    let files = Files::read(path)?;
+    let stored = files.tensors()?;
+    let Fit { tensors, notes } = fit(path, &stored, layout, renames)?;
     let failed = |reason: String| ModelError::File { path: path.into(), reason };
-    let bytes = read_regular(path).map_err(|e| failed(e.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| failed(refusal(path, &bytes, &e.to_string())))?;
-    let half = |view: &TensorView<'_>| matches!(view.dtype(), Dtype::F16 | Dtype::BF16);
-    let mut all: Vec<_> = file.iter().filter(|(_, view)| half(view)).collect();
-    all.sort_unstable_by_key(|(name, _)| *name);
-    Ok(all.first().map(|(name, view)| {
-        format!(
-            "{}: {} tensors are in half precision (such as {name}, {:?}); they are read as f32, which keeps their numbers, but these were \
-             rounded when they were stored",
-            path.display(),
-            all.len(),
-            view.dtype()
-        )
-    }))
+    let read = |found: &Found<'_>| {
+        let (name, view) = (found.name, found.view);
+        let values = floats(view).ok_or_else(|| {
+            let text = format!("{name} is {:?}, expected F32, F64, F16 or BF16", view.dtype());
+            failed(format!("{text}; in PyTorch tensor.float() makes it F32"))
+        })?;
+        if let Some(bad) = values.iter().find(|x| !x.is_finite()) {
+            return Err(failed(format!("{name} holds {bad}, expected finite numbers")));
+        }
+        let length = values.len();
+        Ok(Tensor::from_data(TensorData::new(values, [length]), (device, dtype)))
+    };
+    let (parameters, buffers) = tensors.split_at(layout.parameters.len());
+    let vector = |part: &[Found<'_>]| part.iter().map(read).collect::<Result<Vec<_>, _>>().map(Vector::new);
+    Ok(Loaded { theta: vector(parameters)?, buffers: vector(buffers)?, notes })
+}
+
+/// The notes that [`load_renamed`] would give.
+///
+/// # Errors
+/// As [`load_renamed`], except that numbers are not looked at.
+pub fn load_notes(path: &Path, layout: &Layout, renames: &Renames) -> Result<Vec<String>, ModelError> {
+    Ok(fit(path, &Files::read(path)?.tensors()?, layout, renames)?.notes)
 }
 
 fn floats(view: &TensorView<'_>) -> Option<Vec<f64>> {

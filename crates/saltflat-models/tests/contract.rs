@@ -6,7 +6,7 @@
 use saltflat_models::{
     LayerCase, Layout, build_list,
     layers::LAYERS,
-    testing::{CheckResult, LayerContract, check_layer, items_of},
+    testing::{CheckResult, LayerContract, Lead, check_layer, items_of},
 };
 
 /// Rows of several layers.
@@ -34,20 +34,42 @@ fn branches() -> Vec<LayerCase> {
                 conv(3)
             ),
         ),
+        LayerCase::new(
+            "product of three branches",
+            format!(
+                "[{{ kind = \"parallel\", join = \"product\", branches = [[{0}], [], [\"scale\", {0}]] }}]",
+                conv(4)
+            ),
+        ),
+        LayerCase::new(
+            "product with a pixel",
+            format!(
+                "[{{ kind = \"parallel\", join = \"product\", branches = [[\"adaptive-avg-pool\", {}, \"sigmoid\"], []] }}]",
+                conv(4)
+            ),
+        ),
     ]
 }
 
 /// Of these rows the lists start at the data, so that nothing before them has coefficients.
-const FIRST: [&str; 2] = [
+const FIRST: [&str; 4] = [
     r#"["bias", { kind = "conv2d", outputs = 3, kernel = 3, padding = 1, bias = false }, "silu"]"#,
     r#"[{ kind = "parallel", join = "concat", branches = [[], ["scale"], [{ kind = "conv2d", outputs = 2, kernel = 1 }]] }, "silu"]"#,
+    r#"[{ kind = "parallel", join = "product", branches = [[{ kind = "conv2d", outputs = 2, kernel = 1 }, "softmax"], []] }, "silu"]"#,
+    r#"[{ kind = "conv2d", outputs = 4, kernel = [2, 3], groups = 2 }, { kind = "max-pool", kernel = 3, stride = 1 }, "silu"]"#,
 ];
 
-/// The rows of every layer in the list, and some of several layers.
+/// The rows of every layer in the list, each with inputs that have both coefficients, the first or none; and some of several layers.
 fn contracts() -> Vec<LayerContract> {
-    let cases = LAYERS.iter().flat_map(|kind| (kind.cases)()).chain(branches());
-    let mut contracts: Vec<_> =
-        cases.map(|case| LayerContract::of_case(&case).unwrap_or_else(|e| panic!("{}: {e}", case.name))).collect();
+    let mut contracts = Vec::new();
+    for case in LAYERS.iter().flat_map(|kind| (kind.cases)()).chain(branches()) {
+        for lead in Lead::ALL {
+            let contract = LayerContract::of_case(&case, lead).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            if contract.has_parameters() {
+                contracts.push(contract);
+            }
+        }
+    }
     for list in FIRST {
         let mut layout = Layout::default();
         let built = build_list(&mut layout, "list", &items_of(list).unwrap(), [2, 7, 6]).unwrap();
@@ -95,7 +117,7 @@ fn every_layer_has_rows() {
             assert!(cases.iter().any(|case| case.layers.contains(&format!("\"{name}\""))), "{name} has no row");
         }
     }
-    assert_eq!(contracts().len(), 30);
+    assert_eq!(LAYERS.iter().map(|kind| (kind.cases)().len()).sum::<usize>(), 82);
 }
 
 /// A layer whose rules are wrong is found by the helper that others check theirs with.

@@ -10,6 +10,8 @@ pub(crate) enum DrawKind {
     Normal,
     /// −1 or +1.
     Signs,
+    /// Uniform on [0, 1).
+    Uniform,
 }
 
 impl DrawKind {
@@ -17,7 +19,7 @@ impl DrawKind {
     #[cfg(feature = "gpu")]
     pub(crate) fn numbers_per_block(self) -> u32 {
         match self {
-            Self::Normal => BLOCK as u32,
+            Self::Normal | Self::Uniform => BLOCK as u32,
             Self::Signs => BLOCK as u32 * u32::BITS,
         }
     }

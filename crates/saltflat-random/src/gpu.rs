@@ -1,5 +1,6 @@
-//! The draws of [`Key::box_muller`](crate::Key::box_muller) and [`Key::signs`](crate::Key::signs) on a GPU: ChaCha's words are the same
-//! there, so signs are, and normal numbers up to the rounding of its logarithm, sine and cosine.
+//! The draws of [`Key::box_muller`](crate::Key::box_muller), [`Key::signs`](crate::Key::signs) and [`Key::uniform`](crate::Key::uniform) on a
+//! GPU: ChaCha's words are the same there, so signs and uniform numbers are, and normal numbers up to the rounding of its logarithm, sine and
+//! cosine.
 
 use burn::{
     backend::{Backend, Dispatch, DispatchDevice, TensorMetadata, backend_extension, tensor::FloatTensor},
@@ -11,7 +12,7 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 use crate::{
     box_muller::{BLOCK, PAIRS, UNIT},
     draw_kind::DrawKind,
-    key::{Key, PART},
+    key::{Key, PART, UNIFORM_STEP, UNUSED_BITS},
 };
 
 /// A whole turn.
@@ -20,9 +21,9 @@ const TURN: f32 = std::f32::consts::TAU;
 /// Draws on the device of the tensors.
 #[backend_extension(Cube, Fusion: cfg(feature = "fusion"))]
 pub(crate) trait Draws: Backend {
-    /// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
+    /// Numbers `start`, `start` + 1, … of the draw from this part on, as many as `like` has.
     #[fusion(dtype = like, shape = like)]
-    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, kind: DrawKind) -> FloatTensor<Self>;
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], part: u32, start: u32, kind: DrawKind) -> FloatTensor<Self>;
 }
 
 /// Whether the tensor is on a GPU, in f32.
@@ -34,11 +35,11 @@ pub(crate) fn supports(like: &Tensor<1>) -> bool {
 /// Numbers `start`, `start` + 1, … of a draw, as many as `like` has.
 pub(crate) fn draw(key: Key, kind: DrawKind, start: usize, like: &Tensor<1>) -> Tensor<1> {
     let like = like.clone().without_autodiff().into_dispatch();
-    Tensor::from_dispatch(Dispatch::draw(like, key.words(), start as u32, kind))
+    Tensor::from_dispatch(Dispatch::draw(like, key.words(), (start / PART) as u32, (start % PART) as u32, kind))
 }
 
 impl Draws for CubeBackend {
-    fn draw(like: FloatTensor<Self>, key: [u32; 8], start: u32, kind: DrawKind) -> FloatTensor<Self> {
+    fn draw(like: FloatTensor<Self>, key: [u32; 8], part: u32, start: u32, kind: DrawKind) -> FloatTensor<Self> {
         let shape = like.shape();
         let (end, per_block) = (start as usize + shape.num_elements(), kind.numbers_per_block() as usize);
         let out = empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, DType::F32);
@@ -47,18 +48,18 @@ impl Draws for CubeBackend {
         let count = calculate_cube_count_elemwise(&like.client, blocks, dim);
         let mut words = SequenceArg::new();
         key.into_iter().for_each(|word| words.push(word));
-        fill::launch(&like.client, count, dim, words, start, out.clone().into_buffer_arg(), kind);
+        fill::launch(&like.client, count, dim, words, part, start, out.clone().into_buffer_arg(), kind);
         out
     }
 }
 
 /// Each unit makes the numbers of one block of ChaCha.
 #[cube(launch)]
-fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] kind: DrawKind) {
+fn fill(key: Sequence<u32>, part: u32, start: u32, out: &mut [f32], #[comptime] kind: DrawKind) {
     let per_block = comptime!(kind.numbers_per_block());
-    let part = comptime!(PART as u32);
+    let size = comptime!(PART as u32);
     let first = (start / per_block + ABSOLUTE_POS as u32) * per_block;
-    let words = chacha(&key, first % part / per_block, first / part);
+    let words = chacha(&key, first % size / per_block, part + first / size);
     // Index of the first number of the block; before the start it wraps around to beyond the end.
     let to = first - start;
     if comptime!(kind == DrawKind::Normal) {
@@ -71,6 +72,11 @@ fn fill(key: Sequence<u32>, start: u32, out: &mut [f32], #[comptime] kind: DrawK
             // Half a turn is taken off the angle, where a GPU's functions are most exact, and comes back as a sign.
             write(out, to + i as u32, -radius * angle.cos());
             write(out, to + (PAIRS + i) as u32, -radius * angle.sin());
+        }
+    } else if comptime!(kind == DrawKind::Uniform) {
+        #[unroll]
+        for word in 0..BLOCK {
+            write(out, to + word as u32, f32::cast_from(words[word] >> UNUSED_BITS) * UNIFORM_STEP);
         }
     } else {
         #[unroll]

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::{
     box_muller::{self, BLOCK},
+    draw_kind::DrawKind,
     stream::Stream,
 };
 
@@ -22,6 +23,12 @@ pub struct Key {
 
 /// Entries drawn from one generator when a long vector is filled; the parts are filled in parallel.
 pub(crate) const PART: usize = 1 << 15;
+
+/// Bits of a word that a uniform number does not use, so that it is exact in f32.
+pub(crate) const UNUSED_BITS: u32 = 8;
+
+/// Distance of neighbouring uniform numbers: 2⁻²⁴.
+pub(crate) const UNIFORM_STEP: f32 = 1.0 / 16_777_216.0;
 
 impl Key {
     /// The draw of `stream` at `step` in the run with this `seed`.
@@ -71,7 +78,7 @@ impl Key {
 
     /// `n` independent standard normal numbers, by rejection (the ziggurat).
     pub fn normal(self, n: usize) -> Vec<f32> {
-        self.fill(n, |rng, out| out.iter_mut().for_each(|x| *x = StandardNormal.sample(rng)))
+        self.fill(0, n, |rng, out| out.iter_mut().for_each(|x| *x = StandardNormal.sample(rng)))
     }
 
     /// `n` independent standard normal numbers, in pairs √(−2 ln u) (cos 2πt, sin 2πt): what a GPU can draw, too. u has 32 bits, so none is
@@ -79,29 +86,52 @@ impl Key {
     ///
     /// Source: Box and Muller 1958, A note on the generation of random normal deviates.
     pub fn box_muller(self, n: usize) -> Vec<f32> {
-        self.fill(n, |rng, out| {
-            for out in out.chunks_mut(BLOCK) {
-                let numbers = box_muller::normal(std::array::from_fn(|_| rng.next_u32()));
-                out.copy_from_slice(&numbers[..out.len()]);
-            }
-        })
+        self.draw(DrawKind::Normal, 0, n)
     }
 
     /// `n` independent numbers, −1 or +1 with probability ½ each.
     pub fn signs(self, n: usize) -> Vec<f32> {
-        self.fill(n, |rng, out| {
-            for chunk in out.chunks_mut(64) {
-                let bits = rng.next_u64();
-                for (i, x) in chunk.iter_mut().enumerate() {
-                    *x = if bits >> i & 1 == 1 { 1.0 } else { -1.0 };
-                }
-            }
-        })
+        self.draw(DrawKind::Signs, 0, n)
     }
 
-    fn fill(self, n: usize, draw: impl Fn(&mut ChaCha8Rng, &mut [f32]) + Sync) -> Vec<f32> {
-        let mut out = vec![0.0; n];
-        out.par_chunks_mut(PART).enumerate().for_each(|(block, out)| draw(&mut self.rng_of_block(block as u64), out));
+    /// `n` independent numbers, each uniform on the multiples of 2⁻²⁴ from 0 to below 1.
+    pub fn uniform(self, n: usize) -> Vec<f32> {
+        self.draw(DrawKind::Uniform, 0, n)
+    }
+
+    /// The numbers `start`, `start` + 1, … of a draw, `n` of them.
+    pub(crate) fn draw(self, kind: DrawKind, start: usize, n: usize) -> Vec<f32> {
+        match kind {
+            DrawKind::Normal => self.fill(start, n, |rng, out| {
+                for out in out.chunks_mut(BLOCK) {
+                    let numbers = box_muller::normal(std::array::from_fn(|_| rng.next_u32()));
+                    out.copy_from_slice(&numbers[..out.len()]);
+                }
+            }),
+            DrawKind::Signs => self.fill(start, n, |rng, out| {
+                for chunk in out.chunks_mut(64) {
+                    let bits = rng.next_u64();
+                    for (i, x) in chunk.iter_mut().enumerate() {
+                        *x = if bits >> i & 1 == 1 { 1.0 } else { -1.0 };
+                    }
+                }
+            }),
+            DrawKind::Uniform => self.fill(start, n, |rng, out| {
+                out.iter_mut().for_each(|x| *x = (rng.next_u32() >> UNUSED_BITS) as f32 * UNIFORM_STEP);
+            }),
+        }
+    }
+
+    /// `n` numbers from `start` on. The parts that they lie in are drawn from their beginnings.
+    fn fill(self, start: usize, n: usize, draw: impl Fn(&mut ChaCha8Rng, &mut [f32]) + Sync) -> Vec<f32> {
+        let (first, before) = (start / PART, start % PART);
+        let mut out = vec![0.0; before + n];
+        out.par_chunks_mut(PART)
+            .enumerate()
+            .for_each(|(block, out)| draw(&mut self.rng_of_block((first + block) as u64), out));
+        if before > 0 {
+            out.drain(..before);
+        }
         out
     }
 }
@@ -130,6 +160,38 @@ mod tests {
     fn a_longer_draw_starts_with_the_shorter_one() {
         assert_eq!(key(0).signs(70_000)[..40_000], key(0).signs(40_000));
         assert_eq!(key(0).normal(70_000)[..40_000], key(0).normal(40_000));
+    }
+
+    /// A draw that starts later has the numbers of the whole one, whatever parts they lie in.
+    #[test]
+    fn a_draw_can_start_anywhere() {
+        for kind in [DrawKind::Normal, DrawKind::Signs, DrawKind::Uniform] {
+            let all = key(4).draw(kind, 0, 100_000);
+            for (start, n) in [(0, 0), (1, 5), (32_767, 2), (32_768, 40_000), (40_001, 59_999)] {
+                assert_eq!(key(4).draw(kind, start, n), all[start..start + n], "{kind:?} from {start}");
+            }
+        }
+    }
+
+    /// Mean ½ and variance 1/12 within 4 standard errors (Var (u − ½)² = 1/80 − 1/144), all from 0 to below 1, and exact in f32.
+    #[test]
+    fn uniform_numbers_are_uniform() {
+        let n = 1_000_000;
+        let draw = key(7).uniform(n);
+        assert!(draw.iter().all(|u| (0.0..1.0).contains(u) && (u / UNIFORM_STEP).fract() == 0.0));
+        let centred = || draw.iter().map(|&u| f64::from(u) - 0.5);
+        let mean = centred().sum::<f64>() / n as f64;
+        let square = centred().map(|u| u * u).sum::<f64>() / n as f64;
+        assert!(mean.abs() < 4.0 * (1.0 / 12.0 / n as f64).sqrt(), "mean {mean}");
+        assert!(
+            (square - 1.0 / 12.0).abs() < 4.0 * ((1.0 / 80.0 - 1.0 / 144.0) / n as f64).sqrt(),
+            "variance {square}"
+        );
+        // Of every tenth as many, within 4 standard errors.
+        for tenth in 0..10 {
+            let count = draw.iter().filter(|&&u| (u * 10.0) as usize == tenth).count() as f64 / n as f64;
+            assert!((count - 0.1).abs() < 4.0 * (0.09 / n as f64).sqrt(), "{count} in tenth {tenth}");
+        }
     }
 
     #[test]

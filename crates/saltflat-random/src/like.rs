@@ -16,6 +16,12 @@ impl Key {
         self.draw_like(DrawKind::Signs, parts)
     }
 
+    /// The numbers `start`, `start` + 1, … of [uniform](Self::uniform) ones, as many as the tensor has and on its device, the same on every
+    /// device.
+    pub fn uniform_like(self, start: usize, like: &Tensor<1>) -> Tensor<1> {
+        self.draw_at(DrawKind::Uniform, start, like)
+    }
+
     fn draw_like(self, kind: DrawKind, parts: &[Tensor<1>]) -> Vec<Tensor<1>> {
         let sizes = parts.iter().map(|part| part.dims()[0]);
         let starts = sizes.clone().scan(0, |start, n| {
@@ -26,15 +32,21 @@ impl Key {
         if parts.iter().all(crate::gpu::supports) {
             return starts.zip(parts).map(|(start, part)| crate::gpu::draw(self, kind, start, part)).collect();
         }
-        let all = match kind {
-            DrawKind::Normal => self.box_muller(sizes.sum()),
-            DrawKind::Signs => self.signs(sizes.sum()),
-        };
-        let cut = |(start, part): (usize, &Tensor<1>)| {
-            let n = part.dims()[0];
-            let device = part.device().without_autodiff();
-            Tensor::from_data(TensorData::new(all[start..start + n].to_vec(), [n]), (&device, part.dtype()))
-        };
-        starts.zip(parts).map(cut).collect()
+        let all = self.draw(kind, 0, sizes.sum());
+        starts.zip(parts).map(|(start, part)| on_device(&all[start..start + part.dims()[0]], part)).collect()
     }
+
+    fn draw_at(self, kind: DrawKind, start: usize, like: &Tensor<1>) -> Tensor<1> {
+        #[cfg(feature = "gpu")]
+        if crate::gpu::supports(like) {
+            return crate::gpu::draw(self, kind, start, like);
+        }
+        on_device(&self.draw(kind, start, like.dims()[0]), like)
+    }
+}
+
+/// These numbers on the device and of the number type of `like`.
+fn on_device(numbers: &[f32], like: &Tensor<1>) -> Tensor<1> {
+    let device = like.device().without_autodiff();
+    Tensor::from_data(TensorData::new(numbers.to_vec(), [numbers.len()]), (&device, like.dtype()))
 }

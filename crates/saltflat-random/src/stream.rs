@@ -46,4 +46,6 @@ pub enum Stream {
     DataSample = 19,
     /// Samples of a batch that is drawn by itself; step = training step.
     BatchSubset = 20,
+    /// Which activations dropout keeps; step = training step, part = the dropout layer's place in the forward pass.
+    Dropout = 21,
 }

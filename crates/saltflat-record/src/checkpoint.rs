@@ -16,7 +16,7 @@ use crate::{
     atomic::{indented, write_checked},
     error::FolderError,
     lock::LockedFolder,
-    names::{CHECKPOINTS, SCHEMA},
+    names::{CHECKPOINTS, SCHEMA, VECTORS},
     progress::Progress,
     read::read_if_there,
     sha256::sha256_hex,
@@ -37,6 +37,11 @@ fn stem(run: &Path, step: u64) -> PathBuf {
 /// The weights of the checkpoint of a run after so many steps.
 pub fn weights_path(run: &Path, step: u64) -> PathBuf {
     stem(run, step).with_extension(WEIGHTS)
+}
+
+/// The folder of the vectors that a run's measurement at this step found.
+pub fn vectors_path(run: &Path, step: u64) -> PathBuf {
+    run.join(VECTORS).join(format!("step-{step:08}"))
 }
 
 /// The sidecars of a run with their steps, newest first.

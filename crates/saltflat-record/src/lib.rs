@@ -17,12 +17,12 @@ mod sha256;
 mod status;
 
 pub use atomic::{is_temporary, open_to_append, remove_temporary, set_aside, write, write_if_changed, write_named};
-pub use checkpoint::{NewestCheckpoint, STATE, Sidecar, WEIGHTS, save_checkpoint, weights_path};
+pub use checkpoint::{NewestCheckpoint, STATE, Sidecar, WEIGHTS, save_checkpoint, vectors_path, weights_path};
 pub use environment::{DataFile, Environment, provenance};
 pub use error::FolderError;
 pub use lock::{AppendFile, LockedFolder, is_locked, try_lock};
 pub use manifest::{Entry, Manifest};
-pub use names::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, MANIFEST, METRICS, SCHEMA, STATUS};
+pub use names::{CHECKPOINTS, CONFIG, ENVIRONMENT, LOCK, LOG, MANIFEST, METRICS, SCHEMA, STATUS, VECTORS};
 pub use progress::{Best, Exact, Progress};
 pub use read::{is_control, open_regular, read_if_there, read_regular, read_text};
 pub use row::{

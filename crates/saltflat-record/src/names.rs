@@ -17,5 +17,7 @@ pub const LOG: &str = "log.txt";
 pub const LOCK: &str = "lock";
 /// Folder of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// Folder of the vectors in parameter space that measurements found.
+pub const VECTORS: &str = "vectors";
 /// The runs of a study: a [`Manifest`](crate::Manifest).
 pub const MANIFEST: &str = "manifest.json";

@@ -79,9 +79,9 @@ pub fn distinct(runs: Vec<Run>) -> (Vec<Run>, Vec<String>) {
 /// Keys of a configuration that do not tell groups apart: the seeds of a group differ in them.
 const OF_ONE_RUN: [&str; 5] = ["run.seed", "run.name", "train.init", "train.init_sha256", "data.seed"];
 
-/// True for keys that change nothing in the numbers of a run: where its event files and checkpoints are, and when it is saved.
+/// True for keys that change nothing in the numbers of a run: whether there are event files and files of vectors, and when it is saved.
 pub(crate) fn is_bookkeeping(key: &str) -> bool {
-    key == "run.tensorboard" || key.starts_with("train.checkpoint.")
+    key == "run.tensorboard" || key == "metrics.vectors" || key.starts_with("train.checkpoint.")
 }
 
 /// Labels runs by the keys in which the configurations of their stage differ, beside the labels that a lab gave its trials. Seeds,

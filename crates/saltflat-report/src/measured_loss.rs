@@ -37,6 +37,7 @@ impl PartialEq for MeasuredLoss {
             (Self::OfOutputs(a), Self::OfOutputs(b)) => {
                 let near = |of: fn(&RecordedLoss) -> f64| (of(a) - of(b)).abs() <= 1e-9 * of(a).abs().max(of(b).abs());
                 a.kind == b.kind
+                    && a.split == b.split
                     && near(|loss| loss.smoothing)
                     && near(|loss| loss.floor)
                     && near(|loss| loss.weight_decay)
@@ -52,14 +53,15 @@ impl PartialEq for MeasuredLoss {
 impl fmt::Display for MeasuredLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OfOutputs(RecordedLoss { kind, smoothing, floor, weight_decay }) => {
+            Self::OfOutputs(loss) => {
+                let RecordedLoss { kind, smoothing, floor, weight_decay, split } = loss;
                 f.write_str(if kind == LossKind::Square.name() { "square loss" } else { "cross-entropy" })?;
                 for (name, value) in [("smoothing", smoothing), ("floor", floor), ("weight decay", weight_decay)] {
                     if *value != 0.0 {
                         write!(f, ", {name} {}", number(*value))?;
                     }
                 }
-                Ok(())
+                if loss.is_of_training_samples() { Ok(()) } else { write!(f, ", on the {split} samples") }
             }
             Self::OfLab { lab, loss: None } => write!(f, "that of the lab {lab}"),
             Self::OfLab { lab, loss: Some(loss) } => write!(f, "{loss}, in the lab {lab}"),
@@ -82,15 +84,21 @@ impl MeasuredLoss {
     pub(crate) fn of_training(config: &Table) -> KnownLoss {
         let loss = config.get("loss").and_then(Value::as_table).ok_or("config.toml has no [loss]")?;
         let kind = kind_of(loss.get("kind").and_then(Value::as_str).unwrap_or_default())?;
-        let smoothing = match loss.get("smoothing") {
-            None => implied_smoothing(config)?,
-            Some(given) => float(given).ok_or_else(|| format!("loss.smoothing cannot be read: {given}"))?,
+        let read = |key: &str| {
+            let number = |given| float(given).ok_or_else(|| format!("loss.{key} cannot be read: {given}"));
+            loss.get(key).map(number).transpose()
+        };
+        let smoothing = match (read("smoothing")?, read("label_smoothing")?) {
+            (Some(smoothing), _) => smoothing,
+            (None, Some(epsilon)) => Loss::smoothing_of_uniform(epsilon, outputs(config)?),
+            (None, None) => implied_smoothing(config)?,
         };
         let floor = match (kind, smoothing) {
             (LossKind::Square, _) | (LossKind::CrossEntropy, 0.0) => 0.0,
             (LossKind::CrossEntropy, _) => Loss { kind, smoothing }.floor(outputs(config)?),
         };
-        Ok(Self::OfOutputs(RecordedLoss { kind: kind.name().into(), smoothing, floor, weight_decay: 0.0 }))
+        let kind = kind.name().into();
+        Ok(Self::OfOutputs(RecordedLoss { kind, smoothing, floor, weight_decay: 0.0, split: "train".into() }))
     }
 }
 
@@ -165,7 +173,8 @@ mod tests {
     }
 
     fn cross_entropy(smoothing: f64, floor: f64) -> MeasuredLoss {
-        MeasuredLoss::OfOutputs(RecordedLoss { kind: "cross_entropy".into(), smoothing, floor, weight_decay: 0.0 })
+        let (kind, split) = ("cross_entropy".into(), "train".into());
+        MeasuredLoss::OfOutputs(RecordedLoss { kind, smoothing, floor, weight_decay: 0.0, split })
     }
 
     /// Floors by hand: −(1−s) ln(1−s) − s ln(s/(C−1)), for C = 10 and s = 0.2: 0.939848 (the definitions of the metrics);

@@ -12,7 +12,7 @@ use saltflat_record::{FolderError, LockedFolder, SCHEMA, Sidecar, save_checkpoin
 pub use self::{
     config_changes::{CHANGEABLE, ConfigChange, ConfigChanges},
     saved_run::{Resumed, SavedRun, resume},
-    start::{check_start, load_start, load_update, start, start_sha256, weights_note},
+    start::{check_start, load_start, load_update, start, start_notes, start_sha256},
 };
 use crate::{Snapshot, TrainError};
 

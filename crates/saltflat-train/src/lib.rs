@@ -19,13 +19,13 @@ mod trainer;
 
 pub use checkpoint::{
     CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
-    save_checkpoint, start, start_sha256, weights_note,
+    save_checkpoint, start, start_notes, start_sha256,
 };
 pub use device::{DeviceChoice, DeviceInfo, adapter_names, choose_device};
 pub use error::TrainError;
 pub use measure::{
-    Cost, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory, MetricGroup,
-    PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
+    Cost, MeasuredVectors, Measurement, MeasurementContext, MeasurementPoint, MeasurementSizes, Measurer, Memory,
+    MetricGroup, PairsOptions, TrainingSettings, curvature_subset, measurement_cost,
 };
 pub use observer::{Observer, Snapshot};
 pub use optimizer::{Sam, Sgd};

@@ -3,7 +3,7 @@
 use saltflat_models::Vector;
 use saltflat_record::{EpochRow, MeasurementRow, Progress};
 
-use crate::{Plan, TrainError, state::TensorMap};
+use crate::{MeasuredVectors, Plan, TrainError, state::TensorMap};
 
 /// Receives the events of a run. An array of observers is an observer that passes every event to each in turn:
 ///
@@ -36,6 +36,10 @@ pub trait Observer {
     fn epoch(&mut self, _row: &EpochRow) -> Result<(), TrainError> {
         Ok(())
     }
+    /// A measurement found vectors in parameter space, and `metrics.vectors` asks for their files. Its row comes next.
+    fn vectors(&mut self, _plan: &Plan, _step: u64, _vectors: &MeasuredVectors) -> Result<(), TrainError> {
+        Ok(())
+    }
     /// A measurement was made.
     fn measurement(&mut self, _row: &MeasurementRow) -> Result<(), TrainError> {
         Ok(())
@@ -58,6 +62,10 @@ impl<const N: usize> Observer for [&mut dyn Observer; N] {
 
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
         self.iter_mut().try_for_each(|one| one.epoch(row))
+    }
+
+    fn vectors(&mut self, plan: &Plan, step: u64, vectors: &MeasuredVectors) -> Result<(), TrainError> {
+        self.iter_mut().try_for_each(|one| one.vectors(plan, step, vectors))
     }
 
     fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {

@@ -3,12 +3,14 @@
 use saltflat_models::Vector;
 use serde::Serialize;
 
-/// SGD in PyTorch's convention: u ← β u + g, θ ← θ − η u; with Nesterov θ ← θ − η (g + β u). No dampening, no weight
-/// decay. The effective learning rate of heavy-ball momentum is η/(1 − β).
+/// SGD in PyTorch's convention (`torch.optim.SGD`): g ← ∇L(θ) + w θ with weight decay w, u ← β u + g, θ ← θ − η u; with Nesterov
+/// θ ← θ − η (g + β u). All parameters decay, also biases and those of normalisation. No dampening. The effective learning rate of heavy-ball
+/// momentum is η/(1 − β).
 #[derive(Clone, Debug)]
 pub struct Sgd {
     momentum: f64,
     nesterov: bool,
+    weight_decay: f64,
     keeps_update: bool,
     /// u, once a step with momentum was made.
     pub(crate) velocity: Option<Vector>,
@@ -19,11 +21,20 @@ pub struct Sgd {
 impl Sgd {
     /// β in [0, 1), 0 for plain SGD; and whether the direction of the last update is kept.
     pub fn new(momentum: f64, nesterov: bool, keeps_update: bool) -> Self {
-        Self { momentum, nesterov, keeps_update, velocity: None, update: None }
+        Self { momentum, nesterov, weight_decay: 0.0, keeps_update, velocity: None, update: None }
+    }
+
+    /// With weight decay w.
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay, ..self }
     }
 
     /// The parameters after one update with gradient g and learning rate η. Tensors that are not shared are updated in place.
     pub fn step(&mut self, theta: Vector, gradient: Vector, lr: f64) -> Vector {
+        let gradient = match self.weight_decay {
+            0.0 => gradient,
+            decay => gradient.add_scaled(decay, &theta),
+        };
         let (moved, direction) = match self.velocity.take() {
             Some(velocity) if !self.nesterov => {
                 let [moved, velocity] = theta.descend(velocity, gradient, self.momentum, lr);
@@ -95,6 +106,22 @@ mod tests {
             let second = sgd.step(first.clone(), vector(2.0), 0.1);
             for (theta, expected) in [first, second].iter().zip(expected) {
                 assert!((numbers(theta)[0] - expected).abs() < 1e-15, "β {momentum} nesterov {nesterov}: {theta:?}");
+            }
+        }
+    }
+
+    /// By hand, lr 0.1, w = ½, gradients 1 then 2, from 4. Plain: g + wθ = 3, then 2 + 1.85 = 3.85; θ = 3.7, 3.315. β = ½: u = 3, 1.5 + 3.85
+    /// = 5.35; θ = 3.7, 3.165. Nesterov: directions 3 + 1.5 = 4.5, θ = 3.55; g = 3.775, u = 5.275, direction 3.775 + 2.6375; θ = 2.90875.
+    #[test]
+    fn weight_decay_by_hand() {
+        for (momentum, nesterov, expected) in
+            [(0.0, false, [3.7, 3.315]), (0.5, false, [3.7, 3.165]), (0.5, true, [3.55, 2.90875])]
+        {
+            let mut sgd = Sgd::new(momentum, nesterov, false).with_weight_decay(0.5);
+            let first = sgd.step(vector(4.0), vector(1.0), 0.1);
+            let second = sgd.step(first.clone(), vector(2.0), 0.1);
+            for (theta, expected) in [first, second].iter().zip(expected) {
+                assert!((numbers(theta)[0] - expected).abs() < 1e-14, "β {momentum} nesterov {nesterov}: {theta:?}");
             }
         }
     }

@@ -7,7 +7,7 @@ use saltflat_noise::SuitableTargets;
 
 use crate::{
     TrainError,
-    config::{BatchSize, Config, ConfigError},
+    config::{BatchSize, Config, ConfigError, MeasuredSplit},
 };
 
 /// What a configuration and the sizes of its data make together, before any sample is read: what a study asks of its runs
@@ -55,9 +55,20 @@ impl Outline {
             BatchSize::Full => n,
             BatchSize::Samples(size) => size,
         };
-        for (key, got) in [("optimizer.batch_size", Some(batch_size)), ("metrics.samples", config.metrics.samples)] {
-            if let Some(got) = got.filter(|&got| got > n) {
-                problem(key, format!("expected at most {n}, the number of training samples, got {got}"));
+        let split = config.metrics.split;
+        let of_split = match split {
+            MeasuredSplit::Train => Some(n),
+            MeasuredSplit::Test => data.test,
+        };
+        if of_split.is_none() {
+            problem("metrics.split", "expected train, since there is no test split, got test".into());
+        }
+        for (key, words, most, got) in [
+            ("optimizer.batch_size", "training", Some(n), Some(batch_size)),
+            ("metrics.samples", split.in_words(), of_split, config.metrics.samples),
+        ] {
+            if let (Some(most), Some(got)) = (most, got.filter(|&got| most.is_some_and(|most| got > most))) {
+                problem(key, format!("expected at most {most}, the number of {words} samples, got {got}"));
             }
         }
         if let Some(best) = config.train.checkpoint.best.filter(|best| best.is_of_test() && data.test.is_none()) {
@@ -136,18 +147,22 @@ impl Outline {
 fn losses(config: &Config, classes: Option<usize>, outputs: usize, problems: &mut Vec<Problem>) -> [Loss; 2] {
     let implied = || if classes.is_some() { config.noise.smoothing(outputs) } else { 0.0 };
     let given = config.metrics.loss.unwrap_or_default();
-    let smoothing = config.loss.smoothing.unwrap_or_else(implied);
+    let of_config = config.loss.smoothing(outputs);
+    let smoothing = of_config.unwrap_or_else(implied);
     let trained = Loss { kind: config.loss.kind, smoothing };
-    let measured =
-        Loss { kind: given.kind.unwrap_or(trained.kind), smoothing: given.smoothing.unwrap_or(trained.smoothing) };
+    let measured = Loss {
+        kind: given.kind.unwrap_or(trained.kind),
+        smoothing: given.smoothing(outputs).unwrap_or(trained.smoothing),
+    };
     let of_targets = config.noise.of_targets().map(|one| &one.noise);
-    let source = match of_targets.filter(|_| config.loss.smoothing.is_none()) {
+    let source = match of_targets.filter(|_| of_config.is_none()) {
         Some(noise) => {
             config.noise.key_of(noise, if noise.reference().is_none() { "probability" } else { "like.probability" })
         }
-        None => "loss.smoothing".into(),
+        None => format!("loss.{}", config.loss.smoothing_key()),
     };
     let limit = (outputs as f64 - 1.0) / outputs as f64;
+    // Where there are no classes, `label_smoothing` is refused as it was given.
     let mut check = |kind: Option<LossKind>, smoothing: Option<f64>, section: &str, source: &str| {
         let smoothing = smoothing.filter(|s| *s > 0.0);
         if classes.is_some() {
@@ -165,11 +180,16 @@ fn losses(config: &Config, classes: Option<usize>, outputs: usize, problems: &mu
         }
         if let Some(s) = smoothing {
             let text = format!("expected 0, since the targets are not classes, got {s}");
-            problems.push(Problem::new(format!("{section}.smoothing"), text));
+            problems.push(Problem::new(source, text));
         }
     };
-    check(Some(trained.kind), Some(trained.smoothing), "loss", &source);
-    check(given.kind, given.smoothing, "metrics.loss", "metrics.loss.smoothing");
+    let of_classes = |smoothing: Option<f64>, label_smoothing: Option<f64>| match classes {
+        Some(_) => smoothing,
+        None => label_smoothing.or(smoothing),
+    };
+    check(Some(trained.kind), of_classes(Some(smoothing), config.loss.label_smoothing), "loss", &source);
+    let measured_source = format!("metrics.loss.{}", given.smoothing_key());
+    check(given.kind, of_classes(given.smoothing(outputs), given.label_smoothing), "metrics.loss", &measured_source);
     // Only the data may tell the number of classes; what the configuration tells was checked when it was read.
     let flips = of_targets.is_some_and(|noise| noise.properties().suitable_targets == SuitableTargets::Classes);
     // A schedule may make the probability larger than the configured one.
@@ -185,10 +205,9 @@ fn losses(config: &Config, classes: Option<usize>, outputs: usize, problems: &mu
         }
     }
     let is_implied = || trained.is_same_as(&Loss { smoothing: implied(), ..trained });
-    if let Some(given) = config.loss.smoothing.filter(|_| flips && classes.is_some() && !is_implied()) {
-        let expected = implied();
-        let text = format!("expected nothing or {expected}, the smoothing that [noise] implies, got {given}");
-        problems.push(Problem::new("loss.smoothing", text));
+    if let Some(given) = of_config.filter(|_| flips && classes.is_some() && !is_implied()) {
+        let text = config.loss.not_implied(implied(), given, Some(outputs));
+        problems.push(Problem::new(format!("loss.{}", config.loss.smoothing_key()), text));
     }
     [trained, measured]
 }

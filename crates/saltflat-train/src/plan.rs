@@ -8,7 +8,7 @@ use saltflat_record::RecordedLoss;
 
 use crate::{
     Outline, Split, SplitWithLoss, TrainError,
-    config::{Config, Precision},
+    config::{Config, MeasuredSplit, Precision},
 };
 
 /// Samples of one forward pass in training, if the configuration does not say.
@@ -101,16 +101,40 @@ impl Plan {
     }
 
     /// The [measured loss](Self::measured_loss) as rows and messages name it: every metric but the accuracies and the norm of the weights
-    /// depends on it, so that rows of different losses are not comparable. There is no weight decay.
+    /// depends on it, so that rows of different losses are not comparable.
     pub fn recorded_loss(&self) -> RecordedLoss {
         let Loss { kind, smoothing } = self.measured;
         let floor = self.measured.floor(self.network.outputs());
-        RecordedLoss { kind: kind.name().into(), smoothing, floor, weight_decay: 0.0 }
+        RecordedLoss {
+            kind: kind.name().into(),
+            smoothing,
+            floor,
+            weight_decay: self.measured_weight_decay(),
+            split: self.measured_split().name().into(),
+        }
     }
 
-    /// The training samples with the targets of the measured loss.
+    /// w of the penalty (w/2) ‖θ‖² in what is measured: the optimizer's if `metrics.loss.weight_decay` asks for it, else 0.
+    pub fn measured_weight_decay(&self) -> f64 {
+        let is_asked = self.config.metrics.loss.is_some_and(|loss| loss.weight_decay);
+        if is_asked { self.config.optimizer.weight_decay } else { 0.0 }
+    }
+
+    /// The split that is measured: the training samples, unless `metrics.split` says otherwise and there are test samples.
+    pub fn measured_split(&self) -> MeasuredSplit {
+        match self.test {
+            Some(_) => self.config.metrics.split,
+            None => MeasuredSplit::Train,
+        }
+    }
+
+    /// The samples of the [measured split](Self::measured_split) with the targets of the measured loss.
     pub fn measured_samples(&self) -> SplitWithLoss<'_> {
-        self.train.with_loss(self.measured)
+        let split = match (self.measured_split(), &self.test) {
+            (MeasuredSplit::Test, Some(test)) => test,
+            (MeasuredSplit::Train, _) | (MeasuredSplit::Test, None) => &self.train,
+        };
+        split.with_loss(self.measured)
     }
 
     /// The batches of the run.

@@ -8,14 +8,14 @@ use std::{
 
 use saltflat_record::{
     AppendFile, CHECKPOINTS, CONFIG, ENVIRONMENT, Environment, FolderError, LOCK, LOG, LockedFolder, METRICS, Row,
-    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_temporary,
+    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_temporary, vectors_path,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    DeviceInfo, EpochRow, MeasurementRow, Observer, Plan, Resumed, Snapshot, TrainError, Trainer, checkpoint::save_in,
-    config::Config,
+    DeviceInfo, EpochRow, MeasuredVectors, MeasurementRow, Observer, Plan, Resumed, Snapshot, TrainError, Trainer,
+    checkpoint::save_in, config::Config,
 };
 
 /// The [record](saltflat_record) of a run, which this process writes. Before anything is written the folder is
@@ -208,10 +208,15 @@ fn write_config(folder: &LockedFolder, config: &Config) -> Result<(), TrainError
     }
 }
 
-/// Keeps the rows and the checkpoints of a run.
+/// Keeps the rows, the vectors and the checkpoints of a run.
 impl Observer for &RunFolder {
     fn epoch(&mut self, row: &EpochRow) -> Result<(), TrainError> {
         self.append("epoch", row)
+    }
+
+    fn vectors(&mut self, plan: &Plan, step: u64, vectors: &MeasuredVectors) -> Result<(), TrainError> {
+        self.check()?;
+        vectors.write(&vectors_path(self.root(), step), plan.network.layout(), &MeasuredVectors::about(plan)).map(drop)
     }
 
     fn measurement(&mut self, row: &MeasurementRow) -> Result<(), TrainError> {

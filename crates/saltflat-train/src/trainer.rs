@@ -82,7 +82,8 @@ impl<'a> Trainer<'a> {
             plan,
             theta,
             buffers,
-            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov, plan.config.metrics.sharpness.is_some()),
+            sgd: Sgd::new(optimizer.momentum, optimizer.nesterov, plan.config.metrics.sharpness.is_some())
+                .with_weight_decay(optimizer.weight_decay),
             step: 0,
             measurer: Measurer::default(),
             epoch: EpochSums::default(),

@@ -151,7 +151,7 @@ fn messages() {
         (&[("optimizer.momentom", "0.9")], "optimizer.momentom: is not a key; did you mean momentum?"),
         (
             &[("optimizer.zzz", "1")],
-            "optimizer.zzz: is not a key; [optimizer] has lr, momentum, nesterov, batch_size, sampling, sam",
+            "optimizer.zzz: is not a key; [optimizer] has lr, momentum, nesterov, weight_decay, batch_size, sampling, sam",
         ),
         (
             &[("model.width", "3")],
@@ -159,7 +159,7 @@ fn messages() {
         ),
         (
             &[("model.kind", "renset")],
-            "model.kind: expected one of mlp, lenet, vgg, resnet, resnet-fixup, linear-net, random-features, got \"renset\"; did you mean resnet?",
+            "model.kind: expected one of mlp, lenet, vgg, resnet, resnet-fixup, linear-net, random-features, layers, got \"renset\"; did you mean resnet?",
         ),
         (
             &[("noise.kind", "none"), ("noise.probability", "0.1")],

@@ -15,6 +15,7 @@ mod measure;
 mod outputs;
 mod page;
 mod reporter;
+mod selected_metrics;
 mod signals;
 mod slices;
 mod startup;

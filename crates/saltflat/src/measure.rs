@@ -2,21 +2,23 @@
 
 use std::{path::Path, process::ExitCode};
 
+use anyhow::Context;
 use burn::tensor::DType;
 use saltflat_kernels::init_thread_pool;
 use saltflat_metrics::{Objective, Samples, self_check};
 use saltflat_random::{Key, Stream};
 use saltflat_record::metric::{self, Origin};
 use saltflat_train::{
-    DeviceChoice, DeviceInfo, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError, choose_device,
-    config::{MetricsConfig, Purpose},
-    load_start, load_update, measurement_cost, weights_note,
+    DeviceChoice, DeviceInfo, MeasuredVectors, Measurement, MeasurementPoint, Measurer, Memory, Plan, TrainError,
+    choose_device, config::Purpose, load_start, load_update, measurement_cost, start_notes,
 };
 use serde_json::{Value, json};
 
 use crate::{
     args::{MeasureArgs, Precision},
-    output, slices,
+    output,
+    selected_metrics::selected_metrics,
+    slices,
     table::{self, number},
 };
 
@@ -32,7 +34,13 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let (config, device) = (args.common.read(&args.config, Purpose::Measure)?, measuring_device(args)?);
+    let split: Vec<(String, String)> =
+        args.split.iter().map(|split| ("metrics.split".to_string(), split.clone())).collect();
+    let mut config = args.common.read_with(&args.config, Purpose::Measure, &split)?;
+    let device = measuring_device(args)?;
+    for (old, new) in &args.rename {
+        config.train.rename.insert(old, new).map_err(|reason| TrainError::Option { option: "--rename", reason })?;
+    }
     if device.backend == "cuda" {
         device.check_supports(config.train.precision)?;
     }
@@ -50,12 +58,16 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     notes.extend_from_slice(&plan.notes);
     let others = args.slice.iter().filter(|name| slices::leads_to_weights(name)).map(Path::new);
     for weights in std::iter::once(args.weights.as_path()).chain(others) {
-        notes.extend(weights_note(weights)?);
+        notes.extend(start_notes(weights, &plan)?);
     }
     notes.iter().for_each(|note| errln!("note: {note}"));
     print_plan(&plan, &device, args);
     if args.check {
         return check(&plan, point);
+    }
+    if let Some(folder) = &args.vectors {
+        // What was measured is not to be lost for a folder that cannot be made.
+        std::fs::create_dir_all(folder).with_context(|| format!("--vectors {}", folder.display()))?;
     }
     let mut measurer = Measurer::default();
     let mut found = measurer.measure(&plan, &plan.config.metrics, point)?;
@@ -65,6 +77,11 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<ExitCode> {
     }
     if let Some(folder) = &args.plots {
         for path in slices::draw(folder, &plan, &found.metrics)? {
+            errln!("{}", path.display());
+        }
+    }
+    if let Some(folder) = &args.vectors {
+        for path in found.vectors.write(folder, plan.network.layout(), &MeasuredVectors::about(&plan))? {
             errln!("{}", path.display());
         }
     }
@@ -95,78 +112,18 @@ fn measuring_device(args: &MeasureArgs) -> Result<DeviceInfo, TrainError> {
     }
 }
 
-/// What the options make of `[metrics]`.
-fn selected_metrics(args: &MeasureArgs, plan: &Plan) -> Result<MetricsConfig, TrainError> {
-    let n = plan.train.len();
-    let failed = |option: &'static str, reason: String| TrainError::Option { option, reason };
-    let names: Vec<&str> = args.metrics.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).collect();
-    let mut config = match names.as_slice() {
-        [] if !args.metrics.is_empty() => return Err(failed("--metrics", "expected names, got nothing".into())),
-        [] if args.check || !args.slice.is_empty() => plan.config.metrics.only(&[]),
-        [] => {
-            // What the configuration asks for, and what else says how stable the point is.
-            let mut on: Vec<&str> = plan.config.metrics.groups();
-            on.extend([metric::EIGENVALUES.name, metric::STABILITY.name]);
-            plan.config.metrics.only(&on)
-        }
-        names => plan.config.metrics.only(names),
-    }
-    .map_err(|reason| failed("--metrics", reason))?;
-    if let Some(probes) = args.probes {
-        if probes == 0 {
-            return Err(failed("--probes", "expected at least 1, got 0".into()));
-        }
-        for trace in config.trace.iter_mut().chain(&mut config.gauss_newton) {
-            trace.probes = probes;
-        }
-        if let Some(spectrum) = &mut config.spectrum {
-            spectrum.probes = probes;
-        }
-    }
-    if let Some(tolerance) = args.tolerance {
-        if !(tolerance > 0.0 && tolerance < 1.0) {
-            return Err(failed("--tolerance", format!("expected a number in (0, 1), got {tolerance}")));
-        }
-        for trace in config.trace.iter_mut().chain(&mut config.gauss_newton) {
-            trace.tolerance = Some(tolerance);
-        }
-    }
-    let count = |option: &'static str, count: Option<usize>| match count {
-        Some(usize::MAX) => Ok(Some(n)),
-        Some(samples) if samples > n => {
-            Err(failed(option, format!("expected at most {n}, the number of training samples, or all, got {samples}")))
-        }
-        other => Ok(other),
-    };
-    if let Some(samples) = count("--samples", args.samples)? {
-        config.samples = (samples < n).then_some(samples);
-    }
-    if let Some(samples) = count("--alignment-samples", args.alignment_samples)? {
-        match (&mut config.alignment, &config.stability) {
-            (Some(alignment), _) => alignment.samples = samples,
-            (None, None) => {}
-            (None, Some(_)) => {
-                return Err(failed("--alignment-samples", "expected alignment among the metrics".into()));
-            }
-        }
-    }
-    if let Some(limit) = args.memory_limit {
-        config.memory_limit = limit;
-    }
-    Ok(config)
-}
-
 /// The plan, on stderr.
 fn print_plan(plan: &Plan, device: &DeviceInfo, args: &MeasureArgs) {
     let config = &plan.config.metrics;
     let memory = Memory::new(plan, config);
-    let n = plan.train.len();
+    let n = plan.measured_samples().len();
     errln!(
-        "{}: {} parameters, {} outputs, {} of {n} training samples, on {} ({}), {}",
+        "{}: {} parameters, {} outputs, {} of {n} {} samples, on {} ({}), {}",
         args.weights.display(),
         plan.network.layout().len(),
         plan.network.outputs(),
         config.samples.unwrap_or(n),
+        plan.measured_split().in_words(),
         device.name,
         device.backend,
         if plan.dtype == DType::F64 { "f64" } else { "f32" },
@@ -193,6 +150,7 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
         "p": plan.network.layout().len(),
         "outputs": plan.network.outputs(),
         "training_samples": plan.train.len(),
+        "split": plan.measured_split(),
         "measured_loss": plan.recorded_loss(),
         "alignment_samples": found.alignment_samples,
         "lr": optimizer.lr,
@@ -210,16 +168,17 @@ fn report(plan: &Plan, device: &DeviceInfo, found: &Measurement) -> Value {
 
 /// `--check`: exit code 1 if a check fails.
 fn check(plan: &Plan, point: MeasurementPoint<'_>) -> anyhow::Result<ExitCode> {
-    let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.train.len());
+    let samples = plan.config.metrics.samples.unwrap_or(CHECK_SAMPLES).min(plan.measured_samples().len());
     let memory = Memory::new(plan, &plan.config.metrics);
-    let train = plan.measured_samples();
+    let all_samples = plan.measured_samples();
     let all = Objective::on_all(
         &plan.network,
         point.buffers,
         plan.measured_loss(),
-        &train,
+        &all_samples,
         memory.microbatch.min(samples.div_ceil(2)),
-    );
+    )
+    .with_weight_decay(plan.measured_weight_decay());
     let objective = all.on((0..samples as u32).collect());
     let checks = self_check(&objective, point.theta, Key::new(plan.config.run.seed, Stream::Probe, 0))
         .map_err(TrainError::from)?;

@@ -6,6 +6,7 @@ use indicatif::ProgressBar;
 use saltflat_record::{Row, metric, weights_path};
 use saltflat_train::{
     ConfigChanges, DeviceInfo, EpochRow, MeasurementRow, Observer, Plan, ResumeReport, RunFolder, Snapshot, TrainError,
+    config::MeasuredSplit,
 };
 
 use crate::{
@@ -64,7 +65,8 @@ impl<'a> Reporter<'a> {
             device.backend,
             device.why,
         ));
-        if plan.measured_loss() != plan.loss {
+        let is_penalised = plan.measured_weight_decay() > 0.0;
+        if plan.measured_loss() != plan.loss || is_penalised || plan.measured_split() == MeasuredSplit::Test {
             reporter.say(&format!("all metrics are of another loss than the trained one: {}", plan.recorded_loss()));
         }
         reporter

@@ -14,7 +14,7 @@ use saltflat_random::{Key, Stream};
 use saltflat_report::{
     ContourSlice, LossSlice, Series, SpectralDensity, VerticalLine, contour, slice as loss_line, spectral_density,
 };
-use saltflat_train::{MeasurementPoint, Memory, Plan, TrainError, curvature_subset, load_start};
+use saltflat_train::{MeasurementPoint, Memory, Plan, TrainError, config::MeasuredSplit, curvature_subset, load_start};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -55,6 +55,10 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: MeasurementPoint<'_>) -> 
         return Err(failed("--slice-range", format!("expected a number above 0, got {}", args.slice_range)));
     }
     let statistics = match args.slice_statistics {
+        SliceStatistics::Recompute if plan.measured_split() == MeasuredSplit::Test => {
+            let reason = "expected interpolate on test samples, since statistics are recomputed on training samples, got recompute";
+            return Err(failed("--slice-statistics", reason.into()));
+        }
         SliceStatistics::Interpolate => Statistics::Interpolated,
         SliceStatistics::Recompute if plan.network.couples_samples() => {
             Statistics::Recomputed { batch: plan.batch_size }
@@ -65,8 +69,9 @@ pub fn measure(args: &MeasureArgs, plan: &Plan, point: MeasurementPoint<'_>) -> 
         }
     };
     let memory = Memory::new(plan, &plan.config.metrics);
-    let (train, loss) = (plan.measured_samples(), plan.measured_loss());
-    let all = Objective::on_all(&plan.network, point.buffers, loss, &train, memory.microbatch);
+    let (samples, loss) = (plan.measured_samples(), plan.measured_loss());
+    let all = Objective::on_all(&plan.network, point.buffers, loss, &samples, memory.microbatch)
+        .with_weight_decay(plan.measured_weight_decay());
     let objective = curvature_subset(&all, plan, plan.config.metrics.samples);
     let mut directions: Vec<Direction> = Vec::new();
     let eigenvectors = args.slice.iter().filter(|name| *name == "eigenvector").count();

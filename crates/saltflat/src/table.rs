@@ -5,7 +5,7 @@ use std::fmt::Write;
 use saltflat_metrics::Samples;
 use saltflat_record::metric::{self, Column, ColumnStyle, Format, Group, Metric, Origin, Reference, SampleSet, Shape};
 pub use saltflat_report::four_digits as number;
-use saltflat_train::{Measurement, MeasurementRow, Plan};
+use saltflat_train::{Measurement, MeasurementRow, Plan, config::MeasuredSplit};
 use serde_json::Value;
 
 /// Which columns a run has, from its first measurement.
@@ -62,7 +62,12 @@ pub fn of_measurement(plan: &Plan, found: &Measurement) -> String {
         let mut price = if cost.gradients > 0.0 { number(cost.gradients) } else { String::new() };
         for (metric, name) in names(group, found) {
             let Some(value) = found.metrics.get(name) else { continue };
-            let mut reference = metric.reference.map(|kind| reference(kind, value, plan, found)).unwrap_or_default();
+            let compared = metric.reference.filter(|kind| is_compared(metric, *kind, plan));
+            let mut reference = compared.map(|kind| reference(kind, value, plan, found)).unwrap_or_default();
+            if metric.shape == Shape::ByTensor && value.is_object() {
+                let heading = [name.into(), String::new(), String::new(), std::mem::take(&mut price), String::new()];
+                rows.push(heading);
+            }
             for (name, value) in cells(metric, name, value) {
                 let probes = value.get("probes").filter(|probes| probes.is_number());
                 let probes = probes.map(Value::to_string).unwrap_or_default();
@@ -142,13 +147,33 @@ fn value_text(value: &Value, format: Format) -> String {
     text
 }
 
+/// True unless the measured samples are others than those of the training steps, which the bound is about.
+fn is_compared(metric: &Metric, reference: Reference, plan: &Plan) -> bool {
+    let is_bound = match reference {
+        Reference::UnstableAbove(_)
+        | Reference::DivergesAbove(_)
+        | Reference::TwoOverLr
+        | Reference::EdgeOfStability
+        | Reference::StableBelowOne
+        | Reference::UnstableAboveOne
+        | Reference::LearningRate => true,
+        Reference::Value(..) | Reference::AtMostOne => false,
+    };
+    plan.measured_split() == MeasuredSplit::Train || !is_bound && !metric.is_of_training
+}
+
 /// The theoretical value or bound that a metric with this value is compared with, and on which samples if not on all.
 fn reference(kind: Reference, value: &Value, plan: &Plan, found: &Measurement) -> String {
     let (lr, momentum) = (plan.config.optimizer.lr, plan.config.optimizer.momentum);
     let value = value.get("value").and_then(Value::as_f64);
     let value_of = |metric: &Metric| found.metrics.get(metric.name)?.get("value")?.as_f64();
-    let left_out = if momentum > 0.0 { " (momentum is left out)" } else { "" };
-    let on = |samples: usize| match plan.train.len() {
+    let left_out = match (momentum > 0.0, plan.config.optimizer.weight_decay > 0.0) {
+        (false, false) => "",
+        (true, false) => " (momentum is left out)",
+        (false, true) => " (weight decay is left out)",
+        (true, true) => " (momentum and weight decay are left out)",
+    };
+    let on = |samples: usize| match plan.measured_samples().len() {
         n if samples < n => format!(" on {samples} of {n} samples"),
         _ => String::new(),
     };

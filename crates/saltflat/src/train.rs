@@ -8,7 +8,7 @@ use saltflat_record::{FolderError, Status};
 use saltflat_train::{
     ConfigChanges, DeviceInfo, Observer, Outcome, Plan, RunFolder, SavedRun, TrainError, Trainer, choose_device,
     config::{Config, Purpose},
-    start, weights_note,
+    start, start_notes,
 };
 
 use crate::{
@@ -44,7 +44,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
     notes.extend(device.note());
     notes.extend_from_slice(&plan.notes);
     if let Some(init) = &plan.config.train.init {
-        notes.extend(weights_note(init)?);
+        notes.extend(start_notes(init, &plan)?);
     }
     let Some(stop) = stop else {
         notes.iter().for_each(|note| errln!("note: {note}"));

@@ -82,7 +82,7 @@ fn half_precision_weights_are_taken_and_said() {
     ];
     tensors(&place, "half.safetensors", &all);
     let network = ["--set", "model.hidden=[2]"];
-    let note = "note: half.safetensors: 4 tensors are in half precision (such as layers.0.bias, F16)";
+    let note = "note: half.safetensors: 4 tensors are in half precision (such as layers.0.weight, F16)";
     let measure =
         ["measure", "data.toml", "--weights", "half.safetensors", "--metrics", "weight_norm", "--device", "cpu"];
     let output = place.command(&[&measure[..], &network, &["--json", "-"]].concat()).output().unwrap();

@@ -107,7 +107,9 @@ const FLIPS: &str = "noise={kind=\"label-flip\", probability=0.2, schedule={kind
 const REAL_KEYS: &[(&str, &[&str])] = &[
     ("data.adversarial.zeroed=#", &[]),
     ("loss.smoothing=#", &[]),
+    ("loss.label_smoothing=#", &[]),
     ("metrics.loss.smoothing=#", &[]),
+    ("metrics.loss.label_smoothing=#", &[]),
     ("noise.probability=#", &["noise={kind=\"label-flip\"}"]),
     ("noise.probability=#", &["noise={kind=\"label-flip\", to=\"uniform\"}"]),
     ("noise.probability=#", &["noise={kind=\"label-smoothing\"}"]),
@@ -128,6 +130,7 @@ const REAL_KEYS: &[(&str, &[&str])] = &[
     ("optimizer.lr=#", &[]),
     ("optimizer.lr=#", &["noise={kind=\"parameter-gaussian\", sigma=0.1}"]),
     ("optimizer.momentum=#", &[]),
+    ("optimizer.weight_decay=#", &["metrics.loss.weight_decay=true"]),
     ("optimizer.sam.rho=#", &[]),
     ("schedule.warmup_epochs=#", &["schedule={kind=\"warmup-cosine\"}"]),
     ("schedule.at_epochs=[#]", &["schedule={kind=\"step-decay\", factor=0.5}"]),

@@ -162,7 +162,8 @@ impl<'a> Krylov<'a> {
         let m = ritz.values.len();
         let value = |i: usize| Eigenvalue {
             value: ritz.values[i],
-            residual: ritz.residuals[i],
+            // The sum over no vector is −0.
+            residual: ritz.residuals[i].abs(),
             converged: ritz.is_converged(i, options.tolerance),
         };
         let vector = |i: usize| Ok(self.basis.restore(&self.ritz_vector(ritz, i)?));

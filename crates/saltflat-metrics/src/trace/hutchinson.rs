@@ -2,7 +2,10 @@
 
 use saltflat_random::Key;
 
-use super::options::{TraceEstimate, TraceOptions, probe};
+use super::{
+    diagonal::DiagonalSums,
+    options::{TraceEstimate, TraceOptions, probe},
+};
 use crate::{
     Estimate, MetricError, Operator, QuadraticForms,
     basis::{Basis, norm},
@@ -20,11 +23,15 @@ pub(super) fn by_products(
 ) -> Result<TraceEstimate, MetricError> {
     let mut by_tensor = vec![Vec::new(); operator.space().parts().len()];
     let (mut traces, mut squares, mut forms) = (Vec::new(), Vec::new(), QuadraticForms::default());
+    let mut diagonal = options.diagonal.then(|| DiagonalSums::new(operator, options.memory));
     for k in 0..options.probes {
         let v = operator.space().signs_like(key.part(k as u64));
         let (w, of_batches) = operator.apply_with_forms(&v)?;
         forms.extend(of_batches);
         let (of_tensors, square) = probe(&v, &w)?;
+        if let Some(diagonal) = &mut diagonal {
+            diagonal.add(&v, &w, square);
+        }
         squares.push(square);
         traces.push(of_tensors.iter().sum());
         by_tensor.iter_mut().zip(of_tensors).for_each(|(all, x)| all.push(x));
@@ -37,6 +44,7 @@ pub(super) fn by_products(
         frobenius: Estimate::root_of_probes(&squares),
         by_tensor: by_tensor.iter().map(|values| Estimate::of_probes(values)).collect(),
         forms: Some(forms),
+        diagonal: diagonal.map(DiagonalSums::finish).transpose()?,
     })
 }
 
@@ -62,6 +70,7 @@ pub(super) fn by_forms(
         frobenius: Estimate::absent("only quadratic forms were taken"),
         by_tensor: Vec::new(),
         forms: Some(forms),
+        diagonal: None,
     })
 }
 
@@ -119,6 +128,7 @@ pub(super) fn hutch_plus_plus(
             frobenius: exact(known_square.sqrt()),
             by_tensor: known.into_iter().map(exact).collect(),
             forms: None,
+            diagonal: None,
         });
     }
     let with_products = |estimate: Estimate| estimate.with_probes(used + traces.len());
@@ -127,5 +137,6 @@ pub(super) fn hutch_plus_plus(
         frobenius: with_products(Estimate::root_of_probes(&squares)),
         by_tensor: by_tensor.iter().map(|values| with_products(Estimate::of_probes(values))).collect(),
         forms: None,
+        diagonal: None,
     })
 }

@@ -1,9 +1,11 @@
 //! Trace and Frobenius norm of a symmetric matrix from its products.
 
+mod diagonal;
 mod hutchinson;
 mod options;
 mod xtrace;
 
+pub use diagonal::DiagonalEstimate;
 pub use options::{TraceEstimate, TraceMethod, TraceOptions};
 use saltflat_random::Key;
 
@@ -37,7 +39,9 @@ pub fn trace(operator: &dyn Operator, options: &TraceOptions, key: Key) -> Resul
         return Ok(TraceEstimate::absent("0 probes were asked for"));
     }
     let found = match options.method {
-        TraceMethod::Hutchinson if options.frobenius => hutchinson::by_products(operator, options, key),
+        TraceMethod::Hutchinson if options.frobenius || options.diagonal => {
+            hutchinson::by_products(operator, options, key)
+        }
         TraceMethod::Hutchinson => hutchinson::by_forms(operator, options, key),
         TraceMethod::HutchPlusPlus => hutchinson::hutch_plus_plus(operator, options, key),
         TraceMethod::XTrace => xtrace::estimate(operator, options, key),

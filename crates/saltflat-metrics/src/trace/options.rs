@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use saltflat_models::Vector;
 use serde::Serialize;
 
+use super::diagonal::DiagonalEstimate;
 use crate::{Estimate, MetricError, Operator, QuadraticForms, error::read};
 
 /// How the trace is estimated.
@@ -39,14 +40,23 @@ pub struct TraceOptions {
     pub tolerance: Option<f64>,
     /// Also ‖A‖_F, which needs products; without it the trace takes quadratic forms, at half the cost.
     pub frobenius: bool,
-    /// Bytes that a sketch may take.
+    /// Also the diagonal of A, from the same probes; Hutchinson's estimator alone has it, and takes products for it.
+    pub diagonal: bool,
+    /// Bytes that a sketch, or the sums for the error of Σ Aᵢᵢ², may take.
     pub memory: usize,
 }
 
 impl TraceOptions {
     /// Hutchinson with so many probes, with the Frobenius norm.
     pub fn hutchinson(probes: usize) -> Self {
-        Self { method: TraceMethod::Hutchinson, probes, tolerance: None, frobenius: true, memory: 1 << 30 }
+        Self {
+            method: TraceMethod::Hutchinson,
+            probes,
+            tolerance: None,
+            frobenius: true,
+            diagonal: false,
+            memory: 1 << 30,
+        }
     }
 
     /// Vectors of A's space that a sketch may hold, twice: the sketch and its image.
@@ -79,12 +89,14 @@ pub struct TraceEstimate {
     /// The probes' quadratic forms by microbatch, from which the error of a subset of the data follows
     /// ([`QuadraticForms::subset_error`]); Hutchinson's estimator alone has them.
     pub forms: Option<QuadraticForms>,
+    /// The diagonal of A, if it was asked for and the estimator has it.
+    pub diagonal: Option<DiagonalEstimate>,
 }
 
 impl TraceEstimate {
     pub(super) fn absent(reason: &str) -> Self {
         let none = || Estimate::absent(reason);
-        Self { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None }
+        Self { trace: none(), frobenius: none(), by_tensor: Vec::new(), forms: None, diagonal: None }
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn estimate(
         },
         by_tensor: Vec::new(),
         forms: None,
+        diagonal: None,
     })
 }
 

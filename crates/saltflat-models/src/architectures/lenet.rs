@@ -53,7 +53,7 @@ impl Architecture for Lenet {
             layers.push(style.conv(&format!("convs.{i}"), [channels, next], Window::three(1), true));
             layers.push(self.activation.into());
             if i % 2 == 1 {
-                layers.push(AvgPoolConfig {}.into());
+                layers.push(AvgPoolConfig::default().into());
             }
             channels = next;
         }

@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, WIDTHS, activation, are_positive, channels_per_group, init, norm, width};
-use crate::layers::{Activation, GlobalAvgPoolConfig, Window};
+use crate::layers::{Activation, AdaptiveAvgPoolConfig, Window};
 use crate::{Architecture, ArchitectureKeys, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// torchvision's ResNet of basic blocks (He et al. 2015, arXiv 1512.03385) for small images: a 3 × 3 stem of stride 1 and
@@ -81,7 +81,7 @@ impl Architecture for Resnet {
                 channels = next;
             }
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(AdaptiveAvgPoolConfig::default().into());
         let head = Style::plain(self.init.or(Initialisation::Pytorch), self.activation);
         layers.push(head.linear("fc", [channels, outputs]));
         Ok(layers)

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::style::{activation, width};
 use crate::layers::{
-    Activation, BiasConfig, Conv2dConfig, FixupShortcutConfig, GlobalAvgPoolConfig, LinearConfig, ScaleConfig, Window,
+    Activation, AdaptiveAvgPoolConfig, BiasConfig, Conv2dConfig, FixupShortcutConfig, LinearConfig, ScaleConfig, Window,
 };
 use crate::{
     Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size,
@@ -69,7 +69,7 @@ impl Architecture for ResnetFixup {
                 channels = next;
             }
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        layers.push(AdaptiveAvgPoolConfig::default().into());
         layers.push(bias("bias2".into()));
         layers.push(Item::from(LinearConfig::new(outputs, Init::ZERO, Some(Init::ZERO))).named("fc"));
         Ok(layers)
@@ -93,7 +93,7 @@ impl ResnetFixup {
             self.activation.into(),
             bias(name("bias2a")),
             conv("conv2", Window::three(1), Init::ZERO),
-            Item::from(ScaleConfig {}).named(name("scale")),
+            Item::from(ScaleConfig::default()).named(name("scale")),
             bias(name("bias2b")),
         ];
         if changes {
@@ -109,5 +109,5 @@ impl ResnetFixup {
 
 /// A scalar bias whose tensor has this name.
 fn bias(name: String) -> Item {
-    Item::from(BiasConfig {}).named(name)
+    Item::from(BiasConfig::default()).named(name)
 }

@@ -49,14 +49,14 @@ impl Style {
     pub(super) fn norm(&self, name: &str, channels: usize) -> Result<Option<Item>, ModelError> {
         Ok(match self.norm {
             Norm::None => None,
-            Norm::Batch => Some(Item::from(BatchNormConfig {}).named(name)),
+            Norm::Batch => Some(Item::from(BatchNormConfig::default()).named(name)),
             Norm::Group => {
                 let size = require_positive("model.channels_per_group", self.channels_per_group)?;
                 if !channels.is_multiple_of(size) {
                     let expected = format!("a divisor of every width of the network, among them {channels}");
                     return Err(ModelError::config("model.channels_per_group", expected, size));
                 }
-                Some(Item::from(GroupNormConfig { groups: Groups::Of(size) }).named(name))
+                Some(Item::from(GroupNormConfig::new(Groups::Of(size))).named(name))
             }
         })
     }

@@ -4,7 +4,7 @@ use saltflat_config::Section;
 use serde::Serialize;
 
 use super::style::{Norm, Style, activation, channels_per_group, init, norm, optional_hidden, width};
-use crate::layers::{Activation, GlobalAvgPoolConfig, LinearConfig, MaxPoolConfig, Window};
+use crate::layers::{Activation, AdaptiveAvgPoolConfig, FlattenConfig, LinearConfig, MaxPoolConfig, Window};
 use crate::{Architecture, ArchitectureKeys, Init, Initialisation, Item, ModelError, Size, limits::require_positive};
 
 /// VGG-11, 13, 16 or 19 (Simonyan and Zisserman 2014, arXiv 1409.1556) for small images: 3 × 3 convolutions with an
@@ -24,10 +24,23 @@ pub struct Vgg {
     pub channels_per_group: usize,
     /// Widths of hidden layers in the classifier; none: one linear layer.
     pub hidden: Vec<usize>,
+    /// Height and width of the average pool before the classifier, whose first layer then has as many columns for each channel: 7 in torchvision.
+    /// Absent: the mean over the positions, and one column for each channel. On images of 32 × 32 pixels the pool repeats one value 49 times, so that the
+    /// sum of 49 columns gives the same function in fewer parameters; but that is another parameter space, in which the trace of the Hessian over this
+    /// tensor is a 49th, so weights with 25,088 columns are measured with `pool = 7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<usize>,
     /// Activation after each convolution and hidden layer.
     pub activation: Activation,
     /// Initialisation of the parameters.
     pub init: Initialisation,
+}
+
+/// What `pool` may be.
+const POOL: &str = "a whole number from 1 to 32";
+
+fn is_pool(side: &usize) -> bool {
+    (1..=32).contains(side)
 }
 
 impl ArchitectureKeys for Vgg {
@@ -41,6 +54,7 @@ impl ArchitectureKeys for Vgg {
             norm: norm(section).unwrap_or(Norm::None),
             channels_per_group: channels_per_group(section),
             hidden: optional_hidden(section).unwrap_or_default(),
+            pool: section.optional("pool", POOL, is_pool),
             activation: activation(section),
             init: init(section),
         }
@@ -94,10 +108,18 @@ impl Architecture for Vgg {
                 index += 1;
                 channels = next;
             }
-            layers.push(MaxPoolConfig {}.into());
+            layers.push(MaxPoolConfig::default().into());
             index += 1;
         }
-        layers.push(GlobalAvgPoolConfig {}.into());
+        let side = self.pool.unwrap_or(1);
+        if !is_pool(&side) {
+            return Err(ModelError::config("model.pool", POOL, side));
+        }
+        layers.push(AdaptiveAvgPoolConfig { output: [side; 2] }.into());
+        if self.pool.is_some() {
+            layers.push(FlattenConfig {}.into());
+            channels *= side * side;
+        }
         for (i, &hidden) in self.hidden.iter().enumerate() {
             let next = require_positive("model.hidden", hidden)?;
             layers.push(self.classifier(3 * i, [channels, next]));

@@ -6,9 +6,16 @@ use burn::tensor::{Tensor, activation};
 use saltflat_config::{Section, named_enum};
 use serde::Serialize;
 
+use super::{
+    elementwise::{self, Elementwise},
+    gelu_tanh::GeluTanh,
+    hard_sigmoid::HardSigmoid,
+    hard_swish::HardSwish,
+    relu6::Relu6,
+    sigmoid::Sigmoid,
+};
 use crate::{
     Jet, Layer, ModelError, Pass,
-    jet::{for_each_direction, sum},
     layer_config::{LayerCase, LayerConfig, LayerKeys},
     list::Item,
     place::{Built, Place},
@@ -31,17 +38,28 @@ named_enum! {
         Tanh = "tanh",
         /// x.
         Identity = "identity",
+        /// σ(x) = 1 / (1 + e⁻ˣ).
+        Sigmoid = "sigmoid",
+        /// min(max(x, 0), 6), with derivative 0 at 0 and 6.
+        Relu6 = "relu6",
+        /// x (x + 3)/6 between −3 and 3, 0 below and x above.
+        HardSwish = "hard-swish",
+        /// (x + 3)/6 between −3 and 3, 0 below and 1 above.
+        HardSigmoid = "hard-sigmoid",
     }
 }
 
 impl Activation {
-    /// Gain of Kaiming initialisation: √2 for relu, 5/3 for tanh, 1 for identity, as `torch.nn.init.calculate_gain` has
-    /// them; √2 also for gelu, silu and softplus, which are shaped like relu and have no gain there.
+    /// Gain of Kaiming initialisation: √2 for relu, 5/3 for tanh, 1 for identity and sigmoid, as `torch.nn.init.calculate_gain` has
+    /// them; √2 also for gelu, silu, softplus, relu6 and hard-swish, which are shaped like relu and have no gain there, and 1 for
+    /// hard-sigmoid.
     pub fn gain(self) -> f64 {
         match self {
-            Self::Relu | Self::Gelu | Self::Silu | Self::Softplus => std::f64::consts::SQRT_2,
+            Self::Relu | Self::Gelu | Self::Silu | Self::Softplus | Self::Relu6 | Self::HardSwish => {
+                std::f64::consts::SQRT_2
+            }
             Self::Tanh => 5.0 / 3.0,
-            Self::Identity => 1.0,
+            Self::Identity | Self::Sigmoid | Self::HardSigmoid => 1.0,
         }
     }
 
@@ -53,13 +71,22 @@ impl Activation {
             Self::Softplus => activation::log_sigmoid(x.neg()).neg(),
             Self::Tanh => x.tanh(),
             Self::Identity => x,
+            Self::Sigmoid => Sigmoid.value(x),
+            Self::Relu6 => Relu6.value(x),
+            Self::HardSwish => HardSwish.value(x),
+            Self::HardSigmoid => HardSigmoid.value(x),
         }
     }
 
-    /// f′ and, if asked for, f″ of a smooth activation.
+    /// f′ and, if asked for and not 0 everywhere, f″.
     fn derivatives(self, x: Tensor<4>, second_order: bool) -> (Tensor<4>, Option<Tensor<4>>) {
         match self {
+            // Their jets are made without derivatives.
             Self::Relu | Self::Identity => unreachable!("piecewise linear"),
+            Self::Sigmoid => Sigmoid.derivatives(x, second_order),
+            Self::Relu6 => Relu6.derivatives(x, second_order),
+            Self::HardSwish => HardSwish.derivatives(x, second_order),
+            Self::HardSigmoid => HardSigmoid.derivatives(x, second_order),
             Self::Gelu => {
                 let density = x.clone().square().mul_scalar(-0.5).exp().mul_scalar(1.0 / (2.0 * PI).sqrt());
                 let second = second_order.then(|| density.clone() * x.clone().square().neg().add_scalar(2.0));
@@ -109,22 +136,41 @@ impl Layer for Activation {
                 Jet { value, first, second }
             }
             _ => {
-                let (df, ddf) = self.derivatives(x.value.clone(), pass.second_order());
-                let curved = x.first.clone().zip(ddf).map(|(t, ddf)| for_each_direction(&ddf, &t) * t.square());
-                let times_df = |t: Tensor<4>| for_each_direction(&df, &t) * t;
-                let second = sum(x.second.map(times_df), curved);
-                Jet { value: self.value(x.value), first: x.first.map(times_df), second }
+                let derivatives = self.derivatives(x.value.clone(), pass.second_order());
+                elementwise::jet(x, |x| self.value(x), derivatives)
             }
         }
     }
 }
 
-/// The keys of an activation in a list of layers: its kind alone.
+named_enum! {
+    /// How gelu is computed.
+    #[derive(Default)]
+    pub enum Approximate {
+        /// By erf.
+        #[default]
+        None = "none",
+        /// By tanh, as the first transformers had it.
+        Tanh = "tanh",
+    }
+}
+
+/// The keys of an activation in a list of layers: its kind alone, and of gelu how it is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ActivationConfig {
     /// The function.
     #[serde(skip)]
     pub function: Activation,
+    /// Of gelu.
+    #[serde(skip_serializing_if = "Approximate::is_none")]
+    pub approximate: Approximate,
+}
+
+impl Approximate {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl LayerConfig for ActivationConfig {
@@ -133,7 +179,10 @@ impl LayerConfig for ActivationConfig {
     }
 
     fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
-        Ok(Built::new(self.function, place.input()))
+        Ok(match self.approximate {
+            Approximate::None => Built::new(self.function, place.input()),
+            Approximate::Tanh => Built::new(GeluTanh, place.input()),
+        })
     }
 }
 
@@ -141,17 +190,24 @@ impl LayerKeys for ActivationConfig {
     const NAMES: &'static [&'static str] = &Activation::NAMES;
     const EXAMPLE: &'static str = "";
 
-    fn read(kind: &str, _: &mut Section) -> Self {
-        Self { function: Activation::from_name(kind).unwrap_or_default() }
+    fn read(kind: &str, section: &mut Section) -> Self {
+        let function = Activation::from_name(kind).unwrap_or_default();
+        let approximate = match function {
+            Activation::Gelu => section.choice("approximate", &Approximate::ALL).unwrap_or_default(),
+            _ => Approximate::None,
+        };
+        Self { function, approximate }
     }
 
     fn cases() -> Vec<LayerCase> {
-        Activation::NAMES.map(|name| LayerCase::new(name, format!("[\"{name}\"]"))).into()
+        let plain = Activation::NAMES.iter().map(|name| LayerCase::new(*name, format!("[\"{name}\"]")));
+        let by_tanh = LayerCase::new("gelu by tanh", r#"[{ kind = "gelu", approximate = "tanh" }]"#);
+        plain.chain([by_tanh]).collect()
     }
 }
 
 impl From<Activation> for Item {
     fn from(function: Activation) -> Self {
-        ActivationConfig { function }.into()
+        ActivationConfig { function, approximate: Approximate::None }.into()
     }
 }

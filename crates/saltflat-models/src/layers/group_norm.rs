@@ -3,31 +3,36 @@
 use saltflat_config::Section;
 use serde::Serialize;
 
-use super::normalise::{Affine, standardise};
+use super::{
+    affine::Affine,
+    keys::eps,
+    normalise::{EPSILON, Standardise},
+};
 use crate::{
     Jet, Layer, ModelError, Pass,
     layer_config::{LayerCase, LayerConfig, LayerKeys},
     place::{Built, Place},
 };
 
-/// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, ε = 1e−5.
+/// Normalises each sample over the positions and channels of a group, then γ x̂ + β: PyTorch's `nn.GroupNorm`, by default ε = 1e−5.
 /// Wu and He 2018, arXiv 1803.08494.
 #[derive(Debug)]
 pub struct GroupNorm {
     groups: usize,
+    eps: f64,
     affine: Affine,
 }
 
 impl GroupNorm {
-    /// Adds `NAME.weight` and `NAME.bias` `[channels]`; `groups` divides `channels`.
-    pub fn new(place: &mut Place<'_>, channels: usize, groups: usize) -> Self {
-        Self { groups, affine: Affine::new(place, channels) }
+    /// Adds `NAME.weight` and `NAME.bias` `[channels]`, if it is `affine`; `groups` divides `channels`.
+    pub fn new(place: &mut Place<'_>, channels: usize, groups: usize, eps: f64, affine: bool) -> Self {
+        Self { groups, eps, affine: Affine::new(place, &[channels], [affine; 2]) }
     }
 }
 
 impl Layer for GroupNorm {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        if let Some(y) = self.affine.group_norm(&x, self.groups, pass) {
+        if let Some(y) = self.affine.group_norm(&x, self.groups, self.eps, pass) {
             return y;
         }
         let [_, c, h, w] = x.value.dims();
@@ -35,11 +40,20 @@ impl Layer for GroupNorm {
             let rows = t.dims()[0];
             t.reshape([rows, self.groups, c / self.groups * h * w])
         });
-        let x = standardise(x, pass.second_order()).linear(|t| {
+        let standardise = Standardise { dim: 2, eps: self.eps, centred: true };
+        let x = standardise.forward(x, pass.second_order()).linear(|t| {
             let rows = t.dims()[0];
             t.reshape([rows, c, h, w])
         });
         self.affine.forward(x, pass)
+    }
+
+    fn assumption(&self, channels: usize) -> Option<String> {
+        let size = channels / self.groups.max(1);
+        Some(match self.groups {
+            1 => format!("group norm with 1 group of {size} channels"),
+            groups => format!("group norm with {groups} groups of {size} channels"),
+        })
     }
 }
 
@@ -49,6 +63,17 @@ pub struct GroupNormConfig {
     /// The groups.
     #[serde(flatten)]
     pub groups: Groups,
+    /// ε, which is added to the variance.
+    pub eps: f64,
+    /// True if a factor and an offset a channel follow.
+    pub affine: bool,
+}
+
+impl GroupNormConfig {
+    /// PyTorch's defaults with these groups.
+    pub fn new(groups: Groups) -> Self {
+        Self { groups, eps: EPSILON, affine: true }
+    }
 }
 
 /// How many groups there are.
@@ -76,7 +101,7 @@ impl LayerConfig for GroupNormConfig {
         if divisor == 0 || !channels.is_multiple_of(divisor) {
             return Err(place.error(format!("channels that {divisor} {words} divide")));
         }
-        Ok(Built::new(GroupNorm::new(place, channels, groups), place.input()))
+        Ok(Built::new(GroupNorm::new(place, channels, groups, self.eps, self.affine), place.input()))
     }
 }
 
@@ -95,11 +120,16 @@ impl LayerKeys for GroupNormConfig {
                 Groups::Number(1)
             }
         };
-        Self { groups }
+        Self { groups, eps: eps(section, EPSILON), affine: section.get("affine").unwrap_or(true) }
     }
 
     fn cases() -> Vec<LayerCase> {
         let case = |name, keys| LayerCase::new(name, format!("[{{ kind = \"group-norm\", {keys} }}]"));
-        vec![case("group norm", "channels_per_group = 2"), case("group norm, one group", "groups = 1")]
+        vec![
+            case("group norm", "channels_per_group = 2"),
+            case("group norm, one group", "groups = 1"),
+            case("group norm, ε 0.1", "groups = 2, eps = 0.1"),
+            case("group norm, not affine", "groups = 2, affine = false"),
+        ]
     }
 }

@@ -2,22 +2,24 @@
 
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_config::Section;
-use saltflat_kernels::{directions_to_batch, gram, linear};
+use saltflat_kernels::{Window, convolution, directions_to_batch, has_kernels, linear};
 use serde::Serialize;
 
-use super::keys::outputs;
+use super::{
+    keys::outputs,
+    linear_rows::{PositionRows, VectorRows},
+};
 use crate::{
-    Init, Jet, Layer, ModelError, Pass, PerSample,
+    Init, Jet, Layer, ModelError, Pass,
     init::InitialValues,
     jet::sum,
     layer_config::{LayerCase, LayerConfig, LayerKeys},
     layout::Slot,
     place::{Built, Place},
-    tape::times_tiled,
 };
 
-/// y = x Wᵀ + b with W `[outputs, inputs]`, PyTorch's `nn.Linear`. The input is flattened: `[batch, c, h, w]` with
-/// c·h·w = inputs; the output is `[batch, outputs, 1, 1]`.
+/// y = x Wᵀ + b with W `[outputs, inputs]`, at every position: PyTorch's `nn.Linear` of the channels, `[batch, inputs, h, w]` to
+/// `[batch, outputs, h, w]`.
 ///
 /// Jet: ẏ = ẋ Wᵀ + x Vᵀ + v_b, ÿ = ẍ Wᵀ + 2 ẋ Vᵀ.
 #[derive(Debug)]
@@ -30,9 +32,20 @@ pub struct Linear {
 
 impl Linear {
     /// Adds `NAME.weight` and, if `bias` gives its initial distribution, `NAME.bias`.
-    pub fn new(place: &mut Place<'_>, [inputs, outputs]: [usize; 2], weight: Init, bias: Option<Init>) -> Self {
-        let weight = place.parameter("weight", &[outputs, inputs], weight);
-        let bias = bias.map(|init| place.parameter("bias", &[outputs], init));
+    pub fn new(place: &mut Place<'_>, shape: [usize; 2], weight: Init, bias: Option<Init>) -> Self {
+        Self::with_roles(place, ["weight", "bias"], shape, weight, bias)
+    }
+
+    /// As [`new`](Self::new), with other roles of the tensors.
+    pub(super) fn with_roles(
+        place: &mut Place<'_>,
+        [weight_role, bias_role]: [&str; 2],
+        [inputs, outputs]: [usize; 2],
+        weight: Init,
+        bias: Option<Init>,
+    ) -> Self {
+        let weight = place.parameter(weight_role, &[outputs, inputs], weight);
+        let bias = bias.map(|init| place.parameter(bias_role, &[outputs], init));
         Self { weight, bias, inputs, outputs }
     }
 
@@ -49,12 +62,11 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let [n, ..] = x.value.dims();
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let x = x.linear(|t| {
-            let rows = t.dims()[0];
-            t.reshape([rows, inputs])
-        });
+        let [n, _, height, width] = x.value.dims();
+        let is_vector = [height, width] == [1, 1];
+        let map = if is_vector { of_vectors } else { at_positions };
+
         let shape = [outputs, inputs];
         // A frozen weight is stored in full precision, whatever that of the pass is.
         let weight = pass.tensor::<2>(self.weight, shape).cast(FloatDType::from(x.value.dtype()));
@@ -63,37 +75,65 @@ impl Layer for Linear {
         let directions = v_weight.as_ref().map_or(1, |v| v.dims()[0] / outputs);
         let v_bias = self.bias.and_then(|slot| pass.velocity::<1>(slot, [outputs]));
 
-        let value = linear(x.value.clone(), weight.clone(), bias);
+        let value = map(x.value.clone(), weight.clone(), bias);
         let second = if pass.second_order() {
-            sum(
-                x.second.map(|t| linear(t, weight.clone(), None)),
-                x.first.clone().zip(v_weight.clone()).map(|(t, v)| {
+            let crossed = |(t, v): (Tensor<4>, Tensor<2>)| match is_vector {
+                true => {
                     let (t, v) = (t.reshape([directions, n, inputs]), v.reshape([directions, outputs, inputs]));
-                    t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs])
-                }),
-            )
+                    t.matmul(v.transpose()).mul_scalar(2.0).reshape([directions * n, outputs, 1, 1])
+                }
+                false => {
+                    let of_direction = t.chunk(directions, 0).into_iter().zip(v.chunk(directions, 0));
+                    Tensor::cat(of_direction.map(|(t, v)| map(t, v, None)).collect(), 0).mul_scalar(2.0)
+                }
+            };
+            sum(x.second.map(|t| map(t, weight.clone(), None)), x.first.clone().zip(v_weight.clone()).map(crossed))
         } else {
             None
         };
-        let of_velocity = v_weight.map(|v| {
-            let product = linear(x.value.clone(), v, v_bias);
-            match directions {
-                1 => product,
-                k => directions_to_batch(product.reshape([n, k * outputs, 1, 1]), k).reshape([k * n, outputs]),
-            }
-        });
-        let first = sum(x.first.map(|t| linear(t, weight, None)), of_velocity);
-        let y = Jet { value, first, second }.linear(|t| {
-            let rows = t.dims()[0];
-            t.reshape([rows, outputs, 1, 1])
-        });
+        let of_velocity = v_weight.map(|v| directions_to_batch(map(x.value.clone(), v, v_bias), directions));
+        let first = sum(x.first.map(|t| map(t, weight, None)), of_velocity);
         if !self.is_trained() {
-            return y;
+            return Jet { value, first, second };
         }
         let has_bias = self.bias.is_some();
-        let value = pass.record(y.value, || Rows { input: x.value.without_autodiff(), has_bias });
-        Jet { value, ..y }
+        let input = x.value.without_autodiff();
+        let value = match is_vector {
+            true => pass.record(value, || VectorRows { input: input.flatten(1, 3), has_bias }),
+            false => pass.record(value, || PositionRows { input, outputs, has_bias }),
+        };
+        Jet { value, first, second }
     }
+}
+
+/// x Wᵀ + b of inputs of one position, `[rows, outputs, 1, 1]`.
+fn of_vectors(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let (rows, outputs) = (x.dims()[0], weight.dims()[0]);
+    linear(x.flatten(1, 3), weight, bias).reshape([rows, outputs, 1, 1])
+}
+
+/// The same at every position, `[rows, outputs, h, w]`.
+fn at_positions(x: Tensor<4>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let ([rows, inputs, h, w], outputs) = (x.dims(), weight.dims()[0]);
+    let y = match has_kernels(&x) {
+        // One line of pixels, which fills their vectors best.
+        true => convolution(
+            x.reshape([rows, inputs, 1, h * w]),
+            weight.reshape([outputs, inputs, 1, 1]),
+            bias,
+            Window::one(1),
+        ),
+        false => {
+            let positions = x.reshape([rows, inputs, h * w]).swap_dims(1, 2).reshape([rows * h * w, inputs]);
+            linear(positions, weight, bias).reshape([rows, h * w, outputs]).swap_dims(1, 2).reshape([
+                rows,
+                outputs,
+                1,
+                h * w,
+            ])
+        }
+    };
+    y.reshape([rows, outputs, h, w])
 }
 
 /// The keys of a fully connected layer in a list of layers.
@@ -135,11 +175,10 @@ impl LayerConfig for LinearConfig {
 
     fn build(&self, place: &mut Place<'_>) -> Result<Built, ModelError> {
         let [inputs, height, width] = place.input();
-        if height * width != 1 {
-            return Err(place.error("a vector (put \"flatten\" before)"));
-        }
         if let Some(expected) = self.inputs.filter(|expected| *expected != inputs) {
-            return Err(place.error(format!("{expected} inputs")));
+            let all = inputs.saturating_mul(height).saturating_mul(width);
+            let hint = if expected == all { " (put \"flatten\" before)" } else { "" };
+            return Err(place.error(format!("{expected} inputs{hint}")));
         }
         let (shape, outputs) = ([inputs, self.outputs], self.outputs);
         let weight = self.weight_init.weight(shape);
@@ -147,7 +186,7 @@ impl LayerConfig for LinearConfig {
             true => Linear::new(place, shape, weight, self.bias.then(|| self.bias_init.bias(shape))),
             false => Linear::frozen(place, shape, weight),
         };
-        Ok(Built::new(layer, [outputs, 1, 1]))
+        Ok(Built::new(layer, [outputs, height, width]))
     }
 }
 
@@ -173,40 +212,25 @@ impl LayerKeys for LinearConfig {
     }
 
     fn cases() -> Vec<LayerCase> {
-        let case = |name, keys| {
-            let layers = format!(
-                "[\"flatten\", {{ kind = \"linear\", outputs = 5, weight_init = {{ normal = 0.4 }}, {keys} }}]"
-            );
-            LayerCase::new(name, layers)
-        };
+        let linear =
+            |keys: &str| format!("{{ kind = \"linear\", outputs = 5, weight_init = {{ normal = 0.4 }}, {keys} }}");
+        let vector = |name, keys| LayerCase::new(name, format!("[\"flatten\", {}]", linear(keys)));
+        let positions = |name, keys| LayerCase::new(name, format!("[{}]", linear(keys)));
         vec![
-            case("linear", "bias_init = { normal = 0.4 }"),
-            case("linear without bias", "bias = false"),
-            case("frozen linear", "trained = false"),
+            vector("linear", "bias_init = { normal = 0.4 }"),
+            vector("linear without bias", "bias = false"),
+            vector("frozen linear", "trained = false"),
+            positions("linear at every position", "bias_init = { normal = 0.4 }"),
+            positions("frozen linear at every position", "trained = false"),
+            // Of fewer positions than channels, so that the inner products are made of the cotangents.
+            LayerCase::new(
+                "linear at few positions",
+                format!("[\"avg-pool\", {{ kind = \"linear\", outputs = 12 }}, {}]", linear("bias = true")),
+            ),
+            LayerCase::new(
+                "linear at few positions, without bias",
+                format!("[\"avg-pool\", {{ kind = \"linear\", outputs = 12 }}, {}]", linear("bias = false")),
+            ),
         ]
-    }
-}
-
-/// Inner product of the gradients of samples i and j: (xᵢ·xⱼ + 1)(δᵢ·δⱼ), without the 1 if there is no bias.
-struct Rows {
-    input: Tensor<2>,
-    has_bias: bool,
-}
-
-impl PerSample for Rows {
-    fn keep(&self, delta: Tensor<4>) -> Tensor<2> {
-        delta.flatten(1, 3)
-    }
-
-    fn input(&self) -> Option<Tensor<4>> {
-        let [n, inputs] = self.input.dims();
-        Some(self.input.clone().reshape([n, inputs, 1, 1]))
-    }
-
-    fn gram(&self, delta: Tensor<2>, input: Option<Tensor<4>>) -> Tensor<2> {
-        let input = input.map_or_else(|| self.input.clone(), |input| input.flatten(1, 3));
-        let inputs = gram(input);
-        let inputs = if self.has_bias { inputs.add_scalar(1.0) } else { inputs };
-        times_tiled(gram(delta), inputs)
     }
 }

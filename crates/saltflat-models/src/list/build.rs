@@ -3,9 +3,10 @@
 use super::item::{Item, ItemKind};
 use crate::{
     error::ModelError,
+    join::Join,
     layout::Layout,
     limits::{MOST_LAYERS, check_shape, check_total},
-    network::{Join, Network, Stage},
+    network::{Network, Stage},
     place::{Built, Place},
 };
 
@@ -35,7 +36,11 @@ impl Network {
             return Err(ModelError::config(key, "a name of its own for every tensor", format!("two tensors {twice}")));
         }
         if built.output.iter().product::<usize>() != outputs {
-            let got = format!("{:?} from the last layer", built.output);
+            let from = match items {
+                [.., last] => format!("{key}[{}] ({})", items.len() - 1, last.kind.name()),
+                [] => "the data".into(),
+            };
+            let got = format!("{:?} from {from}", built.output);
             return Err(ModelError::config(key, format!("{outputs} outputs"), got));
         }
         Ok(Self::new(layout, built.stages, input, outputs))
@@ -67,14 +72,13 @@ fn build(layout: &mut Layout, items: &[Item], start: ListStart<'_>) -> Result<Bu
             let (key, name) = (format!("{key}.{key_part}"), format!("{name}.{name_part}"));
             build(layout, items, ListStart { key: &key, name: &name, input: built.output, before: before.clone() })
         };
-        let (kind, next) = match &item.kind {
+        let next = match &item.kind {
             ItemKind::Layer(layer) => {
-                let kind = layer.name();
                 let mut place = Place {
                     layout,
                     input: built.output,
                     key: key.clone(),
-                    kind,
+                    kind: item.kind.name(),
                     before,
                     name,
                     tensors: item.tensors.clone(),
@@ -83,26 +87,26 @@ fn build(layout: &mut Layout, items: &[Item], start: ListStart<'_>) -> Result<Bu
                 if let Some((role, _)) = place.tensors.pop_first() {
                     return Err(place.error_of("names of tensors that the layer has", role));
                 }
-                (kind, next)
+                next
             }
             ItemKind::Residual { main, shortcut } => {
                 // In the order in which the tensors of residual networks stand in PyTorch.
                 let main = branch(layout, main, "main", "main")?;
                 let shortcut = branch(layout, shortcut, "shortcut", "shortcut")?;
-                ("residual", join(&key, Join::Sum, vec![shortcut, main])?)
+                join(&key, Join::Sum, vec![shortcut, main])?
             }
             ItemKind::Parallel { branches, join: how } => {
                 let mut built = Vec::with_capacity(branches.len());
                 for (j, items) in branches.iter().enumerate() {
                     built.push(branch(layout, items, &format!("branches[{j}]"), &format!("branches.{j}"))?);
                 }
-                ("parallel", join(&key, *how, built)?)
+                join(&key, *how, built)?
             }
         };
         check_shape(&key, next.output)?;
         built.stages.extend(next.stages);
         built.output = next.output;
-        before = format!("{key} ({kind})");
+        before = format!("{key} ({})", item.kind.name());
     }
     Ok(built)
 }

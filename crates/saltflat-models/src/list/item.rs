@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer, ser::Error};
 use toml::{Table, Value};
 
 use crate::{
+    join::Join,
     layer_config::{AnyLayer, LayerConfig},
-    network::Join,
 };
 
 /// A layer or branches, and what its tensors are called.
@@ -40,6 +40,17 @@ pub enum ItemKind {
         /// How their outputs become one.
         join: Join,
     },
+}
+
+impl ItemKind {
+    /// Its kind in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Layer(layer) => layer.name(),
+            Self::Residual { .. } => "residual",
+            Self::Parallel { .. } => "parallel",
+        }
+    }
 }
 
 impl Item {
@@ -81,18 +92,17 @@ impl Item {
         match &self.kind {
             ItemKind::Layer(layer) => table = layer.to_table()?,
             ItemKind::Residual { main, shortcut } => {
-                table.insert("kind".into(), "residual".into());
                 table.insert("main".into(), Value::Array(list(main)?));
                 table.insert("shortcut".into(), Value::Array(list(shortcut)?));
             }
             ItemKind::Parallel { branches, join } => {
                 let branches =
                     branches.iter().map(|branch| list(branch).map(Value::Array)).collect::<Result<_, _>>()?;
-                table.insert("kind".into(), "parallel".into());
                 table.insert("branches".into(), Value::Array(branches));
                 table.insert("join".into(), join.name().into());
             }
         }
+        table.insert("kind".into(), self.kind.name().into());
         if let Some(name) = &self.name {
             table.insert("name".into(), name.as_str().into());
         }

@@ -7,9 +7,9 @@ use toml::{Table, Value};
 
 use super::item::{Item, ItemKind};
 use crate::{
+    join::Join,
     layer_config::{AnyLayer, LayerKind},
     layers::LAYERS,
-    network::Join,
 };
 
 /// The kinds that hold lists of their own.

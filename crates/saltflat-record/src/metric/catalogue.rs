@@ -72,6 +72,7 @@ catalogue! {
         HESSIAN_FROBENIUS = "hessian_frobenius", "Frobenius norm of the Hessian", MeasuredLoss,
             is_headline: true, is_watched: true, is_in_summary: true, column: column("|H|_F", 17, WithError);
         TRACE_HESSIAN_BY_TENSOR = "trace_hessian_by_tensor", "", MeasuredLoss, shape: ByTensor;
+        HESSIAN_DIAGONAL_SQ = "hessian_diagonal_sq", "squared diagonal of the Hessian Σ Hᵢᵢ²", MeasuredLoss;
     }
 
     /// The trace and the Frobenius norm of the Gauss–Newton matrix.
@@ -85,22 +86,25 @@ catalogue! {
         TOP_EIGENVALUES = "top_eigenvalues", "largest eigenvalue", MeasuredLoss,
             is_headline: true, reference: Some(EdgeOfStability);
         MIN_EIGENVALUE = "min_eigenvalue", "smallest eigenvalue", MeasuredLoss;
+        TOP_EIGENVALUE_BY_TENSOR = "top_eigenvalue_by_tensor", "", MeasuredLoss, shape: ByTensor;
     }
 
     /// The spectral density of the Hessian, and the implicit regularizer.
     Measurement SPECTRUM = "spectrum" {
         SPECTRAL_DENSITY = "spectral_density", "", MeasuredLoss;
         REGULARIZER = "regularizer", "regularizer R(θ)", MeasuredLoss,
-            reference: Some(Value("three terms of its series:", &REGULARIZER_SERIES, None));
-        REGULARIZER_SERIES = "regularizer_series", "", MeasuredLoss;
-        REGULARIZER_MOMENTUM = "regularizer_momentum_0.9", "", MeasuredLoss, prefix: Some("regularizer_momentum_");
-        REGULARIZER_PER_CURVATURE = "regularizer_per_curvature", "regularizer R(θ) of the loss's α", MeasuredLoss;
+            reference: Some(Value("three terms of its series:", &REGULARIZER_SERIES, None)), is_of_training: true;
+        REGULARIZER_SERIES = "regularizer_series", "", MeasuredLoss, is_of_training: true;
+        REGULARIZER_MOMENTUM = "regularizer_momentum_0.9", "", MeasuredLoss, prefix: Some("regularizer_momentum_"),
+            is_of_training: true;
+        REGULARIZER_PER_CURVATURE = "regularizer_per_curvature", "regularizer R(θ) of the loss's α", MeasuredLoss,
+            is_of_training: true;
     }
 
     /// The strength of the label noise over the steps of an epoch.
     Steps NOISE_STRENGTH = "noise_strength" {
         TRACE_FROM_NOISE = "trace_from_noise", "trace from noise", MeasuredLoss,
-            is_headline: true, column: column("tr from noise", 17, WithError);
+            is_headline: true, column: column("tr from noise", 17, WithError), is_of_training: true;
     }
 
     /// The alignment of the gradient noise with the landscape.
@@ -117,13 +121,14 @@ catalogue! {
         MU1 = "mu1", "", MeasuredLoss;
         MU2 = "mu2", "", MeasuredLoss;
         CHI_MIN_OVER_MEAN = "chi_min_over_mean", "least relative feature norm γ", MeasuredLoss, reference: Some(AtMostOne);
-        WU_BOUND_FROBENIUS = "wu_bound_frobenius", "Wu bound √(B/μ · (n−1)/(n−B))/η", MeasuredLoss;
-        WU_BOUND_FROBENIUS_MU1 = "wu_bound_frobenius_mu1", "Wu bound from μ₁", MeasuredLoss;
+        WU_BOUND_FROBENIUS = "wu_bound_frobenius", "Wu bound √(B/μ · (n−1)/(n−B))/η", MeasuredLoss, is_of_training: true;
+        WU_BOUND_FROBENIUS_MU1 = "wu_bound_frobenius_mu1", "Wu bound from μ₁", MeasuredLoss, is_of_training: true;
         WU_GROWTH_BOUND = "wu_growth_bound", "lower bound γ₀ of the growth a step", MeasuredLoss,
-            reference: Some(UnstableAboveOne);
-        FLIP_NOISE_SQ = "flip_noise_sq", "", MeasuredLoss;
+            reference: Some(UnstableAboveOne), is_of_training: true;
+        FLIP_NOISE_SQ = "flip_noise_sq", "", MeasuredLoss, is_of_training: true;
         TRACE_FROM_NOISE_EXPECTED = "trace_from_noise_expected", "expected trace from noise", MeasuredLoss,
-            reference: Some(Value("trace_hessian", &TRACE_HESSIAN, Some(SampleSet::Curvature)));
+            reference: Some(Value("trace_hessian", &TRACE_HESSIAN, Some(SampleSet::Curvature))),
+            is_of_training: true;
         NOISE_TOP_EIGENVALUES = "noise_top_eigenvalues", "", MeasuredLoss;
         FEATURE_NORMS = "feature_norms", "relative feature norm", MeasuredLoss, shape: PerSample;
     }
@@ -133,19 +138,24 @@ catalogue! {
         GRAM_TOP_EIGENVALUE = "gram_top_eigenvalue", "largest eigenvalue of the Gram matrix", MeasuredLoss,
             reference: Some(DivergesAbove(&DEXTER_BOUND));
         COHERENCE = "coherence", "", MeasuredLoss;
-        DEXTER_BOUND = "dexter_bound", "Dexter bound (σ/η)(n/B − 1)^(−1/2)", MeasuredLoss;
-        DEXTER_CONVERGENCE_BOUND = "dexter_convergence_bound", "", MeasuredLoss;
-        GD_CRITICAL_LR = "gd_critical_lr", "", MeasuredLoss, reference: Some(LearningRate);
-        SGD_GROWTH = "sgd_growth", "", MeasuredLoss, format: NearOne, reference: Some(StableBelowOne);
-        SGD_CRITICAL_LR = "sgd_critical_lr", "", MeasuredLoss, reference: Some(LearningRate);
-        SGD_GROWTH_BERNOULLI = "sgd_growth_bernoulli", "", MeasuredLoss, format: NearOne, reference: Some(StableBelowOne);
-        SGD_CRITICAL_LR_BERNOULLI = "sgd_critical_lr_bernoulli", "", MeasuredLoss, reference: Some(LearningRate);
+        DEXTER_BOUND = "dexter_bound", "Dexter bound (σ/η)(n/B − 1)^(−1/2)", MeasuredLoss, is_of_training: true;
+        DEXTER_CONVERGENCE_BOUND = "dexter_convergence_bound", "", MeasuredLoss, is_of_training: true;
+        GD_CRITICAL_LR = "gd_critical_lr", "", MeasuredLoss, reference: Some(LearningRate),
+            is_of_training: true;
+        SGD_GROWTH = "sgd_growth", "", MeasuredLoss, format: NearOne,
+            reference: Some(StableBelowOne), is_of_training: true;
+        SGD_CRITICAL_LR = "sgd_critical_lr", "", MeasuredLoss, reference: Some(LearningRate),
+            is_of_training: true;
+        SGD_GROWTH_BERNOULLI = "sgd_growth_bernoulli", "", MeasuredLoss, format: NearOne,
+            reference: Some(StableBelowOne), is_of_training: true;
+        SGD_CRITICAL_LR_BERNOULLI = "sgd_critical_lr_bernoulli", "", MeasuredLoss, reference: Some(LearningRate),
+            is_of_training: true;
     }
 
     /// Curvature along gradients and updates.
     Measurement SHARPNESS = "sharpness" {
-        BATCH_SHARPNESS = "batch_sharpness", "", MeasuredLoss, reference: Some(TwoOverLr);
-        GRADIENT_SNR = "gradient_snr", "", MeasuredLoss;
+        BATCH_SHARPNESS = "batch_sharpness", "", MeasuredLoss, reference: Some(TwoOverLr), is_of_training: true;
+        GRADIENT_SNR = "gradient_snr", "", MeasuredLoss, is_of_training: true;
         SHARPNESS_ALONG_GRADIENT = "sharpness_along_gradient", "", MeasuredLoss;
         SHARPNESS_ALONG_UPDATE = "sharpness_along_update", "", MeasuredLoss;
     }

@@ -25,6 +25,8 @@ pub struct Metric {
     pub column: Option<Column>,
     /// The theoretical value or bound that it is compared with.
     pub reference: Option<Reference>,
+    /// True if it is a property of the training steps, which draw their batches from the training samples: it has no value on others.
+    pub is_of_training: bool,
     /// The part of the name before the value of a parameter, if there is a metric of this kind for every value.
     pub prefix: Option<&'static str>,
 }
@@ -154,6 +156,7 @@ impl Metric {
             is_in_summary: false,
             column: None,
             reference: None,
+            is_of_training: false,
             prefix: None,
         }
     }

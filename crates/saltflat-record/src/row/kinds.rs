@@ -89,9 +89,29 @@ pub struct RecordedLoss {
     pub floor: f64,
     /// Factor of ½‖θ‖² in the loss; 0 for none.
     pub weight_decay: f64,
+    /// The split over whose samples it is the mean; not written if these are the training samples. `loss` and `test_loss` are each of its own
+    /// split whatever this says.
+    #[serde(default = "training_split", skip_serializing_if = "is_training_split")]
+    pub split: String,
+}
+
+/// The split that is meant where none is said.
+const TRAINING_SPLIT: &str = "train";
+
+fn training_split() -> String {
+    TRAINING_SPLIT.into()
+}
+
+fn is_training_split(split: &String) -> bool {
+    split == TRAINING_SPLIT
 }
 
 impl RecordedLoss {
+    /// True if it is the mean over the training samples.
+    pub fn is_of_training_samples(&self) -> bool {
+        is_training_split(&self.split)
+    }
+
     /// The loss that a row says, if it says one: rows of old versions do not.
     ///
     /// # Errors
@@ -103,7 +123,8 @@ impl RecordedLoss {
         let read = || {
             let kind = written.get("kind").and_then(Field::as_str).ok_or_else(|| missing("kind"))?;
             let (smoothing, floor, weight_decay) = (number("smoothing")?, number("floor")?, number("weight_decay")?);
-            Ok(Self { kind: kind.into(), smoothing, floor, weight_decay })
+            let split = written.get("split").and_then(Field::as_str).unwrap_or(TRAINING_SPLIT).into();
+            Ok(Self { kind: kind.into(), smoothing, floor, weight_decay, split })
         };
         Some(read())
     }
@@ -111,14 +132,15 @@ impl RecordedLoss {
 
 impl fmt::Display for RecordedLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, smoothing, floor, weight_decay } = self;
+        let Self { kind, smoothing, floor, weight_decay, split } = self;
         let parts = [
             (*smoothing, format!(" with smoothing {smoothing}")),
             (*floor, format!(", counted from its floor {floor:.6}")),
             (*weight_decay, format!(", weight decay {weight_decay}")),
         ];
         f.write_str(kind)?;
-        parts.iter().filter(|(number, _)| *number != 0.0).try_for_each(|(_, text)| f.write_str(text))
+        parts.iter().filter(|(number, _)| *number != 0.0).try_for_each(|(_, text)| f.write_str(text))?;
+        if self.is_of_training_samples() { Ok(()) } else { write!(f, ", on the {split} samples") }
     }
 }
 

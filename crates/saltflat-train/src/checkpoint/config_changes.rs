@@ -26,11 +26,11 @@ pub const CHANGEABLE: [(&str, &str); 14] = [
     ("train.checkpoint.every_steps", "when the run is saved"),
     ("train.checkpoint.every_minutes", "when the run is saved"),
     ("train.checkpoint.keep", "how many checkpoints stay"),
-    ("metrics", "what is measured and when, which changes no step; but not metrics.loss"),
+    ("metrics", "what is measured and when, which changes no step; but not metrics.loss and metrics.split"),
 ];
 
-/// A part of a section of [`CHANGEABLE`] that may not change: rows of one run are of one loss, so that they can be compared.
-const MEASURED_LOSS: &str = "metrics.loss";
+/// Parts of a section of [`CHANGEABLE`] that may not change: rows of one run are of one loss, so that they can be compared.
+const MEASURED_LOSS: [&str; 2] = ["metrics.loss", "metrics.split"];
 
 /// The keys of [`CHANGEABLE`] that can make a finished run go on.
 const ENDS: [&str; 4] = ["train.epochs", "train.steps", "train.stop_loss", "train.stop_accuracy"];
@@ -62,7 +62,7 @@ impl ConfigChange {
             let rest = self.key.strip_prefix(section);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        CHANGEABLE.iter().any(|(allowed, _)| within(allowed)) && !within(MEASURED_LOSS)
+        CHANGEABLE.iter().any(|(allowed, _)| within(allowed)) && !MEASURED_LOSS.into_iter().any(within)
     }
 }
 

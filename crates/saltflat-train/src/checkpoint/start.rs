@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device};
-use saltflat_models::{Network, Vector, half_precision, load};
-use saltflat_record::{CHECKPOINTS, FolderError, NewestCheckpoint, STATE, WEIGHTS, read_regular, sha256_of_file};
+use saltflat_models::{INDEX, Loaded, Network, Renames, Vector, load_notes, load_renamed, weight_files};
+use saltflat_record::{
+    CHECKPOINTS, FolderError, NewestCheckpoint, STATE, WEIGHTS, read_regular, sha256_hex, sha256_of_file,
+};
 
 use crate::{Plan, TrainError, Trainer, state::TensorMap};
 
@@ -23,13 +25,21 @@ pub fn start(plan: &Plan) -> Result<(Vector, Vector), TrainError> {
     }
 }
 
-/// SHA-256, hexadecimal, of the weights that [`load_start`] would load.
+/// SHA-256, hexadecimal, of the weights that [`load_start`] would load. Of several files that an index names it is that of the text with a line
+/// `SHA-256  NAME` for the index and each of the files, as `sha256sum` prints them.
 ///
 /// # Errors
 /// [`TrainError::File`] and [`TrainError::NoCheckpoint`] if there are none.
 pub fn start_sha256(path: &Path) -> Result<String, TrainError> {
-    let path = weights_file(path)?;
-    Ok(sha256_of_file(&path).map_err(FolderError::at(path))?)
+    let path = Place::of(path)?.file;
+    let sum = |path: &PathBuf| sha256_of_file(path).map_err(FolderError::at(path.clone()));
+    let files = weight_files(&path)?;
+    let [_, _, ..] = files.as_slice() else { return Ok(sum(&path)?) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let line =
+        |path: &PathBuf| Ok(format!("{}  {}\n", sum(path)?, path.strip_prefix(folder).unwrap_or(path).display()));
+    let lines = files.iter().map(line).collect::<Result<String, FolderError>>()?;
+    Ok(sha256_hex(lines.as_bytes()))
 }
 
 /// Refuses weights that are not those that are expected, if that is known.
@@ -42,27 +52,41 @@ fn check_sha256(path: &Path, expected: Option<&str>) -> Result<(), TrainError> {
     }
 }
 
-/// The start that `train.init` names: a run folder (its newest whole checkpoint), a checkpoint or any safetensors
-/// file with PyTorch's names.
+/// The start that `train.init` names: a run folder (its newest whole checkpoint), a checkpoint, any safetensors file with PyTorch's names, or the
+/// index of several or its folder. Names that are not the network's are taken as [`load_renamed`] says, after `train.rename`, which is for weights
+/// from elsewhere: those of a run have the network's names.
 ///
 /// # Errors
 /// [`TrainError::File`] if there is no such thing, [`TrainError::Model`] if the weights do not fit.
 pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainError> {
-    Ok(load(&weights_file(path)?, plan.network.layout(), &plan.device, plan.dtype)?)
+    let Loaded { theta, buffers, .. } =
+        Place::of(path)?.load(&plan.network, &plan.config.train.rename, &plan.device, plan.dtype)?;
+    Ok((theta, buffers))
 }
 
-/// A note about the weights that a path names: that they are stored in half precision, if they are.
-pub fn weights_note(path: &Path) -> Result<Option<String>, TrainError> {
-    Ok(half_precision(&weights_file(path)?)?)
+/// What a person should know of the weights that [`load_start`] loads: names that were changed, half precision, and what the network assumes that a
+/// file from elsewhere does not say.
+///
+/// # Errors
+/// As [`load_start`].
+pub fn start_notes(path: &Path, plan: &Plan) -> Result<Vec<String>, TrainError> {
+    let place = Place::of(path)?;
+    let mut notes = load_notes(&place.file, plan.network.layout(), place.renames(&plan.config.train.rename))?;
+    let assumed = plan.network.assumptions();
+    if !place.is_of_run && !assumed.is_empty() {
+        let text = "taken from [model], since a file of weights does not say it";
+        notes.push(format!("{}: {text}: {}", place.file.display(), assumed.join(", ")));
+    }
+    Ok(notes)
 }
 
-/// Whether [`start`] would find a starting point for this network at a path, with this SHA-256 if one is given.
+/// Whether [`start`] would find a starting point for this network at a path, with this SHA-256 if one is given, under the names that `renames` gives.
 ///
 /// # Errors
 /// As [`start`].
-pub fn check_start(path: &Path, sha256: Option<&str>, network: &Network) -> Result<(), TrainError> {
+pub fn check_start(path: &Path, sha256: Option<&str>, renames: &Renames, network: &Network) -> Result<(), TrainError> {
     check_sha256(path, sha256)?;
-    load(&weights_file(path)?, network.layout(), &Device::flex(), DType::F32)?;
+    Place::of(path)?.load(network, renames, &Device::flex(), DType::F32)?;
     Ok(())
 }
 
@@ -72,7 +96,7 @@ pub fn check_start(path: &Path, sha256: Option<&str>, network: &Network) -> Resu
 /// # Errors
 /// [`TrainError::File`] if the file is there and does not fit.
 pub fn load_update(path: &Path, plan: &Plan) -> Result<Option<Vector>, TrainError> {
-    let path = weights_file(path)?.with_extension(STATE);
+    let path = Place::of(path)?.file.with_extension(STATE);
     if !is_there(&path)? {
         return Ok(None);
     }
@@ -91,18 +115,47 @@ fn is_there(path: &Path) -> Result<bool, FolderError> {
     path.try_exists().map_err(FolderError::at(path))
 }
 
-/// The weights that a path names.
-fn weights_file(path: &Path) -> Result<PathBuf, TrainError> {
-    if !path.is_dir() {
-        return Ok(path.into());
+/// Where the weights are that a path names.
+struct Place {
+    /// A safetensors file, or the index of several.
+    file: PathBuf,
+    /// True for the checkpoint of a run.
+    is_of_run: bool,
+}
+
+/// No name is another one.
+const SAME: &Renames = &Renames::new();
+
+impl Place {
+    fn of(path: &Path) -> Result<Self, TrainError> {
+        if !path.is_dir() {
+            let folder = path.parent().and_then(Path::file_name);
+            let is_of_run = folder.is_some_and(|name| name == CHECKPOINTS) && is_there(&path.with_extension("json"))?;
+            return Ok(Self { file: path.into(), is_of_run });
+        }
+        let none = |reason: String| TrainError::NoCheckpoint { path: path.into(), reason };
+        if !is_there(&path.join(CHECKPOINTS))? {
+            let index = path.join(INDEX);
+            return match is_there(&index)? {
+                true => Ok(Self { file: index, is_of_run: false }),
+                false => Err(none(format!("it holds no folder checkpoints, and no {INDEX} either"))),
+            };
+        }
+        match NewestCheckpoint::of(path, |_| Ok(()))? {
+            NewestCheckpoint { whole: Some((sidecar, _)), .. } => {
+                Ok(Self { file: sidecar.with_extension(WEIGHTS), is_of_run: true })
+            }
+            NewestCheckpoint { skipped, .. } if skipped.is_empty() => Err(none("it holds no checkpoint".into())),
+            NewestCheckpoint { skipped, .. } => Err(none(skipped.join("; "))),
+        }
     }
-    let none = |reason: String| TrainError::NoCheckpoint { path: path.into(), reason };
-    if !is_there(&path.join(CHECKPOINTS))? {
-        return Err(none("it holds no folder checkpoints".into()));
+
+    /// The map of names, which is for weights from elsewhere.
+    fn renames<'a>(&self, given: &'a Renames) -> &'a Renames {
+        if self.is_of_run { SAME } else { given }
     }
-    match NewestCheckpoint::of(path, |_| Ok(()))? {
-        NewestCheckpoint { whole: Some((sidecar, _)), .. } => Ok(sidecar.with_extension(WEIGHTS)),
-        NewestCheckpoint { skipped, .. } if skipped.is_empty() => Err(none("it holds no checkpoint".into())),
-        NewestCheckpoint { skipped, .. } => Err(none(skipped.join("; "))),
+
+    fn load(&self, network: &Network, given: &Renames, device: &Device, dtype: DType) -> Result<Loaded, TrainError> {
+        Ok(load_renamed(&self.file, network.layout(), self.renames(given), device, dtype)?)
     }
 }

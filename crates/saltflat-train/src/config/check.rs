@@ -35,11 +35,18 @@ impl Config {
         self.model.outputs.or(self.data.classes.as_ref().map(Vec::len)).or(of_kind)
     }
 
-    /// `loss.smoothing` is below (C − 1)/C, from which on the label is no longer the likeliest class, and is what the
+    /// `loss.smoothing`, or what `loss.label_smoothing` makes of it, is below (C − 1)/C, from which on the label is no longer the likeliest class, and is what the
     /// noise implies, if it implies any.
     fn check_smoothing(&self, root: &Section) {
-        let keys = ["loss.smoothing", "noise", "model.kind", "model.outputs", "data.kind", "data.classes"];
-        let Some(given) = self.loss.smoothing else { return };
+        let key = format!("loss.{}", self.loss.smoothing_key());
+        let keys = [key.as_str(), "noise", "model.kind", "model.outputs", "data.kind", "data.classes"];
+        // Of a number that only the data tells, any will do for `smoothing`; what `label_smoothing` makes is then checked with the data.
+        let given = match (self.outputs(), self.loss.label_smoothing) {
+            (Some(outputs), _) => self.loss.smoothing(outputs),
+            (None, None) => self.loss.smoothing,
+            (None, Some(_)) => None,
+        };
+        let Some(given) = given else { return };
         let of_noise = |(key, _): (String, _)| {
             root.refused(&[&key])
                 || ["kind", "probability", "to"].iter().any(|name| root.refused(&[&format!("{key}.{name}")]))
@@ -55,13 +62,12 @@ impl Config {
             None => Some(noise.smoothing(2, 1.0)).filter(|smoothing| *smoothing == noise.smoothing(3, 1.0)),
         });
         if let Some(implied) = implied.filter(|implied| (given - implied).abs() > 1e-12) {
-            let text = format!("expected nothing or {implied}, the smoothing that [noise] implies, got {given}");
-            root.problem("loss.smoothing", text);
+            root.problem(&key, self.loss.not_implied(implied, given, self.outputs()));
         } else if let (None, Some(outputs)) = (implied, self.outputs().filter(|&outputs| outputs > 1)) {
             let limit = (outputs as f64 - 1.0) / outputs as f64;
             if given >= limit {
                 let text = format!("expected less than {limit}, for {outputs} classes, got {given}");
-                root.problem("loss.smoothing", text);
+                root.problem(&key, text);
             }
         }
     }

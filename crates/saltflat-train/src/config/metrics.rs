@@ -10,8 +10,8 @@ use toml::Table;
 
 use super::{MeasuredLossConfig, optimizer::read_measured_loss};
 use crate::measure::{
-    AlignmentConfig, EigenvaluesConfig, Evaluate, MetricGroup, PairsOptions, SharpnessConfig, SpectrumConfig,
-    StabilityConfig, TraceConfig,
+    AlignmentConfig, EigenvaluesConfig, Evaluate, MeasuredSplit, MetricGroup, PairsOptions, SharpnessConfig,
+    SpectrumConfig, StabilityConfig, TraceConfig,
 };
 
 /// `metrics.noise_strength`.
@@ -38,13 +38,21 @@ macro_rules! metrics_config {
             pub at_ends: bool,
             /// The loss that everything here is measured on, whatever the run trains on; absent: the trained one.
             pub loss: Option<MeasuredLossConfig>,
-            /// Training samples on which curvature and gradient norm are measured; absent: all.
+            /// `train` or `test`: the samples that everything but loss and accuracy, which are of both, is measured on; default train. On
+            /// test samples the metrics of the training steps have no value.
+            #[serde(skip_serializing_if = "MeasuredSplit::is_train")]
+            pub split: MeasuredSplit,
+            /// Samples of that split on which curvature and gradient norm are measured; absent: all.
             pub samples: Option<usize>,
             /// Samples of one forward pass at most; default 500, and fewer if `memory_limit` asks for it. Bounds the memory,
             /// changes nothing else.
             pub microbatch: usize,
             /// MiB that a measurement may take beside model and data; default 2048.
             pub memory_limit: usize,
+            /// In training, also files of the diagonal (`metrics.trace.diagonal`) and of the eigenvectors (`metrics.eigenvalues`) of H, in
+            /// `vectors/` of the run folder, a folder a measurement; default false.
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            pub vectors: bool,
             /// Loss and accuracy of both splits, gradient and weight norm; default true.
             pub evaluate: bool,
             $($(#[$doc])* #[serde(serialize_with = "or_false")] pub $group: Option<$config>,)*
@@ -62,9 +70,11 @@ macro_rules! metrics_config {
                     every_steps: section.count("every_steps"),
                     at_ends: section.get("at_ends").unwrap_or(true),
                     loss: other_loss.then_some(loss),
+                    split: section.choice("split", &MeasuredSplit::ALL).unwrap_or(MeasuredSplit::Train),
                     samples: section.count("samples"),
                     microbatch: section.count("microbatch").unwrap_or(500),
                     memory_limit: section.count("memory_limit").unwrap_or(2048),
+                    vectors: section.get("vectors").unwrap_or(false),
                     evaluate: section.get("evaluate").unwrap_or(true),
                     $($group: switch(section, stringify!($group), $default, $read),)*
                     noise_strength: switch(section, "noise_strength", true, |table| NoiseStrengthConfig {
@@ -155,7 +165,7 @@ impl MetricsConfig {
         self.noise_strength.is_some() || self.measured_groups().next().is_some()
     }
 
-    /// Training samples of one subset of the alignment; the stability takes as many if that is off.
+    /// Samples of one subset of the alignment; the stability takes as many if that is off.
     pub fn alignment_samples(&self) -> usize {
         self.alignment.as_ref().map_or(PairsOptions::default().samples, |alignment| alignment.samples)
     }
@@ -172,6 +182,12 @@ pub(super) fn read(mut section: Section) -> MetricsConfig {
     let mut config = MetricsConfig::read_keys(&mut section);
     if !enabled {
         config.switch_groups(&|_| false, &|_| ());
+    }
+    let has_vectors = config.eigenvalues.is_some() || config.trace.as_ref().is_some_and(|trace| trace.diagonal);
+    if enabled && config.vectors && !has_vectors {
+        let text =
+            "expected false, or metrics.eigenvalues or metrics.trace.diagonal on, whose vectors are written, got true";
+        section.problem("vectors", text);
     }
     section.finish("[metrics]");
     config

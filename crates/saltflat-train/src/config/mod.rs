@@ -21,7 +21,7 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 pub use crate::measure::{
-    AlignmentConfig, EigenvaluesConfig, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,
+    AlignmentConfig, EigenvaluesConfig, MeasuredSplit, SharpnessConfig, SpectrumConfig, StabilityConfig, TraceConfig,
 };
 
 /// What a run is, with every default filled in. The keys of its TOML form are the fields.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use burn::tensor::FloatDType;
 use saltflat_config::Section;
+use saltflat_models::Renames;
 use saltflat_record::is_control;
 use serde::Serialize;
 
@@ -45,6 +46,10 @@ pub struct TrainConfig {
     pub init: Option<PathBuf>,
     /// SHA-256 of the weights at `init`, which the run refuses to start without; absent: whatever is there. A study writes it.
     pub init_sha256: Option<String>,
+    /// `[train.rename]`: OLD = "NEW", what names in `init` are in the network, and in `--weights` of a measurement; see [`Renames`]. Checkpoints of
+    /// a run are not renamed.
+    #[serde(skip_serializing_if = "Renames::is_empty")]
+    pub rename: Renames,
     /// Leaves out the smaller batch at the end of an epoch; default false.
     pub drop_last: bool,
     /// Samples of one forward pass of a step, which bounds the memory; default 512. With batch normalisation a step is one pass, since the
@@ -217,6 +222,7 @@ pub(super) fn read_train(mut section: Section, purpose: Purpose) -> TrainConfig 
         init: section.path("init", "the path of a run, a checkpoint or a safetensors file"),
         init_sha256: section
             .optional("init_sha256", "64 hexadecimal digits, in small letters", |text: &String| is_sha256(text)),
+        rename: read_rename(&mut section),
         drop_last: section.get("drop_last").unwrap_or(false),
         microbatch: section.count("microbatch"),
         precision: section.choice("precision", &Precision::ALL).unwrap_or_default(),
@@ -227,6 +233,16 @@ pub(super) fn read_train(mut section: Section, purpose: Purpose) -> TrainConfig 
     }
     section.finish("[train]");
     config
+}
+
+fn read_rename(section: &mut Section) -> Renames {
+    let mut renames = Renames::new();
+    for (old, new) in section.map::<String>("rename") {
+        if let Err(text) = renames.insert(&old, &new) {
+            section.problem("rename", text);
+        }
+    }
+    renames
 }
 
 fn is_sha256(text: &str) -> bool {

@@ -18,7 +18,7 @@ const NOISE_EIGENVALUES: usize = 5;
 /// `metrics.alignment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AlignmentConfig {
-    /// Training samples of one subset, the same at every measurement; default 50.
+    /// Samples of one subset, of the split that is measured, the same at every measurement; default 50.
     pub samples: usize,
     /// Disjoint subsets; default 1.
     pub subsets: usize,
@@ -55,7 +55,7 @@ impl MetricGroup for AlignmentConfig {
     }
 
     fn samples(&self, sizes: &MeasurementSizes) -> usize {
-        sizes.pairs.samples.min(sizes.train)
+        sizes.pairs.samples.min(sizes.all)
     }
 
     fn repetitions(&self) -> usize {
@@ -69,7 +69,7 @@ impl MetricGroup for AlignmentConfig {
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {
         let cost = context.measure_pairs()?;
         let found = self.put_alignment(context)?;
-        let (n, batch, training) = (context.train.len(), context.sizes.batch_size, &context.training);
+        let (n, batch, training) = (context.all.len(), context.sizes.batch_size, &context.training);
         let (lr, momentum) = (training.lr, training.momentum);
         context.put(&metric::WU_BOUND_FROBENIUS, wu_bound(&found.mu, n, batch, lr));
         context.put(&metric::WU_BOUND_FROBENIUS_MU1, wu_bound_mu1(&found.mu1, n, batch, lr, momentum));
@@ -86,7 +86,7 @@ impl MetricGroup for AlignmentConfig {
         if let Some(Ok(pairs)) = context.pairs.first()
             && pairs.samples() <= MAX_GRAM_ROWS
         {
-            let eigenvalues = match noise_eigenvalues(pairs, NOISE_EIGENVALUES, context.train.interrupt) {
+            let eigenvalues = match noise_eigenvalues(pairs, NOISE_EIGENVALUES, context.all.interrupt) {
                 Ok(eigenvalues) => eigenvalues.into_iter().map(Estimate::exact).collect(),
                 Err(error) => vec![Estimate::absent(error.absence()?)],
             };
@@ -99,7 +99,7 @@ impl MetricGroup for AlignmentConfig {
 impl AlignmentConfig {
     /// Records α, β, μ, what they are made of, and the feature norms.
     fn put_alignment(&self, context: &mut MeasurementContext<'_>) -> Result<Alignment, MetricError> {
-        let rows = GramRows::of(context.train.loss.kind);
+        let rows = GramRows::of(context.all.loss.kind);
         let of_subset = |pairs: &Result<Pairs, String>| match pairs {
             Ok(pairs) => Alignment::new(pairs),
             Err(reason) => Alignment::absent(rows, 0, reason),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use saltflat_metrics::{
-    Curvature, CurvatureOperator, Estimate, LabelNoiseScale, MetricError, Objective, Operator, Outputs, Pairs,
+    Curvature, CurvatureOperator, DiagonalEstimate, Eigenvalue, Estimate, LabelNoiseScale, MetricError, Objective,
+    Operator, Outputs, Pairs,
 };
 use saltflat_models::Vector;
 use saltflat_random::{Key, Stream};
@@ -11,7 +12,7 @@ use saltflat_record::metric::{Group, Metric};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::sizes::{MeasurementSizes, Memory};
+use super::sizes::{MeasuredSplit, MeasurementSizes, Memory};
 
 /// Subset on which the alignment is measured, among those that are drawn of the training samples.
 const ALIGNMENT_SUBSET: u64 = 1;
@@ -54,10 +55,22 @@ pub struct Measurement {
     pub metrics: Map<String, Value>,
     /// The cost of each group, by its name.
     pub costs: BTreeMap<&'static str, Cost>,
-    /// Training samples on which curvature and gradient norm were measured.
+    /// Samples on which curvature and gradient norm were measured.
     pub curvature_samples: usize,
-    /// Training samples on which the alignment was measured, all subsets together.
+    /// Samples on which the alignment was measured, all subsets together.
     pub alignment_samples: usize,
+    /// What was found in parameter space beside numbers.
+    pub vectors: MeasuredVectors,
+}
+
+/// Vectors in parameter space that a measurement found.
+#[derive(Clone, Debug, Default)]
+pub struct MeasuredVectors {
+    /// The diagonal of the Hessian, if `metrics.trace.diagonal` asks for it.
+    pub diagonal: Option<DiagonalEstimate>,
+    /// The largest eigenvalues of the Hessian, if they are measured, largest first, each with its vector of length 1 (whose sign means
+    /// nothing).
+    pub eigenpairs: Vec<(Eigenvalue, Vector)>,
 }
 
 impl Measurement {
@@ -82,6 +95,16 @@ pub struct TrainingSettings {
     pub is_measured_loss_trained: bool,
 }
 
+/// Why there is no value of a metric of the training steps on the samples of a split, if there is none.
+pub(crate) fn absence_on(split: MeasuredSplit, metric: &Metric) -> Option<Estimate> {
+    match split {
+        MeasuredSplit::Test if metric.is_of_training => Some(Estimate::absent(
+            "is of the training steps, whose batches are training samples, and metrics.split is \"test\"",
+        )),
+        MeasuredSplit::Test | MeasuredSplit::Train => None,
+    }
+}
+
 /// A measurement in progress: where it is made, on what, and what was found so far.
 pub struct MeasurementContext<'a> {
     /// The point at which it is made.
@@ -92,7 +115,11 @@ pub struct MeasurementContext<'a> {
     pub train: Objective<'a>,
     /// The measured loss on all test samples, if there are any.
     pub test: Option<Objective<'a>>,
-    /// The measured loss on the samples on which curvature is measured.
+    /// Which of the two is measured by all groups but `evaluate`, which measures the loss of either.
+    pub split: MeasuredSplit,
+    /// The measured loss on all samples of that split.
+    pub all: Objective<'a>,
+    /// The measured loss on those of them on which curvature is measured.
     pub subset: Objective<'a>,
     /// How much of each is measured.
     pub sizes: MeasurementSizes,
@@ -109,14 +136,29 @@ pub struct MeasurementContext<'a> {
 }
 
 impl<'a> MeasurementContext<'a> {
-    /// Records the value of a metric.
+    /// Records the value of a metric; of one that is of the training steps, on other samples, that it has none.
     pub fn put(&mut self, metric: &Metric, value: impl Serialize) {
-        self.found.put(metric, value);
+        match absence_on(self.split, metric) {
+            None => self.found.put(metric, value),
+            Some(absence) => self.found.put(metric, absence),
+        }
     }
 
-    /// Records the value of a metric for this value of its parameter.
+    /// Records the value of a metric for this value of its parameter, as [`put`](Self::put) does.
     pub fn put_at(&mut self, metric: &Metric, parameter: f64, value: impl Serialize) {
-        self.found.metrics.insert(metric.name_at(parameter), json!(value));
+        let value = match absence_on(self.split, metric) {
+            None => json!(value),
+            Some(absence) => json!(absence),
+        };
+        self.found.metrics.insert(metric.name_at(parameter), value);
+    }
+
+    /// Records estimates for each parameter tensor, in the layout's order.
+    pub fn put_by_tensor(&mut self, metric: &Metric, values: &[impl Serialize]) {
+        let specs = self.train.network.layout().parameters.iter();
+        let named: Map<String, Value> =
+            specs.zip(values).map(|(spec, value)| (spec.name.clone(), json!(value))).collect();
+        self.put(metric, named);
     }
 
     /// Records that these metrics have no value, and why.
@@ -163,16 +205,16 @@ impl<'a> MeasurementContext<'a> {
         Ok(Cost { gradients, ..Cost::default() })
     }
 
-    /// Disjoint random subsets of the training samples, the same at every measurement: as many as asked for and as there are samples
+    /// Disjoint random subsets of the samples, the same at every measurement: as many as asked for and as there are samples
     /// for; one of all samples if there are no more.
     fn disjoint_subsets(&self) -> Vec<Objective<'a>> {
-        let (n, size) = (self.train.len(), self.sizes.pairs.samples);
+        let (n, size) = (self.all.len(), self.sizes.pairs.samples);
         if size >= n {
-            return vec![self.train.on((0..n as u32).collect())];
+            return vec![self.all.on((0..n as u32).collect())];
         }
         let order = Key::new(self.training.seed, Stream::Subset, ALIGNMENT_SUBSET).permutation(n);
         let subsets = order.chunks_exact(size).take(self.sizes.pairs.subsets);
-        subsets.map(|indices| self.train.on(indices.to_vec())).collect()
+        subsets.map(|indices| self.all.on(indices.to_vec())).collect()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Eigenvalues at both ends of the spectrum of the Hessian.
 
 use saltflat_config::Section;
-use saltflat_metrics::{Curvature, Estimate, LanczosOptions, MetricError, lanczos};
+use saltflat_metrics::{Curvature, DiagonalBlock, Estimate, LanczosOptions, MetricError, lanczos};
 use saltflat_random::Stream;
 use saltflat_record::metric::{self, Group};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
@@ -22,6 +23,10 @@ pub struct EigenvaluesConfig {
     pub tolerance: f64,
     /// Products at most; default 300.
     pub products: usize,
+    /// Also the largest eigenvalue of the diagonal block of each parameter tensor, a search of its own with as many products at most;
+    /// default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_tensor: bool,
     /// In multiples of the section's schedule; default 1.
     pub every: u64,
 }
@@ -35,6 +40,7 @@ impl EigenvaluesConfig {
             smallest: section.get("smallest").unwrap_or(default.smallest),
             tolerance: tolerance.unwrap_or(default.tolerance),
             products: section.count("products").unwrap_or(default.products),
+            by_tensor: section.get("by_tensor").unwrap_or(false),
             every: section.count("every").unwrap_or(1),
         }
     }
@@ -47,6 +53,29 @@ impl EigenvaluesConfig {
     fn expected_products(&self) -> usize {
         LANCZOS_PRODUCTS.saturating_mul(self.count()).min(self.products)
     }
+
+    /// The largest eigenvalue of each tensor's block. Tensor t draws under substream t + 1; the search on the whole space has 0.
+    fn by_tensor(&self, context: &MeasurementContext<'_>) -> Result<(Vec<Value>, Cost), MetricError> {
+        let options = LanczosOptions {
+            largest: 1,
+            smallest: 0,
+            tolerance: self.tolerance,
+            products: self.products,
+            memory: context.memory.vectors,
+        };
+        let operator = context.operator(Curvature::Hessian);
+        let of_block = |(block, tensor): (&DiagonalBlock<'_>, u32)| {
+            let key = context.key(Stream::Eigenvalue).substream(tensor);
+            let none = || Estimate::absent("the tensor has no entries");
+            match lanczos(block, &options, &[], key) {
+                Ok(found) => Ok(found.largest.first().map_or_else(|| json!(none()), |found| json!(found))),
+                Err(error) => Ok(json!(Estimate::absent(error.absence()?))),
+            }
+        };
+        let found: Result<Vec<Value>, MetricError> =
+            DiagonalBlock::all(&operator).iter().zip(1..).map(of_block).collect();
+        Ok((found?, Cost::of(&operator)))
+    }
 }
 
 impl MetricGroup for EigenvaluesConfig {
@@ -54,8 +83,14 @@ impl MetricGroup for EigenvaluesConfig {
         &metric::EIGENVALUES
     }
 
+    fn select(&mut self, is_asked: &dyn Fn(&str) -> bool) {
+        self.by_tensor |= is_asked(metric::TOP_EIGENVALUE_BY_TENSOR.name);
+    }
+
     fn cost(&self, sizes: &MeasurementSizes) -> f64 {
-        self.expected_products() as f64 * 8.0 / 3.0 * sizes.subset as f64
+        let of_tensor = if self.by_tensor { (2 * LANCZOS_PRODUCTS).min(self.products) } else { 0 };
+        let products = self.expected_products().saturating_add(of_tensor.saturating_mul(sizes.tensors));
+        products as f64 * 8.0 / 3.0 * sizes.subset as f64
     }
 
     fn repetitions(&self) -> usize {
@@ -76,7 +111,7 @@ impl MetricGroup for EigenvaluesConfig {
         };
         let operator = context.operator(Curvature::Hessian);
         let found = lanczos(&operator, &options, &context.eigenvectors, context.key(Stream::Eigenvalue));
-        let cost = Cost::of(&operator);
+        let mut cost = Cost::of(&operator);
         match found {
             Ok(found) => {
                 context.largest = found.largest.first().map(|eigenvalue| eigenvalue.value);
@@ -84,6 +119,8 @@ impl MetricGroup for EigenvaluesConfig {
                 if let Some(smallest) = found.smallest.first() {
                     context.put(&metric::MIN_EIGENVALUE, smallest);
                 }
+                context.found.vectors.eigenpairs =
+                    found.largest.into_iter().zip(found.largest_vectors.iter().cloned()).collect();
                 context.eigenvectors = found.largest_vectors;
             }
             Err(error) => {
@@ -94,6 +131,12 @@ impl MetricGroup for EigenvaluesConfig {
                 }
                 context.eigenvectors.clear();
             }
+        }
+        if self.by_tensor {
+            let (found, more) = self.by_tensor(context)?;
+            context.put_by_tensor(&metric::TOP_EIGENVALUE_BY_TENSOR, &found);
+            cost.gradients += more.gradients;
+            cost.products += more.products;
         }
         Ok(cost)
     }

@@ -97,13 +97,16 @@ pub(super) fn with_context<T>(
     measure: impl FnOnce(&mut MeasurementContext<'_>) -> T,
 ) -> T {
     let (loss, optimizer) = (plan.measured_loss(), &plan.config.optimizer);
-    let (train_samples, test_samples) = (plan.measured_samples(), plan.test.as_ref().map(|test| test.with_loss(loss)));
+    let (train_samples, test_samples) =
+        (plan.train.with_loss(loss), plan.test.as_ref().map(|test| test.with_loss(loss)));
+    let measured_samples = plan.measured_samples();
     let objective = |samples| Objective {
         interrupt,
+        weight_decay: plan.measured_weight_decay(),
         ..Objective::on_all(&plan.network, point.buffers, loss, samples, memory.microbatch)
     };
-    let train = objective(&train_samples);
-    let subset = curvature_subset(&train, plan, Some(sizes.subset));
+    let (train, all) = (objective(&train_samples), objective(&measured_samples));
+    let subset = curvature_subset(&all, plan, Some(sizes.subset));
     measure(&mut MeasurementContext {
         point,
         training: TrainingSettings {
@@ -115,7 +118,9 @@ pub(super) fn with_context<T>(
         },
         test: test_samples.as_ref().map(|samples| objective(samples)),
         found: Measurement { curvature_samples: subset.len(), ..Measurement::default() },
+        split: plan.measured_split(),
         train,
+        all,
         subset,
         sizes,
         memory,
@@ -126,9 +131,9 @@ pub(super) fn with_context<T>(
 }
 
 /// The objective on the random subset of this size on which curvature is measured, the same at every measurement; on all
-/// samples if there are no more.
+/// samples of its set if there are no more.
 pub fn curvature_subset<'a>(objective: &Objective<'a>, plan: &Plan, size: Option<usize>) -> Objective<'a> {
-    let n = plan.train.len();
+    let n = objective.samples.len();
     let size = size.unwrap_or(n).min(n);
     let mut indices = match size < n {
         true => Key::new(plan.config.run.seed, Stream::Subset, CURVATURE_SUBSET).permutation(n),
@@ -147,7 +152,7 @@ impl Memory {
         let size = plan.dtype.size();
         let n = MeasurementSizes::new(plan, config).subset;
         // A subset is walked in at least eight microbatches, so that their spread tells the subset's error.
-        let parts = if n < plan.train.len() { 8 } else { 1 };
+        let parts = if n < plan.measured_samples().len() { 8 } else { 1 };
         let fits = (limit / 4 / all.saturating_mul(size * ACTIVATION_COPIES).max(1)).max(1);
         let microbatch = config.microbatch.min(fits).min(n.div_ceil(parts)).max(1);
         let per_direction = largest.saturating_mul(size * FORM_COPIES).saturating_mul(microbatch);
@@ -158,7 +163,7 @@ impl Memory {
 
 impl MeasurementSizes {
     pub(super) fn new(plan: &Plan, config: &MetricsConfig) -> Self {
-        let train = plan.train.len();
+        let all = plan.measured_samples().len();
         let of_alignment = config.alignment.as_ref().map(|alignment| PairsOptions {
             samples: alignment.samples,
             subsets: alignment.subsets,
@@ -166,9 +171,11 @@ impl MeasurementSizes {
             are_of_alignment: true,
         });
         Self {
-            train,
+            train: plan.train.len(),
             test: plan.test.as_ref().map_or(0, Samples::len),
-            subset: config.samples.map_or(train, |samples| samples.min(train)),
+            all,
+            subset: config.samples.map_or(all, |samples| samples.min(all)),
+            tensors: plan.network.layout().parameters.len(),
             pairs: of_alignment.unwrap_or_default(),
             outputs: plan.network.outputs(),
             batch_size: plan.batch_size,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
-    sizes::MeasurementSizes,
+    sizes::{MeasuredSplit, MeasurementSizes},
 };
 
 /// `metrics.sharpness`.
@@ -44,7 +44,12 @@ impl MetricGroup for SharpnessConfig {
     }
 
     fn measure(&self, context: &mut MeasurementContext<'_>) -> Result<Cost, MetricError> {
-        let (n, batch, batches) = (context.train.len(), context.sizes.batch_size, self.batches);
+        let (n, batch) = (context.all.len(), context.sizes.batch_size);
+        // Batches are those of training steps; curvature along the gradient and the last update is of any samples.
+        let batches = match context.split {
+            MeasuredSplit::Train => self.batches,
+            MeasuredSplit::Test => 0,
+        };
         let (point, key) = (context.point, context.key(Stream::BatchSample));
         let found = sharpness(&context.subset, point.theta, point.update, n, batch, batches, key)?;
         context.put(&metric::BATCH_SHARPNESS, &found.batch_sharpness);

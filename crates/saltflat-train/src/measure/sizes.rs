@@ -1,4 +1,31 @@
-//! What cost, time and memory of a measurement depend on.
+//! What is measured, and what cost, time and memory of a measurement depend on.
+
+use saltflat_config::named_enum;
+
+named_enum! {
+    /// The samples that are measured.
+    pub enum MeasuredSplit {
+        /// The training samples.
+        Train = "train",
+        /// The test samples: how flat the test loss is.
+        Test = "test",
+    }
+}
+
+impl MeasuredSplit {
+    /// As it stands before the word `samples`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Test => "test",
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde asks for it.
+    pub(crate) fn is_train(&self) -> bool {
+        *self == Self::Train
+    }
+}
 
 /// Sizes of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,10 +34,14 @@ pub struct MeasurementSizes {
     pub train: usize,
     /// Test samples on which loss and accuracy are measured.
     pub test: usize,
-    /// Training samples on which curvature is measured.
+    /// All samples of the split that is measured.
+    pub all: usize,
+    /// Samples of that split on which curvature is measured.
     pub subset: usize,
     /// The inner products of the alignment and the stability.
     pub pairs: PairsOptions,
+    /// Parameter tensors of the network.
+    pub tensors: usize,
     /// Outputs of the network.
     pub outputs: usize,
     /// Samples of a training step.
@@ -20,7 +51,7 @@ pub struct MeasurementSizes {
 /// What the inner products of pairs of samples are measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairsOptions {
-    /// Training samples of one subset.
+    /// Samples of one subset, of the split that is measured.
     pub samples: usize,
     /// Disjoint subsets.
     pub subsets: usize,
@@ -45,7 +76,8 @@ impl MeasurementSizes {
             true => PairsOptions { samples, subsets: self.pairs.subsets.min(subsets), ..self.pairs },
             false => self.pairs,
         };
-        Self { train: least(self.train), test: least(self.test), subset: least(self.subset), pairs, ..self }
+        let [train, test, all, subset] = [self.train, self.test, self.all, self.subset].map(least);
+        Self { train, test, all, subset, pairs, ..self }
     }
 }
 

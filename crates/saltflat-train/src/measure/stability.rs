@@ -11,12 +11,12 @@ use saltflat_metrics::{
         dexter_divergence_bound, gram_eigenvalues,
     },
 };
-use saltflat_record::metric::{self, Group};
+use saltflat_record::metric::{self, Group, Metric};
 use serde::Serialize;
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
-    sizes::{MAX_GRAM_ROWS, MeasurementSizes},
+    sizes::{MAX_GRAM_ROWS, MeasuredSplit, MeasurementSizes},
 };
 
 /// `metrics.stability`.
@@ -43,7 +43,7 @@ impl MetricGroup for StabilityConfig {
     }
 
     fn samples(&self, sizes: &MeasurementSizes) -> usize {
-        sizes.pairs.samples.min(sizes.train)
+        sizes.pairs.samples.min(sizes.all)
     }
 
     fn repetitions(&self) -> usize {
@@ -71,7 +71,11 @@ impl MetricGroup for StabilityConfig {
             }
         };
         put_coherence(context, &gram)?;
-        put_dynamics(context, &gram)?;
+        match context.split {
+            MeasuredSplit::Train => put_dynamics(context, &gram)?,
+            // All of it is of the training steps.
+            MeasuredSplit::Test => context.put_absent(DYNAMICS, ""),
+        }
         Ok(cost)
     }
 }
@@ -97,8 +101,8 @@ fn estimate(found: Result<f64, StabilityError>) -> Estimate {
 
 /// None of the computations can ask whether it is to be given up: each runs in a thread of its own, while this one asks.
 fn put_coherence(context: &mut MeasurementContext<'_>, gram: &Arc<RowGram>) -> Result<(), MetricError> {
-    let (lr, batch, n) = (context.training.lr, context.sizes.batch_size, context.train.len());
-    let (interrupt, shared) = (context.train.interrupt, || Arc::clone(gram));
+    let (lr, batch, n) = (context.training.lr, context.sizes.batch_size, context.all.len());
+    let (interrupt, shared) = (context.all.interrupt, || Arc::clone(gram));
     let of_sigma = shared();
     let sigma = interrupt.run(move || coherence(&of_sigma))?.map(|found| found.sigma);
     let m = gram.samples;
@@ -119,11 +123,20 @@ fn put_coherence(context: &mut MeasurementContext<'_>, gram: &Arc<RowGram>) -> R
     Ok(())
 }
 
+/// What [`put_dynamics`] records.
+const DYNAMICS: &[&Metric] = &[
+    &metric::GD_CRITICAL_LR,
+    &metric::SGD_GROWTH,
+    &metric::SGD_CRITICAL_LR,
+    &metric::SGD_GROWTH_BERNOULLI,
+    &metric::SGD_CRITICAL_LR_BERNOULLI,
+];
+
 /// The exact dynamics of the second moment, with threads as for the coherence.
 fn put_dynamics(context: &mut MeasurementContext<'_>, gram: &Arc<RowGram>) -> Result<(), MetricError> {
-    let (lr, batch, n) = (context.training.lr, context.sizes.batch_size, context.train.len());
+    let (lr, batch, n) = (context.training.lr, context.sizes.batch_size, context.all.len());
     let precision = if context.point.theta.dtype() == DType::F64 { 1e-12 } else { 1e-6 };
-    let (interrupt, of_dynamics) = (context.train.interrupt, Arc::clone(gram));
+    let (interrupt, of_dynamics) = (context.all.interrupt, Arc::clone(gram));
     let dynamics = interrupt.run(move || LinearDynamics::new(&of_dynamics, precision).map(Arc::new))?;
     context.put(&metric::GD_CRITICAL_LR, estimate(dynamics.clone().map(|dynamics| dynamics.gd_critical_lr())));
     for (sampling, growth, critical_lr) in [

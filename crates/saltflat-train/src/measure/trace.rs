@@ -1,11 +1,10 @@
 //! Trace and Frobenius norm of the Hessian and of the Gauss–Newton matrix.
 
 use saltflat_config::Section;
-use saltflat_metrics::{Curvature, MetricError, TraceMethod, TraceOptions, trace};
+use saltflat_metrics::{Curvature, Estimate, MetricError, TraceMethod, TraceOptions, trace};
 use saltflat_random::Stream;
 use saltflat_record::metric::{self, Group, Metric};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
@@ -26,18 +25,30 @@ pub struct TraceConfig {
     pub tolerance: Option<f64>,
     /// Also the Frobenius norm, and of H the traces by tensor; default true for H, false for the Gauss–Newton matrix.
     pub frobenius: bool,
+    /// Of H also its diagonal from the same probes, Σ Hᵢᵢ², and the traces by tensor; hutchinson alone has the diagonal; default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub diagonal: bool,
     /// In multiples of the section's schedule; default 1.
     pub every: u64,
 }
 
 impl TraceConfig {
     pub(crate) fn read(section: &mut Section, curvature: Curvature) -> Self {
+        let method = section.choice("method", &TraceMethod::ALL).unwrap_or_default();
+        let diagonal = match curvature {
+            Curvature::Hessian => section.get("diagonal").unwrap_or(false),
+            Curvature::GaussNewton => false,
+        };
+        if diagonal && method != TraceMethod::Hutchinson {
+            section.problem("diagonal", "expected false, or method = \"hutchinson\", whose probes it takes, got true");
+        }
         Self {
             curvature,
-            method: section.choice("method", &TraceMethod::ALL).unwrap_or_default(),
+            method,
             probes: section.count("probes").unwrap_or(16),
             tolerance: section.optional("tolerance", "a number in (0, 1)", |x: &f64| *x > 0.0 && *x < 1.0),
             frobenius: section.get("frobenius").unwrap_or(curvature == Curvature::Hessian),
+            diagonal,
             every: section.count("every").unwrap_or(1),
         }
     }
@@ -58,8 +69,10 @@ impl MetricGroup for TraceConfig {
         }
     }
 
-    /// Of H only quadratic forms are taken unless a metric is asked for that needs products.
+    /// Of H only quadratic forms are taken unless a metric is asked for that needs products; the diagonal is there if the configuration or
+    /// its name asks for it.
     fn select(&mut self, is_asked: &dyn Fn(&str) -> bool) {
+        self.diagonal |= self.curvature == Curvature::Hessian && is_asked(metric::HESSIAN_DIAGONAL_SQ.name);
         self.frobenius = match self.curvature {
             Curvature::Hessian => {
                 let needs = [metric::TRACE.name, metric::HESSIAN_FROBENIUS.name, metric::TRACE_HESSIAN_BY_TENSOR.name];
@@ -74,7 +87,7 @@ impl MetricGroup for TraceConfig {
             Curvature::Hessian => [8.0, 4.25],
             Curvature::GaussNewton => [5.0, 2.25],
         };
-        self.probes as f64 * if self.frobenius { product } else { form } / 3.0 * sizes.subset as f64
+        self.probes as f64 * if self.frobenius || self.diagonal { product } else { form } / 3.0 * sizes.subset as f64
     }
 
     /// With so many probes that an estimator of several parts has some for each, and passes of several directions are full.
@@ -92,14 +105,15 @@ impl MetricGroup for TraceConfig {
             probes: self.probes,
             tolerance: self.tolerance,
             frobenius: self.frobenius,
+            diagonal: self.diagonal,
             memory: context.memory.vectors,
         };
         let operator = context.operator(self.curvature);
         let mut found = trace(&operator, &options, context.key(Stream::Probe))?;
         let cost = Cost::of(&operator);
         let is_hessian = self.curvature == Curvature::Hessian;
-        if is_hessian && context.subset.len() < context.train.len() {
-            let error = found.forms.as_ref().and_then(|forms| forms.subset_error(context.train.len()));
+        if is_hessian && context.subset.len() < context.all.len() {
+            let error = found.forms.as_ref().and_then(|forms| forms.subset_error(context.all.len()));
             found.trace = found.trace.with_subset_error(error);
         }
         let [trace, frobenius] = self.metrics();
@@ -108,10 +122,16 @@ impl MetricGroup for TraceConfig {
             context.put(frobenius, &found.frobenius);
         }
         if is_hessian && !found.by_tensor.is_empty() {
-            let specs = context.train.network.layout().parameters.iter();
-            let named = specs.zip(&found.by_tensor).map(|(spec, estimate)| (spec.name.clone(), json!(estimate)));
-            let by_tensor: Map<String, Value> = named.collect();
-            context.put(&metric::TRACE_HESSIAN_BY_TENSOR, by_tensor);
+            context.put_by_tensor(&metric::TRACE_HESSIAN_BY_TENSOR, &found.by_tensor);
+        }
+        if self.diagonal {
+            let absent = || match &found.trace.reason {
+                Some(reason) => Estimate::absent(reason),
+                None => Estimate::absent("metrics.trace.method is not hutchinson, whose probes the diagonal takes"),
+            };
+            let sum = found.diagonal.as_ref().map_or_else(absent, |diagonal| diagonal.sum_of_squares.clone());
+            context.put(&metric::HESSIAN_DIAGONAL_SQ, sum);
+            context.found.vectors.diagonal = found.diagonal;
         }
         Ok(cost)
     }

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use saltflat_data::{BatchSampling, Change};
+use saltflat_models::{Pass, Vector};
 use saltflat_random::{Key, Stream};
 
 use crate::Plan;
 
-/// The samples of one step, whose inputs and targets are uploaded a microbatch at a time. The augmentation is drawn for the whole
-/// batch, so neither microbatches nor a second pass at another θ change it.
+/// The samples of one step, whose inputs and targets are uploaded a microbatch at a time. The augmentation and dropout are drawn
+/// for the whole batch, so neither microbatches nor a second pass at another θ change them.
 pub(crate) struct StepBatch<'a> {
     pub(crate) plan: &'a Plan,
     /// Steps made before.
@@ -43,6 +44,12 @@ impl<'a> StepBatch<'a> {
     pub(crate) fn inputs(&self, rows: Range<usize>) -> Tensor<4> {
         let changes = self.changes.as_ref().map(|changes| &changes[rows.clone()]);
         self.plan.train.inputs(&self.indices[rows], changes)
+    }
+
+    /// A pass of the training step over the samples from row `first` on. Every pass of a step has the same dropout, at any θ.
+    pub(crate) fn training_pass<'p>(&self, theta: &'p Vector, buffers: &'p Vector, first: usize) -> Pass<'p> {
+        let key = Key::new(self.plan.config.run.seed, Stream::Dropout, self.step);
+        Pass::value(theta, buffers).training_with(key, first)
     }
 
     /// Targets of these rows on the device, `[rows, outputs]`, from those of the whole batch.

@@ -2,7 +2,7 @@
 
 use burn::tensor::{FloatDType, Tensor};
 use saltflat_metrics::{Interrupt, MetricError, Samples};
-use saltflat_models::{Pass, Vector};
+use saltflat_models::Vector;
 
 use super::noise::{Contribution, StepNoise};
 
@@ -37,7 +37,7 @@ impl StepNoise<'_> {
             let leaves = theta.leaves();
             let (half, full) = (plan.config.train.precision.half(), FloatDType::from(plan.dtype));
             let working = leaves.map(|t| t.cast(half.unwrap_or(full)));
-            let mut pass = Pass::value(&working, buffers).training();
+            let mut pass = batch.training_pass(&working, buffers, rows.start);
             let inputs = batch.inputs(rows.clone()).cast(half.unwrap_or(full));
             let outputs = plan.network.forward(inputs, &mut pass).value.cast(full);
             let buffers = pass.updated_buffers();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use saltflat_metrics::{Interrupt, MetricError};
-use saltflat_models::{Loss, Pass, Vector};
+use saltflat_models::{Loss, Vector};
 use saltflat_noise::{ActsOn, OutputNoise, Targets};
 
 use super::{
@@ -133,7 +133,8 @@ impl<'a> StepNoise<'a> {
             }
             let leaves = if output.is_some() { theta.leaves() } else { theta.clone() };
             let inputs = batch.inputs(rows.clone());
-            let outputs = batch.plan.network.forward(inputs, &mut Pass::value(&leaves, buffers).training()).value;
+            let mut pass = batch.training_pass(&leaves, buffers, rows.start);
+            let outputs = batch.plan.network.forward(inputs, &mut pass).value;
             let target = batch.upload(&self.expected.values, rows.clone());
             let losses = self.loss().value(outputs.clone().without_autodiff(), target.clone()).sum();
             total = Some(total.map_or(losses.clone(), |total| total + losses));

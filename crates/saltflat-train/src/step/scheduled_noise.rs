@@ -51,7 +51,8 @@ impl<'a> ScheduledNoises<'a> {
     /// What ‖ξ‖² of this step, ξ the unscaled label noise of `batch` samples, is multiplied by to estimate tr H of the
     /// measured loss, B or B/σ² ([`saltflat_metrics::expected_label_noise`] derives both), or why it is no estimate. A
     /// schedule of the probability of flips changes the expected loss from step to step, and with it the Hessian that the noise
-    /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels.
+    /// tells about: such a step says nothing about the measured loss. Nor does a step with noise beside that of the labels,
+    /// or with dropout.
     pub(crate) fn trace_factor(&self, plan: &Plan, batch: usize) -> Result<f64, String> {
         plan.config.noise.only_noise()?;
         let label_noise = &self.noises[0];
@@ -59,12 +60,20 @@ impl<'a> ScheduledNoises<'a> {
         if !noise.randomises_targets() {
             return Err("the noise draws no labels".into());
         }
+        if plan.network.is_random() {
+            return Err(
+                "the noise of the steps is about the network with dropout, and the measured one has none".into()
+            );
+        }
         let measured = plan.measured_loss();
         if !self.loss.is_same_as(&measured) {
             return Err(format!(
                 "the noise of the steps is about the loss that they train on, {}, and the measured one is {}",
                 self.loss, measured
             ));
+        }
+        if plan.measured_weight_decay() > 0.0 {
+            return Err("label noise tells nothing about weight decay, which the measured Hessian has".into());
         }
         let variance = noise.target_sigma().map(|sigma| f64::from(label_noise.at.scaled_sigma(sigma)).powi(2));
         match (self.loss.kind, variance) {

@@ -7,7 +7,9 @@ use super::{
     Trainer,
     epoch_totals::{EpochSums, EpochTotals},
 };
-use crate::{EpochRow, MeasurementPoint, MeasurementRow, Observer, TrainError, step::ScheduledNoises};
+use crate::{
+    EpochRow, MeasurementPoint, MeasurementRow, Observer, TrainError, measure::absence_on, step::ScheduledNoises,
+};
 
 impl Trainer<'_> {
     /// Reports the epoch, and decides what is due now; gives the reason if the run diverged.
@@ -104,7 +106,9 @@ impl Trainer<'_> {
         };
         let Some(mut found) = self.measurer.measure_unless(self.plan, &due, point, stop)? else { return Ok(false) };
         if metrics.noise_strength.is_some() {
-            found.put(&metric::TRACE_FROM_NOISE, self.trace_from_noise()?);
+            let of_steps = self.trace_from_noise()?;
+            let absence = absence_on(self.plan.measured_split(), &metric::TRACE_FROM_NOISE);
+            found.put(&metric::TRACE_FROM_NOISE, absence.unwrap_or(of_steps));
         }
         let row = MeasurementRow {
             epoch: self.plan.epoch_of(self.step),
@@ -114,6 +118,9 @@ impl Trainer<'_> {
             measured_loss: Some(self.plan.recorded_loss()),
             metrics: found.metrics,
         };
+        if metrics.vectors {
+            observer.vectors(self.plan, self.step, &found.vectors)?;
+        }
         observer.measurement(&row)?;
         self.rows += 1;
         self.measurement_due = false;

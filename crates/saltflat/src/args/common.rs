@@ -24,7 +24,7 @@ pub struct Common {
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
+    /// Where mnist, cifar10 and other official datasets lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 }
@@ -117,6 +117,12 @@ pub fn scale(text: &str) -> Result<Scale, String> {
 pub fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("expected SECTION.KEY=VALUE, got {text}"))?;
     Ok((key.trim().into(), value.trim().into()))
+}
+
+/// `OLD=NEW`.
+pub fn old_new(text: &str) -> Result<(String, String), String> {
+    let (old, new) = text.split_once('=').ok_or_else(|| format!("expected OLD=NEW, got {text}"))?;
+    Ok((old.trim().into(), new.trim().into()))
 }
 
 /// A whole number above 0.

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 
-use super::common::{Common, at_least_one, count, device, duration, mebibytes};
+use super::common::{Common, at_least_one, count, device, duration, mebibytes, old_new};
 
 #[derive(Debug, Args)]
 pub struct TrainArgs {
@@ -69,9 +69,14 @@ pub struct MeasureArgs {
     /// Holds the sections data, model, loss and optimizer (TOML); metrics may choose and tune what is measured
     pub config: PathBuf,
 
-    /// The point: a safetensors file with PyTorch's names, a checkpoint, or a run folder (its last checkpoint)
+    /// The point: a safetensors file with PyTorch's names, the index of several or its folder, a checkpoint, or a run folder (its last checkpoint)
     #[arg(long, value_name = "FILE|RUN")]
     pub weights: PathBuf,
+
+    /// What a tensor of --weights is in the network: a name, a beginning with a dot at its end (encoder.=), or parts within names between dots
+    /// (.shortcut.=.downsample.); may be given several times, beside [train.rename]
+    #[arg(long, value_name = "OLD=NEW", value_parser = old_new)]
+    pub rename: Vec<(String, String)>,
 
     /// Metrics or groups of them, separated by commas; `all` for everything, `help` lists them
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -85,11 +90,16 @@ pub struct MeasureArgs {
     #[arg(long, value_name = "X")]
     pub tolerance: Option<f64>,
 
-    /// Training samples on which curvature is measured [default: all]
+    /// The samples that are measured in place of the training samples: how flat the test loss is. What is of the training steps (bounds,
+    /// stability, the regularizer) has no value on test samples [default: metrics.split, which is train if absent]
+    #[arg(long, value_name = "train|test")]
+    pub split: Option<String>,
+
+    /// Samples on which curvature is measured [default: all]
     #[arg(long, value_name = "N|all", value_parser = count)]
     pub samples: Option<usize>,
 
-    /// Training samples on which noise, alignment and stability are measured exactly [default: 50]
+    /// Samples on which noise, alignment and stability are measured exactly [default: 50]
     #[arg(long, value_name = "N|all", value_parser = count)]
     pub alignment_samples: Option<usize>,
 
@@ -108,6 +118,11 @@ pub struct MeasureArgs {
     /// Draw the spectral density and the loss slices into this folder (SVG)
     #[arg(long, value_name = "FOLDER")]
     pub plots: Option<PathBuf>,
+
+    /// Write the diagonal of the Hessian with its standard errors (from the probes of the trace by hutchinson) and the eigenvectors of its
+    /// largest eigenvalues into this folder, as safetensors files with the names and shapes of the network's tensors
+    #[arg(long, value_name = "FOLDER")]
+    pub vectors: Option<PathBuf>,
 
     /// Also the loss along a direction: random, eigenvector, or weights to go towards; give it twice for a plane, whose second
     /// direction is made orthogonal to the first and keeps its length, so that it leads to no weights itself
@@ -170,7 +185,7 @@ pub struct StudyArgs {
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
+    /// Where mnist, cifar10 and other official datasets lie [default: SALTFLAT_DATA, or the user's folder that `saltflat data path` prints]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 

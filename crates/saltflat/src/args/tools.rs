@@ -179,7 +179,7 @@ pub struct DoctorArgs {
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Where mnist, cifar10 and cifar100 lie [default: the environment variable SALTFLAT_DATA]
+    /// Where mnist, cifar10 and other official datasets lie [default: the environment variable SALTFLAT_DATA]
     #[arg(long, value_name = "FOLDER")]
     pub data_dir: Option<PathBuf>,
 

@@ -22,7 +22,7 @@ use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 const N: usize = 6;
 
 /// Together these have every layer, each with its value, its coefficients along a direction and its per-sample rule.
-const NETWORKS: [(&str, &str, &str); 9] = [
+const NETWORKS: [(&str, &str, &str); 11] = [
     ("linear, relu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"relu\"}"),
     ("gelu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"gelu\"}"),
     ("silu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"silu\"}"),
@@ -36,6 +36,23 @@ const NETWORKS: [(&str, &str, &str); 9] = [
     ),
     ("batch norm", "cifar10-1k", "{kind = \"resnet\", width = 2, blocks = [1], norm = \"batch\"}"),
     ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
+    (
+        "convolutions and pooling by windows, groups, dropout, product",
+        "cifar10-1k",
+        "{kind = \"layers\", layers = [{kind = \"conv2d\", outputs = 4, kernel = [3, 2], stride = [2, 1], padding = [1, 2], dilation = [1, 3]},
+            \"silu\", {kind = \"conv2d\", outputs = 8, kernel = 3, groups = 4}, {kind = \"max-pool\", kernel = 3, stride = 2, padding = 1},
+            {kind = \"dropout\", probability = 0.2}, {kind = \"avg-pool\", kernel = 3, stride = 1, padding = 1, count_include_pad = false},
+            {kind = \"parallel\", join = \"product\", branches = [[], [\"adaptive-avg-pool\", {kind = \"conv2d\", outputs = 8, kernel = 1}, \"sigmoid\"]]},
+            {kind = \"adaptive-avg-pool\", output = [3, 2]}, \"flatten\", {kind = \"linear\", outputs = 10}]}",
+    ),
+    (
+        "activations in pieces, softmax",
+        "mnist-1k",
+        "{kind = \"layers\", layers = [\"flatten\", {kind = \"linear\", outputs = 8}, \"leaky-relu\", {kind = \"linear\", outputs = 8}, \"elu\",
+            {kind = \"linear\", outputs = 8}, \"relu6\", {kind = \"linear\", outputs = 8}, \"hard-swish\", {kind = \"linear\", outputs = 8}, \"hard-sigmoid\",
+            {kind = \"linear\", outputs = 8}, {kind = \"gelu\", approximate = \"tanh\"}, {kind = \"linear\", outputs = 8}, \"softmax\",
+            {kind = \"linear\", outputs = 10}]}",
+    ),
 ];
 
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
@@ -160,7 +177,13 @@ fn draws(device: &Device) -> Result<Values, TrainError> {
     let zeros = |n: usize| Tensor::<1>::zeros([n], (device, DType::F32));
     let (key, like) =
         (Key::new(1, Stream::ParameterNoise, 3).part(5), Vector::new([7, 70_001, 513].map(zeros).to_vec()));
-    Ok(vec![("normal", host(&like.normal_like(key))?), ("signs", host(&like.signs_like(key))?)])
+    // From the middle of a block, and of a part, of the draw.
+    let uniform = Vector::new(like.parts().iter().map(|part| key.uniform_like(98_309, part)).collect());
+    Ok(vec![
+        ("normal", host(&like.normal_like(key))?),
+        ("signs", host(&like.signs_like(key))?),
+        ("uniform", host(&uniform)?),
+    ])
 }
 
 /// What an epoch of three steps under the example of this noise adds to the weights.

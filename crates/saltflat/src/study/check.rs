@@ -156,7 +156,10 @@ fn check_starts(runs: &[Outlined<'_>], source: &StudyFile, problems: &mut Vec<St
     for ((key, path, _), members) in files {
         let run = &runs[members[0]];
         if let Some(outline) = &run.outline
-            && let Err(e) = check_start(&path, run.config.train.init_sha256.as_deref(), &outline.network)
+            && let Err(e) = {
+                let train = &run.config.train;
+                check_start(&path, train.init_sha256.as_deref(), &train.rename, &outline.network)
+            }
         {
             problems.push(format!("{}: {key}: {e}", first_and_count(&members, runs)));
         }

@@ -22,7 +22,6 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.append(sys.path.pop(0))  # Or `statistics.py` of this folder hides Python's own, which torch.func imports.
 import torch
 from safetensors.torch import load_file
 from torch.func import functional_call, grad, jacrev

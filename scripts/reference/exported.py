@@ -20,8 +20,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
-# Of the files here, statistics.py has the name of a module of Python's.
-sys.path[:] = [str(ROOT / "python"), *(path for path in sys.path if Path(path or ".").resolve() != FOLDER)]
+sys.path.insert(0, str(ROOT / "python"))
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402

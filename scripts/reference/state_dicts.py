@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """State dicts as PyTorch writes them, of torchvision's own classes, with the logits that PyTorch gives.
 
-    python3 -P scripts/reference/state_dicts.py    # -P: statistics.py beside it is not the one that torch imports
+    python3 scripts/reference/state_dicts.py
 
 Makes `crates/saltflat-models/tests/fixtures/state_dicts/NAME.safetensors` (the state_dict, float32) and `NAME.logits.safetensors`
 (`inputs`, `logits`). The networks are torchvision's VGG (configuration A, no batch norm, its classifier with two hidden layers)

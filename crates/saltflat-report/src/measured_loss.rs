@@ -199,6 +199,8 @@ mod tests {
         let like = "[noise]\nkind = 'isotropic'\nlike = { kind = 'label-flip', probability = 0.2, to = 'wrong' }";
         assert_eq!(training(&format!("{data}{like}")), training(&format!("{data}smoothing = 0.2")));
         assert_eq!(training(&format!("{data}[noise]\nkind = 'langevin'")), training(data));
+        // PyTorch's ε = 0.2 is what flips to any class with probability 0.2 imply.
+        assert_eq!(training(&format!("{data}label_smoothing = 0.2")), uniform);
         let list = |last: &str| format!("{data}[[noise]]\nkind = 'langevin'\n{last}");
         assert_eq!(training(&list("")), training(data));
         let last = "[[noise]]\nkind = 'label-flip'\nprobability = 0.2\nto = 'wrong'";
@@ -228,6 +230,10 @@ mod tests {
         let found = MeasuredLoss::of_row(&row(of)).unwrap().unwrap();
         assert_eq!(found.to_string(), "cross-entropy, smoothing 0.2, floor 0.9398");
         let decayed = row(&of.replace("\"weight_decay\":0.0", "\"weight_decay\":0.0005"));
+        let of_test = row(&of.replace("0.0}}", "0.0,\"split\":\"test\"}}"));
+        let of_test = MeasuredLoss::of_row(&of_test).unwrap().unwrap();
+        assert_eq!(of_test.to_string(), "cross-entropy, smoothing 0.2, floor 0.9398, on the test samples");
+        assert_ne!(of_test, found);
         assert_ne!(MeasuredLoss::of_row(&decayed).unwrap(), Ok(found));
         assert!(MeasuredLoss::of_row(&row("{}")).is_none());
         assert!(MeasuredLoss::of_row(&row(r#"{"measured_loss":{"kind":"square"}}"#)).unwrap().is_err());

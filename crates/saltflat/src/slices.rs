@@ -161,8 +161,12 @@ fn density(plan: &Plan, value: &Value) -> anyhow::Result<String> {
     let optimizer = &plan.config.optimizer;
     let edge = 2.0 * (1.0 + optimizer.momentum) / optimizer.lr;
     let name = if optimizer.momentum > 0.0 { "2(1+β)/η" } else { "2/η" };
-    let mark = VerticalLine { at: edge, label: format!("{name} = {}", number(edge)) };
-    Ok(spectral_density(&SpectralDensity::of(&spectrum, "Eigenvalues of the Hessian", POINTS, Some(mark)))?)
+    // The edge is that of the training loss.
+    let mark = match plan.measured_split() {
+        MeasuredSplit::Train => Some(VerticalLine { at: edge, label: format!("{name} = {}", number(edge)) }),
+        MeasuredSplit::Test => None,
+    };
+    Ok(spectral_density(&SpectralDensity::of(&spectrum, "Eigenvalues of the Hessian", POINTS, mark))?)
 }
 
 fn loss(plan: &Plan, value: &Value) -> anyhow::Result<String> {

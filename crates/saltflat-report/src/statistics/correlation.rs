@@ -59,7 +59,7 @@ mod tests {
         assert!((a - b).abs() <= 1e-12 * b.abs().max(1.0), "{a} {b}");
     }
 
-    /// scripts/reference/statistics.py (scipy.stats, numpy).
+    /// scripts/reference/report_statistics.py (scipy.stats, numpy).
     #[test]
     fn correlations_and_averages_are_those_of_scipy() {
         let points: Vec<(f64, f64)> = [1.0, 2.5, 2.5, 4.0, 7.0, -3.0, 0.5, 11.0]

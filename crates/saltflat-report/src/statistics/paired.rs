@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// scripts/reference/statistics.py (scipy.stats.ttest_rel).
+    /// scripts/reference/report_statistics.py (scipy.stats.ttest_rel).
     #[test]
     fn paired_t_tests_are_those_of_scipy() {
         let group = [110.4, 97.25, 103.5, 120.125];
@@ -148,7 +148,7 @@ mod tests {
         assert!(two_sided_p(f64::NAN, 5).is_nan());
     }
 
-    /// scripts/reference/statistics.py (scipy.stats.t).
+    /// scripts/reference/report_statistics.py (scipy.stats.t).
     #[test]
     fn probabilities_and_quantiles_are_those_of_scipy() {
         for (t, dof, p) in TWO_SIDED {

@@ -1,4 +1,4 @@
-"""Reference values for saltflat-report/src/statistics: python statistics.py (numpy, scipy)."""
+"""Reference values for saltflat-report/src/statistics: python report_statistics.py (numpy, scipy)."""
 
 import numpy as np
 from scipy import stats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sysconfig
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 from .errors import BadInputError, BinaryNotFoundError, DivergedError, SaltflatError, StoppedError
 
@@ -39,8 +41,8 @@ def find_binary() -> Path:
 
     Example:
         >>> import saltflat
-        >>> saltflat.find_binary().name.removesuffix(".exe")
-        'saltflat'
+        >>> saltflat.find_binary().is_file()
+        True
     """
     given = os.environ.get(VARIABLE)
     if given:
@@ -104,30 +106,45 @@ def run(arguments: Iterable[str | os.PathLike[str]], *, quiet: bool = False) -> 
         )
     except OSError as error:
         raise SaltflatError(f"{command[0]} cannot be started: {error}") from error
+    assert process.stdout is not None and process.stderr is not None
+    output: list[str] = []
     said: list[str] = []
-    listener = threading.Thread(target=_listen, args=(process, said, quiet), daemon=True)
-    listener.start()
-    assert process.stdout is not None
+    readers = [
+        threading.Thread(target=_collect, args=(process.stdout, output), daemon=True),
+        threading.Thread(target=_listen, args=(process.stderr, said, quiet), daemon=True),
+    ]
     try:
-        output = process.stdout.read()
-        code = process.wait()
+        for reader in readers:
+            reader.start()
+        code = _wait(process)
     except BaseException:
         _end(process)
         raise
-    finally:
-        listener.join(timeout=1.0)
-        process.stdout.close()
+    for reader in readers:
+        reader.join()
     if code != 0:
         raise _error(code, said)
-    return output
+    return "".join(output)
 
 
-def _listen(process: subprocess.Popen[str], said: list[str], quiet: bool) -> None:
+def _wait(process: subprocess.Popen[str]) -> int:
+    """Waits for the end of the program. In steps: a wait without an end, like a read, would miss an interrupt that comes just before it."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=1.0)
+
+
+def _collect(stream: IO[str], output: list[str]) -> None:
+    """Keeps all of stdout."""
+    with stream:
+        output.append(stream.read())
+
+
+def _listen(stream: IO[str], said: list[str], quiet: bool) -> None:
     """Passes stderr on, line by line, and keeps it."""
-    assert process.stderr is not None
     is_error = False
-    with process.stderr as lines:
-        for line in lines:
+    with stream:
+        for line in stream:
             said.append(line)
             # An error is told by the exception, and all of its lines come last.
             is_error = is_error or line.startswith(ERROR)

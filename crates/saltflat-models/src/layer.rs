@@ -59,6 +59,11 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// Numbers that it makes for one sample beside its output `[channels, height, width]`, for the estimate of a pass's memory.
+    fn inner_activations(&self, _output: [usize; 3]) -> usize {
+        0
+    }
+
     /// True if the output holds the numbers of the input in another shape, so that it takes no memory of its own.
     fn is_reshape(&self) -> bool {
         false

@@ -115,10 +115,10 @@ impl Network {
     pub fn activations(&self) -> (usize, usize) {
         let [c, h, w] = self.input;
         let mut sizes = vec![c * h * w];
-        self.walk(&mut |stage, output| {
-            if !matches!(stage, Stage::Layer(layer) if layer.is_reshape()) {
-                sizes.push(output.iter().product());
-            }
+        self.walk(&mut |stage, [_, c, h, w]| match stage {
+            Stage::Layer(layer) if layer.is_reshape() => {}
+            Stage::Layer(layer) => sizes.push(c * h * w + layer.inner_activations([c, h, w])),
+            Stage::Branches { .. } => sizes.push(c * h * w),
         });
         (sizes.iter().sum(), sizes.into_iter().max().unwrap_or(0))
     }

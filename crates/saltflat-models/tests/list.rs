@@ -218,3 +218,23 @@ fn a_list_can_have_a_file() {
     assert!(read("layer = []").1.contains("file.layer: is not a key; did you mean layers?"));
     assert!(read("layers = [").1.contains("net.toml"));
 }
+
+/// Every kind and every key of it stands in the table of docs/networks.md, in one row.
+#[test]
+fn every_layer_is_documented() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/networks.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for kind in LAYERS {
+        for name in kind.names {
+            let is_of = |row: &&&str| row.split('|').nth(1).is_some_and(|cell| cell.contains(&format!("`{name}`")));
+            let row = rows.iter().find(is_of).unwrap_or_else(|| panic!("{name} is not documented"));
+            for key in Section::keys_of(|section| (kind.read)(name, section)) {
+                assert!(row.contains(&format!("`{key}`")), "{key} of {name} is not documented");
+            }
+        }
+    }
+    for name in LIST_KINDS {
+        assert!(rows.iter().any(|row| row.starts_with(&format!("| `{name}` |"))), "{name} is not documented");
+    }
+}

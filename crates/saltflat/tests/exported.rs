@@ -18,9 +18,8 @@ use saltflat_train::{
 use serde_json::Value;
 use support::{Place, text};
 
-/// Every fixture, and whether it has batch normalisation.
-const NETWORKS: [(&str, bool); 5] =
-    [("cnn", false), ("mobilenet", true), ("wide_resnet", true), ("convnext", false), ("vit", false)];
+/// Every fixture.
+const NETWORKS: [&str; 5] = ["cnn", "mobilenet", "wide_resnet", "convnext", "vit"];
 
 /// Parameters up to which the trace is summed over all coordinates.
 const FULL_TRACE: usize = 5000;
@@ -63,7 +62,7 @@ fn is_close(found: f64, exact: f64, tolerance: f64) -> bool {
 #[test]
 fn outputs_are_pytorchs() {
     let place = Place::new();
-    for (name, _) in NETWORKS {
+    for name in NETWORKS {
         let (logits, shape) = tensor(Path::new(&fixture(name, "logits.safetensors")), "logits");
         let largest = logits.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         for (precision, tolerance) in [("f64", 1e-12), ("f32", 1e-5)] {
@@ -85,7 +84,7 @@ fn outputs_are_pytorchs() {
 #[test]
 fn measurements_are_torch_funcs() {
     let place = Place::new();
-    for (name, has_batch_norm) in NETWORKS {
+    for name in NETWORKS {
         let expected = expected(name);
         place.write("run.toml", config(name));
         let weights = fixture(name, "weights.safetensors");
@@ -115,11 +114,6 @@ fn measurements_are_torch_funcs() {
             assert!(is_close(found, exact, 1e-7), "{name} eigenvalue {i}: {found} {exact}");
         }
         for key in ["alpha", "beta", "mu", "gram_frobenius", "noise_frobenius"] {
-            if has_batch_norm && metrics[key]["value"].is_null() {
-                let reason = metrics[key]["reason"].as_str().unwrap();
-                assert!(reason.contains("batch normalisation couples the samples"), "{name} {key}: {reason}");
-                continue;
-            }
             assert!(is_close(value(key), exact(key), 1e-9), "{name} {key}: {} {}", value(key), exact(key));
         }
     }
@@ -144,7 +138,7 @@ fn units(theta: &Vector, coordinates: std::ops::Range<usize>) -> Vec<Vector> {
 #[test]
 fn exact_traces_of_every_tensor_are_torch_funcs() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, _) in NETWORKS {
+    for name in NETWORKS {
         let expected = expected(name);
         if expected["p"].as_u64().unwrap() > FULL_TRACE as u64 {
             continue;

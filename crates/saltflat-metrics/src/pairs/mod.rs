@@ -33,8 +33,8 @@ impl MeasuredPairs {
 
 impl Pairs {
     /// Measures them on the objective's samples, a microbatch at a time. `memory` bounds the bytes that layers keep of the
-    /// cotangents at a time; the inner products on the host may take twice as many. A network that couples its samples, and
-    /// inner products that do not fit, are unavailable.
+    /// cotangents at a time; the inner products on the host may take twice as many. Inner products that do not fit
+    /// are unavailable. Batch normalisation uses its running statistics, with which a sample has a gradient of its own.
     ///
     /// # Errors
     /// [`MetricError::Device`] if the numbers cannot be read, and [`MetricError::Interrupted`].
@@ -45,10 +45,6 @@ impl Pairs {
         memory: usize,
         key: Key,
     ) -> Result<MeasuredPairs, MetricError> {
-        if objective.network.couples_samples() {
-            let reason = "batch normalisation couples the samples of a batch, so a sample has no gradient of its own";
-            return Ok(MeasuredPairs::Unavailable(reason.into()));
-        }
         if objective.is_empty() {
             return Ok(MeasuredPairs::Unavailable("there is no sample".into()));
         }

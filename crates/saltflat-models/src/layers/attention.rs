@@ -1,13 +1,11 @@
 //! Scaled dot-product attention.
 
-use burn::tensor::{DType, FloatDType, Tensor, activation};
 use saltflat_config::Section;
 use serde::Serialize;
 
-use super::keys::heads;
+use super::{keys::heads, softmax::softmax};
 use crate::{
     Jet, Layer, ModelError, Pass,
-    jet::{for_each_direction, sum},
     layer_config::{LayerCase, LayerConfig, LayerKeys},
     place::{Built, Place},
 };
@@ -33,6 +31,12 @@ impl Attention {
 }
 
 impl Layer for Attention {
+    /// The scores and the weights of every head, and the three inputs by head.
+    fn inner_activations(&self, [width, h, w]: [usize; 3]) -> usize {
+        let positions = h * w;
+        2 * self.heads * positions * positions + 3 * width * positions
+    }
+
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
         let [_, channels, h, w] = x.value.dims();
         let (width, heads, second_order) = (channels / 3, self.heads, pass.second_order());
@@ -46,38 +50,12 @@ impl Layer for Attention {
         };
         let queries = part(0).linear(|t| t.mul_scalar(self.scale));
         let scores = queries.bilinear(part(1), second_order, |q, k| q.swap_dims(1, 2).matmul(k));
-        let weights = softmax(scores, second_order);
+        let weights = softmax(scores, 2, second_order);
         part(2).bilinear(weights, second_order, |v, a| v.matmul(a.swap_dims(1, 2))).linear(|t| {
             let rows = t.dims()[0] / heads;
             t.reshape([rows, width, h, w])
         })
     }
-}
-
-/// Softmax over the last dimension, and its jet; of half precision in f32.
-fn softmax(x: Jet<3>, second_order: bool) -> Jet<3> {
-    match x.value.dtype() {
-        half @ (DType::F16 | DType::BF16) => in_full_precision(x.linear(|t| t.cast(FloatDType::F32)), second_order)
-            .linear(|t| t.cast(FloatDType::from(half))),
-        _ => in_full_precision(x, second_order),
-    }
-}
-
-fn in_full_precision(x: Jet<3>, second_order: bool) -> Jet<3> {
-    let value = activation::softmax(x.value, 2);
-    // t − ⟨a, t⟩.
-    let centred = |t: Tensor<3>| {
-        let mean = (for_each_direction(&value, &t) * t.clone()).sum_dim(2);
-        t - mean
-    };
-    let weighted = |t: Tensor<3>| for_each_direction(&value, &t) * t;
-    let first = x.first.map(centred);
-    let second = if second_order {
-        sum(first.clone().map(Tensor::<3>::square), x.second).map(|t| weighted(centred(t)))
-    } else {
-        None
-    };
-    Jet { first: first.map(weighted), second, value }
 }
 
 /// The keys of attention in a list of layers; the channels of its input are queries, keys and values.

@@ -1,6 +1,6 @@
 //! Softmax over the channels.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, FloatDType, Tensor, activation};
 use saltflat_config::Section;
 use serde::Serialize;
 
@@ -21,21 +21,36 @@ pub struct Softmax;
 
 impl Layer for Softmax {
     fn forward(&self, x: Jet, pass: &mut Pass<'_>) -> Jet {
-        let largest = x.value.clone().without_autodiff().max_dim(1);
-        let exponentials = (x.value - largest).exp();
-        let value = exponentials.clone() / exponentials.sum_dim(1);
-        let Some(rows) = x.first.as_ref().or(x.second.as_ref()) else { return Jet::constant(value) };
-        let y = for_each_direction(&value, rows);
-        let centred = |t: Tensor<4>| t.clone() - (y.clone() * t).sum_dim(1);
-        let first = x.first.map(centred);
-        let curved = match pass.second_order() {
-            true => first.clone().map(|c| centred(c.square())),
-            false => None,
-        };
-        let second = sum(x.second.map(centred), curved);
-        let times_y = |t: Tensor<4>| y.clone() * t;
-        Jet { value, first: first.map(times_y), second: second.map(times_y) }
+        softmax(x, 1, pass.second_order())
     }
+}
+
+/// Softmax over a dimension, and its jet; of half precision in f32.
+pub(super) fn softmax<const D: usize>(x: Jet<D>, dim: usize, second_order: bool) -> Jet<D> {
+    match x.value.dtype() {
+        half @ (DType::F16 | DType::BF16) => {
+            in_full_precision(x.linear(|t| t.cast(FloatDType::F32)), dim, second_order)
+                .linear(|t| t.cast(FloatDType::from(half)))
+        }
+        _ => in_full_precision(x, dim, second_order),
+    }
+}
+
+fn in_full_precision<const D: usize>(x: Jet<D>, dim: usize, second_order: bool) -> Jet<D> {
+    let value = activation::softmax(x.value, dim);
+    // t − ⟨y, t⟩.
+    let centred = |t: Tensor<D>| {
+        let mean = (for_each_direction(&value, &t) * t.clone()).sum_dim(dim);
+        t - mean
+    };
+    let weighted = |t: Tensor<D>| for_each_direction(&value, &t) * t;
+    let first = x.first.map(centred);
+    let second = if second_order {
+        sum(first.clone().map(Tensor::<D>::square), x.second).map(|t| weighted(centred(t)))
+    } else {
+        None
+    };
+    Jet { first: first.map(weighted), second, value }
 }
 
 /// The keys of softmax in a list of layers: none.

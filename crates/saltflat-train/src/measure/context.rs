@@ -6,9 +6,9 @@ use saltflat_metrics::{
     Curvature, CurvatureOperator, DiagonalEstimate, Eigenvalue, Estimate, LabelNoiseScale, MetricError, Objective,
     Operator, Outputs, Pairs,
 };
-use saltflat_models::Vector;
+use saltflat_models::{Network, Vector};
 use saltflat_random::{Key, Stream};
-use saltflat_record::metric::{Group, Metric};
+use saltflat_record::metric::{self, Group, Metric};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -135,10 +135,31 @@ pub struct MeasurementContext<'a> {
     pub largest: Option<f64>,
 }
 
+/// Why there is no value of a metric that follows, for the training steps, from the gradients of single samples, if a layer couples the samples
+/// of a step.
+fn absence_in(network: &Network, metric: &Metric) -> Option<Estimate> {
+    let is_of_gradients = || {
+        [&metric::ALIGNMENT, &metric::STABILITY]
+            .iter()
+            .any(|group| group.metrics.iter().any(|of| of.name == metric.name))
+    };
+    (metric.is_of_training && is_of_gradients() && network.couples_samples()).then(|| {
+        Estimate::absent(
+            "is of the training steps, in which batch normalisation takes the statistics of the batch, so that a sample has no gradient of its \
+             own there",
+        )
+    })
+}
+
 impl<'a> MeasurementContext<'a> {
+    /// Why a metric of the training steps has no value here, if it has none.
+    pub(crate) fn absence_of(&self, metric: &Metric) -> Option<Estimate> {
+        absence_on(self.split, metric).or_else(|| absence_in(self.train.network, metric))
+    }
+
     /// Records the value of a metric; of one that is of the training steps, on other samples, that it has none.
     pub fn put(&mut self, metric: &Metric, value: impl Serialize) {
-        match absence_on(self.split, metric) {
+        match self.absence_of(metric) {
             None => self.found.put(metric, value),
             Some(absence) => self.found.put(metric, absence),
         }
@@ -146,7 +167,7 @@ impl<'a> MeasurementContext<'a> {
 
     /// Records the value of a metric for this value of its parameter, as [`put`](Self::put) does.
     pub fn put_at(&mut self, metric: &Metric, parameter: f64, value: impl Serialize) {
-        let value = match absence_on(self.split, metric) {
+        let value = match self.absence_of(metric) {
             None => json!(value),
             Some(absence) => json!(absence),
         };

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::{
     context::{Cost, MeasurementContext, MetricGroup},
-    sizes::{MAX_GRAM_ROWS, MeasuredSplit, MeasurementSizes},
+    sizes::{MAX_GRAM_ROWS, MeasurementSizes},
 };
 
 /// `metrics.stability`.
@@ -71,10 +71,10 @@ impl MetricGroup for StabilityConfig {
             }
         };
         put_coherence(context, &gram)?;
-        match context.split {
-            MeasuredSplit::Train => put_dynamics(context, &gram)?,
-            // All of it is of the training steps.
-            MeasuredSplit::Test => context.put_absent(DYNAMICS, ""),
+        // All of it is of the training steps.
+        match DYNAMICS.iter().all(|metric| context.absence_of(metric).is_some()) {
+            true => context.put_absent(DYNAMICS, ""),
+            false => put_dynamics(context, &gram)?,
         }
         Ok(cost)
     }

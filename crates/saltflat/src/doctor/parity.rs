@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use burn::tensor::{DType, Device, Tensor};
 use saltflat_metrics::{Curvature, CurvatureOperator, Objective, Operator, Samples, gradient};
-use saltflat_models::Vector;
+use saltflat_models::{LayerCase, Vector, layers::LAYERS};
 use saltflat_noise::{NOISES, NoiseKind, SuitableTargets};
 use saltflat_random::{Key, Stream};
 use saltflat_train::{
@@ -21,39 +21,42 @@ use crate::{args::DoctorArgs, faults::caught, output::OutputError};
 
 const N: usize = 6;
 
-/// Together these have every layer, each with its value, its coefficients along a direction and its per-sample rule.
-const NETWORKS: [(&str, &str, &str); 11] = [
-    ("linear, relu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"relu\"}"),
-    ("gelu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"gelu\"}"),
-    ("silu", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"silu\"}"),
-    ("softplus", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"softplus\"}"),
-    ("tanh", "mnist-1k", "{kind = \"mlp\", hidden = [8], activation = \"tanh\"}"),
-    ("convolution, pooling", "mnist-1k", "{kind = \"lenet\", width = 2}"),
-    (
-        "group norm, strides, mean pooling",
-        "cifar10-1k",
-        "{kind = \"resnet\", width = 4, blocks = [1, 1], channels_per_group = 2}",
-    ),
-    ("batch norm", "cifar10-1k", "{kind = \"resnet\", width = 2, blocks = [1], norm = \"batch\"}"),
-    ("bias, scale, fixup shortcut", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
-    (
-        "convolutions and pooling by windows, groups, dropout, product",
-        "cifar10-1k",
-        "{kind = \"layers\", layers = [{kind = \"conv2d\", outputs = 4, kernel = [3, 2], stride = [2, 1], padding = [1, 2], dilation = [1, 3]},
-            \"silu\", {kind = \"conv2d\", outputs = 8, kernel = 3, groups = 4}, {kind = \"max-pool\", kernel = 3, stride = 2, padding = 1},
-            {kind = \"dropout\", probability = 0.2}, {kind = \"avg-pool\", kernel = 3, stride = 1, padding = 1, count_include_pad = false},
-            {kind = \"parallel\", join = \"product\", branches = [[], [\"adaptive-avg-pool\", {kind = \"conv2d\", outputs = 8, kernel = 1}, \"sigmoid\"]]},
-            {kind = \"adaptive-avg-pool\", output = [3, 2]}, \"flatten\", {kind = \"linear\", outputs = 10}]}",
-    ),
-    (
-        "activations in pieces, softmax",
-        "mnist-1k",
-        "{kind = \"layers\", layers = [\"flatten\", {kind = \"linear\", outputs = 8}, \"leaky-relu\", {kind = \"linear\", outputs = 8}, \"elu\",
-            {kind = \"linear\", outputs = 8}, \"relu6\", {kind = \"linear\", outputs = 8}, \"hard-swish\", {kind = \"linear\", outputs = 8}, \"hard-sigmoid\",
-            {kind = \"linear\", outputs = 8}, {kind = \"gelu\", approximate = \"tanh\"}, {kind = \"linear\", outputs = 8}, \"softmax\",
-            {kind = \"linear\", outputs = 10}]}",
-    ),
+/// Built-in networks.
+const NETWORKS: [(&str, &str, &str); 4] = [
+    ("lenet", "mnist-1k", "{kind = \"lenet\", width = 2}"),
+    ("resnet, group norm", "cifar10-1k", "{kind = \"resnet\", width = 4, blocks = [1, 1], channels_per_group = 2}"),
+    ("resnet, batch norm", "cifar10-1k", "{kind = \"resnet\", width = 2, blocks = [1], norm = \"batch\"}"),
+    ("resnet-fixup", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
 ];
+
+/// Rows of the contract test in one network.
+const ROWS: usize = 10;
+
+/// A network to compare: what it is, its data, and its `[model]`.
+type Network = (String, &'static str, String);
+
+/// Built-in networks, and networks of all layers: the rows of the contract test side by side, behind a convolution to images of the shape
+/// that they take, [`CASE_INPUT`](saltflat_models::CASE_INPUT).
+fn networks() -> Vec<Network> {
+    let rows: Vec<_> = LAYERS.iter().flat_map(|kind| (kind.cases)()).collect();
+    let of_rows = rows.chunks(ROWS).map(|rows| {
+        let branch = |row: &LayerCase| {
+            let layers =
+                row.layers.trim().trim_start_matches('[').trim_end_matches(']').trim_end().trim_end_matches(',');
+            format!("[{layers}, \"flatten\", {{kind = \"linear\", outputs = 4}}]")
+        };
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        let branches: Vec<String> = rows.iter().map(branch).collect();
+        let model = format!(
+            "{{kind = \"layers\", layers = [{{kind = \"conv2d\", outputs = 4, kernel = [4, 6], stride = 4}}, \"silu\", \
+             {{kind = \"parallel\", branches = [{}]}}, \"tanh\", {{kind = \"linear\", outputs = 10}}]}}",
+            branches.join(", ")
+        );
+        (names.join("; "), "mnist-1k", model)
+    });
+    let built_in = NETWORKS.into_iter().map(|(name, data, model)| (name.to_string(), data, model.to_string()));
+    built_in.chain(of_rows).collect()
+}
 
 /// What f32 rounding does to sums of some thousand products, with room; a wrong kernel is off by more than a thousandth.
 const TOLERANCE: f64 = 1e-4;
@@ -63,7 +66,7 @@ pub fn look(findings: &mut Findings, args: &DoctorArgs, device: &DeviceInfo) -> 
     if device.backend == "flex" {
         return findings.add(Finding::ok("device against the CPU", "the device is the CPU"));
     }
-    let (networks, noises) = (NETWORKS.len(), NOISES.len());
+    let (networks, noises) = (networks().len(), NOISES.len());
     errln!(
         "       (the device against the CPU, {networks} networks and {noises} noises; a software adapter takes half an hour …)"
     );
@@ -95,8 +98,9 @@ fn elsewhere(args: &DoctorArgs, fusion: &str) -> anyhow::Result<Vec<Finding>> {
 }
 
 pub fn here(findings: &mut Findings, device: &DeviceInfo, only_noises: bool) -> Result<(), OutputError> {
-    for (name, data, model) in NETWORKS.into_iter().filter(|_| !only_noises) {
-        findings.add(compared(device, name, |device| values(device, data, model)))?;
+    let networks = if only_noises { Vec::new() } else { networks() };
+    for (name, data, model) in networks {
+        findings.add(compared(device, &name, |device| values(device, data, &model)))?;
     }
     findings.add(compared(device, "draws", draws))?;
     for kind in NOISES {
@@ -159,7 +163,6 @@ fn values(device: &Device, data: &str, model: &str) -> Result<Values, TrainError
         ("Hessian product", host(&hessian.apply(&v)?)?),
         ("Hessian forms", forms),
     ];
-    // With batch norm a sample has no gradient of its own.
     if !inner.is_empty() {
         found.push(("alignment", inner));
     }

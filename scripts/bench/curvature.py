@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""What curvature costs: `saltflat measure` beside PyTorch (torch.func), pyhessian and curvlinops, on the same weights and data.
+"""What curvature costs: `saltflat measure` beside PyTorch, torch.func, pyhessian and curvlinops, on the same weights and data.
 
     pip install -r scripts/requirements.txt
     cargo build --release && cargo build --release --examples
     python3 scripts/bench/curvature.py                       # VGG-19 and ResNet-18, a Markdown table; about half an hour
     python3 scripts/bench/curvature.py --only tiny           # a smoke test, half a minute
+    python3 scripts/bench/curvature.py --only vit --tools torch torch.func --rows gradient product probe --samples 64
 
 Every program works in a process of its own, one after the other: no two at a time. The network gets a few steps
 of SGD from a seeded start on the CIFAR-10 images that ship with Saltflat, is saved as safetensors, and is read by all.
 
   gradient    the gradient of the mean loss on n samples
-  product     one Hessian-vector product; ours: reverse over forward. torch: double backward
+  product     one Hessian-vector product; ours: reverse over forward. torch: double backward; torch.func: jvp of grad
   probe       one vᵀHv; ours without a backward pass, four at a time; the others by a product
   1 % trace   seconds of a probe times the probes that a relative standard error of 1 % takes, from the variance of 32 probes
               (ours, for all: the estimator is Hutchinson's everywhere; good to a quarter)
@@ -18,6 +19,8 @@ of SGD from a seeded start on the CIFAR-10 images that ship with Saltflat, is sa
               change of λ; curvlinops and torch: scipy's eigsh, k=5, tol=1e-3)
   alignment   α, β, μ on `--gram-samples` samples with all ten outputs; no published tool has it; torch: jacobian rows by
               torch.func, one sample after the other, and one product of the rows
+
+The vision transformer is exported by the Python package (`saltflat.export`).
 
 The memory is the peak of the process's resident set (VmHWM), with its libraries.
 """
@@ -42,7 +45,10 @@ NETWORKS = {
     "vgg19": {"kind": "vgg", "depth": 19, "width": 64, "outputs": 10},
     "resnet18": {"kind": "resnet", "width": 64, "blocks": [2, 2, 2, 2], "channels_per_group": 32, "outputs": 10},
 }
+# Of scripts/reference/exported_networks.py, with the arguments of their classes.
+EXPORTED = {"vit": ("Vit", {"size": 32, "patch": 4, "dim": 64, "depth": 2, "heads": 2})}
 TOOLS = ["torch", "pyhessian", "curvlinops"]
+ALL_TOOLS = [*TOOLS, "torch.func"]
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 
 
@@ -64,6 +70,11 @@ def network(name):
     from definitions import build
 
     torch.manual_seed(0)
+    if name in EXPORTED:
+        import exported_networks
+
+        kind, options = EXPORTED[name]
+        return getattr(exported_networks, kind)(**options)
     net = build(NETWORKS[name], [3, 32, 32])
     for module in net.modules():
         # Without normalisation PyTorch's default start lets the signal die in nineteen layers.
@@ -72,7 +83,7 @@ def network(name):
     return net
 
 
-def prepare(name, folder, samples, gram_samples):
+def prepare(name, folder, samples, gram_samples, binary):
     """Weights after some steps, the data, and the configuration."""
     import torch
     from safetensors.torch import save_file
@@ -92,7 +103,14 @@ def prepare(name, folder, samples, gram_samples):
         save_file(state, place / "weights.safetensors")
         save_file({"inputs": x[:count].contiguous(), "labels": y[:count].contiguous()}, place / "data.safetensors")
     values = {True: "true", False: "false"}
-    model = "\n".join(f"{k} = {json.dumps(values.get(v, v) if isinstance(v, bool) else v)}" for k, v in NETWORKS[name].items())
+    if name in EXPORTED:
+        sys.path.insert(0, str(ROOT / "python"))
+        os.environ.setdefault("SALTFLAT_BINARY", str(binary))
+        from saltflat import export
+
+        model = export(net.eval(), x[:2], folder / "exported").model.read_text().split("[model]\n")[1]
+    else:
+        model = "\n".join(f"{k} = {json.dumps(values.get(v, v) if isinstance(v, bool) else v)}" for k, v in NETWORKS[name].items())
     text = (
         f'[data]\nkind = "tensors"\npath = "data.safetensors"\n[model]\n{model}\n[loss]\nkind = "cross_entropy"\n'
         f"[optimizer]\nlr = 0.1\nbatch_size = {max(1, gram_samples // 2)}\n"
@@ -187,6 +205,17 @@ def peer_task(tool, row, name, folder, gram_samples):
         gradient = torch.autograd.grad(criterion(net(x), y), parameters, create_graph=True)
         return torch.autograd.grad(gradient, parameters, v)
 
+    def forward_over_reverse(v):
+        from torch.func import functional_call, grad, jvp
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        names, point = zip(*net.named_parameters())
+        loss = lambda *all: criterion(functional_call(net, dict(zip(names, all)), (x,)), y)
+        detached = tuple(p.detach() for p in point)
+        # The fused attention has no derivative of forward mode.
+        with sdpa_kernel(SDPBackend.MATH):
+            return jvp(grad(loss, argnums=tuple(range(len(names)))), detached, tuple(v))[1]
+
     operator = None
     if tool == "curvlinops" and row != "gradient":
         from curvlinops import HessianLinearOperator
@@ -206,6 +235,8 @@ def peer_task(tool, row, name, folder, gram_samples):
         v = signs()
         if tool == "torch":
             return lambda: (dot(v, product(v)), 1)
+        if tool == "torch.func":
+            return lambda: (dot(v, forward_over_reverse(v)), 1)
         if tool == "pyhessian":
             return lambda: (dot(v, take(v)), 1)
         return lambda: (dot(v, operator @ v), 1)
@@ -323,12 +354,12 @@ def cell(found, reference, gradient):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="*", default=["vgg19", "resnet18"], choices=list(NETWORKS))
+    parser.add_argument("--only", nargs="*", default=["vgg19", "resnet18"], choices=[*NETWORKS, *EXPORTED])
     parser.add_argument("--samples", type=int, default=12, help="at least --gram-samples")
     parser.add_argument("--gram-samples", type=int, default=10)
     parser.add_argument("--time-budget", type=int, default=600, help="seconds of one row of one tool")
     parser.add_argument("--rows", nargs="*", default=["gradient", "product", "probe", "top 5", "alignment"])
-    parser.add_argument("--tools", nargs="*", default=TOOLS, choices=TOOLS)
+    parser.add_argument("--tools", nargs="*", default=TOOLS, choices=ALL_TOOLS)
     parser.add_argument("--binary", default=ROOT / "target/release/saltflat")
     parser.add_argument("--json")
     args = parser.parse_args()
@@ -337,7 +368,7 @@ def main():
     for name in args.only:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            prepare(name, folder, args.samples, args.gram_samples)
+            prepare(name, folder, args.samples, args.gram_samples, args.binary)
             found = {"ours": our_rows(args.binary, folder, args)}
             for tool in args.tools:
                 found[tool] = {row: peer(tool, row, name, folder, args) for row in args.rows}

@@ -3,7 +3,7 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use saltflat_config::{Problems, Section, parse, problem_lines};
-use saltflat_models::{ARCHITECTURES, Item, ModelConfig, Network, layers::LAYERS, testing::items_of};
+use saltflat_models::{ARCHITECTURES, Item, LIST_KINDS, ModelConfig, Network, layers::LAYERS, testing::items_of};
 use toml::{Table, Value};
 
 fn network(list: &str, input: [usize; 3], outputs: usize) -> Result<Network, String> {

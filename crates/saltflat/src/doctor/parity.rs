@@ -29,8 +29,8 @@ const NETWORKS: [(&str, &str, &str); 4] = [
     ("resnet-fixup", "cifar10-1k", "{kind = \"resnet-fixup\", width = 2, depth = 8}"),
 ];
 
-/// Rows of the contract test in one network.
-const ROWS: usize = 10;
+/// Rows of the contract test in one network: few, so that the error of one is not small beside the values of the others.
+const ROWS: usize = 5;
 
 /// A network to compare: what it is, its data, and its `[model]`.
 type Network = (String, &'static str, String);
@@ -245,12 +245,14 @@ mod tests {
     /// is off by a thousandth.
     #[test]
     fn every_network_has_values_to_compare() {
-        for (name, data, model) in NETWORKS {
+        let networks = networks();
+        assert!(networks.len() > NETWORKS.len() + 10);
+        for (name, data, model) in &networks {
             let [one, other] = [(); 2].map(|()| values(&Device::flex(), data, model).unwrap());
-            let expected = match name {
-                "batch norm" => ["gradient", "Hessian product", "Hessian forms", "step", "running statistics"],
-                _ => ["gradient", "Hessian product", "Hessian forms", "alignment", "step"],
-            };
+            let mut expected = vec!["gradient", "Hessian product", "Hessian forms", "alignment", "step"];
+            if name.contains("batch norm") {
+                expected.push("running statistics");
+            }
             assert_eq!(one.iter().map(|(what, _)| *what).collect::<Vec<_>>(), expected, "{name}");
             for ((what, a), (_, b)) in one.iter().zip(&other) {
                 assert!(!a.is_empty() && difference(a, b) == 0.0, "{name}, {what}");

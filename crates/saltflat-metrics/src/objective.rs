@@ -78,13 +78,12 @@ impl Samples for TensorSamples {
 /// ```
 /// use burn::tensor::{DType, Device, Tensor, TensorData};
 /// use saltflat_metrics::{Objective, Scoring, TensorSamples, evaluate, gradient, norm};
-/// use saltflat_models::{Init, Layout, Loss, LossKind, Network, layers::Linear};
+/// use saltflat_models::{Init, Item, Loss, LossKind, Network, layers::LinearConfig};
 ///
 /// // f(x; w) = w·x of two inputs, at w = (1, 1).
 /// let device = Device::flex();
-/// let mut layout = Layout::default();
-/// let layer = Linear::new(&mut layout, "linear", [2, 1], Init::Constant(1.0), None);
-/// let network = Network::new(layout, vec![layer.into()], [2, 1, 1], 1);
+/// let layer = LinearConfig::new(1, Init::Constant(1.0), None);
+/// let network = Network::from_layers(&[Item::from(layer)], [2, 1, 1], 1).unwrap();
 /// let (weights, buffers) = network.layout().init(0, &device, DType::F64);
 ///
 /// // The inputs (1, 0) and (0, 2) with the targets 0.

@@ -149,6 +149,22 @@ fn prune(
     Ok(())
 }
 
+/// Removes what a process that was killed left of checkpoints before `step`: files without a sidecar, which is written last and removed
+/// first. If the folder is locked, it is checked before each file is removed.
+///
+/// # Errors
+/// [`FolderError`] if the folder cannot be read or a file cannot be removed.
+pub fn remove_incomplete_checkpoints(run: &Path, step: u64, locked: &LockedFolder) -> Result<(), FolderError> {
+    let whole: Vec<u64> = sidecars(run)?.into_iter().map(|(found, _)| found).collect();
+    for (found, path) in step_files(run)? {
+        if found < step && !whole.contains(&found) {
+            locked.check()?;
+            fs::remove_file(&path).map_err(FolderError::at(path))?;
+        }
+    }
+    Ok(())
+}
+
 /// The newest checkpoint that is whole and fits, and a sentence about each newer one that is not.
 #[derive(Debug)]
 pub struct NewestCheckpoint {

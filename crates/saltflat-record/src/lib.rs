@@ -17,7 +17,10 @@ mod sha256;
 mod status;
 
 pub use atomic::{is_temporary, open_to_append, remove_temporary, set_aside, write, write_if_changed, write_named};
-pub use checkpoint::{NewestCheckpoint, STATE, Sidecar, WEIGHTS, save_checkpoint, vectors_path, weights_path};
+pub use checkpoint::{
+    NewestCheckpoint, STATE, Sidecar, WEIGHTS, remove_incomplete_checkpoints, save_checkpoint, vectors_path,
+    weights_path,
+};
 pub use environment::{DataFile, Environment, provenance};
 pub use error::FolderError;
 pub use lock::{AppendFile, LockedFolder, is_locked, try_lock};

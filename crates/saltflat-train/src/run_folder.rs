@@ -8,7 +8,8 @@ use std::{
 
 use saltflat_record::{
     AppendFile, CHECKPOINTS, CONFIG, ENVIRONMENT, Environment, FolderError, LOCK, LOG, LockedFolder, METRICS, Row,
-    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_temporary, vectors_path,
+    STATUS, Status, complete_lines, line, now, read_if_there, read_regular, remove_incomplete_checkpoints,
+    remove_temporary, vectors_path,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -126,6 +127,7 @@ impl RunFolder {
             return Err(TrainError::Resume { path: self.root().into(), reason });
         }
         let rows = self.cut_back(trainer)?;
+        remove_incomplete_checkpoints(self.root(), trainer.steps(), &self.folder)?;
         self.configure(&trainer.plan().config)?;
         let compared_with = if changes.is_complete { "checkpoint" } else { "config.toml" };
         let keys = [

@@ -92,6 +92,33 @@ fn killed_and_resumed() {
     assert_eq!(status(&place, "killed")["status"], "finished");
 }
 
+/// A run that is killed at its end, while an older checkpoint is removed: what is left of that goes when the run is resumed, although no
+/// step is left that would save another.
+#[test]
+fn killed_while_a_checkpoint_is_removed() {
+    let place = Place::new();
+    place.trained(&[&CONFIG[..1], &CONFIG[3..], &["--out", "run"]].concat());
+    let checkpoints = place.path("run").join("checkpoints");
+    let names = || {
+        let mut names: Vec<String> = fs::read_dir(&checkpoints)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for extension in ["safetensors", "state.safetensors"] {
+        fs::write(checkpoints.join(format!("step-00000001.{extension}")), "what is left").unwrap();
+    }
+    assert_eq!(names().len(), before.len() + 2);
+    let finished = place.read("run/status.json");
+    fs::write(place.path("run").join("status.json"), finished.replace("finished", "running")).unwrap();
+    let output = resume(&place, "run");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(names(), before);
+}
+
 /// Each signal saves, has its exit code, and the run goes on from there.
 #[test]
 fn signals_save_and_the_run_goes_on() {

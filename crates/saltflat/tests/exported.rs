@@ -21,9 +21,6 @@ use support::{Place, text};
 /// Every fixture.
 const NETWORKS: [&str; 5] = ["cnn", "mobilenet", "wide_resnet", "convnext", "vit"];
 
-/// Parameters up to which the trace is summed over all coordinates.
-const FULL_TRACE: usize = 5000;
-
 fn fixture(name: &str, file: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/exported").join(name);
     folder.join(file).display().to_string()
@@ -140,9 +137,6 @@ fn exact_traces_of_every_tensor_are_torch_funcs() {
     let folder = tempfile::tempdir().unwrap();
     for name in NETWORKS {
         let expected = expected(name);
-        if expected["p"].as_u64().unwrap() > FULL_TRACE as u64 {
-            continue;
-        }
         let config = Config::read_as(&config(name), &folder.path().join("run.toml"), &[], Purpose::Measure).unwrap();
         let plan = Plan::new(config, &Device::flex(), DType::F64).unwrap();
         let (theta, buffers) = load_start(Path::new(&fixture(name, "weights.safetensors")), &plan).unwrap();

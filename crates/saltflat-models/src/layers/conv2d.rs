@@ -10,7 +10,8 @@ pub use saltflat_kernels::Window;
 use saltflat_kernels::{add_scaled, convolution, directions_to_batch};
 
 pub use self::config::Conv2dConfig;
-use self::{group_rows::GroupRows, square_rows::SquareRows};
+use self::group_rows::GroupRows;
+pub(super) use self::square_rows::SquareRows;
 use super::sliding_window::SlidingWindow;
 use crate::{Init, Jet, Layer, Pass, jet::sum, layout::Slot, place::Place};
 

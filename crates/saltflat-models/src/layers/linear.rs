@@ -5,10 +5,7 @@ use saltflat_config::Section;
 use saltflat_kernels::{Window, convolution, directions_to_batch, has_kernels, linear};
 use serde::Serialize;
 
-use super::{
-    keys::outputs,
-    linear_rows::{PositionRows, VectorRows},
-};
+use super::{conv2d::SquareRows, keys::outputs, linear_rows::VectorRows};
 use crate::{
     Init, Jet, Layer, ModelError, Pass,
     init::InitialValues,
@@ -100,7 +97,7 @@ impl Layer for Linear {
         let input = x.value.without_autodiff();
         let value = match is_vector {
             true => pass.record(value, || VectorRows { input: input.flatten(1, 3), has_bias }),
-            false => pass.record(value, || PositionRows { input, outputs, has_bias }),
+            false => pass.record(value, || SquareRows { input, outputs, window: Window::one(1), has_bias }),
         };
         Jet { value, first, second }
     }

@@ -8,11 +8,11 @@ use crate::{PerSample, layers::SlidingWindow};
 
 /// Per-sample gradients of a convolution of one group with a square window, from the unfolded input Uᵢ `[positions, d]`, d = inputs · kernel²: the
 /// gradient of sample i is δᵢ Uᵢ `[outputs, d]`.
-pub(super) struct SquareRows {
-    pub(super) input: Tensor<4>,
-    pub(super) outputs: usize,
-    pub(super) window: Window,
-    pub(super) has_bias: bool,
+pub(in crate::layers) struct SquareRows {
+    pub(in crate::layers) input: Tensor<4>,
+    pub(in crate::layers) outputs: usize,
+    pub(in crate::layers) window: Window,
+    pub(in crate::layers) has_bias: bool,
 }
 
 impl SquareRows {

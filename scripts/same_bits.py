@@ -57,6 +57,20 @@ MODELS = {
     "resnet-batch": 'kind = "resnet"\nwidth = 8\nblocks = [1, 1]\nnorm = "batch"',
     "resnet-fixup": 'kind = "resnet-fixup"\ndepth = 8\nwidth = 4',
     "random-features": 'kind = "random-features"\nfeatures = 20',
+    "layers": """kind = "layers"
+layers = [
+  { kind = "conv2d", outputs = 6, kernel = [5, 3], stride = 2, groups = 3 }, "leaky-relu",
+  { kind = "dropout", probability = 0.2 },
+  { kind = "parallel", join = "product", branches = [[], ["adaptive-avg-pool", { kind = "linear", outputs = 6 }, "sigmoid"]] },
+  { kind = "max-pool", kernel = 3, stride = 2 }, "flatten", { kind = "linear", outputs = 10 },
+]""",
+    "transformer": """kind = "layers"
+layers = [
+  { kind = "patch-embedding", outputs = 8, patch = 8 }, "class-token", "position",
+  { kind = "residual", main = ["layer-norm", { kind = "self-attention", heads = 2 }] },
+  { kind = "residual", main = ["rms-norm", { kind = "linear", outputs = 12 }, "gelu", { kind = "linear", outputs = 8 }] },
+  "select-token", { kind = "linear", outputs = 10 },
+]""",
 }
 NOISES = {
     "none": 'kind = "none"',

@@ -151,10 +151,22 @@ fn absence_in(network: &Network, metric: &Metric) -> Option<Estimate> {
     })
 }
 
+/// Why there is no stability of the training steps for a measured loss with the penalty of weight decay: it follows from the gradients of the samples,
+/// which do not have it.
+fn absence_of_penalised(train: &Objective<'_>, metric: &Metric) -> Option<Estimate> {
+    let is_stability = || metric::STABILITY.metrics.iter().any(|of| of.name == metric.name);
+    (train.weight_decay > 0.0 && metric.is_of_training && is_stability()).then(|| {
+        Estimate::absent(
+            "is made of the gradients of single samples, without the penalty of weight decay that the measured loss has; measure the loss without it",
+        )
+    })
+}
+
 impl<'a> MeasurementContext<'a> {
     /// Why a metric of the training steps has no value here, if it has none.
     pub(crate) fn absence_of(&self, metric: &Metric) -> Option<Estimate> {
-        absence_on(self.split, metric).or_else(|| absence_in(self.train.network, metric))
+        let of_coupled = || absence_in(self.train.network, metric);
+        absence_on(self.split, metric).or_else(of_coupled).or_else(|| absence_of_penalised(&self.train, metric))
     }
 
     /// Records the value of a metric; of one that is of the training steps, on other samples, that it has none.

@@ -202,8 +202,12 @@ def peer_task(tool, row, name, folder, gram_samples):
     dot = lambda a, b: sum(float((u * v).sum()) for u, v in zip(a, b))
 
     def product(v):
-        gradient = torch.autograd.grad(criterion(net(x), y), parameters, create_graph=True)
-        return torch.autograd.grad(gradient, parameters, v)
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+
+        # The fused attention has no second derivative.
+        with sdpa_kernel(SDPBackend.MATH):
+            gradient = torch.autograd.grad(criterion(net(x), y), parameters, create_graph=True)
+            return torch.autograd.grad(gradient, parameters, v)
 
     def forward_over_reverse(v):
         from torch.func import functional_call, grad, jvp

@@ -148,7 +148,11 @@ impl Reader<'_> {
         let floats: Vec<f32> = match view.dtype() {
             Dtype::F32 => chunks(view.data()).map(f32::from_le_bytes).collect(),
             Dtype::F64 => chunks(view.data()).map(|bytes| f64::from_le_bytes(bytes) as f32).collect(),
-            found => return self.wrong(name, format!("expected {expected}, found {found:?}")),
+            found => {
+                let is_whole = matches!(found, Dtype::I64 | Dtype::I32 | Dtype::U8) && name.ends_with("targets");
+                let hint = if is_whole { "; classes are called labels" } else { "" };
+                return self.wrong(name, format!("expected {expected}, found {found:?}{hint}"));
+            }
         };
         match floats.iter().position(|x| !x.is_finite()) {
             Some(i) => self
@@ -311,7 +315,10 @@ mod tests {
                 vec![inputs(), i64s("labels", &[i64::MAX, 0])],
                 "\"labels\": expected classes 0, 1, …; found 9223372036854775807 at sample 0",
             ),
-            (vec![inputs(), i64s("targets", &[0, 1])], "\"targets\": expected F32 or F64, found I64"),
+            (
+                vec![inputs(), i64s("targets", &[0, 1])],
+                "\"targets\": expected F32 or F64, found I64; classes are called labels",
+            ),
             (
                 vec![inputs(), f32s("targets", &[2, 1, 1], &[0.0, 1.0])],
                 "\"targets\": expected [n] or [n, outputs], found [2, 1, 1]",

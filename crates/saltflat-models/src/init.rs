@@ -58,15 +58,18 @@ pub enum InitialValues {
 
 impl InitialValues {
     /// What a start can be, in words.
-    const EXPECTED: &'static str = "a scheme, such as \"pytorch\" or \"kaiming-fan-in\", or one of { normal = STD }, { uniform = BOUND }, { constant = C }";
+    const EXPECTED: &'static str = "a scheme, such as \"pytorch\" or \"kaiming-fan-in\", or one of { normal = STD }, { uniform = BOUND } and { constant = C } with finite numbers, or C alone";
 
     /// Reads a key that may be absent.
     pub fn read(section: &mut Section, key: &'static str) -> Option<Self> {
         let value = section.value(key)?;
+        // In the range of f32, in which weights are kept.
+        let finite = |value: &Value| f64::from_toml(value).filter(|x| (*x as f32).is_finite());
         let found = match &value {
             Value::String(name) => Initialisation::from_name(name).map(Self::Scheme),
+            Value::Float(_) | Value::Integer(_) => finite(&value).map(|c| Self::Distribution(Init::Constant(c))),
             Value::Table(table) if table.len() == 1 => {
-                let number = |name: &str| table.get(name).and_then(f64::from_toml).filter(|x| x.is_finite());
+                let number = |name: &str| table.get(name).and_then(finite);
                 let not_negative = |name: &str| number(name).filter(|x| *x >= 0.0);
                 let normal = not_negative("normal").map(|std| Init::Normal { std });
                 let uniform = not_negative("uniform").map(|bound| Init::Uniform { bound });

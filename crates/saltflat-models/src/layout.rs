@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use burn::tensor::{DType, Device};
 use rand::RngExt;
 use saltflat_random::{Key, Stream};
+use saltflat_record::is_control;
 
 use crate::vector::Vector;
 
@@ -81,6 +82,12 @@ impl Layout {
         let mut seen = HashSet::new();
         let mut names = self.parameters.iter().chain(&self.buffers).map(|spec| spec.name.as_str());
         names.find(|name| !seen.insert(*name))
+    }
+
+    /// A name that no tensor of a safetensors file, or no line of a terminal, can have, if there is one.
+    pub(crate) fn unusable_name(&self) -> Option<&str> {
+        let mut names = self.parameters.iter().chain(&self.buffers).map(|spec| spec.name.as_str());
+        names.find(|name| name.is_empty() || *name == "__metadata__" || name.chars().any(is_control))
     }
 
     /// Number of parameters p.

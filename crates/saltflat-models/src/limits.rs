@@ -10,6 +10,8 @@ const MOST_CHANNELS: usize = 1 << 16;
 const MOST_STAGES: usize = 8;
 /// Layers or blocks.
 pub(crate) const MOST_LAYERS: usize = 1000;
+/// Numbers of a layer's output for one sample, a gibibyte of f32.
+const MOST_ACTIVATIONS: usize = 1 << 28;
 /// Numbers of all tensors together.
 const MOST_NUMBERS: usize = 1 << 32;
 
@@ -64,8 +66,11 @@ pub(crate) fn check_sizes(sizes: Vec<Size>, outputs: usize) -> Result<(), ModelE
 /// Refuses an activation that could not be held.
 pub(crate) fn check_shape(key: &str, shape: [usize; 3]) -> Result<(), ModelError> {
     let size = shape.iter().fold(1, |all: usize, n| all.saturating_mul(*n));
-    match size > MOST_NUMBERS {
-        true => Err(ModelError::config(key, format!("an output of at most {MOST_NUMBERS} numbers a sample"), size)),
+    match size > MOST_ACTIVATIONS {
+        true => {
+            let expected = format!("an output of at most {MOST_ACTIVATIONS} numbers a sample");
+            Err(ModelError::config(key, expected, format!("{shape:?}")))
+        }
         false => Ok(()),
     }
 }

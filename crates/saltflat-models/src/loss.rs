@@ -69,9 +69,14 @@ impl Loss {
 
     /// The target of class `label` among `classes`, written to `target`.
     pub fn target(&self, label: u32, target: &mut [f32]) {
-        let others = if target.len() > 1 { self.smoothing / (target.len() - 1) as f64 } else { 0.0 };
+        let [own, others] = self.target_values(target.len());
         target.fill(others as f32);
-        target[label as usize] = (1.0 - self.smoothing) as f32;
+        target[label as usize] = own as f32;
+    }
+
+    /// The entry of a target of `classes` classes at the label, and every other one: 1 − s and s/(C−1).
+    pub fn target_values(&self, classes: usize) -> [f64; 2] {
+        [1.0 - self.smoothing, if classes > 1 { self.smoothing / (classes - 1) as f64 } else { 0.0 }]
     }
 
     /// min_f ℓ(f, q) for the smoothed target q of `classes` classes: the entropy of q for cross-entropy, 0 for the square

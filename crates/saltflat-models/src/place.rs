@@ -40,13 +40,16 @@ pub struct Place<'a> {
     pub(crate) name: String,
     /// Full names of single tensors by their role, such as `weight`.
     pub(crate) tensors: BTreeMap<String, String>,
+    /// The roles of the tensors that were added.
+    pub(crate) roles: Vec<String>,
 }
 
 impl<'a> Place<'a> {
     /// The place of a layer whose tensors are called NAME, for inputs of this shape; for layers that stand in no list.
     pub fn new(layout: &'a mut Layout, name: &str, input: [usize; 3]) -> Self {
         let (name, key) = (name.to_string(), name.to_string());
-        Self { layout, input, key, kind: "layer", before: "the data".into(), name, tensors: BTreeMap::new() }
+        let (before, tensors) = ("the data".into(), BTreeMap::new());
+        Self { layout, input, key, kind: "layer", before, name, tensors, roles: Vec::new() }
     }
 
     /// Shape of the input, `[channels, height, width]`.
@@ -68,6 +71,7 @@ impl<'a> Place<'a> {
     }
 
     fn take_name(&mut self, role: &str) -> String {
+        self.roles.push(if role.is_empty() { "\"\"".into() } else { role.into() });
         let own = self.tensors.remove(role);
         own.unwrap_or_else(|| if role.is_empty() { self.name.clone() } else { format!("{}.{role}", self.name) })
     }

@@ -68,18 +68,34 @@ fn branches_that_do_not_fit_each_other() {
     let conv =
         |outputs: usize, kernel: usize| format!("{{ kind = \"conv2d\", outputs = {outputs}, kernel = {kernel} }}");
     for (join, branches, expected) in [
-        ("sum", format!("[[], [{}]]", conv(3, 1)), "have one shape, got [4, 7, 6] and [3, 7, 6]"),
-        ("concat", format!("[[], [{}]]", conv(3, 3)), "have one height and width, got [4, 7, 6] and [3, 5, 4]"),
-        ("product", format!("[[], [{}]]", conv(3, 1)), "single pixel, got [4, 7, 6] and [3, 7, 6]"),
-        ("product", format!("[[{}], []]", conv(4, 3)), "single pixel, got [4, 5, 4] and [4, 7, 6]"),
+        (
+            "sum",
+            format!("[[], [{}]]", conv(3, 1)),
+            "have one shape, got [4, 7, 6] from branches[0] and [3, 7, 6] from branches[1]",
+        ),
+        (
+            "concat",
+            format!("[[], [{}]]", conv(3, 3)),
+            "have one height and width, got [4, 7, 6] from branches[0] and [3, 5, 4] from branches[1]",
+        ),
+        (
+            "product",
+            format!("[[], [{}]]", conv(3, 1)),
+            "single pixel, got [4, 7, 6] from branches[0] and [3, 7, 6] from branches[1]",
+        ),
+        (
+            "product",
+            format!("[[{}], []]", conv(4, 3)),
+            "single pixel, got [4, 5, 4] from branches[0] and [4, 7, 6] from branches[1]",
+        ),
         (
             "product",
             format!("[[\"adaptive-avg-pool\", {}], []]", conv(3, 1)),
-            "single pixel, got [3, 1, 1] and [4, 7, 6]",
+            "single pixel, got [3, 1, 1] from branches[0] and [4, 7, 6] from branches[1]",
         ),
     ] {
         let found = list(join, &branches);
-        assert!(found.starts_with("model.layers[1]: expected branches whose outputs"), "{found}");
+        assert!(found.starts_with("model.layers[1] (parallel): expected branches whose outputs"), "{found}");
         assert!(found.ends_with(expected), "{found}");
     }
 }
@@ -130,11 +146,11 @@ fn outputs_that_no_machine_holds_are_refused() {
     all(&[
         (
             r#"[{ kind = "conv2d", outputs = 16777216, kernel = 1, padding = 65536 }]"#,
-            "model.layers[0]: expected an output of at most 4294967296 numbers a sample",
+            "model.layers[0] (conv2d): expected an output of at most 268435456 numbers a sample",
         ),
         (
             r#"[{ kind = "adaptive-avg-pool", output = 65536 }]"#,
-            "model.layers[0]: expected an output of at most 4294967296 numbers a sample",
+            "model.layers[0] (adaptive-avg-pool): expected an output of at most 268435456 numbers a sample",
         ),
     ]);
 }

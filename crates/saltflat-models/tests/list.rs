@@ -100,7 +100,7 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             r#"[{ kind = "residual", main = [{ kind = "conv2d", outputs = 3, kernel = 1 }, "max-pool"] }]"#.into(),
-            "model.layers[0]: expected branches whose outputs have one shape, got [1, 8, 8] and [3, 4, 4]",
+            "model.layers[0] (residual): expected branches whose outputs have one shape, got [1, 8, 8] from shortcut and [3, 4, 4] from main",
         ),
         (
             r#"["relu", { kind = "residual", main = [{ kind = "conv2d", outputs = 3, kernel = 9 }] }]"#.into(),
@@ -109,23 +109,41 @@ fn layers_that_do_not_fit_are_refused() {
         ),
         (
             r#"[{ kind = "parallel", join = "concat", branches = [["max-pool"], []] }]"#.into(),
-            "model.layers[0]: expected branches whose outputs have one height and width, got [1, 4, 4] and [1, 8, 8]",
+            "model.layers[0] (parallel): expected branches whose outputs have one height and width, got [1, 4, 4] from branches[0] and [1, 8, 8] \
+             from branches[1]",
         ),
         (
             r#"["flatten", { kind = "linear", outputs = 10, tensors = { wieght = "a" } }]"#.into(),
-            "model.layers[1] (linear): expected names of tensors that the layer has, got wieght",
+            "model.layers[1] (linear): expected in tensors the names of weight, bias, got wieght; did you mean weight?",
         ),
         (
             r#"["scale", { kind = "scale", name = "0" }, "flatten", { kind = "linear", outputs = 10 }]"#.into(),
             "model.layers: expected a name of its own for every tensor, got two tensors 0",
         ),
         (
-            r#"["flatten", { kind = "linear", outputs = 4294967295 }, { kind = "linear", outputs = 10 }]"#.into(),
+            r#"["flatten", { kind = "linear", outputs = 268435456 }, { kind = "linear", outputs = 10 }]"#.into(),
             "model: expected a network of at most 4294967296 numbers",
         ),
         (
             r#"["flatten", { kind = "linear", outputs = 9223372036854775807 }, "relu"]"#.into(),
-            "model.layers[1]: expected an output of at most 4294967296 numbers a sample, got 9223372036854775807",
+            "model.layers[1] (linear): expected an output of at most 268435456 numbers a sample, got [9223372036854775807, 1, 1]",
+        ),
+        (
+            r#"["flatten", { kind = "linear", outputs = 10, tensors = { weight = "__metadata__" } }]"#.into(),
+            "model.layers: expected names of tensors that a file of weights can have: not empty, without control characters, not __metadata__, \
+             got \"__metadata__\"",
+        ),
+        (
+            r#"["flatten", { kind = "linear", outputs = 10, name = "a\u001b[31m" }]"#.into(),
+            "model.layers: expected names of tensors that a file",
+        ),
+        (
+            r#"["flatten", { kind = "linear", outputs = 10, trained = false }]"#.into(),
+            "model.layers: expected at least one layer with trained parameters, got none",
+        ),
+        (
+            r#"[{ kind = "conv2d", outputs = 2, kernel = 3, padding = 20000 }, "flatten", { kind = "linear", outputs = 10 }]"#.into(),
+            "model.layers[0] (conv2d): expected an output of at most 268435456 numbers a sample, got [2, 40006, 40006]",
         ),
         (format!("[{}]", "\"relu\",".repeat(1001)), "model.layers: expected at most 1000 layers, got 1001"),
     ];

@@ -12,7 +12,7 @@ use saltflat_record::{FolderError, LockedFolder, SCHEMA, Sidecar, save_checkpoin
 pub use self::{
     config_changes::{CHANGEABLE, ConfigChange, ConfigChanges},
     saved_run::{Resumed, SavedRun, resume},
-    start::{check_start, load_start, load_update, start, start_notes, start_sha256},
+    start::{check_start, load_start, load_update, load_weights, start, start_notes, start_sha256},
 };
 use crate::{Snapshot, TrainError};
 

@@ -18,8 +18,8 @@ mod timing;
 mod trainer;
 
 pub use checkpoint::{
-    CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, resume,
-    save_checkpoint, start, start_notes, start_sha256,
+    CHANGEABLE, ConfigChange, ConfigChanges, Resumed, SavedRun, check_start, load_start, load_update, load_weights,
+    resume, save_checkpoint, start, start_notes, start_sha256,
 };
 pub use device::{DeviceChoice, DeviceInfo, adapter_names, choose_device};
 pub use error::TrainError;

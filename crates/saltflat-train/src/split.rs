@@ -73,6 +73,22 @@ impl Split {
         }
     }
 
+    /// The expected targets of these samples under a loss on the device, `[batch, outputs]`: in f64 without a detour through f32, of which the
+    /// rounded targets of a smoothed loss would be of another loss.
+    fn expected_targets(&self, loss: &Loss, indices: &[u32]) -> Tensor<2> {
+        match (&self.known, self.dtype) {
+            (KnownTargets::Classes(all), DType::F64) => {
+                let [own, others] = loss.target_values(self.outputs);
+                let mut values = vec![others; indices.len() * self.outputs];
+                for (target, &i) in values.chunks_mut(self.outputs).zip(indices) {
+                    target[all[i as usize] as usize] = own;
+                }
+                Tensor::from_data(TensorData::new(values, [indices.len(), self.outputs]), (&self.device, self.dtype))
+            }
+            _ => self.upload(&self.targets_with_loss(loss, indices).values),
+        }
+    }
+
     /// The same samples with the targets of another loss; the inputs are not copied.
     pub fn with_loss(&self, loss: Loss) -> SplitWithLoss<'_> {
         SplitWithLoss { split: self, loss }
@@ -121,8 +137,7 @@ impl Samples for SplitWithLoss<'_> {
     }
 
     fn batch(&self, indices: &[u32]) -> Batch {
-        let targets = self.split.targets_with_loss(&self.loss, indices);
-        Batch { inputs: self.split.inputs(indices, None), targets: self.split.upload(&targets.values) }
+        Batch { inputs: self.split.inputs(indices, None), targets: self.split.expected_targets(&self.loss, indices) }
     }
 
     fn scoring(&self) -> Scoring {

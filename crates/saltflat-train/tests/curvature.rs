@@ -300,6 +300,21 @@ fn label_smoothing_in_pytorchs_convention() {
     }
 }
 
+/// In f64 the targets of a smoothed loss are not rounded to f32, of which the Hessian would be that of another loss.
+#[test]
+fn smoothed_targets_have_the_precision_of_the_measurement() {
+    for (dtype, tolerance) in [(DType::F64, 1e-16), (DType::F32, 1e-7)] {
+        let config = read(&[DIGITS, ("loss", "{kind = \"cross_entropy\", smoothing = 0.1}")]).unwrap();
+        let plan = Plan::new(config, &Device::flex(), dtype).unwrap();
+        let targets = plan.measured_samples().batch(&[0, 1, 2]).targets.try_into_vec_as::<f64>().unwrap();
+        for row in targets.chunks(10) {
+            let labels = row.iter().filter(|q| (**q - 0.9).abs() <= tolerance).count();
+            let others = row.iter().filter(|q| (**q - 0.1 / 9.0).abs() <= tolerance).count();
+            assert_eq!((labels, others), (1, 9), "{dtype:?}: {row:?}");
+        }
+    }
+}
+
 /// The diagonal and the eigenvalues by tensor are there only where they are asked for, by key or by name; `all` does not ask for them.
 #[test]
 fn what_is_measured_on_request() {

@@ -5,9 +5,9 @@ use std::{path::Path, process::ExitCode};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use saltflat_kernels::init_thread_pool;
-use saltflat_models::load;
+use saltflat_models::{Loaded, Renames};
 use saltflat_record::{FolderError, read_regular, read_text};
-use saltflat_train::{TrainError, config::Config};
+use saltflat_train::{TrainError, config::Config, load_weights};
 
 use crate::args::{OutputsArgs, Precision};
 
@@ -29,7 +29,18 @@ pub fn run(args: &OutputsArgs) -> anyhow::Result<ExitCode> {
         Precision::F32 => DType::F32,
         Precision::F64 => DType::F64,
     };
-    let (theta, buffers) = load(&args.weights, network.layout(), &device, dtype).map_err(TrainError::from)?;
+    if let Some(path) =
+        [&args.weights, &args.inputs, &args.config].into_iter().find(|path| is_same_file(path, &args.out))
+    {
+        let reason = format!("expected another file than {}, which is read, got the same", path.display());
+        return Err(TrainError::Option { option: "--out", reason }.into());
+    }
+    let renames = args.rename.iter().try_fold(Renames::default(), |mut renames, (old, new)| {
+        renames.insert(old, new).map_err(|reason| TrainError::Option { option: "--rename", reason })?;
+        Ok::<_, TrainError>(renames)
+    })?;
+    let Loaded { theta, buffers, notes } = load_weights(&args.weights, &network, &renames, &device, dtype)?;
+    notes.iter().for_each(|note| errln!("note: {note}"));
     let [c, h, w] = inputs.shape;
     let mut bytes = Vec::new();
     for batch in inputs.values.chunks(MICROBATCH * c * h * w) {
@@ -42,6 +53,11 @@ pub fn run(args: &OutputsArgs) -> anyhow::Result<ExitCode> {
     let file = safetensors::serialize([("outputs", view)], None)?;
     saltflat_record::write_named(&args.out, &file)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// True if both paths lead to one file that is there.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Inputs of a network, one sample after the other.

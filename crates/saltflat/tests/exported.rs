@@ -184,6 +184,15 @@ fn inputs_and_networks_of_outputs_that_do_not_fit() {
     assert!(said.contains('7') && said.contains("10"), "{said}");
     let said = run(&model, &fixture("vit", "weights.safetensors"), &data, &[]);
     assert!(said.contains("conv1.weight"), "{said}");
+    // A file that is read is not replaced.
+    let kept = std::fs::read(&weights).unwrap();
+    for path in [&weights, &data] {
+        let args = ["outputs", &model, "--weights", &weights, "--inputs", &data, "--out", path];
+        let output = place.command(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("--out: expected another file than"), "{}", text(&output.stderr));
+    }
+    assert_eq!(std::fs::read(&weights).unwrap(), kept);
     place.write("mlp.toml", "model = { kind = \"mlp\", hidden = [4] }");
     let said = run("mlp.toml", &weights, &data, &[]);
     assert!(said.contains("model.outputs is missing"), "{said}");

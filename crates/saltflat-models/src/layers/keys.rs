@@ -27,7 +27,7 @@ pub(super) fn affine_and_bias(section: &mut Section) -> [bool; 2] {
 pub(super) fn distribution(section: &mut Section, default: Init) -> InitialValues {
     match InitialValues::read(section, "init") {
         Some(InitialValues::Scheme(scheme)) => {
-            let text = "expected one of { normal = STD }, { uniform = BOUND }, { constant = C }, as these parameters have no fans";
+            let text = "expected a number, or one of { normal = STD }, { uniform = BOUND }, { constant = C }, as these parameters have no fans";
             section.problem("init", format!("{text}, got \"{}\"", scheme.name()));
             InitialValues::Distribution(default)
         }

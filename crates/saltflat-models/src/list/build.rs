@@ -1,5 +1,7 @@
 //! From a list to the stages of a network.
 
+use saltflat_config::{did_you_mean, nearest};
+
 use super::item::{Item, ItemKind};
 use crate::{
     error::ModelError,
@@ -34,6 +36,13 @@ impl Network {
         check_total(&layout)?;
         if let Some(twice) = layout.repeated_name() {
             return Err(ModelError::config(key, "a name of its own for every tensor", format!("two tensors {twice}")));
+        }
+        if let Some(name) = layout.unusable_name() {
+            let expected = "names of tensors that a file of weights can have: not empty, without control characters, not __metadata__";
+            return Err(ModelError::config(key, expected, format!("{name:?}")));
+        }
+        if layout.is_empty() {
+            return Err(ModelError::config(key, "at least one layer with trained parameters", "none"));
         }
         if built.output.iter().product::<usize>() != outputs {
             let from = match items {
@@ -82,10 +91,14 @@ fn build(layout: &mut Layout, items: &[Item], start: ListStart<'_>) -> Result<Bu
                     before,
                     name,
                     tensors: item.tensors.clone(),
+                    roles: Vec::new(),
                 };
                 let next = layer.build(&mut place)?;
                 if let Some((role, _)) = place.tensors.pop_first() {
-                    return Err(place.error_of("names of tensors that the layer has", role));
+                    let roles: Vec<&str> = place.roles.iter().map(String::as_str).collect();
+                    let hint = nearest(&role, &roles).map_or(String::new(), did_you_mean);
+                    let expected = format!("in tensors the names of {}", roles.join(", "));
+                    return Err(place.error_of(expected, format!("{role}{hint}")));
                 }
                 next
             }
@@ -93,17 +106,17 @@ fn build(layout: &mut Layout, items: &[Item], start: ListStart<'_>) -> Result<Bu
                 // In the order in which the tensors of residual networks stand in PyTorch.
                 let main = branch(layout, main, "main", "main")?;
                 let shortcut = branch(layout, shortcut, "shortcut", "shortcut")?;
-                join(&key, Join::Sum, vec![shortcut, main])?
+                join(&key, &item.kind, Join::Sum, vec![shortcut, main])?
             }
             ItemKind::Parallel { branches, join: how } => {
                 let mut built = Vec::with_capacity(branches.len());
                 for (j, items) in branches.iter().enumerate() {
                     built.push(branch(layout, items, &format!("branches[{j}]"), &format!("branches.{j}"))?);
                 }
-                join(&key, *how, built)?
+                join(&key, &item.kind, *how, built)?
             }
         };
-        check_shape(&key, next.output)?;
+        check_shape(&format!("{key} ({})", item.kind.name()), next.output)?;
         built.stages.extend(next.stages);
         built.output = next.output;
         before = format!("{key} ({})", item.kind.name());
@@ -112,11 +125,17 @@ fn build(layout: &mut Layout, items: &[Item], start: ListStart<'_>) -> Result<Bu
 }
 
 /// Joins branches whose outputs fit each other.
-fn join(key: &str, join: Join, branches: Vec<Built>) -> Result<Built, ModelError> {
+fn join(key: &str, kind: &ItemKind, join: Join, branches: Vec<Built>) -> Result<Built, ModelError> {
     let shapes: Vec<[usize; 3]> = branches.iter().map(|branch| branch.output).collect();
     let output = join.output(&shapes).ok_or_else(|| {
-        let got = shapes.iter().map(|shape| format!("{shape:?}")).collect::<Vec<_>>().join(" and ");
-        ModelError::config(key, format!("branches whose outputs {}", join.requirement()), got)
+        let name = |i: usize| match kind {
+            ItemKind::Residual { .. } => ["shortcut", "main"][i.min(1)].to_string(),
+            ItemKind::Layer(_) | ItemKind::Parallel { .. } => format!("branches[{i}]"),
+        };
+        let got = shapes.iter().enumerate().map(|(i, shape)| format!("{shape:?} from {}", name(i)));
+        let got = got.collect::<Vec<_>>().join(" and ");
+        let key = format!("{key} ({})", kind.name());
+        ModelError::config(&key, format!("branches whose outputs {}", join.requirement()), got)
     })?;
     let branches = branches.into_iter().map(|branch| branch.stages).collect();
     Ok(Built { stages: vec![Stage::Branches { branches, join }], output })

@@ -64,6 +64,23 @@ pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainErr
     Ok((theta, buffers))
 }
 
+/// The weights at a path for a network, as [`load_start`] loads them, with the sentences of [`start_notes`].
+///
+/// # Errors
+/// As [`load_start`].
+pub fn load_weights(
+    path: &Path,
+    network: &Network,
+    renames: &Renames,
+    device: &Device,
+    dtype: DType,
+) -> Result<Loaded, TrainError> {
+    let place = Place::of(path)?;
+    let mut loaded = place.load(network, renames, device, dtype)?;
+    loaded.notes.extend(place.assumed(network));
+    Ok(loaded)
+}
+
 /// What a person should know of the weights that [`load_start`] loads: names that were changed, half precision, and what the network assumes that a
 /// file from elsewhere does not say.
 ///
@@ -72,11 +89,7 @@ pub fn load_start(path: &Path, plan: &Plan) -> Result<(Vector, Vector), TrainErr
 pub fn start_notes(path: &Path, plan: &Plan) -> Result<Vec<String>, TrainError> {
     let place = Place::of(path)?;
     let mut notes = load_notes(&place.file, plan.network.layout(), place.renames(&plan.config.train.rename))?;
-    let assumed = plan.network.assumptions();
-    if !place.is_of_run && !assumed.is_empty() {
-        let text = "taken from [model], since a file of weights does not say it";
-        notes.push(format!("{}: {text}: {}", place.file.display(), assumed.join(", ")));
-    }
+    notes.extend(place.assumed(&plan.network));
     Ok(notes)
 }
 
@@ -153,6 +166,14 @@ impl Place {
     /// The map of names, which is for weights from elsewhere.
     fn renames<'a>(&self, given: &'a Renames) -> &'a Renames {
         if self.is_of_run { SAME } else { given }
+    }
+
+    /// A sentence about what a network assumes that a file from elsewhere does not say.
+    fn assumed(&self, network: &Network) -> Option<String> {
+        let assumed = network.assumptions();
+        let text = "taken from [model], since a file of weights does not say it";
+        (!self.is_of_run && !assumed.is_empty())
+            .then(|| format!("{}: {text}: {}", self.file.display(), assumed.join(", ")))
     }
 
     fn load(&self, network: &Network, given: &Renames, device: &Device, dtype: DType) -> Result<Loaded, TrainError> {

@@ -142,8 +142,8 @@ pub struct MeasureArgs {
     #[arg(long, value_enum, default_value = "interpolate")]
     pub slice_statistics: SliceStatistics,
 
-    /// Check the products themselves on this network: against differences in f64, symmetry, two passes, the whole trace
-    #[arg(long)]
+    /// Check the products themselves on this network: against differences in f64, symmetry, two passes, the whole trace; measures nothing
+    #[arg(long, conflicts_with_all = ["metrics", "json", "plots", "vectors", "slice"])]
     pub check: bool,
 
     #[command(flatten)]

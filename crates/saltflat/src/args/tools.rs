@@ -8,7 +8,7 @@ use saltflat_lab::Scale;
 use saltflat_train::DeviceChoice;
 
 use super::{
-    common::{duration, key_value, scale},
+    common::{duration, key_value, old_new, scale},
     runs::Precision,
 };
 
@@ -152,9 +152,13 @@ pub struct OutputsArgs {
     /// Holds the section model with its outputs (TOML); other sections are not read
     pub config: PathBuf,
 
-    /// Weights: a safetensors file with PyTorch's names
-    #[arg(long, value_name = "FILE")]
+    /// A safetensors file with PyTorch's names, the index of several or its folder, a checkpoint, or a run folder (its last checkpoint)
+    #[arg(long, value_name = "FILE|RUN")]
     pub weights: PathBuf,
+
+    /// What a tensor of --weights is in the network, as for measure; may be given several times
+    #[arg(long, value_name = "OLD=NEW", value_parser = old_new)]
+    pub rename: Vec<(String, String)>,
 
     /// A safetensors file with the tensor inputs, [n, d] or [n, channels, height, width], F32 or F64, taken as they are
     #[arg(long, value_name = "FILE")]

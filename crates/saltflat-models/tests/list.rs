@@ -52,7 +52,9 @@ fn tensors_have_the_names_of_the_list() {
 #[test]
 fn branches_join() {
     let value = |list: &str, outputs| {
-        let network = network(list, [2, 1, 1], outputs).unwrap();
+        // A scale of 1, since a network has parameters.
+        let list = list.replacen('[', "[\"scale\", ", 1);
+        let network = network(&list, [2, 1, 1], outputs).unwrap();
         let (theta, buffers) = network.layout().init(0, &Device::flex(), DType::F64);
         let x = Tensor::from_data(TensorData::new(vec![3.0, -5.0], [1, 2, 1, 1]), (&Device::flex(), DType::F64));
         network.value(&theta, &buffers, x).try_into_vec_as::<f64>().unwrap()

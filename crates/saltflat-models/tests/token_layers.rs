@@ -72,7 +72,7 @@ fn keys_out_of_bounds_are_refused() {
         (r#"[{ kind = "scale", per = "pixel" }]"#, "layers[0].per: expected one of all, channel, got \"pixel\""),
         (
             r#"[{ kind = "position", init = "kaiming-fan-in" }]"#,
-            "layers[0].init: expected one of { normal = STD }, { uniform = BOUND }, { constant = C }, as these parameters have no fans, got \
+            "layers[0].init: expected a number, or one of { normal = STD }, { uniform = BOUND }, { constant = C }, as these parameters have no fans, got \
              \"kaiming-fan-in\"",
         ),
         (r#"[{ kind = "rms-norm", bias = true }]"#, "layers[0].bias"),

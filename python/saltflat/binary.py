@@ -89,6 +89,7 @@ def run(arguments: Iterable[str | os.PathLike[str]], *, quiet: bool = False) -> 
     ``KeyboardInterrupt`` here; a second one ends it at once.
 
     Raises:
+        BinaryNotFoundError: It is not there, or cannot be started.
         BadInputError: Exit code 2.
         DivergedError: Exit code 3.
         StoppedError: It was ended by a signal.
@@ -105,7 +106,7 @@ def run(arguments: Iterable[str | os.PathLike[str]], *, quiet: bool = False) -> 
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
         )
     except OSError as error:
-        raise SaltflatError(f"{command[0]} cannot be started: {error}") from error
+        raise BinaryNotFoundError(f"{command[0]} cannot be started: {error.strerror or error}; expected the program saltflat") from error
     assert process.stdout is not None and process.stderr is not None
     output: list[str] = []
     said: list[str] = []
@@ -177,6 +178,9 @@ def _error(code: int, said: list[str]) -> SaltflatError:
             name = f"signal {number}"
         return StoppedError(f"the program was ended by {name}" + _tail(said, ": "), code)
     message = _tail(said) or f"the program ended with exit code {code} and said nothing"
+    given = os.environ.get(VARIABLE)
+    if given and not any(line.startswith(ERROR) for line in said):
+        message += f" (said by {given}, which {VARIABLE} names; expected the program saltflat)"
     kinds: dict[int, type[SaltflatError]] = {2: BadInputError, 3: DivergedError}
     return kinds.get(code, SaltflatError)(message, code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import BadInputError
 from .loss import Loss
+from .scalars import real, whole
 
 #: A learning rate for numbers that do not depend on it; those that do are taken out of the report.
 ANY_LR = 0.1
@@ -51,6 +52,46 @@ OF_BATCH_SIZE = frozenset(
 OF_LABEL_NOISE = frozenset(["effective_regularization", "regularization_per_curvature", "regularizer_per_curvature"])
 
 
+#: Sections and keys that arguments of ``measure`` own, and these arguments; of several that fit a key the first counts.
+OWNED = {
+    "loss": "loss",
+    "metrics.loss.weight_decay": "weight_decay",
+    "metrics.loss": "loss",
+    "optimizer.lr": "lr",
+    "optimizer.momentum": "momentum",
+    "optimizer.batch_size": "batch_size",
+    "optimizer.weight_decay": "weight_decay",
+    "data": "inputs",
+    "model": "module",
+    "run.seed": "seed",
+    "train.init": "module",
+}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuses keys that arguments own: the numbers would be those of another loss or network than the report says.
+
+    Raises:
+        BadInputError: Such a key, with its argument.
+    """
+    for key in _keys("", settings):
+        for owned, argument in OWNED.items():
+            if key == owned or key.startswith(f"{owned}."):
+                raise BadInputError(f"settings: has the key {key}, which the argument {argument} of saltflat.measure sets; use the argument")
+
+
+def _keys(prefix: str, table: Mapping[str, Any]) -> Iterator[str]:
+    """The flat keys of settings, ``metrics.trace.method``, whose values may be tables."""
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise BadInputError(f'settings: has the key {key!r}, expected a text such as "metrics.trace.method"')
+        name = f"{prefix}{key}".replace(" ", "").replace('"', "").replace("'", "")
+        if isinstance(value, Mapping) and value:
+            yield from _keys(f"{name}.", value)
+        else:
+            yield name
+
+
 @dataclass(frozen=True)
 class Training:
     """What of the training the numbers depend on."""
@@ -61,20 +102,13 @@ class Training:
     weight_decay: float = 0.0
 
     def check(self) -> Training:
-        """Refuses what no training has."""
-        for name, value, expected, holds in (
-            ("lr", self.lr, "a number above 0", lambda x: 0.0 < x < float("inf")),
-            ("momentum", self.momentum, "a number in [0, 1)", lambda x: 0.0 <= x < 1.0),
-            ("batch_size", self.batch_size, "a whole number above 0", lambda x: isinstance(x, int) and x > 0),
-            ("weight_decay", self.weight_decay, "a number that is not negative", lambda x: 0.0 <= x < float("inf")),
-        ):
-            try:
-                is_good = value is None or bool(holds(value))
-            except TypeError:
-                is_good = False
-            if not is_good:
-                raise BadInputError(f"{name}: is {value!r}, expected {expected}")
-        return self
+        """The same in Python's own numbers; refuses what no training has."""
+        return Training(
+            lr=None if self.lr is None else real("lr", self.lr, lambda x: 0.0 < x < float("inf"), "a number above 0"),
+            momentum=real("momentum", self.momentum, lambda x: 0.0 <= x < 1.0, "a number in [0, 1)"),
+            batch_size=None if self.batch_size is None else whole("batch_size", self.batch_size, 1),
+            weight_decay=real("weight_decay", self.weight_decay, lambda x: 0.0 <= x < float("inf"), "a number that is not negative"),
+        )
 
     def without_unknown(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """The metrics, with a reason in the place of those that depend on a learning rate or a batch size that was not given."""
@@ -102,8 +136,9 @@ class Network:
         """The description."""
         try:
             return self.model.read_text(encoding="utf-8")
-        except OSError as error:
-            raise BadInputError(f"{self.model}: cannot be read: {error.strerror}; expected a file that saltflat.export wrote") from error
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BadInputError(f"{self.model}: cannot be read: {reason}; expected a file that saltflat.export wrote") from error
 
     @cached_property
     def table(self) -> dict[str, Any]:
@@ -160,6 +195,8 @@ def quoted(text: str | os.PathLike[str]) -> str:
 
 def setting(value: Any) -> str:
     """A value as ``--set`` reads it."""
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):

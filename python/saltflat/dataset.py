@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BadInputError
+from .scalars import whole
 from .tensors import Split, check_axes, to_array, to_input, to_number, to_target, write
 
 
@@ -39,7 +40,8 @@ def dataset(
 
     Raises:
         BadInputError: What cannot be used, with the number of the sample: inputs of different shapes, NaN and infinity, labels that are no
-            integers from 0 on, mixtures of classes and real targets.
+            integers from 0 on, mixtures of classes and real targets; a path that cannot be written to. What the dataset itself raises is
+            raised with a note that has the number of the sample.
 
     Each sample is read once, as the dataset gives it. A transform that draws (random crops and flips, random erasing, noise) would be fixed in
     the one version that it drew. That cannot be seen from outside: give the dataset the transform of evaluation. Normalisation in the
@@ -57,8 +59,8 @@ def dataset(
             train, held_out = (torchvision.datasets.CIFAR10("data", train=train, download=True) for train in (True, False))
             saltflat.dataset(train, "cifar10.safetensors", test=held_out)
     """
-    if limit is not None and limit < 1:
-        raise BadInputError(f"limit: is {limit}, expected at least 1")
+    if limit is not None:
+        limit = whole("limit", limit, 1)
     chosen = _chosen(classes)
     train = _with_channels(read_split(dataset, "dataset", chosen, limit))
     held_out = None if test is None else _with_channels(read_split(test, "test", chosen))
@@ -75,7 +77,7 @@ def _with_channels(split: Split) -> Split:
 def from_arrays(inputs: Any, targets: Any, names: tuple[str, str] = ("inputs", "targets")) -> Split:
     """The split of inputs ``[n, …]`` and targets ``[n]`` or ``[n, outputs]`` that are tensors or arrays."""
     inputs_name, targets_name = names
-    x, y = to_number(to_array(inputs), inputs_name), to_array(targets)
+    x, y = to_number(to_array(inputs, inputs_name), inputs_name), to_array(targets, targets_name)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise BadInputError(
             f"{targets_name}: has the shape {list(y.shape)}, expected one target for each of the samples of {inputs_name}, which has the shape "
@@ -142,7 +144,11 @@ def _read(samples: Any, name: str, chosen: dict[int, int] | None, limit: int | N
         if limit is not None and len(targets) == limit:
             break
         where = f"{name}: sample {index}"
-        pair = samples[index]
+        try:
+            pair = samples[index]
+        except Exception as error:
+            error.add_note(f"{where}: the dataset raised this as the sample was read")
+            raise
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise BadInputError(f"{where} is a {type(pair).__name__}, expected a pair (input, target)")
         target = to_target(pair[1], f"the target of {where}")

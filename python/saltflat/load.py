@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError
+from .files import to_path
 from .optional import require
 from .rows import Run, read_any
 
@@ -28,7 +29,8 @@ class Runs:
 
     Attributes:
         measurements: A line a measurement: ``epoch``, ``step``, and for each number its value and its standard error, ``trace_hessian`` and
-            ``trace_hessian_std_error``. Entries of lists are ``top_eigenvalues.0``, those of metrics by tensor
+            ``trace_hessian_std_error``; ``trace_hessian_subset_error``, which is independent of it, if fewer than all samples were measured
+            on. Entries of lists are ``top_eigenvalues.0``, those of metrics by tensor
             ``trace_hessian_by_tensor.fc.weight``. What a measurement does not have is NaN.
         epochs: A line an epoch of training: ``epoch``, ``step``, ``lr``, ``running_loss``, ``running_accuracy``, ….
         runs: A line a run: ``status``, ``reason``, ``folder``, and its configuration, a column a key (``optimizer.lr``).
@@ -51,7 +53,7 @@ class Runs:
 
 
 def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Runs:
-    """Loads the folder of a run or of a study, or several of them together.
+    """Loads the folder of a run or of a study, or several of them together; a run that is named twice is there once.
 
     Folders may be in use: a run that is under way is loaded with the rows that it has so far, and a run of a study that has not begun has a line
     in ``runs`` and no others.
@@ -68,10 +70,11 @@ def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
             study.last().groupby("group")["trace_hessian"].agg(["mean", "sem"])
     """
     pd = require("pandas", "saltflat.load")
-    paths = [run_or_study] if isinstance(run_or_study, (str, os.PathLike)) else list(run_or_study)
+    is_one = isinstance(run_or_study, (str, os.PathLike)) or not isinstance(run_or_study, Iterable)
+    paths = [run_or_study] if is_one else list(run_or_study)
     if not paths:
         raise BadInputError("run_or_study: is empty, expected the folder of a run or of a study")
-    runs = [run for path in paths for run in read_any(Path(path))]
+    runs = _once([run for path in paths for run in read_any(to_path("run_or_study", path))])
     if len(paths) > 1:
         _name_apart(runs)
     axes = sorted({axis for run in runs for axis in run.labels})
@@ -101,6 +104,16 @@ def _head(run: Run, axes: Iterable[str]) -> dict[str, Any]:
 def _line(run: Run, head: dict[str, Any]) -> dict[str, Any]:
     config = {key: value for key, value in run.config.items() if key not in head}
     return {**head, "status": run.status, "reason": run.reason, "folder": str(run.folder), **config}
+
+
+def _once(runs: list[Run]) -> list[Run]:
+    """Each run once, also if it was given twice, or beside the study that it is of; then the study says what it is."""
+    found: dict[Path, Run] = {}
+    for run in runs:
+        at = run.folder.resolve()
+        if at not in found or (found[at].stage is None and run.stage is not None):
+            found[at] = run
+    return list(found.values())
 
 
 def _name_apart(runs: list[Run]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 #: Columns of a row of the table, beside the name.
-COLUMNS = ("value", "std_error", "subset_error", "probes", "reason")
+COLUMNS = ("value", "std_error", "subset_error", "error", "probes", "reason")
 
 #: What a reader looks for first, in the order of tables; the other metrics follow.
 FIRST = (
@@ -35,8 +35,9 @@ FIRST = (
 class Measurement(Mapping[str, Any]):
     """The numbers of one measurement, by the names that ``saltflat measure`` has for them.
 
-    ``result["trace_hessian"]`` is the value, ``result.errors["trace_hessian"]`` its standard error. A list (``top_eigenvalues``, largest
-    first) has the values of all its entries, and one of them is ``result["top_eigenvalues.0"]``; a metric by tensor is a dictionary, and
+    ``result["trace_hessian"]`` is the value, ``result.errors["trace_hessian"]`` its error: √(std_error² + subset_error²), of which the first is
+    that over the random probes (of the alignment, over samples by the jackknife), and the second is there if fewer than all samples were
+    measured on. A list (``top_eigenvalues``, largest first) has the values of all its entries, and one of them is ``result["top_eigenvalues.0"]``; a metric by tensor is a dictionary, and
     one of them is ``result["trace_hessian_by_tensor.fc.weight"]``. A metric that has no value is ``None``, and ``result.reasons`` says why.
 
     Attributes:
@@ -60,9 +61,10 @@ class Measurement(Mapping[str, Any]):
 
     @property
     def errors(self) -> dict[str, float | None]:
-        """The standard error of each number; None for what is exact on its samples, and for what has no value. Entries of lists and of
-        metrics by tensor have their own: ``trace_hessian_by_tensor.fc.weight``."""
-        return {name: row.get("std_error") for name, row in self._rows.items()}
+        """The error of each number, √(std_error² + subset_error²), which the table shows after ±; None for what is exact on its samples, and
+        for what has no value. ``to_frame`` and ``json`` have both parts. Entries of lists and of metrics by tensor have their own:
+        ``trace_hessian_by_tensor.fc.weight``."""
+        return {name: combined_error(row) for name, row in self._rows.items()}
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -99,15 +101,17 @@ class Measurement(Mapping[str, Any]):
         return copy.deepcopy(self._rows)
 
     def to_frame(self) -> pandas.DataFrame:
-        """A DataFrame with a row a number: metric, value, std_error, subset_error, probes, reason.
+        """A DataFrame with a row a number: metric, value, std_error, subset_error, error (both together), probes, reason.
 
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
         pd = require("pandas", "Measurement.to_frame")
-        rows = [{"metric": name, **{column: row.get(column) for column in COLUMNS}} for name, row in self._rows.items()]
+        rows = [
+            {"metric": name, **{column: row.get(column) for column in COLUMNS}, "error": combined_error(row)} for name, row in self._rows.items()
+        ]
         frame: pandas.DataFrame = pd.DataFrame(rows, columns=["metric", *COLUMNS])
-        return frame.astype({column: "float64" for column in ("value", "std_error", "subset_error")}).astype({"probes": "Int64"})
+        return frame.astype({column: "float64" for column in ("value", "std_error", "subset_error", "error")}).astype({"probes": "Int64"})
 
     def __repr__(self) -> str:
         shown = {name: row for name, row in self._rows.items() if not name.startswith("trace_hessian_by_tensor.")}
@@ -140,6 +144,17 @@ def is_estimate(entry: Any) -> bool:
     return isinstance(entry, dict) and "value" in entry
 
 
+def combined_error(row: Mapping[str, Any]) -> float | None:
+    """√(std_error² + subset_error²) of an estimate, one of them if there is one alone, None without any.
+
+    Example:
+        >>> combined_error({"value": 1.0, "std_error": 3.0, "subset_error": 4.0})
+        5.0
+    """
+    parts = [row[key] for key in ("std_error", "subset_error") if row.get(key) is not None]
+    return math.hypot(*parts) if parts and row.get("value") is not None else None
+
+
 def _value(entry: Any) -> Any:
     if is_estimate(entry):
         return entry["value"]
@@ -154,8 +169,9 @@ def _cell(name: str, row: Mapping[str, Any]) -> str:
     value = row["value"]
     # Four digits would say 1.
     text = f"1 - {1 - value:.1e}" if name.startswith("sgd_growth") and 0.9995 < value < 1.0 else number(value)
-    if row.get("std_error") is not None:
-        return f"{text} ± {number(row['std_error'], 2)}"
+    error = combined_error(row)
+    if error is not None:
+        return f"{text} ± {number(error, 2)}"
     return f"{text} (residual {number(row['residual'], 1)})" if "residual" in row else text
 
 

@@ -57,7 +57,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     config = folder / "config.toml"
     try:
         table = tomllib.loads(config.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadInputError(f"{config}: cannot be read: {error}") from error
     if "lab" in table:
         raise BadInputError(
@@ -67,7 +67,10 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     run.seed = table.get("run", {}).get("seed")
     status = folder / "status.json"
     if status.is_file():
-        content = json.loads(status.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(status.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError(f"{status}: cannot be read: {error}") from error
         run.status, run.reason = content.get("status", "running"), content.get("reason")
     epochs: dict[int, dict[str, Any]] = {}
     measurements: dict[int, dict[str, Any]] = {}
@@ -130,7 +133,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _flat_measurement(row: dict[str, Any]) -> dict[str, Any]:
-    """A measurement as one flat row: a column a number, beside it that of its standard error. Entries of a list are ``top_eigenvalues.0``, those of
+    """A measurement as one flat row: a column a number, beside it those of its errors. Entries of a list are ``top_eigenvalues.0``, those of
     a metric by tensor ``trace_hessian_by_tensor.fc.weight``; a density and lists of plain numbers stay what they are."""
     flat = {key: row[key] for key in (*OF_ROW, "curvature_samples", "alignment_samples") if key in row}
     loss = row.get("measured_loss") or {}
@@ -147,8 +150,9 @@ def _flat_measurement(row: dict[str, Any]) -> dict[str, Any]:
             continue
         for part, estimate in parts:
             flat[part] = estimate["value"]
-            if "std_error" in estimate:
-                flat[f"{part}_std_error"] = estimate["std_error"]
+            for error in ("std_error", "subset_error"):
+                if error in estimate:
+                    flat[f"{part}_{error}"] = estimate[error]
     return flat
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .dataset import from_arrays, read_split
 from .errors import BadInputError
+from .files import tensors_of, to_path
 from .loss import Loss
 from .tensors import Split
 
@@ -24,7 +25,9 @@ def samples_of(inputs: Any, targets: Any) -> Split | Path:
     if isinstance(inputs, (str, os.PathLike)):
         if targets is not None:
             raise BadInputError(f"targets: expected nothing beside the file {inputs}, which holds them")
-        return Path(inputs)
+        path = to_path("inputs", inputs)
+        with tensors_of(path, "inputs"):
+            return path
     if targets is None:
         if hasattr(inputs, "dtype"):
             raise BadInputError("targets: is missing, expected one target for each of the inputs")
@@ -35,13 +38,20 @@ def samples_of(inputs: Any, targets: Any) -> Split | Path:
     return split
 
 
+def count_of(data: Split | Path) -> int:
+    """n, the number of samples."""
+    if isinstance(data, Path):
+        with tensors_of(data, "inputs") as file:
+            return int(file.get_slice("inputs").get_shape()[0])
+    return len(data.inputs)
+
+
 def example(data: Split | Path) -> Any:
     """The first samples as the module takes them; images of 8 bits as ``ToTensor`` makes them."""
     import torch
-    from safetensors import safe_open
 
     if isinstance(data, Path):
-        with safe_open(data, framework="numpy") as file:
+        with tensors_of(data, "inputs") as file:
             rows = file.get_slice("inputs")[:EXAMPLE]
     else:
         rows = data.inputs[:EXAMPLE]
@@ -65,9 +75,7 @@ def as_inputs(exported: Any, data: Split) -> Split:
 
 def check_targets(data: Path, loss: Loss, outputs: int) -> None:
     """Whether the targets of a file are such as the loss and the outputs take."""
-    from safetensors import safe_open
-
-    with safe_open(data, framework="numpy") as file:
+    with tensors_of(data, "inputs") as file:
         labels = file.get_tensor("labels") if "labels" in set(file.keys()) else None
         width = (file.get_slice("targets").get_shape() + [1])[1] if labels is None else None
     if labels is None and loss.kind == "cross_entropy":

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BadInputError
+from .files import to_path, writing
 
 #: Labels are below this: a class is an output of a network.
 MOST_CLASSES = 1 << 24
@@ -57,14 +58,26 @@ class Split:
         return self
 
 
-def to_array(value: Any) -> np.ndarray:
-    """A tensor (of any device, without its gradient), a PIL image, an array, a number or a list as an array."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            value = value.float()
-        value = value.resolve_conj().resolve_neg().numpy() if hasattr(value, "resolve_conj") else value.numpy()
-    return np.asarray(value)
+def to_array(value: Any, where: str) -> np.ndarray:
+    """A tensor (of any device, without its gradient), a PIL image, an array, a number or a list as an array; messages call it ``where``."""
+    layout = str(getattr(value, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise BadInputError(f"{where}: is a tensor of the layout {layout}, expected torch.strided; use .to_dense()")
+    if str(getattr(value, "device", "")) == "meta":
+        raise BadInputError(f"{where}: is on the meta device and has no values, expected a tensor on the CPU or a GPU")
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            if str(value.dtype) == "torch.bfloat16":
+                value = value.float()
+            value = value.resolve_conj().resolve_neg().numpy() if hasattr(value, "resolve_conj") else value.numpy()
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        first = str(error).partition("\n")[0]
+        raise BadInputError(
+            f"{where}: is a {type(value).__name__} that does not become an array ({first}), expected a tensor, an array, or numbers in lists "
+            "of equal lengths"
+        ) from error
 
 
 def is_image(value: Any) -> bool:
@@ -79,7 +92,7 @@ def to_input(value: Any, where: str) -> np.ndarray:
             raise BadInputError(f'{where}: is an image of mode {value.mode}, expected L, RGB or RGBA; use image.convert("RGB")')
         array = np.asarray(value)
         return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
-    array = to_number(to_array(value), where)
+    array = to_number(to_array(value, where), where)
     if array.ndim == 0:
         return array.reshape(1)
     check_axes(array.shape, where)
@@ -116,7 +129,7 @@ def check_axes(shape: tuple[int, ...], where: str) -> None:
 
 def to_target(value: Any, where: str) -> int | np.ndarray:
     """One target: a label, or the real targets ``[outputs]`` in float32."""
-    array = to_array(value)
+    array = to_array(value, where)
     if array.dtype.kind in "iub" and array.size == 1 and array.ndim <= 1:
         return int(array.reshape(()))
     if array.dtype.kind == "f" and array.ndim <= 1 and array.size > 0:
@@ -128,6 +141,7 @@ def to_target(value: Any, where: str) -> int | np.ndarray:
 
 def write(path: str | os.PathLike[str], train: Split, test: Split | None) -> Path:
     """Writes the file; it is whole or absent."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     tensors = {}
@@ -135,20 +149,24 @@ def write(path: str | os.PathLike[str], train: Split, test: Split | None) -> Pat
         if split is not None:
             tensors[f"{prefix}inputs"] = np.ascontiguousarray(split.inputs)
             tensors[f"{prefix}{'labels' if split.has_labels else 'targets'}"] = np.ascontiguousarray(split.targets)
-    path = Path(path)
+    path = to_path("path", path)
     if path.is_dir():
         raise BadInputError(f"{path}: is a folder, expected the path of the file to write, such as {path / 'data.safetensors'}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with writing(f"{path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     try:
-        save_file(tensors, temporary)
-        # mkstemp makes files that only their owner may read.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
+        with writing(f"{path}"):
+            save_file(tensors, temporary)
+            # mkstemp makes files that only their owner may read.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, path)
+    except SafetensorError as error:
+        raise BadInputError(f"{path}: cannot be written: {error}") from error
+    finally:
+        # It is there no more if all went well.
         Path(temporary).unlink(missing_ok=True)
-        raise
     return path

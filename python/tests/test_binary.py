@@ -64,6 +64,21 @@ def test_a_variable_that_names_no_file(monkeypatch):
         saltflat.find_binary()
 
 
+@posix
+def test_a_variable_that_names_another_program(monkeypatch, tmp_path):
+    program(tmp_path, monkeypatch, "exit 0\n")
+    (tmp_path / "model.toml").write_text("[optimizer]\nlr = 0.1\n")
+    with pytest.raises(BinaryNotFoundError, match="saltflat wrote no measurement, so it is not the program saltflat .* SALTFLAT_BINARY"):
+        saltflat.measure(tmp_path / "model.toml", weights=tmp_path)
+    program(tmp_path, monkeypatch, "echo 'other: bad option' >&2; exit 2\n")
+    with pytest.raises(SaltflatError, match="(?s)other: bad option.*which SALTFLAT_BINARY names; expected the program saltflat"):
+        run(["measure"], quiet=True)
+    (tmp_path / "text").write_text("no program")
+    monkeypatch.setenv("SALTFLAT_BINARY", str(tmp_path / "text"))
+    with pytest.raises(BinaryNotFoundError, match="text cannot be started"):
+        run(["measure"])
+
+
 def test_no_program_anywhere(monkeypatch, tmp_path):
     monkeypatch.delenv("SALTFLAT_BINARY", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -118,6 +118,35 @@ def test_types_of_tensors(tmp_path, torch, kind):
     np.testing.assert_array_equal(found, np.arange(24).reshape(2, 3, 2, 2) * 2)
 
 
+def test_a_dataset_that_raises(tmp_path):
+    class Raises:
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            if index == 3:
+                raise KeyError("broken")
+            return np.ones(2, np.float32), 0
+
+    with pytest.raises(KeyError, match="broken") as caught:
+        saltflat.dataset(Raises(), tmp_path / "data.safetensors")
+    assert caught.value.__notes__ == ["dataset: sample 3: the dataset raised this as the sample was read"]
+
+
+def test_files_that_cannot_be_written(tmp_path):
+    samples = pairs(np.ones((2, 3)), [0, 1])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInputError, match="cannot be written"):
+        saltflat.dataset(samples, tmp_path / "file" / "data.safetensors")
+    with pytest.raises(BadInputError, match="is a folder, expected the path of the file to write"):
+        saltflat.dataset(samples, tmp_path)
+    with pytest.raises(BadInputError, match="path: is a int, expected a path"):
+        saltflat.dataset(samples, 3)
+    for limit in (True, 0, 1.5):
+        with pytest.raises(BadInputError, match=f"limit: is {limit}, expected a whole number of at least 1"):
+            saltflat.dataset(samples, tmp_path / "data", limit=limit)
+
+
 def test_images_of_pil(tmp_path):
     """As CIFAR10 and MNIST of torchvision give them without a transform."""
     image = pytest.importorskip("PIL.Image", reason="PIL is not installed")

@@ -1,5 +1,6 @@
 """Modules, weights, examples and outputs that cannot be exported are refused by an exception that says why."""
 
+import numpy as np
 import pytest
 import torch
 from exporting import refused
@@ -65,6 +66,9 @@ def test_examples(tmp_path):
         (torch.randn(2, 1, 3, 2, 2), "has shape [2, 1, 3, 2, 2]"),
         (torch.randn(0, 12), "no axis of length 0"),
         (torch.full((2, 12), torch.nan), "not finite"),
+        (torch.randn(2, 12).to_sparse(), "layout torch.sparse_coo, expected torch.strided"),
+        (torch.randn(2, 12).to("meta"), "is on meta, expected cpu"),
+        (np.array([["a"]]), "example: has numbers of type <U1"),
         (torch.randn(2, 11), "module(example) fails for an example of shape [2, 11]"),
         ("image.png", "got str"),
     ):

@@ -98,6 +98,47 @@ def test_layers(layer, text, tmp_path):
     assert text in str(error) and error.place.startswith(("1", "")), error
 
 
+@pytest.mark.parametrize("layer", [nn.LSTM(6, 4), nn.GRU(6, 4), nn.RNN(6, 4)], ids=lambda layer: type(layer).__name__)
+def test_recurrent_layers(layer, tmp_path):
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.recurrent, self.head = layer, nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.recurrent(x)[0][:, -1])
+
+    error = refused(Last(), torch.randn(2, 5, 6), tmp_path)
+    assert str(error).startswith(f"recurrent: nn.{type(layer).__name__}: recurrent layers are not supported"), error
+
+
+def test_grid_sample(tmp_path):
+    class Sampled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.grid = nn.Linear(3, 2), nn.Buffer(torch.zeros(1, 2, 2, 2))
+
+        def forward(self, x):
+            return self.head(F.grid_sample(x, self.grid.expand(len(x), -1, -1, -1), align_corners=False).mean((2, 3)))
+
+    error = refused(Sampled(), torch.randn(2, 3, 4, 4), tmp_path)
+    assert "F.grid_sample is not supported" in str(error) and error.operation.startswith("aten.grid_sampler"), error
+
+
+def test_nothing_is_written_to_stderr(tmp_path, capfd):
+    class Path(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.first(x)
+            return x if x.sum() > 0 else x.relu()
+
+    assert "depend on the values of the input" in str(refused(Path(), torch.randn(2, 4), tmp_path))
+    assert capfd.readouterr().err == ""
+
+
 def test_training_mode(tmp_path):
     for layer in (nn.Dropout(0.2), nn.BatchNorm1d(4), nn.MultiheadAttention(4, 2, 0.1)):
         net = nn.Sequential(

@@ -81,6 +81,15 @@ def test_several_runs_are_told_apart_by_what_differs(quickstart, tmp_path):
     assert len(runs.measurements) == 8
 
 
+def test_a_run_that_is_named_twice_is_there_once(quickstart, study):
+    assert len(saltflat.load([quickstart, quickstart / ".." / quickstart.name]).runs) == 1
+    once = saltflat.load(study)
+    for paths in ([study, study], [study, study / "escape" / "gaussian_s0"], [study / "escape" / "gaussian_s0", study]):
+        runs = saltflat.load(paths)
+        assert len(runs.runs) == len(once.runs) and len(runs.measurements) == len(once.measurements)
+        assert set(runs.runs["run"]) == set(once.runs["run"]) and set(runs.runs["group"]) == set(once.runs["group"])
+
+
 def test_a_run_that_is_under_way(quickstart, tmp_path):
     """A last line that is being written, a status that says running, rows of an epoch that was made again after a resume."""
     folder = tmp_path / "run"

@@ -239,6 +239,135 @@ def test_a_module_that_cannot_be_exported(torch, data):
     assert issubclass(saltflat.ExportError, saltflat.SaltflatError)
 
 
+def test_errors_of_some_samples_are_in_the_error(torch, network, data):
+    x, y, _ = data
+    result = saltflat.measure(network, x, y, metrics=["trace_hessian"], samples=12, quiet=True)
+    parts = result.json["metrics"]["trace_hessian"]
+    assert parts["std_error"] > 0 and parts["subset_error"] > 0
+    assert result.errors["trace_hessian"] ** 2 == pytest.approx(parts["std_error"] ** 2 + parts["subset_error"] ** 2)
+    assert result.errors["trace_hessian"] > parts["std_error"]
+
+
+OWNED = [
+    ({"loss.kind": "square"}, "loss.kind", "loss"),
+    ({"loss": {"smoothing": 0.1}}, "loss.smoothing", "loss"),
+    ({"metrics.loss.smoothing": 0.1}, "metrics.loss.smoothing", "loss"),
+    ({"metrics": {"loss": {"weight_decay": True}}}, "metrics.loss.weight_decay", "weight_decay"),
+    ({"optimizer.lr": 0.1}, "optimizer.lr", "lr"),
+    ({"optimizer": {"momentum": 0.5}}, "optimizer.momentum", "momentum"),
+    ({"optimizer.batch_size": 3}, "optimizer.batch_size", "batch_size"),
+    ({"optimizer.weight_decay": 0.1}, "optimizer.weight_decay", "weight_decay"),
+    ({"data.standardise": True}, "data.standardise", "inputs"),
+    ({"model.outputs": 2}, "model.outputs", "module"),
+    ({"run.seed": 2}, "run.seed", "seed"),
+    ({"train.init": "a"}, "train.init", "module"),
+]
+
+
+@pytest.mark.parametrize("case", OWNED, ids=lambda case: case[1])
+def test_settings_that_an_argument_sets(torch, network, data, case):
+    x, y, _ = data
+    settings, key, argument = case
+    with pytest.raises(BadInputError, match=f"settings: has the key {key}, which the argument {argument} of saltflat.measure sets"):
+        saltflat.measure(network, x, y, settings={"metrics.trace.method": "xtrace", **settings}, quiet=True)
+
+
+def test_scalars_of_numpy_and_torch(torch, network, data):
+    x, y, _ = data
+    plain = {"lr": 0.125, "momentum": 0.5, "batch_size": 6, "seed": 3, "samples": 12, "probes": 4, "alignment_samples": 8}
+    options = {"metrics": ["trace_hessian", "alignment"], "quiet": True}
+    expected = saltflat.measure(network, x, y, **plain, **options)
+    assert dict(saltflat.measure(network, x, y, **{name: np.asarray(value)[()] for name, value in plain.items()}, **options)) == dict(expected)
+    given = {name: torch.tensor(value) for name, value in plain.items()}
+    assert dict(saltflat.measure(network, x, y, device=torch.device("cpu"), **given, **options)) == dict(expected)
+    looser = [saltflat.measure(network, x, y, device=device, tolerance=at, **plain, **options) for device, at in ((None, np.float32(0.5)), ("cpu", 0.5))]
+    assert dict(looser[0]) == dict(looser[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": True}, "seed: is True, expected a whole number from 0 to"),
+        ({"seed": -1}, "seed: is -1, expected"),
+        ({"seed": 2**70}, "seed: is 1180591620717411303424, expected"),
+        ({"seed": 1.5}, "seed: is 1.5, expected"),
+        ({"lr": True}, "lr: is True, expected a number above 0"),
+        ({"lr": "0.1"}, "lr: is '0.1', expected"),
+        ({"lr": float("nan")}, "lr: is nan"),
+        ({"batch_size": 2.0}, "batch_size: is 2.0, expected a whole number"),
+        ({"momentum": None}, "momentum: is None"),
+        ({"tolerance": 1.0}, r"tolerance: is 1.0, expected a number in \(0, 1\)"),
+        ({"tolerance": -0.1}, "tolerance: is -0.1"),
+        ({"samples": 0}, "samples: is 0, expected a whole number of at least 1"),
+        ({"samples": N + 1}, f"samples: is {N + 1}, expected a whole number from 1 to {N}"),
+        ({"alignment_samples": N + 1}, f"alignment_samples: is {N + 1}, expected"),
+        ({"probes": 0}, "probes: is 0"),
+        ({"probes": np.ones(1, int)}, "probes: is array"),
+        ({"metrics": [1]}, r"metrics: is \[1\], expected a list of names"),
+        ({"metrics": []}, "metrics: is "),
+        ({"metrics": 3}, "metrics: is 3"),
+        ({"metrics": ["help"]}, "(?s)metrics: help is no metric.*trace_hessian"),
+        ({"metrics": "help"}, "(?s)metrics: help is no metric.*trace_hessian"),
+        ({"device": 3}, "device: is 3, expected"),
+        ({"settings": ["a"]}, "settings: is a list, expected a dictionary"),
+        ({"folder": 3}, "folder: is a int, expected a path"),
+    ],
+    ids=str,
+)
+def test_options_that_are_refused_by_name(torch, network, data, options, message):
+    x, y, _ = data
+    with pytest.raises(BadInputError, match=message):
+        saltflat.measure(network, x, y, quiet=True, **options)
+
+
+def test_files_that_cannot_be_used(torch, network, data, tmp_path):
+    from safetensors.numpy import save_file
+
+    x, y, _ = data
+    (tmp_path / "junk").write_bytes(b"no tensors")
+    save_file({"inputs": x.numpy()}, tmp_path / "half")
+    save_file({"labels": y.numpy()}, tmp_path / "other_half")
+    for name, message in (
+        ("none", "none: there is no such file, expected a file that saltflat.dataset wrote"),
+        ("junk", "junk is no safetensors file"),
+        ("", "is a folder, expected"),
+        ("half", r"half has no tensor labels or targets \(it has inputs\)"),
+        ("other_half", r"other_half has no tensor inputs \(it has labels\)"),
+    ):
+        with pytest.raises(BadInputError, match=f"inputs: .*{message}"):
+            saltflat.measure(network, tmp_path / name, quiet=True)
+    for folder in (tmp_path / "junk", tmp_path / "junk" / "below"):
+        with pytest.raises(BadInputError, match="folder: .*cannot be written"):
+            saltflat.measure(network, x, y, folder=folder, quiet=True)
+    with pytest.raises(BadInputError, match=r"inputs: is a tensor of the layout torch.sparse_coo, expected torch.strided; use .to_dense\(\)"):
+        saltflat.measure(network, x.to_sparse(), y, quiet=True)
+    with pytest.raises(BadInputError, match="inputs: is on the meta device"):
+        saltflat.measure(network, x.to("meta"), y, quiet=True)
+    with pytest.raises(BadInputError, match="inputs: is a list that does not become an array"):
+        saltflat.measure(network, [[1.0, 2.0, 3.0], [1.0]], [0, 1], quiet=True)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInputError, match="model.toml: cannot be read"):
+        saltflat.measure(tmp_path / "empty", x, y, quiet=True)
+
+
+def test_the_description_of_a_network_stands_for_its_folder(torch, network, data, tmp_path):
+    x, y, _ = data
+    options = {"metrics": ["loss", "trace_hessian"], "quiet": True}
+    exported = saltflat.export(network, x, tmp_path)
+    assert dict(saltflat.measure(exported.model, x, y, **options)) == dict(saltflat.measure(tmp_path, x, y, **options))
+
+
+def test_measurements_in_threads(torch, network, data):
+    from concurrent.futures import ThreadPoolExecutor
+
+    x, y, _ = data
+    options = {"metrics": ["loss", "trace_hessian"], "quiet": True}
+    expected = dict(saltflat.measure(network, x, y, **options))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: dict(saltflat.measure(network, x, y, **options)), range(8)))
+    assert all(one == expected for one in found)
+
+
 def test_what_was_not_given_is_said(torch, network, data):
     x, y, _ = data
     result = saltflat.measure(network, x, y, metrics=["all"], quiet=True)
@@ -323,6 +452,12 @@ def test_data_and_options_that_are_refused(torch, network, data, index):
 
 
 def test_a_configuration_says_data_and_loss_itself(tmp_path):
+    with pytest.raises(BadInputError, match="module: .*a.toml: there is no such file or folder"):
+        saltflat.measure(tmp_path / "a.toml", np.ones((2, 3)), np.zeros(2, int))
+    (tmp_path / "a.toml").write_text("[model]\n")
+    for name, value in (("seed", 1), ("momentum", 0.9), ("weight_decay", 0.1)):
+        with pytest.raises(BadInputError, match=f"{name}: expected nothing beside a configuration"):
+            saltflat.measure(tmp_path / "a.toml", weights="b", **{name: value})
     with pytest.raises(BadInputError, match="inputs: expected nothing beside a configuration"):
         saltflat.measure(tmp_path / "a.toml", np.ones((2, 3)), weights="b")
     with pytest.raises(BadInputError, match="weights: is missing"):

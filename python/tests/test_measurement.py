@@ -1,6 +1,7 @@
 """What a measurement gives, from a report that was written by hand."""
 
 import json
+import math
 
 import pytest
 
@@ -26,7 +27,11 @@ REPORT = {
 
 def test_values_errors_and_reasons():
     result = Measurement(REPORT)
-    assert result["trace_hessian"] == 8.0 and result.errors["trace_hessian"] == 2.0
+    assert result["trace_hessian"] == 8.0 and result.errors["trace_hessian"] == pytest.approx(math.sqrt(2.0**2 + 1.0**2))
+    assert result.errors["alpha"] == 0.1 and result.errors["loss"] is None
+    only = Measurement({"metrics": {"mu": {"value": 1.0, "subset_error": 0.5}}})
+    assert only.errors["mu"] == 0.5 and repr(only).endswith("1 ± 0.5")
+    assert result.to_dict()["trace_hessian"] == REPORT["metrics"]["trace_hessian"] == result.json["metrics"]["trace_hessian"]
     assert result["top_eigenvalues"] == [4.0, 2.0] and result["top_eigenvalues.1"] == 2.0
     assert result["trace_hessian_by_tensor"] == {"fc.weight": 6.0} and result["trace_hessian_by_tensor.fc.weight"] == 6.0
     assert result["mu"] is None and result.reasons == {"mu": "zero loss"} and result.errors["mu"] is None
@@ -42,7 +47,7 @@ def test_values_errors_and_reasons():
 def test_the_table():
     lines = repr(Measurement(REPORT)).splitlines()
     assert lines[0].split() == ["metric", "value"]
-    assert lines[2].split() == ["trace_hessian", "8", "±", "2"]
+    assert lines[2].split() == ["trace_hessian", "8", "±", "2.2"]
     assert lines[3].split() == ["top_eigenvalues.0", "4", "(residual", "1e-06)"]
     assert lines[-1].split(maxsplit=1) == ["mu", "none: zero loss"]
     several = {"wu_bound_frobenius": {"value": 12345.6, "std_error": 181.2}, "sgd_growth": {"value": 1 - 2.34e-5}}
@@ -52,8 +57,9 @@ def test_the_table():
 
 def test_the_frame(pandas):
     frame = Measurement(REPORT).to_frame().set_index("metric")
-    assert list(frame.columns) == ["value", "std_error", "subset_error", "probes", "reason"]
+    assert list(frame.columns) == ["value", "std_error", "subset_error", "error", "probes", "reason"]
     assert list(frame.loc["trace_hessian", ["value", "std_error", "subset_error", "probes"]]) == [8.0, 2.0, 1.0, 16]
+    assert frame.loc["trace_hessian", "error"] == pytest.approx(math.sqrt(5.0)) and frame.loc["alpha", "error"] == 0.1
     assert frame.loc["top_eigenvalues.1", "value"] == 2.0
     assert pandas.isna(frame.loc["mu", "value"]) and frame.loc["mu", "reason"] == "zero loss"
     assert "feature_norms" not in frame.index

@@ -75,6 +75,9 @@ def export(
 
     Raises:
         ExportError: The module, the example or an operation cannot be expressed; the message names it and its place in the module.
+        BadInputError: The folder cannot be written to.
+
+    Exports in several threads run one after the other, since ``torch.export`` changes functions of PyTorch while it traces.
 
     Example:
         >>> import torch

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ..binary import run
+from ..binary import VARIABLE, find_binary, run
 from ..errors import BinaryNotFoundError, SaltflatError
 from .errors import ExportError
 from .trace import slow_attention
@@ -69,6 +69,8 @@ def outputs(model: Path, weights: Path, inputs: torch.Tensor) -> torch.Tensor:
         given, made = Path(folder) / "inputs.safetensors", Path(folder) / "outputs.safetensors"
         save_file({"inputs": inputs.contiguous()}, given)
         run(["outputs", model, "--weights", weights, "--inputs", given, "--precision", "f64", "--out", made], quiet=True)
+        if not made.is_file():
+            raise BinaryNotFoundError(f"{find_binary()} wrote no outputs, so it is not the program saltflat of this package; {VARIABLE} can name it")
         return load_file(made)["outputs"].double()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..tensors import to_array
 from .errors import ExportError
 
 #: Wrappers and the attribute that holds the module in them.
@@ -32,11 +33,16 @@ def checked_example(given: Any) -> torch.Tensor:
     example: Any = given
     if not isinstance(example, torch.Tensor):
         if hasattr(example, "__array__"):
-            example = torch.from_numpy(example.__array__())
+            array = to_array(example, "example")
+            if array.dtype.kind not in "fiub":
+                raise ExportError(f"example: has numbers of type {array.dtype}, expected floating-point numbers")
+            example = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
         else:
             what = f"{type(example).__name__} of {len(example)}" if isinstance(example, tuple | list) else type(example).__name__
             raise ExportError(f"example: expected one tensor [n, ...], a batch of inputs, got {what}")
     shape = list(example.shape)
+    if example.layout != torch.strided:
+        raise ExportError(f"example: has the layout {example.layout}, expected torch.strided; use example.to_dense()")
     if not example.is_floating_point():
         raise ExportError(
             f"example: has type {example.dtype}, expected floating-point numbers; integers (such as token ids) are not supported"
@@ -93,8 +99,11 @@ def checked_copy(module: nn.Module, notes: list[str]) -> nn.Module:
 
 
 def check_modes(module: nn.Module, notes: list[str]) -> None:
-    """Refuses batch normalisation by the statistics of a batch, which would count batches while it is traced; says what of attention is lost."""
+    """Refuses recurrent layers, and batch normalisation by the statistics of a batch, which would count batches while it is traced; says what of
+    attention is lost."""
     for name, part in module.named_modules():
+        if isinstance(part, nn.RNNBase | nn.RNNCellBase):
+            raise ExportError("recurrent layers are not supported: there is no layer for them", place=name, operation=f"nn.{type(part).__name__}")
         if isinstance(part, nn.MultiheadAttention) and part.dropout > 0:
             note = "Dropout of attention's weights is left out; it does nothing after module.eval()."
             notes.extend([note] if note not in notes else [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from . import toml
+from ..files import to_path, writing
 from . import check as checking
+from . import toml
 from .errors import ExportError
 from .graph import Node
 from .module import check_modes, checked_copy, checked_example, checked_output, unwrapped
@@ -21,6 +23,9 @@ from .structure import structured
 from .trace import trace
 from .translate import Translation
 from .weights import collect
+
+#: Held by an export: while torch.export traces, it changes functions of PyTorch that all threads call.
+ONE_AT_A_TIME = threading.RLock()
 
 #: What the axes of inputs with two, three and four axes may be; of several the first that makes a network.
 AXES = {2: ("nc",), 3: ("nch", "nhc"), 4: ("nchw",)}
@@ -67,7 +72,12 @@ def export(
     atol: float = 1e-7,
     check: bool = True,
 ) -> ExportedNetwork:
-    """As :func:`saltflat.export`, whose documentation has the arguments."""
+    """As :func:`saltflat.export`, whose documentation has the arguments; one at a time, whatever the threads."""
+    with ONE_AT_A_TIME:
+        return _export(module, example, to_path("folder", folder), rtol, atol, check)
+
+
+def _export(module: nn.Module, example: torch.Tensor, place: Path, rtol: float, atol: float, check: bool) -> ExportedNetwork:
     notes: list[str] = []
     module = unwrapped(module, notes)
     example = checked_example(example)
@@ -81,11 +91,12 @@ def export(
         notes.append(
             "Inputs are [samples, tokens, features]; Saltflat's features are channels: ExportedNetwork.to_inputs makes its inputs."
         )
-    place = Path(folder)
     comment = f"{type(module).__name__} from PyTorch, exported by saltflat.export: inputs {list(start.shape)} [channels, height, width]."
     text = toml.model(entries, outputs, comment)
-    place.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=place) as temporary:
+    with writing(f"folder: {place}"):
+        place.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(prefix=".export-", dir=place)
+    with made as temporary:
         model, weights = (Path(temporary) / name for name in ("model.toml", "weights.safetensors"))
         model.write_text(text, encoding="utf-8")
         save_file(tensors, weights, metadata={"format": "pt"})
@@ -93,7 +104,8 @@ def export(
         weights.chmod(model.stat().st_mode)
         if check:
             checking.check(copied, example, lambda batch: to_inputs(axes, batch), model, weights, rtol, atol, notes)
-        weights, model = (file.replace(place / file.name) for file in (weights, model))
+        with writing(f"folder: {place}"):
+            weights, model = (file.replace(place / file.name) for file in (weights, model))
     return ExportedNetwork(model, weights, start.shape, outputs, axes, notes)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,14 +48,35 @@ def slow_attention() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the log of PyTorch's export: what fails is said by an exception."""
+    """Without the log of PyTorch's export, and without the graph that it prints to stderr when it fails: what fails is said by an exception. What
+    this thread wrote to stderr is shown at the end if nothing failed."""
     logger = logging.getLogger("torch")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
+    kept = Kept(sys.stderr)
     try:
-        yield
+        with contextlib.redirect_stderr(kept):
+            yield
     finally:
         logger.setLevel(before)
+    if kept.text and sys.stderr is not None:
+        sys.stderr.write("".join(kept.text))
+
+
+class Kept(io.TextIOBase):
+    """Keeps what this thread writes, and passes on what others do."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self.stream, self.thread, self.text = stream, threading.get_ident(), list[str]()
+
+    def write(self, text: str) -> int:
+        """Text of this thread or of another."""
+        if threading.get_ident() == self.thread:
+            self.text.append(text)
+        elif self.stream is not None:
+            self.stream.write(text)
+        return len(text)
 
 
 def refused(error: Exception) -> str:

@@ -19,6 +19,9 @@ from .trace import changes_its_argument, inputs_of, is_view, place_of, source_of
 #: Assertions of the trace, which have no result.
 ASSERTIONS = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size")
 
+#: Functions that no layer expresses, by the names of their operations.
+FUNCTIONS = {"grid_sampler": "F.grid_sample", "grid_sampler_2d": "F.grid_sample", "affine_grid_generator": "F.affine_grid"}
+
 #: What is said of operations that have a body of their own, by a part of their names.
 BODIES = {
     "set_grad_enabled": "a part of the module runs under torch.no_grad(): no derivative goes through it in PyTorch, but all of Saltflat's do",
@@ -44,6 +47,7 @@ class Translation:
         kinds = inputs_of(self.program)
         for node in self.program.graph.nodes:
             shape_of(node)
+            refuse_by_function(node)
         for node in self.program.graph.nodes:
             if node.op == "placeholder":
                 self.values[node] = self.placeholder(node, *kinds[node.name])
@@ -158,6 +162,15 @@ class Translation:
         if view.axes != view.node.axes(2) or view.node.shape[1:] != (1, 1):
             raise ExportError(f"the output has the axes {ax.described(view.axes)}, expected [samples, channels]")
         return view.node
+
+
+def refuse_by_function(node: fx.Node) -> None:
+    """Refuses functions of PyTorch that are known by another name, before one of the arguments that are made for them is refused."""
+    name = node.target._schema.name.partition("::")[2] if isinstance(node.target, torch._ops.OpOverload) else ""
+    if name in FUNCTIONS:
+        raise ExportError(
+            f"{FUNCTIONS[name]} is not supported: there is no layer for it", place=place_of(node), operation=f"aten.{name}", source=source_of(node)
+        )
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:

@@ -280,7 +280,8 @@ def test_scalars_of_numpy_and_torch(torch, network, data):
     assert dict(saltflat.measure(network, x, y, **{name: np.asarray(value)[()] for name, value in plain.items()}, **options)) == dict(expected)
     given = {name: torch.tensor(value) for name, value in plain.items()}
     assert dict(saltflat.measure(network, x, y, device=torch.device("cpu"), **given, **options)) == dict(expected)
-    looser = [saltflat.measure(network, x, y, device=device, tolerance=at, **plain, **options) for device, at in ((None, np.float32(0.5)), ("cpu", 0.5))]
+    ways = ((None, np.float32(0.5)), ("cpu", 0.5))
+    looser = [saltflat.measure(network, x, y, device=device, tolerance=at, **plain, **options) for device, at in ways]
     assert dict(looser[0]) == dict(looser[1])
 
 

@@ -70,8 +70,10 @@ def load(run_or_study: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
             study.last().groupby("group")["trace_hessian"].agg(["mean", "sem"])
     """
     pd = require("pandas", "saltflat.load")
-    is_one = isinstance(run_or_study, (str, os.PathLike)) or not isinstance(run_or_study, Iterable)
-    paths = [run_or_study] if is_one else list(run_or_study)
+    if isinstance(run_or_study, (str, os.PathLike)) or not isinstance(run_or_study, Iterable):
+        paths = [run_or_study]
+    else:
+        paths = list(run_or_study)
     if not paths:
         raise BadInputError("run_or_study: is empty, expected the folder of a run or of a study")
     runs = _once([run for path in paths for run in read_any(to_path("run_or_study", path))])

@@ -57,8 +57,8 @@ def measure(
     normalisation in training mode is refused, so call ``module.eval()`` first.
 
     Args:
-        module: A ``torch.nn.Module``, what ``saltflat.export`` returned, its folder (or the ``model.toml`` in it), or the path of a configuration (TOML) of the program; with
-            a configuration, ``weights`` is the point, and data and loss are those of the configuration.
+        module: A ``torch.nn.Module``, what ``saltflat.export`` returned, its folder (or the ``model.toml`` in it), or the path of a
+            configuration (TOML) of the program; with a configuration, ``weights`` is the point, and data and loss are those of the configuration.
         inputs: The inputs ``[n, …]`` as the module takes them, as a tensor or array of floating-point numbers; or a map-style dataset of pairs
             (then without ``targets``); or the path of a file that ``saltflat.dataset`` wrote.
         targets: Classes ``[n]`` as integers, or floating-point numbers ``[n]`` or ``[n, outputs]`` for the square loss.

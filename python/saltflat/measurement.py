@@ -37,8 +37,9 @@ class Measurement(Mapping[str, Any]):
 
     ``result["trace_hessian"]`` is the value, ``result.errors["trace_hessian"]`` its error: √(std_error² + subset_error²), of which the first is
     that over the random probes (of the alignment, over samples by the jackknife), and the second is there if fewer than all samples were
-    measured on. A list (``top_eigenvalues``, largest first) has the values of all its entries, and one of them is ``result["top_eigenvalues.0"]``; a metric by tensor is a dictionary, and
-    one of them is ``result["trace_hessian_by_tensor.fc.weight"]``. A metric that has no value is ``None``, and ``result.reasons`` says why.
+    measured on. A list (``top_eigenvalues``, largest first) has the values of all its entries, and one of them is
+    ``result["top_eigenvalues.0"]``; a metric by tensor is a dictionary, and one of them is ``result["trace_hessian_by_tensor.fc.weight"]``.
+    A metric that has no value is ``None``, and ``result.reasons`` says why.
 
     Attributes:
         json: All that the program reported, with the numbers as they are here: also sizes, settings, costs in seconds and in gradients.

@@ -18,8 +18,8 @@ dropout                   is off in measurements
 
 How it works, in the order of its steps: ``module.py`` checks the module and the example, ``trace.py`` traces it, ``translate.py`` goes through the
 graph and calls the functions in ``operations/``, which make the nodes of ``graph.py``; ``axes.py`` follows what the axes of each tensor are made of;
-``structure.py`` makes nested lists of the graph, ``toml.py`` and ``weights.py`` write them, and ``check.py`` compares the outputs of both programs. One
-more operation is a function with ``@operation("name")`` in ``operations/``. torch is imported when a module is exported.
+``structure.py`` makes nested lists of the graph, ``toml.py`` and ``weights.py`` write them, and ``check.py`` compares the outputs of both programs.
+One more operation is a function with ``@operation("name")`` in ``operations/``. torch is imported when a module is exported.
 """
 
 from __future__ import annotations

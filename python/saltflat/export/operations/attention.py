@@ -39,10 +39,10 @@ def product(call: Call, left: Value, right: Value) -> Value:
     """A product of two activations, which has to be one of attention."""
     if isinstance(left, Scores) and left.normalised and isinstance(right, View):
         return attend(call, left.query, left.key, part(call, right), left.factor)
-    if isinstance(left, View) and isinstance(right, View) and min(len(left.axes), len(right.axes)) > 2:
-        if right.axes[-2] == left.axes[-1] and all(digit.dim == "c" for digit in left.axes[-1]):
-            key = replace(right, axes=(*right.axes[:-2], right.axes[-1], right.axes[-2]))
-            return Scores(left, key, 1.0)
+    views = isinstance(left, View) and isinstance(right, View)
+    if views and min(len(left.axes), len(right.axes)) > 2 and right.axes[-2] == left.axes[-1] and all(digit.dim == "c" for digit in left.axes[-1]):
+        key = replace(right, axes=(*right.axes[:-2], right.axes[-1], right.axes[-2]))
+        return Scores(left, key, 1.0)
     call.fail("is a product of activations that is not one of attention; supported: softmax(q k^T scale) v")
 
 

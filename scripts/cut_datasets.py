@@ -3,7 +3,7 @@
 
     python3 scripts/cut_datasets.py OFFICIAL OUT
 
-OFFICIAL holds `mnist/` (the four IDX files, gzip) and `cifar10/` (the six binary batches); OUT is `datasets/`.
+OFFICIAL holds `mnist/` (the four IDX files, gzip) and `cifar10/` (the six binary batches); OUT is `crates/saltflat-data/datasets/`.
 Kept are the first samples of each class in the official order, in that order. Standard library only.
 The same input gives the same records; the bytes of a .gz may differ under another version of zlib.
 """

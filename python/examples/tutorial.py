@@ -3,7 +3,7 @@
     pip install "./python[torch,pandas,plot]"
     python python/examples/tutorial.py --plot flatness.svg
 
-The images lie in ``datasets/cifar10-1k`` of a checkout of Saltflat; nothing is downloaded. Network, learning rate, momentum and batch size are
+The images lie in ``crates/saltflat-data/datasets/cifar10-1k`` of a checkout of Saltflat; nothing is downloaded. Network, learning rate, momentum and batch size are
 those of https://docs.pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html.
 """
 
@@ -18,7 +18,7 @@ from torch import nn, optim
 
 import saltflat
 
-DATA = pathlib.Path(__file__).resolve().parents[2] / "datasets" / "cifar10-1k"
+DATA = pathlib.Path(__file__).resolve().parents[2] / "crates/saltflat-data/datasets/cifar10-1k"
 LR, MOMENTUM, BATCH = 0.001, 0.9, 4
 BLUE, ORANGE = "#0072B2", "#D55E00"  # Okabe and Ito: told apart by colour-blind readers.
 LINE = (

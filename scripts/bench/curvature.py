@@ -57,7 +57,7 @@ def images(n):
     import numpy as np
     import torch
 
-    raw = gzip.decompress((ROOT / "datasets/cifar10-1k/data_batch.bin.gz").read_bytes())
+    raw = gzip.decompress((ROOT / "crates/saltflat-data/datasets/cifar10-1k/data_batch.bin.gz").read_bytes())
     records = np.frombuffer(raw, np.uint8).reshape(-1, 3073)[:n]
     x = torch.tensor(records[:, 1:].reshape(-1, 3, 32, 32).copy()).float() / 255
     mean, std = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, STD))

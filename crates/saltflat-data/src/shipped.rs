@@ -1,4 +1,4 @@
-//! Samples that ship inside the program; `datasets/README.md` says how they were cut.
+//! Samples that ship inside the program; `datasets/README.md` in this crate says how they were cut.
 
 use saltflat_record::sha256_hex;
 
@@ -14,7 +14,7 @@ pub(crate) type Shipped = (&'static str, &'static [u8]);
 /// The embedded file of this name.
 macro_rules! shipped {
     ($name:literal) => {
-        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/", $name)) as &[u8])
+        ($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/", $name)) as &[u8])
     };
 }
 pub(crate) use shipped;
@@ -42,7 +42,7 @@ mod tests {
     /// `datasets/SHA256SUMS` is checked by `sha256sum -c` too.
     #[test]
     fn the_embedded_files_are_those_of_sha256sums() {
-        let sums = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../datasets/SHA256SUMS"));
+        let sums = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/SHA256SUMS"));
         let mut listed: Vec<(String, String)> = sums
             .lines()
             .map(|line| line.split_once("  ").unwrap())

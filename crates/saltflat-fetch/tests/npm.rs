@@ -6,7 +6,7 @@ mod support;
 
 use std::{ffi::OsString, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use png::{ColorType, Encoder};
 use saltflat_fetch::{Layout, NoProgress, OfficialSet, Options, Package, Packing, Source, get};
 use support::{A, B, bytes, is_whole, names, options, published, set, small, tar_gz};
 
@@ -72,7 +72,9 @@ fn sheets_become_the_published_records() {
     let pixels = |seed| bytes(2 * 3072, seed);
     let png = |seed| {
         let mut png = Vec::new();
-        PngEncoder::new(&mut png).write_image(&pixels(seed), 1024, 2, ExtendedColorType::Rgb8).unwrap();
+        let mut encoder = Encoder::new(&mut png, 1024, 2);
+        encoder.set_color(ColorType::Rgb);
+        encoder.write_header().unwrap().write_image_data(&pixels(seed)).unwrap();
         png
     };
     let records = |seed, labels: [u8; 2]| {

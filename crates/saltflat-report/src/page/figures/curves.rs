@@ -6,11 +6,12 @@ use super::common::{
     CommonKeys, FigureKind, counts, different_losses, draw_lines, left_out, left_out_but_diverged, metric_axis,
     metric_key, no_data, running_average_window, sentences,
 };
+use super::level::Level;
 use super::run_values::{faint_lines, growth_in_words, mean_line, median_line};
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{extremes, median, running_average};
-use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, number};
+use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, Spread, number};
 
 /// A metric over epochs, steps or another metric: a line a group, the median over its seeds, with a band from the least to the
 /// largest.
@@ -28,6 +29,9 @@ pub struct Curves {
     pub smooth: usize,
     /// A dashed level to compare with.
     pub reference: Option<Reference>,
+    /// Dashed lines to compare with, at the settings of each group: one for all if their values are equal. `None` takes the bounds
+    /// that the catalogue compares the metric with, such as 2(1 + β)/η for `top_eigenvalues`; an empty list draws none.
+    pub lines: Option<Vec<Level>>,
     /// Every run as a faint line with their mean on top, instead of the median with a band. Runs that diverged count as long as
     /// they are finite, and the mean ends when the first of them does.
     pub each: bool,
@@ -61,6 +65,7 @@ impl FigureKind for Curves {
             log_x: section.get("log_x").unwrap_or_default(),
             smooth: section.get("smooth").unwrap_or_default(),
             reference: Reference::read(section),
+            lines: Level::read_list(section, "lines"),
             each: section.get("each").unwrap_or_default(),
             growth: growth_window(section),
             common: CommonKeys::read(section),
@@ -110,6 +115,9 @@ impl Figure for Curves {
             let points = vec![(low, level), (high, level)];
             series.push(Series { look: SeriesStyle::Dashed, group: Some(index), ..Series::line(label, points) });
         }
+        let compared = self.compared(&groups, window);
+        numbers.extend(compared.sentences);
+        series.extend(compared.series);
         let many = counted.iter().any(|(_, n)| *n > 1);
         let caption = self.common.caption(&[
             match many {
@@ -119,6 +127,7 @@ impl Figure for Curves {
             },
             sentences(&rates),
             smoothed,
+            compared.missing,
             self.different_losses(page, &groups),
             if self.each { left_out_but_diverged(&groups) } else { left_out(&groups) },
         ]);
@@ -137,6 +146,13 @@ impl Figure for Curves {
             names.extend(reference.stage.iter().map(|name| ("reference.stage", Name::Stage(name))));
             names.extend(reference.group.iter().map(|name| ("reference.group", Name::Group(name))));
         }
+        for level in self.lines.iter().flatten() {
+            match level {
+                Level::Constant(_) => {}
+                Level::Metric(name) => names.push(("lines", Name::Metric(name))),
+                Level::Expression(expression) => names.extend(expression.keys().map(|key| ("lines", Name::Axis(key)))),
+            }
+        }
         self.common.with_names(names)
     }
 }
@@ -145,6 +161,33 @@ impl Curves {
     /// A metric over epochs.
     pub fn new(y: &str) -> Self {
         Self { y: y.into(), ..Self::default() }
+    }
+
+    /// The lines, as far as there are values. What is missing is said only of lines that somebody chose.
+    fn compared(&self, groups: &[Group<'_>], window: usize) -> Compared {
+        let mut compared = Compared::default();
+        let automatic = || Level::of_metric(&self.y);
+        for level in self.lines.clone().unwrap_or_else(automatic) {
+            let (mut found, mut reasons) = (Vec::new(), Vec::new());
+            for group in groups {
+                let mut curves = Vec::new();
+                for run in self.runs(group) {
+                    let xs: Vec<f64> = self.curve(run, window).into_iter().map(|p| p.0).collect();
+                    match level.values(run, &self.x, &xs) {
+                        Ok(points) => curves.push(points),
+                        Err(reason) => reasons.push(reason),
+                    }
+                }
+                found.extend(median_line(group, &curves));
+            }
+            if self.lines.is_some()
+                && let Some(reason) = reasons.first()
+            {
+                compared.missing = sentences(&[compared.missing, format!("No line {}: {reason}", level.name())]);
+            }
+            compared.add(&level, found);
+        }
+        compared
     }
 
     /// Also of the reference.
@@ -167,6 +210,39 @@ impl Curves {
     fn curve(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
         let (xs, ys): (Vec<f64>, Vec<f64>) = run.curve(&self.y, self.x.clone()).into_iter().unzip();
         xs.into_iter().zip(running_average(&ys, window)).collect()
+    }
+}
+
+/// Lines that curves are compared with.
+#[derive(Default)]
+struct Compared {
+    series: Vec<Series>,
+    sentences: Vec<String>,
+    missing: String,
+}
+
+impl Compared {
+    /// One grey line if all values of all groups are equal up to rounding, else a line a group in its colour.
+    fn add(&mut self, level: &Level, found: Vec<Series>) {
+        let values = |axis: fn(&(f64, f64)) -> f64| found.iter().flat_map(|s| &s.points).map(axis).collect::<Vec<_>>();
+        let (Some((left, right)), Some((low, high))) = (extremes(&values(|p| p.0)), extremes(&values(|p| p.1))) else {
+            return;
+        };
+        let name = level.name();
+        if high - low <= 1e-9 * high.abs().max(low.abs()) {
+            let label = if matches!(level, Level::Constant(_)) { name } else { format!("{name} = {}", number(low)) };
+            self.sentences.push(format!("Line {label}"));
+            self.series.push(Series::reference(label, vec![(left, low), (right, low)]));
+            return;
+        }
+        for line in found {
+            let ys: Vec<f64> = line.points.iter().map(|p| p.1).collect();
+            let value = extremes(&ys).filter(|(low, high)| low == high);
+            let value = value.map_or(String::new(), |(low, _)| format!(" = {}", number(low)));
+            let label = format!("{name}{value}, {}", line.label);
+            self.sentences.push(format!("Line {label}"));
+            self.series.push(Series { look: SeriesStyle::Dashed, spread: Spread::None, label, ..line });
+        }
     }
 }
 

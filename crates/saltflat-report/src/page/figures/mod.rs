@@ -4,7 +4,9 @@ mod bound;
 mod common;
 mod correlation;
 mod curves;
+mod expression;
 mod final_values;
+mod level;
 mod phase;
 mod phase_rows;
 mod run_values;
@@ -18,6 +20,7 @@ use toml::Table;
 
 pub use self::common::CommonKeys;
 use self::common::FigureKind;
+pub use self::{expression::Expression, level::Level};
 use super::contents::{AnyFigure, Page};
 use crate::Run;
 use crate::run::spectral_density;
@@ -92,7 +95,9 @@ impl Page {
         let known = self.metrics();
         let has = |name: &str| known.iter().any(|k| k == name);
         let mut figures: Vec<AnyFigure> = Vec::new();
-        for name in ["trace_hessian", "test_accuracy", "loss", "noise_sq"].into_iter().filter(|n| has(n)) {
+        for name in
+            ["trace_hessian", "top_eigenvalues", "test_accuracy", "loss", "noise_sq"].into_iter().filter(|n| has(n))
+        {
             figures.push(Curves::new(name).into());
         }
         if !has("loss") && has("running_loss") {

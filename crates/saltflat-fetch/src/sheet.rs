@@ -17,7 +17,8 @@ pub(crate) fn records(file: &str, png: &[u8], labels: &[u8]) -> Result<Vec<u8>, 
     let damaged = |e: DecodingError| FetchError::unpack(file, e);
     let expected = (PIXELS as u32, labels.len() as u32);
     // Checked by its head, before its pixels take any memory.
-    let mut reader = Decoder::new_with_limits(Cursor::new(png), Limits { bytes: 128 << 20 }).read_info().map_err(damaged)?;
+    let mut reader =
+        Decoder::new_with_limits(Cursor::new(png), Limits { bytes: 128 << 20 }).read_info().map_err(damaged)?;
     let (found, color) = (reader.info().size(), reader.output_color_type());
     if found != expected || color != (ColorType::Rgb, BitDepth::Eight) {
         let reason = format!(
@@ -71,7 +72,12 @@ mod tests {
     fn other_pictures_are_refused() {
         let refused = |png: &[u8]| records("a.png", png, &[1, 2]).unwrap_err().to_string();
         let gray = refused(&png(1024, 2, &[0; 2048], ColorType::Grayscale));
-        assert!(gray.ends_with("expected a sheet of 1024 × 2 pixels of Rgb with 8 bits, found 1024 × 2 of Grayscale with 8 bits"), "{gray}");
+        assert!(
+            gray.ends_with(
+                "expected a sheet of 1024 × 2 pixels of Rgb with 8 bits, found 1024 × 2 of Grayscale with 8 bits"
+            ),
+            "{gray}"
+        );
         let short = refused(&png(1024, 1, &[0; 3072], ColorType::Rgb));
         assert!(short.contains("found 1024 × 1 of Rgb with 8 bits"), "{short}");
         let large = refused(&png(1024, 3, &[0; 9216], ColorType::Rgb));

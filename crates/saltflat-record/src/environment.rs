@@ -13,12 +13,15 @@ use crate::{
     status::now,
 };
 
+/// The git revision that the program was built from, with `-dirty` if files had been changed since; `unknown` outside a repository.
+pub const GIT_REVISION: &str = env!("SALTFLAT_GIT_REVISION");
+
 /// What every `env.json` begins with: `schema`, `version`, `git_revision`, `threads`, `started`.
 pub fn provenance() -> Map<String, Value> {
     [
         ("schema", json!(SCHEMA)),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
-        ("git_revision", json!(env!("SALTFLAT_GIT_REVISION"))),
+        ("git_revision", json!(GIT_REVISION)),
         ("threads", json!(std::thread::available_parallelism().map_or(1, usize::from))),
         ("started", json!(now())),
     ]

@@ -21,7 +21,7 @@ pub use checkpoint::{
     NewestCheckpoint, STATE, Sidecar, WEIGHTS, remove_incomplete_checkpoints, save_checkpoint, vectors_path,
     weights_path,
 };
-pub use environment::{DataFile, Environment, provenance};
+pub use environment::{DataFile, Environment, GIT_REVISION, provenance};
 pub use error::FolderError;
 pub use lock::{AppendFile, LockedFolder, is_locked, try_lock};
 pub use manifest::{Entry, Manifest};

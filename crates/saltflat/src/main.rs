@@ -11,6 +11,7 @@ mod doctor;
 mod dry_run;
 mod faults;
 mod lab;
+mod manual;
 mod measure;
 mod outputs;
 mod page;
@@ -55,6 +56,8 @@ fn main() -> ExitCode {
         Command::Report(args) => page::report(&args),
         Command::Data(args) => data::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     };
     match result {
         Ok(code) => code,

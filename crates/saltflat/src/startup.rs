@@ -34,7 +34,13 @@ pub fn silence_wayland(command: &Command) {
         Command::Doctor(_) => true,
         // The runs of a study are processes of their own, but its dry run times them in this one.
         Command::Study(args) => args.dry_run && !args.untimed,
-        Command::Outputs(_) | Command::Lab(_) | Command::Watch(_) | Command::Report(_) | Command::Data(_) => false,
+        Command::Outputs(_)
+        | Command::Lab(_)
+        | Command::Watch(_)
+        | Command::Report(_)
+        | Command::Data(_)
+        | Command::Completions(_)
+        | Command::Man(_) => false,
     };
     if lists_adapters && cfg!(feature = "wgpu") {
         start_with_session();

@@ -9,7 +9,7 @@ use std::{fs::OpenOptions, process::Stdio};
 use support::{Place, text};
 
 /// Commands whose product is their stdout.
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 21] = [
     &["doctor", "--device", "cpu"],
     &["doctor", "--device", "cpu", "--json"],
     &["measure", "--metrics", "help", "tiny.toml", "--weights", "run"],
@@ -29,6 +29,8 @@ const COMMANDS: [&[&str]; 19] = [
     &["data", "list"],
     &["data", "path"],
     &["data", "verify", "--json"],
+    &["completions", "bash"],
+    &["man"],
 ];
 
 const STUDY: &str = r#"

@@ -8,13 +8,15 @@ use clap::{Parser, Subcommand};
 pub use common::Common;
 pub use runs::{Emit, MeasureArgs, Precision, SliceStatistics, StudyArgs, TrainArgs};
 pub use tools::{
-    DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, OutputsArgs, ReportArgs, ReportFormat, WatchArgs,
+    CompletionsArgs, DataArgs, DataCommand, DoctorArgs, GetArgs, LabArgs, ManArgs, OutputsArgs, ReportArgs,
+    ReportFormat, WatchArgs,
 };
 
 /// Train networks under chosen gradient noise, and measure at every epoch how flat the minimum is.
 #[derive(Debug, Parser)]
 #[command(
     version,
+    long_version = crate::manual::long_version(),
     after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 129 hung up, 130 interrupted, 143 terminated."
 )]
 pub struct Cli {
@@ -42,4 +44,8 @@ pub enum Command {
     Data(DataArgs),
     /// Look whether this machine gives the numbers that it should, and say what to do about what is found
     Doctor(DoctorArgs),
+    /// Print the completions of this command line for a shell
+    Completions(CompletionsArgs),
+    /// Print the man page, or write those of all commands
+    Man(ManArgs),
 }

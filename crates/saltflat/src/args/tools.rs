@@ -1,4 +1,4 @@
-//! Arguments of `report`, `watch`, `lab`, `data`, `outputs` and `doctor`.
+//! Arguments of `report`, `watch`, `lab`, `data`, `outputs`, `completions`, `man` and `doctor`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -175,6 +175,19 @@ pub struct OutputsArgs {
     /// Replace a key of the section, such as model.outputs=10; may be given several times
     #[arg(long, value_name = "SECTION.KEY=VALUE", value_parser = key_value)]
     pub set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write saltflat.1 and a page for every command into this folder, which is made if it is not there [default: saltflat.1 on stdout]
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ mod study;
 mod table;
 mod tensorboard;
 mod train;
+mod version;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,29 +1,14 @@
-//! What is made from the definition of the command line: shell completions, man pages and the long version.
+//! What is made from the definition of the command line: shell completions and man pages.
 
-use std::{fs, process::ExitCode, sync::LazyLock};
+use std::{fs, process::ExitCode};
 
 use anyhow::Context;
 use clap::CommandFactory;
-use saltflat_record::GIT_REVISION;
 
 use crate::{
     args::{Cli, CompletionsArgs, ManArgs},
     output,
-    train::features,
 };
-
-/// The version of burn that the workspace asks for.
-const BURN: &str = "0.22.1";
-
-/// Version, revision, features and burn's version, a line each.
-pub fn long_version() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let features = features().join(", ");
-        let features = if features.is_empty() { "none" } else { &features };
-        format!("{}\nrevision: {GIT_REVISION}\nfeatures: {features}\nburn: {BURN}", env!("CARGO_PKG_VERSION"))
-    });
-    &TEXT
-}
 
 /// Prints the completions for a shell.
 pub fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
@@ -46,16 +31,4 @@ pub fn man(args: &ManArgs) -> anyhow::Result<ExitCode> {
         .with_context(|| folder.display().to_string())?;
     errln!("{}", folder.display());
     Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_of_burn_is_the_pinned_one() {
-        let workspace: toml::Table = include_str!("../../../Cargo.toml").parse().unwrap();
-        let burn = &workspace["workspace"]["dependencies"]["burn"]["version"];
-        assert_eq!(burn.as_str(), Some(format!("={BURN}").as_str()));
-    }
 }

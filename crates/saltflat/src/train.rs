@@ -17,6 +17,7 @@ use crate::{
     reporter::Reporter,
     signals::{Cause, Stop},
     tensorboard::EventFiles,
+    version::build_features,
 };
 
 const DIVERGED: u8 = 3;
@@ -52,7 +53,7 @@ fn begin(args: &TrainArgs, config: &Path) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     stop.prepared(checkpoint_bytes(&plan));
-    let folder = RunFolder::create(&out, &plan, &device, &features())?;
+    let folder = RunFolder::create(&out, &plan, &device, &build_features())?;
     let reporter = Reporter::new(&folder, &plan, &device);
     let messages = reporter.messages();
     let events = EventFiles::open(&plan, &folder, messages, None);
@@ -121,7 +122,7 @@ fn resume(args: &TrainArgs, run: &Path) -> anyhow::Result<ExitCode> {
         return finished();
     }
     stop.prepared(checkpoint_bytes(&plan));
-    let report = folder.resume(&resumed, &device, &features());
+    let report = folder.resume(&resumed, &device, &build_features());
     let report = report.map_err(|e| note(&folder, e))?;
     let mut reporter = Reporter::new(&folder, &plan, &device);
     notes.extend(device.note());
@@ -246,17 +247,4 @@ fn failed(
         std::process::exit(1);
     }
     Err(error.into())
-}
-
-/// Features of this build, for `env.json`.
-pub fn features() -> Vec<&'static str> {
-    let all = [
-        ("wgpu", cfg!(feature = "wgpu")),
-        ("spirv", cfg!(feature = "spirv")),
-        ("cuda", cfg!(feature = "cuda")),
-        ("fusion", cfg!(feature = "fusion")),
-        ("autotune", cfg!(feature = "autotune")),
-        ("autotune-cache", cfg!(feature = "autotune-cache")),
-    ];
-    all.into_iter().filter_map(|(name, on)| on.then_some(name)).collect()
 }

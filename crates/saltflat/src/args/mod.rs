@@ -16,7 +16,7 @@ pub use tools::{
 #[derive(Debug, Parser)]
 #[command(
     version,
-    long_version = crate::manual::long_version(),
+    long_version = crate::version::long_version(),
     after_help = "Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 129 hung up, 130 interrupted, 143 terminated."
 )]
 pub struct Cli {

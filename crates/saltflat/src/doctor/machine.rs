@@ -7,13 +7,13 @@ use saltflat_record::provenance;
 use saltflat_train::{DeviceInfo, adapter_names};
 
 use super::finding::{Finding, Findings};
-use crate::{args::DoctorArgs, dry_run::proc_bytes, output::OutputError, train::features};
+use crate::{args::DoctorArgs, dry_run::proc_bytes, output::OutputError, version::build_features};
 
 pub fn look(findings: &mut Findings, device: &DeviceInfo) -> Result<(), OutputError> {
     let from = provenance();
     let said =
         |key: &str| from.get(key).map_or("unknown".into(), |value| value.to_string().trim_matches('"').to_string());
-    let features = features().join(", ");
+    let features = build_features().join(", ");
     let build = format!(
         "version {}, revision {}, features: {}",
         said("version"),

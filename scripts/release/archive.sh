@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the program and packs it as it is published: archive.sh [TARGET [OUT]]
 #
-# TARGET is a Rust target such as x86_64-unknown-linux-gnu (default: this machine's), OUT the folder of the archive (default: dist). The archive
+# TARGET is a Rust target such as x86_64-unknown-linux-gnu (default: this machine's), OUT the folder of the archive, from the root of the repository (default: dist). The archive
 # saltflat-VERSION-TARGET.tar.gz (.zip for Windows) holds the program, its man pages, its shell completions, README, changelog and licences; beside
 # it lies its SHA-256. Needs Rust, tar and sha256sum or shasum; for Windows 7z.
 set -euo pipefail

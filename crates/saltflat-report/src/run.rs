@@ -100,13 +100,26 @@ impl Run {
     }
 
     fn stability_edge(&self, row: &Row) -> Option<f64> {
-        let optimizer = self.config.get("optimizer")?;
-        let number = |key: &str| optimizer.get(key).and_then(|v| v.as_float().or(v.as_integer().map(|i| i as f64)));
+        let lr = self.learning_rate(row).filter(|lr| *lr > 0.0)?;
+        Some(2.0 * (1.0 + self.momentum()) / lr)
+    }
+
+    /// The learning rate at the time of a row, which a schedule changes; without a row of its epoch that of the configuration.
+    pub(crate) fn learning_rate(&self, row: &Row) -> Option<f64> {
         // The rows are in order.
         let at = self.epochs.binary_search_by_key(&row.count("epoch"), |epoch| epoch.count("epoch"));
         let at_the_time = at.ok().and_then(|at| value(&self.epochs[at], "lr"));
-        let lr = at_the_time.or_else(|| number("lr")).filter(|lr| *lr > 0.0)?;
-        Some(2.0 * (1.0 + number("momentum").unwrap_or(0.0)) / lr)
+        at_the_time.or_else(|| self.optimizer("lr"))
+    }
+
+    /// β of the configuration.
+    pub(crate) fn momentum(&self) -> f64 {
+        self.optimizer("momentum").unwrap_or(0.0)
+    }
+
+    fn optimizer(&self, key: &str) -> Option<f64> {
+        let found = self.config.get("optimizer")?.get(key)?;
+        found.as_float().or(found.as_integer().map(|whole| whole as f64))
     }
 
     /// A metric over epochs, steps or another metric: of the measurements, or of the epochs if no measurement has it.
@@ -122,7 +135,7 @@ impl Run {
     }
 
     /// The rows that a curve of the metric is made of.
-    fn rows_with<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Row> {
+    pub(crate) fn rows_with<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Row> {
         let has = move |row: &&Row| self.value(row, name).is_some();
         let rows = if self.measurements.iter().any(|row| has(&row)) { &self.measurements } else { &self.epochs };
         rows.iter().filter(has)

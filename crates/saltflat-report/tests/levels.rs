@@ -5,7 +5,8 @@
 mod support;
 
 use saltflat_report::{Drawing, Page, parse_figures};
-use support::page;
+use serde_json::json;
+use support::{change, page};
 
 fn draw(page: &Page, keys: &str) -> Drawing {
     let figures = parse_figures(&format!("[[figure]]\nkind = \"curves\"\n{keys}")).unwrap();
@@ -36,6 +37,24 @@ fn groups_share_a_line_if_their_values_are_equal() {
     for line in ["2(1+momentum)/lr = 20, probability 0", "2(1+momentum)/lr = 30, probability 0.5"] {
         assert!(numbers.contains(&format!("Line {line}.")), "{numbers}");
     }
+}
+
+/// The Dexter bound is one for SGD without momentum.
+#[test]
+fn a_bound_that_does_not_hold_is_not_drawn_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut page = page(folder.path());
+    for row in page.runs.iter_mut().flat_map(|run| &mut run.measurements) {
+        change(row, |row| {
+            row["metrics"] = json!({ "gram_top_eigenvalue": { "value": 1.0 }, "dexter_bound": { "value": 2.0 } });
+        });
+    }
+    let keys = "y = \"gram_top_eigenvalue\"";
+    assert!(draw(&page, keys).numbers.contains("Line Dexter bound"), "{}", draw(&page, keys).numbers);
+    for run in &mut page.runs {
+        run.config["optimizer"]["momentum"] = 0.9.into();
+    }
+    assert!(!draw(&page, keys).numbers.contains("Line "));
 }
 
 #[test]

@@ -6,12 +6,13 @@ use super::common::{
     CommonKeys, FigureKind, counts, different_losses, draw_lines, left_out, left_out_but_diverged, metric_axis,
     metric_key, no_data, running_average_window, sentences,
 };
+use super::compared::Compared;
 use super::level::Level;
 use super::run_values::{faint_lines, growth_in_words, mean_line, median_line};
 use crate::metric::{heading, words};
 use crate::page::contents::{Drawing, Figure, Group, Name, Page};
 use crate::statistics::{extremes, median, running_average};
-use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, Spread, number};
+use crate::{CurveAxis, ReportError, Run, Series, SeriesStyle, number};
 
 /// A metric over epochs, steps or another metric: a line a group, the median over its seeds, with a band from the least to the
 /// largest.
@@ -115,7 +116,8 @@ impl Figure for Curves {
             let points = vec![(low, level), (high, level)];
             series.push(Series { look: SeriesStyle::Dashed, group: Some(index), ..Series::line(label, points) });
         }
-        let compared = self.compared(&groups, window);
+        let drawn = groups.iter().map(|group| (group, self.runs(group).collect())).collect::<Vec<_>>();
+        let compared = Compared::new(self.lines.as_deref(), &self.y, &self.x, &drawn);
         numbers.extend(compared.sentences);
         series.extend(compared.series);
         let many = counted.iter().any(|(_, n)| *n > 1);
@@ -163,33 +165,6 @@ impl Curves {
         Self { y: y.into(), ..Self::default() }
     }
 
-    /// The lines, as far as there are values. What is missing is said only of lines that somebody chose.
-    fn compared(&self, groups: &[Group<'_>], window: usize) -> Compared {
-        let mut compared = Compared::default();
-        let automatic = || Level::of_metric(&self.y);
-        for level in self.lines.clone().unwrap_or_else(automatic) {
-            let (mut found, mut reasons) = (Vec::new(), Vec::new());
-            for group in groups {
-                let mut curves = Vec::new();
-                for run in self.runs(group) {
-                    let xs: Vec<f64> = self.curve(run, window).into_iter().map(|p| p.0).collect();
-                    match level.values(run, &self.x, &xs) {
-                        Ok(points) => curves.push(points),
-                        Err(reason) => reasons.push(reason),
-                    }
-                }
-                found.extend(median_line(group, &curves));
-            }
-            if self.lines.is_some()
-                && let Some(reason) = reasons.first()
-            {
-                compared.missing = sentences(&[compared.missing, format!("No line {}: {reason}", level.name())]);
-            }
-            compared.add(&level, found);
-        }
-        compared
-    }
-
     /// Also of the reference.
     fn different_losses(&self, page: &Page, groups: &[Group<'_>]) -> String {
         let (mut groups, mut metrics) = (groups.to_vec(), vec![self.y.as_str(), self.x.name()]);
@@ -210,39 +185,6 @@ impl Curves {
     fn curve(&self, run: &Run, window: usize) -> Vec<(f64, f64)> {
         let (xs, ys): (Vec<f64>, Vec<f64>) = run.curve(&self.y, self.x.clone()).into_iter().unzip();
         xs.into_iter().zip(running_average(&ys, window)).collect()
-    }
-}
-
-/// Lines that curves are compared with.
-#[derive(Default)]
-struct Compared {
-    series: Vec<Series>,
-    sentences: Vec<String>,
-    missing: String,
-}
-
-impl Compared {
-    /// One grey line if all values of all groups are equal up to rounding, else a line a group in its colour.
-    fn add(&mut self, level: &Level, found: Vec<Series>) {
-        let values = |axis: fn(&(f64, f64)) -> f64| found.iter().flat_map(|s| &s.points).map(axis).collect::<Vec<_>>();
-        let (Some((left, right)), Some((low, high))) = (extremes(&values(|p| p.0)), extremes(&values(|p| p.1))) else {
-            return;
-        };
-        let name = level.name();
-        if high - low <= 1e-9 * high.abs().max(low.abs()) {
-            let label = if matches!(level, Level::Constant(_)) { name } else { format!("{name} = {}", number(low)) };
-            self.sentences.push(format!("Line {label}"));
-            self.series.push(Series::reference(label, vec![(left, low), (right, low)]));
-            return;
-        }
-        for line in found {
-            let ys: Vec<f64> = line.points.iter().map(|p| p.1).collect();
-            let value = extremes(&ys).filter(|(low, high)| low == high);
-            let value = value.map_or(String::new(), |(low, _)| format!(" = {}", number(low)));
-            let label = format!("{name}{value}, {}", line.label);
-            self.sentences.push(format!("Line {label}"));
-            self.series.push(Series { look: SeriesStyle::Dashed, spread: Spread::None, label, ..line });
-        }
     }
 }
 

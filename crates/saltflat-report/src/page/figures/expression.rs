@@ -1,11 +1,12 @@
 //! Numbers and keys of a configuration with + - * / and parentheses.
 
-use crate::Run;
+use crate::{Row, Run};
 
 /// How deep parentheses and signs may be nested.
 const DEEPEST: usize = 32;
 
-/// An expression over keys of a configuration, such as `2(1+momentum)/lr`. A key without a dot is one of `[optimizer]`.
+/// An expression over keys of a configuration, such as `2(1+momentum)/lr`. A key without a dot is one of `[optimizer]`; `lr` is the rate at the
+/// time, which a schedule changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
     /// As it was written.
@@ -46,17 +47,20 @@ impl Expression {
         self.program.iter().filter_map(|token| if let Token::Key(key) = token { Some(key.as_str()) } else { None })
     }
 
-    /// Its value for the configuration of a run.
+    /// Its value for the configuration of a run, at the learning rate of this row.
     ///
     /// # Errors
     /// If a key is absent or no number, or the value is not finite.
-    pub(super) fn value(&self, run: &Run) -> Result<f64, String> {
+    pub(super) fn value(&self, run: &Run, row: &Row) -> Result<f64, String> {
         let text = &self.text;
         let mut stack: Vec<f64> = Vec::new();
         for token in &self.program {
             let mut pop = || stack.pop().ok_or_else(|| format!("{text} is incomplete"));
             let value = match token {
                 Token::Number(value) => *value,
+                Token::Key(key) if key == "optimizer.lr" => {
+                    run.learning_rate(row).ok_or_else(|| format!("the configuration has no number {key}"))?
+                }
                 Token::Key(key) => {
                     let found = run.config_value(key).ok_or_else(|| format!("the configuration has no key {key}"))?;
                     found.parse().map_err(|_| format!("{key} is {found}, which is no number"))?
@@ -184,7 +188,8 @@ mod tests {
     fn values_are_those_of_arithmetic() {
         let config = "[optimizer]\nlr = 0.5\nmomentum = 0.5\n[train]\nepochs = 3";
         let run = Run { config: toml::from_str(config).unwrap(), ..Run::default() };
-        let value = |text: &str| Expression::parse(text).and_then(|expression| expression.value(&run));
+        let row: Row = serde_json::from_str(r#"{"epoch":1}"#).unwrap();
+        let value = |text: &str| Expression::parse(text).and_then(|expression| expression.value(&run, &row));
         let known = [
             ("2(1+momentum)/lr", 6.0),
             ("1 - 2 - 3", -4.0),

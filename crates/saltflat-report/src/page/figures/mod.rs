@@ -2,6 +2,7 @@
 
 mod bound;
 mod common;
+mod compared;
 mod correlation;
 mod curves;
 mod expression;

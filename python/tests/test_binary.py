@@ -30,7 +30,8 @@ def program(tmp_path, monkeypatch, text):
 def test_version_is_that_of_the_workspace():
     workspace = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     assert saltflat.__version__ == workspace
-    assert run(["--version"]) == f"saltflat {workspace}\n"
+    assert run(["-V"]) == f"saltflat {workspace}\n"
+    assert run(["--version"]).splitlines()[0] == f"saltflat {workspace}"
     with pytest.raises(AttributeError, match="titel"):
         _ = saltflat.titel
 
